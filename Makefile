@@ -1,0 +1,42 @@
+# Everything a newcomer needs: `make demo`, `make test`. Both set themselves up.
+PY  ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, ssl, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN  = .venv/bin
+WORKERS ?= 2
+
+.PHONY: help setup demo test check bench docs clean
+
+help:
+	@echo "make demo   two gateways do a season of business on this machine"
+	@echo "make test   all tests                make check  lint, types, house rules"
+	@echo "make bench  measured speeds          make docs   write the generated pages again"
+
+setup: .venv/ready
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	@test -n "$(PY)" || { echo "Python 3.11 or newer is needed (with venv): none found"; exit 1; }
+	$(PY) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup
+	$(BIN)/intertie demo
+
+test: setup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_tidy.py
+
+bench: setup
+	$(BIN)/python -m bench $(ONLY)
+
+docs: setup
+	$(BIN)/python tools/write_docs.py
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
