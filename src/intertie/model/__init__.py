@@ -1,0 +1,1 @@
+"""What we talk about: ids, parties, quantities, time, money, errors, messages and documents. Frozen, strict."""

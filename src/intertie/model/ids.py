@@ -1,0 +1,79 @@
+"""Names of things. Each is a type of its own, so that one cannot be passed for another (mypy holds us to it)."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from typing import Annotated, NewType
+
+from msgspec import Meta
+
+PartyId = NewType("PartyId", str)
+MessageId = NewType("MessageId", str)
+ParcelId = NewType("ParcelId", str)
+ConversationId = NewType("ConversationId", str)
+AgreementId = NewType("AgreementId", str)
+ConfirmationId = NewType("ConfirmationId", str)
+AggregationId = NewType("AggregationId", str)
+DerId = NewType("DerId", str)
+MeterId = NewType("MeterId", str)
+ConnectionPointId = NewType("ConnectionPointId", str)
+InterfaceCode = NewType("InterfaceCode", str)
+DocumentName = NewType("DocumentName", str)
+KeyId = NewType("KeyId", str)
+
+UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"  # RFC 9562 s.5.7
+# A party is named like a host: lower case, and short enough to be a SAN and a folder name.
+PARTY = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+# Names that partners choose: visible, no blanks, no path tricks (no '..', never begins with a dot or slash).
+NAME = r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/#@+-]{0,127}$"
+WORD = r"^[a-z][a-z0-9_]{1,63}$"
+
+# The forms in which a record holds an id: the type and what it must look like.
+PartyName = Annotated[PartyId, Meta(pattern=PARTY, max_length=120)]
+MessageRef = Annotated[MessageId, Meta(pattern=UUID7)]
+ParcelRef = Annotated[ParcelId, Meta(pattern=UUID7)]
+ConversationRef = Annotated[ConversationId, Meta(pattern=NAME)]
+AgreementRef = Annotated[AgreementId, Meta(pattern=NAME)]
+ConfirmationRef = Annotated[ConfirmationId, Meta(pattern=NAME)]
+AggregationRef = Annotated[AggregationId, Meta(pattern=NAME)]
+DerRef = Annotated[DerId, Meta(pattern=NAME)]
+MeterRef = Annotated[MeterId, Meta(pattern=NAME)]
+PointRef = Annotated[ConnectionPointId, Meta(pattern=NAME)]
+InterfaceRef = Annotated[InterfaceCode, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}$")]
+DocumentRef = Annotated[DocumentName, Meta(pattern=WORD)]
+Name = Annotated[str, Meta(pattern=NAME)]
+Text = Annotated[str, Meta(max_length=2000)]
+ShortText = Annotated[str, Meta(max_length=200)]
+
+
+def new_uuid7(now: datetime) -> str:
+    """A UUIDv7 (RFC 9562 s.5.7): 48 bits of Unix milliseconds, then 74 random bits. Sorts by time."""
+    millis = int(now.timestamp() * 1000)
+    rand = int.from_bytes(os.urandom(10), "big")
+    value = millis << 80 | 0x7 << 76 | (rand >> 68 & 0xFFF) << 64 | 0b10 << 62 | rand & (1 << 62) - 1
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def new_message_id(now: datetime) -> MessageId:
+    """A fresh message id."""
+    return MessageId(new_uuid7(now))
+
+
+def new_parcel_id(now: datetime) -> ParcelId:
+    """A fresh parcel id."""
+    return ParcelId(new_uuid7(now))
+
+
+def party_id(text: str) -> PartyId:
+    """The party a person or file named; ValueError if it is not a party's name."""
+    if len(text) > 120 or not re.fullmatch(PARTY, text):
+        raise ValueError(f"not a party id: {text!r} (lower-case letters, digits, '-', '.', as a host name)")
+    return PartyId(text)
+
+
+def uuid7_time(value: str) -> datetime:
+    """When a UUIDv7 was made, to the millisecond."""
+    return datetime.fromtimestamp(int(value.replace("-", "")[:12], 16) / 1000, UTC)

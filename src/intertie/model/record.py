@@ -1,0 +1,44 @@
+"""The base of every type on the wire: frozen, keyword-only, strict, and sane in its numbers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+# A decimal in a message is a price, an amount, or a rating: 10^12 is beyond any of them, and 9 places
+# are finer than any meter. Beyond that lies only a way to make arithmetic slow (1E+999999).
+DECIMAL_MAX = Decimal(10) ** 12
+DECIMAL_PLACES = 9
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Frozen and strict. Decimals must be finite and bounded, times aware: checked on building and on decoding."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            kind = type(value)
+            if kind is Decimal:
+                check_decimal(name, value)
+            elif kind is datetime and value.tzinfo is None:
+                raise ValueError(f"{name}: a time needs its offset from UTC")
+        self.check()
+
+    def check(self) -> None:
+        """Rules between fields; a type that has any overrides this and raises ValueError."""
+
+
+def check_decimal(name: str, value: Decimal) -> None:
+    """Refuse NaN, infinities, and numbers outside what a message may carry."""
+    if not value.is_finite():
+        raise ValueError(f"{name}: not a finite number")
+    exponent = value.as_tuple().exponent
+    if (
+        not isinstance(exponent, int)
+        or exponent < -DECIMAL_PLACES
+        or exponent > 12
+        or abs(value) > DECIMAL_MAX
+    ):
+        raise ValueError(f"{name}: outside ±{DECIMAL_MAX} with {DECIMAL_PLACES} decimal places")
