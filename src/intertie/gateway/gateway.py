@@ -1,0 +1,98 @@
+"""One organisation's gateway as the acts see it: who we are, whom we know, what we keep, and how far we go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from intertie.catalogue.load import Catalogue
+from intertie.gateway.ports import Store
+from intertie.model.ids import AgreementId, AgreementRef, PartyId
+from intertie.model.party import Party, Role
+from intertie.model.record import Record
+from intertie.seal.certificates import TrustStore
+from intertie.seal.keys import PrivateKeys, PublicKeys
+
+
+class Agreement(Record, frozen=True, kw_only=True):
+    """A base contract with one partner: in force from `start` up to, not including, `end`."""
+
+    id: AgreementRef
+    start: datetime
+    end: datetime | None = None
+
+    def in_force(self, at: datetime) -> bool:
+        """Whether messages may flow under it at this time."""
+        return self.start <= at and (self.end is None or at < self.end)
+
+
+class Partner(NamedTuple):
+    """A party we do business with: its identity as its signed descriptor gave it, and what we agreed."""
+
+    party: PartyId
+    name: str
+    roles: frozenset[Role]
+    keys: PublicKeys
+    url: str
+    agreements: tuple[Agreement, ...]
+    suspended: bool
+
+    def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:
+        """Whether the named agreement exists with this partner and is in force."""
+        return any(a.id == agreement and a.in_force(at) for a in self.agreements)
+
+
+class PartnerBook(Protocol):
+    """The partners of this gateway. May change while the gateway runs."""
+
+    def find(self, party: PartyId) -> Partner | None:
+        """The partner with this id, or None."""
+
+    def all(self) -> Sequence[Partner]:
+        """All partners, suspended ones too."""
+
+
+class Limits(Record, frozen=True, kw_only=True):
+    """How much this gateway takes and sends at once."""
+
+    # 64 MiB holds eight of the largest messages; a parcel is read into memory whole.
+    parcel_bytes: int = 64 * 1024 * 1024
+    # One receipt line per message: 4,096 keep a receipt under 1 MB.
+    messages_per_parcel: int = 4096
+    # Parcels grow to this under load: the cost of signatures is then a few percent.
+    parcel_target_bytes: int = 4 * 1024 * 1024
+    # NAESB Internet ET asks for ±5 s of clock; networks and virtual machines need more room than that.
+    clock_skew_seconds: int = 30
+    # First retry after this, then doubling to the ceiling, with jitter, until the message expires.
+    retry_first_seconds: float = 1.0
+    retry_ceiling_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Everything an act needs. Nothing here reads a clock: `now` is an argument of every act."""
+
+    party: Party
+    keys: PrivateKeys
+    trust: TrustStore
+    partners: PartnerBook
+    catalogue: Catalogue
+    store: Store
+    limits: Limits
+
+
+class LinkAnswer(NamedTuple):
+    """What a partner's door answered, whole."""
+
+    status: int
+    body: bytes
+    retry_after: float | None
+
+
+class Link(Protocol):
+    """A way to a partner's door."""
+
+    async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
+        """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown)."""

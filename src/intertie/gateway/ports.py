@@ -1,0 +1,214 @@
+"""What the acts need from the outside. Stores and bindings keep these promises; tests hold every store to them.
+
+A store promises: what a returned call wrote is on disk; one `accept` or `note` is all there or not there at all;
+several processes may use one store at once; a reader sees only finished writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from intertie.exchange.outbound import State
+from intertie.journal.checkpoint import Head
+from intertie.journal.entry import Entry
+from intertie.model.ids import (
+    AgreementId,
+    ConversationId,
+    DocumentName,
+    InterfaceCode,
+    MessageId,
+    ParcelId,
+    PartyId,
+)
+from intertie.seal.receipt import Outcome
+
+
+class MessageRow(NamedTuple):
+    """One message, in or out, as the index knows it. `body` is the exact bytes."""
+
+    seq: int  # order in this store, from 1
+    outgoing: bool
+    id: MessageId
+    sender: PartyId
+    recipient: PartyId
+    interface: InterfaceCode
+    document: DocumentName
+    mode: str
+    conversation: ConversationId | None
+    agreement: AgreementId | None
+    created: datetime
+    expires: datetime
+    priority: int
+    state: State  # of an incoming message: State.ACCEPTED
+    leaf: bytes  # RFC 9162 leaf hash of body
+    parcel: ParcelId | None
+    position: int | None  # place in that parcel
+    at: datetime  # written to the store
+    done_at: datetime | None  # receipted, refused, expired
+    attempts: int
+    next_attempt: datetime | None
+    detail: str  # refusal code and sentence
+    body: bytes
+
+
+class ParcelRow(NamedTuple):
+    """A parcel as it went or came: enough to answer a repeat and to prove each message later."""
+
+    id: ParcelId
+    outgoing: bool
+    partner: PartyId
+    digest: bytes  # SHA-256 of the whole blob
+    blob: bytes | None  # outgoing: the sealed bytes, to send again the same
+    manifest: bytes  # the manifest JWS
+    leaves: bytes  # 32 bytes each, in order
+    receipt: bytes | None
+    at: datetime
+
+
+class NewMessage(NamedTuple):
+    """An incoming message that passed every step, ready to be kept."""
+
+    body: bytes
+    leaf: bytes
+    position: int
+    id: MessageId
+    sender: PartyId
+    recipient: PartyId
+    interface: InterfaceCode
+    document: DocumentName
+    mode: str
+    conversation: ConversationId | None
+    agreement: AgreementId | None
+    created: datetime
+    expires: datetime
+    priority: int
+
+
+class Refusal(NamedTuple):
+    """Something that was not accepted, and the rule. Holds no payload."""
+
+    at: datetime
+    partner: PartyId | None
+    parcel: ParcelId | None
+    message: MessageId | None
+    code: str
+    step: int
+    detail: str
+    digest: bytes  # SHA-256 of what was refused
+
+
+class Query(NamedTuple):
+    """Which messages to list; None means any. `after` is a seq."""
+
+    outgoing: bool
+    after: int = 0
+    limit: int = 100
+    partner: PartyId | None = None
+    document: DocumentName | None = None
+    states: Sequence[State] | None = None
+
+
+class ReceiptWriter(Protocol):
+    """Signs the receipt once the store knows the outcomes and the journal head that the receipt commits to."""
+
+    def __call__(self, outcomes: Sequence[Outcome], head: Head) -> bytes:
+        """Return the bytes of the signed receipt."""
+
+
+class Store(Protocol):
+    """All that a gateway keeps. Methods raise StoreError; each is atomic and durable once it returns."""
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+
+    # Sending
+    def add_outgoing(self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime) -> list[int]:
+        """Queue messages in one transaction; the same id with the same bytes is queued once, with other bytes refused
+        (Refused MESSAGE_ID_REUSED). Returns their seqs."""
+
+    def next_partners(self, now: datetime) -> list[PartyId]:
+        """Partners with something to send now."""
+
+    def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
+        """What is due for one partner, by priority then seq, at most `count` messages and `size` bytes (but at least
+        one); order per conversation is kept. Does not change state."""
+
+    def unfinished_parcel(self, partner: PartyId, now: datetime) -> ParcelRow | None:
+        """A parcel already sealed for this partner, without a receipt, due to be sent again (the same bytes); the
+        oldest first."""
+
+    def next_seq(self, partner: PartyId) -> int:
+        """The next parcel sequence number towards a partner, from 1; never the same twice."""
+
+    def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
+        """Keep a sealed parcel and mark its messages SENDING, before a byte leaves."""
+
+    def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
+        """The outcome is unknown: count the attempt; send the same bytes again at `next_attempt`."""
+
+    def close_parcel(
+        self, parcel: ParcelId, receipt: bytes | None, outcomes: Sequence[tuple[MessageId, State, str]],
+        entries: Sequence[Entry], now: datetime,
+    ) -> None:
+        """A receipt (or a final refusal: receipt None) came: set the messages' states, keep the receipt, journal."""
+
+    def set_state(self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime) -> None:
+        """Move one outgoing message to a final state (expired, cancelled, failed)."""
+
+    def expire(self, now: datetime) -> list[MessageId]:
+        """Queued messages past their expiry become EXPIRED, with a journal entry each; returns them."""
+
+    # Receiving
+    def find_incoming_parcel(self, partner: PartyId, parcel: ParcelId) -> ParcelRow | None:
+        """A parcel received before, for the answer to a repeat."""
+
+    def find_incoming(self, sender: PartyId, ids: Sequence[MessageId]) -> dict[MessageId, bytes]:
+        """The leaf hashes of messages already received from this sender, among these ids."""
+
+    def accept(
+        self, parcel: ParcelRow, messages: Sequence[NewMessage], refusals: Sequence[Refusal], outcomes: Sequence[Outcome],
+        write_receipt: ReceiptWriter, now: datetime,
+    ) -> bytes:
+        """One transaction: keep messages and refusals, journal each, write the receipt over the outcomes and the new
+        head, keep the parcel with it. If the parcel was received meanwhile (same digest) the stored receipt is the
+        answer; if a message id was received meanwhile with the same leaf its outcome becomes duplicate, with another
+        leaf refused (message_id_reused). Returns the receipt bytes."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep and journal a refusal of a whole parcel."""
+
+    # Reading
+    def message(self, message: MessageId, *, outgoing: bool | None = None) -> MessageRow | None:
+        """One message by id."""
+
+    def messages(self, query: Query) -> list[MessageRow]:
+        """Messages in the order of seq."""
+
+    def parcel(self, parcel: ParcelId, *, outgoing: bool) -> ParcelRow | None:
+        """One parcel with its manifest and receipt."""
+
+    def refusals(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Refusal]]:
+        """Refusals with their seq, oldest first."""
+
+    def counts(self) -> dict[tuple[bool, str], int]:
+        """How many messages, by (outgoing, state)."""
+
+    def entries(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, bytes, bytes]]:
+        """Journal entries: (index from 0, entry bytes, leaf hash as stored), from index `after`."""
+
+    def head(self) -> Head:
+        """The journal's size and root as stored."""
+
+    def note(self, entries: Sequence[Entry]) -> Head:
+        """Append to the journal; the new head."""
+
+    def partner_heads(self, partner: PartyId) -> list[Head]:
+        """Heads of the partner's journal that its receipts committed to, oldest first."""
+
+    def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
+        """Keep a head of a partner's journal."""
+
+    def changed(self) -> int:
+        """A number that differs after any process wrote to this store: for waiting without polling rows."""
