@@ -139,6 +139,9 @@ class Store(Protocol):
         """A parcel already sealed for this partner, without a receipt, due to be sent again (the same bytes); the
         oldest first."""
 
+    def parcel_messages(self, parcel: ParcelId, *, outgoing: bool) -> list[MessageRow]:
+        """The messages a parcel carries (outgoing) or that were kept from it (incoming), in order of position."""
+
     def next_seq(self, partner: PartyId) -> int:
         """The next parcel sequence number towards a partner, from 1; never the same twice."""
 

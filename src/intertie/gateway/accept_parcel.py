@@ -1,0 +1,262 @@
+"""Receiving a parcel: the ten steps of the order of verification (docs/parcel.md), then one transaction, then the answer.
+
+The steps before 5 cost little and keep nothing secret in memory; each later one is reached only by what passed
+the ones before it. A refused message never takes the parcel down with it: the receipt says which, and why.
+Step 11, answering, belongs to the binding: it sends what `accept` returned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
+from intertie.journal.checkpoint import Head
+from intertie.model.documents import read_body
+from intertie.model.errors import Code, Refused
+from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.model.message import Envelope, Header, read_envelope
+from intertie.seal.parcel import Frame, Opened, Verified, open_frame, read_frame, verify_manifest
+from intertie.seal.policy import Needs, required_profile
+from intertie.seal.profile import Profile
+from intertie.seal.receipt import JournalHead, Outcome, Receipt, sign_receipt
+
+
+class _Reading(NamedTuple):
+    """What step 9 found in a parcel, message by message."""
+
+    messages: list[NewMessage]
+    refusals: list[Refusal]
+    outcomes: list[Outcome]
+
+
+def accept(gateway: Gateway, blob: bytes, *, peer: PartyId | None, now: datetime) -> bytes:
+    """Take a parcel in; the bytes of the signed receipt, once everything it says is on disk.
+
+    `peer` is the party that the transport authenticated (None only where the binding has no identity of its own,
+    and then step 4 refuses). Raises Refused, journaled, when the parcel as a whole is refused; StoreError when
+    nothing could be kept, and then nothing was.
+    """
+    digest = hashlib.sha256(blob).digest()
+    try:
+        frame = read_frame(blob, limit=gateway.limits.parcel_bytes)  # steps 1 and 2
+    except Refused as refused:
+        _keep_refusal(gateway, refused, None, peer, digest, now)
+        raise
+    try:
+        return _accept_frame(gateway, frame, digest, peer, now)
+    except Refused as refused:
+        _keep_refusal(gateway, refused, frame.header.parcel, frame.header.sender, digest, now)
+        raise
+
+
+def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: PartyId | None, now: datetime) -> bytes:
+    header = frame.header
+    partner = _known_sender(gateway, frame)  # step 3
+    if peer != header.sender:  # step 4
+        raise Refused(Code.TRANSPORT_NOT_SENDER, f"the connection belongs to {peer or 'nobody'}", partner=header.sender)
+    receipt = _repeat(gateway, frame, digest)  # step 5
+    if receipt is not None:
+        return receipt
+    opened = open_frame(frame, gateway.keys)  # step 6
+    verified = verify_manifest(frame, opened, partner.keys, gateway.trust, now)  # steps 7 and 8
+    if len(opened.messages) > gateway.limits.messages_per_parcel:
+        raise Refused(Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender)
+    reading = _read_messages(gateway, partner, opened, verified, header.parcel, now)  # step 9
+    return _commit(gateway, partner, frame, opened, verified, reading, digest, now)  # step 10
+
+
+def _known_sender(gateway: Gateway, frame: Frame) -> Partner:
+    """Step 3: sender known and not suspended; recipient is this party."""
+    header = frame.header
+    partner = gateway.partners.find(header.sender)
+    if partner is None:
+        raise Refused(Code.UNKNOWN_SENDER, partner=header.sender)
+    if partner.suspended:
+        raise Refused(Code.SENDER_SUSPENDED, partner=header.sender)
+    if header.recipient != gateway.party.id:
+        raise Refused(Code.WRONG_RECIPIENT, f"for {header.recipient}, this is {gateway.party.id}", partner=header.sender)
+    return partner
+
+
+def _repeat(gateway: Gateway, frame: Frame, digest: bytes) -> bytes | None:
+    """Step 5: a repeat changes nothing and gets the very same receipt."""
+    known = gateway.store.find_incoming_parcel(frame.header.sender, frame.header.parcel)
+    if known is None:
+        return None
+    if known.digest != digest:
+        raise Refused(Code.PARCEL_ID_REUSED, partner=frame.header.sender)
+    return known.receipt
+
+
+def _read_messages(
+    gateway: Gateway, partner: Partner, opened: Opened, verified: Verified, parcel: ParcelId, now: datetime
+) -> _Reading:
+    """Step 9 for each message, in order."""
+    reading = _Reading([], [], [])
+    within: dict[MessageId, bytes] = {}
+    envelopes = [_envelope_or_refusal(raw) for raw in opened.messages]
+    ids = [e.header.id for e in envelopes if isinstance(e, Envelope)]
+    known = gateway.store.find_incoming(partner.party, ids) if ids else {}
+    for position, (raw, leaf, envelope) in enumerate(
+        zip(opened.messages, verified.leaf_hashes, envelopes, strict=True)
+    ):
+        try:
+            if isinstance(envelope, Refused):
+                raise envelope
+            header = envelope.header
+            seen = within.get(header.id) or known.get(header.id)
+            duplicate = _check_message(gateway, partner, envelope, leaf, seen, verified.profile, now)
+        except Refused as refused:
+            message = envelope.header.id if isinstance(envelope, Envelope) else None
+            reading.outcomes.append(_refused_outcome(message, leaf, refused))
+            reading.refusals.append(_refusal(refused, parcel, partner.party, message, hashlib.sha256(raw).digest(), now))
+            continue
+        within[header.id] = leaf
+        status = "duplicate" if duplicate else "accepted"
+        reading.outcomes.append(Outcome(message=header.id, leaf=leaf.hex(), status=status))
+        if not duplicate:
+            reading.messages.append(new_message(raw, leaf, position, header))
+    return reading
+
+
+def _envelope_or_refusal(raw: bytes) -> Envelope | Refused:
+    try:
+        return read_envelope(raw)
+    except Refused as refused:
+        return refused
+
+
+def _check_message(
+    gateway: Gateway,
+    partner: Partner,
+    envelope: Envelope,
+    leaf: bytes,
+    seen: bytes | None,
+    profile: Profile,
+    now: datetime,
+) -> bool:
+    """Step 9 for one message, in the order of the design; True if it is a duplicate. Raises Refused."""
+    header = envelope.header
+    sender = header.sender
+    if sender != partner.party or header.recipient != gateway.party.id:
+        raise Refused(Code.HEADER_NOT_PARCEL, f"from {sender} to {header.recipient}", message=header.id, partner=partner.party)
+    flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
+    needed = required_profile(Needs.of(flow), now.date())
+    if profile.rank < needed.rank:
+        detail = f"{flow.key} needs {needed.name}, the parcel has {profile.name}"
+        raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=sender)
+    if seen is not None:  # before the clock: a late repeat of what was accepted is still a repeat
+        if seen != leaf:
+            raise Refused(Code.MESSAGE_ID_REUSED, message=header.id, partner=sender)
+        return True
+    _check_times(header, gateway.limits.clock_skew_seconds, now)
+    read_body(envelope)
+    if flow.agreement and not partner.agreement_in_force(header.agreement, now):
+        detail = f"agreement {header.agreement or '(none named)'} is not in force"
+        raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=sender)
+    return False
+
+
+def _check_times(header: Header, skew_seconds: int, now: datetime) -> None:
+    if header.expires <= now:
+        raise Refused(Code.EXPIRED, f"expired {header.expires.isoformat()}", message=header.id, partner=header.sender)
+    if header.created > now + timedelta(seconds=skew_seconds):
+        detail = f"created {header.created.isoformat()}, here it is {now.isoformat()}"
+        raise Refused(Code.FROM_THE_FUTURE, detail, message=header.id, partner=header.sender)
+
+
+def _commit(
+    gateway: Gateway,
+    partner: Partner,
+    frame: Frame,
+    opened: Opened,
+    verified: Verified,
+    reading: _Reading,
+    digest: bytes,
+    now: datetime,
+) -> bytes:
+    """Step 10: messages, refusals, journal entries and receipt in one transaction."""
+    header = frame.header
+
+    def write_receipt(outcomes: Sequence[Outcome], head: Head) -> bytes:
+        receipt = Receipt(
+            v=1,
+            parcel=header.parcel,
+            root=verified.root.hex(),
+            sender=gateway.party.id,
+            recipient=partner.party,
+            received=now,
+            outcomes=tuple(outcomes),
+            journal=JournalHead(size=head.size, root=head.root.hex()),
+        )
+        return sign_receipt(receipt, gateway.keys, verified.profile)
+
+    row = ParcelRow(
+        id=header.parcel,
+        outgoing=False,
+        partner=partner.party,
+        digest=digest,
+        blob=None,
+        manifest=opened.manifest,
+        leaves=b"".join(verified.leaf_hashes),
+        receipt=None,
+        at=now,
+    )
+    return gateway.store.accept(row, reading.messages, reading.refusals, reading.outcomes, write_receipt, now)
+
+
+def new_message(raw: bytes, leaf: bytes, position: int, header: Header) -> NewMessage:
+    """The index row of a message from its header."""
+    return NewMessage(
+        body=raw,
+        leaf=leaf,
+        position=position,
+        id=header.id,
+        sender=header.sender,
+        recipient=header.recipient,
+        interface=header.interface,
+        document=header.document,
+        mode=header.mode.value,
+        conversation=header.conversation,
+        agreement=header.agreement,
+        created=header.created,
+        expires=header.expires,
+        priority=header.priority,
+    )
+
+
+def _refused_outcome(message: MessageId | None, leaf: bytes, refused: Refused) -> Outcome:
+    return Outcome(message=message, leaf=leaf.hex(), status="refused", code=refused.code.value, detail=refused.detail[:300])
+
+
+def _refusal(
+    refused: Refused,
+    parcel: ParcelId | None,
+    partner: PartyId | None,
+    message: MessageId | None,
+    digest: bytes,
+    now: datetime,
+) -> Refusal:
+    return Refusal(
+        at=now,
+        partner=partner,
+        parcel=parcel,
+        message=message,
+        code=refused.code.value,
+        step=refused.step,
+        detail=refused.detail[:300],
+        digest=digest,
+    )
+
+
+def _keep_refusal(
+    gateway: Gateway, refused: Refused, parcel: ParcelId | None, partner: PartyId | None, digest: bytes, now: datetime
+) -> None:
+    """A refused parcel leaves nothing behind but this. Only a party that the transport named can make us write it:
+    who has no identity here writes nothing to our disk."""
+    if partner is not None and gateway.partners.find(partner) is not None:
+        gateway.store.refuse(_refusal(refused, parcel, partner, None, digest, now))

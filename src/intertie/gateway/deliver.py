@@ -1,0 +1,248 @@
+"""One delivery to one partner: seal what waits, send it, and believe only a receipt that verifies.
+
+No answer, or an answer that is no receipt, means the outcome is unknown: the same bytes go again, later, until the
+last message in them expires. The partner answers a repeat with the receipt it wrote the first time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from intertie.exchange.outbound import State, backoff
+from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
+from intertie.gateway.ports import MessageRow, ParcelRow
+from intertie.journal.checkpoint import Head
+from intertie.journal.entry import Entry, Kind
+from intertie.model.errors import RULES, Code, PartnerError, Refused
+from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
+from intertie.model.message import read_envelope
+from intertie.seal.parcel import seal_parcel
+from intertie.seal.policy import Needs, required_profile
+from intertie.seal.profile import PROFILES, Profile
+from intertie.seal.receipt import Receipt, verify_receipt
+
+# What goes out unless a flow needs more (DESIGN section 4).
+DEFAULT_PROFILE = "hybrid"
+# A partner may ask us to wait, but not for longer than a priority message can bear.
+RETRY_AFTER_MAX = 600.0
+
+Clock = Callable[[], datetime]
+Random = Callable[[], float]
+
+_STATES = {"accepted": State.ACCEPTED, "duplicate": State.DUPLICATE, "refused": State.REFUSED}
+
+
+class Delivery(NamedTuple):
+    """What became of one parcel. `receipted` is False when the outcome is unknown or the partner refused it whole."""
+
+    parcel: ParcelId
+    partner: PartyId
+    messages: int
+    receipted: bool
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The part of a problem+json answer (RFC 9457) that we act on."""
+
+    code: str = ""
+    detail: str = ""
+    retry: bool = True
+
+
+async def deliver_once(gateway: Gateway, link: Link, party: PartyId, clock: Clock, random: Random) -> Delivery | None:
+    """Send one parcel to a partner; None if nothing is due.
+
+    Raises nothing of the partner's doing: an unreachable partner, a refusal and a false receipt are outcomes.
+    """
+    partner = gateway.partners.find(party)
+    if partner is None or partner.suspended:
+        return None
+    parcel = gateway.store.unfinished_parcel(party, clock()) or _seal_waiting(gateway, partner, clock())
+    if parcel is None or parcel.blob is None:
+        return None
+    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+    try:
+        answer = await link.post(partner, parcel.blob)
+    except PartnerError as error:
+        return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
+    return _judge(gateway, partner, parcel, rows, answer, clock(), random)
+
+
+def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRow | None:
+    """Take what is due, seal it, and keep it before a byte leaves."""
+    limits = gateway.limits
+    rows = gateway.store.take_outgoing(
+        partner.party, now, count=limits.messages_per_parcel, size=limits.parcel_target_bytes
+    )
+    if not rows:
+        return None
+    try:
+        profile = profile_for(gateway, partner, rows, now)
+        sealed = seal_parcel(
+            [row.body for row in rows],
+            parcel=new_parcel_id(now),
+            recipient=partner.keys,
+            seq=gateway.store.next_seq(partner.party),
+            created=now,
+            profile=profile,
+            keys=gateway.keys,
+        )
+    except Refused as refused:  # the partner has no key that is strong enough: nothing leaves
+        for row in rows:
+            _finish(gateway, row, State.FAILED, str(refused), now)
+        return None
+    parcel = ParcelRow(
+        id=sealed.header.parcel,
+        outgoing=True,
+        partner=partner.party,
+        digest=hashlib.sha256(sealed.blob).digest(),
+        blob=sealed.blob,
+        manifest=sealed.manifest,
+        leaves=b"".join(row.leaf for row in rows),
+        receipt=None,
+        at=now,
+    )
+    gateway.store.add_parcel(parcel, [row.id for row in rows], now)
+    return parcel
+
+
+def profile_for(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> Profile:
+    """The strongest profile that any of the messages needs, and never less than the default."""
+    profile = PROFILES[DEFAULT_PROFILE]
+    for row in rows:
+        header = read_envelope(row.body).header
+        flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
+        needed = required_profile(Needs.of(flow), now.date())
+        profile = max(profile, needed, key=lambda p: p.rank)
+    return profile
+
+
+def _judge(
+    gateway: Gateway,
+    partner: Partner,
+    parcel: ParcelRow,
+    rows: list[MessageRow],
+    answer: LinkAnswer,
+    now: datetime,
+    random: Random,
+) -> Delivery:
+    """A receipt that verifies closes the parcel; a lasting refusal closes it too; anything else leaves it open."""
+    if answer.status == 200:
+        try:
+            receipt = _read_receipt(gateway, partner, parcel, answer.body, now)
+        except Refused as refused:
+            return _unknown(gateway, parcel, rows, f"the answer is no receipt: {refused}", now, random, None)
+        return _close(gateway, partner, parcel, rows, receipt, answer.body, now)
+    problem = _read_problem(answer.body)
+    if 400 <= answer.status < 500 and problem.code in RULES and not problem.retry:
+        return _refused_whole(gateway, partner, parcel, rows, problem, now)
+    detail = f"HTTP {answer.status} {problem.code} {problem.detail}".strip()[:300]
+    return _unknown(gateway, parcel, rows, detail, now, random, answer.retry_after)
+
+
+def _read_receipt(gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: bytes, now: datetime) -> Receipt:
+    """The partner's receipt for exactly this parcel, or Refused."""
+    receipt = verify_receipt(raw, writer=partner.keys, trust=gateway.trust, now=now)
+    leaves = [parcel.leaves[i : i + 32].hex() for i in range(0, len(parcel.leaves), 32)]
+    same = (
+        receipt.parcel == parcel.id
+        and receipt.sender == partner.party
+        and receipt.recipient == gateway.party.id
+        and [outcome.leaf for outcome in receipt.outcomes] == leaves
+        and all(outcome.status in _STATES for outcome in receipt.outcomes)
+    )
+    if not same:
+        raise Refused(Code.BAD_MANIFEST, "the receipt is for something else than was sent", partner=partner.party)
+    return receipt
+
+
+def _close(
+    gateway: Gateway,
+    partner: Partner,
+    parcel: ParcelRow,
+    rows: list[MessageRow],
+    receipt: Receipt,
+    raw: bytes,
+    now: datetime,
+) -> Delivery:
+    outcomes = [
+        (row.id, _STATES[outcome.status], f"{outcome.code}: {outcome.detail}" if outcome.code else "")
+        for row, outcome in zip(rows, receipt.outcomes, strict=True)
+    ]
+    entry = Entry(
+        kind=Kind.RECEIPT_IN, at=now, partner=partner.party, parcel=parcel.id, digest=hashlib.sha256(raw).hexdigest()
+    )
+    gateway.store.close_parcel(parcel.id, raw, outcomes, [entry], now)
+    head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
+    gateway.store.add_partner_head(partner.party, head, now)
+    return Delivery(parcel.id, partner.party, len(rows), True, "")
+
+
+def _refused_whole(
+    gateway: Gateway, partner: Partner, parcel: ParcelRow, rows: list[MessageRow], problem: Problem, now: datetime
+) -> Delivery:
+    """The partner will never take these bytes: the messages are not delivered, and an operator must look."""
+    detail = f"{problem.code}: {problem.detail}"[:300]
+    entry = Entry(
+        kind=Kind.REFUSAL, at=now, partner=partner.party, parcel=parcel.id, digest=parcel.digest.hex(), note=problem.code
+    )
+    gateway.store.close_parcel(parcel.id, None, [(row.id, State.REFUSED, detail) for row in rows], [entry], now)
+    return Delivery(parcel.id, partner.party, len(rows), False, detail)
+
+
+def _unknown(
+    gateway: Gateway,
+    parcel: ParcelRow,
+    rows: list[MessageRow],
+    detail: str,
+    now: datetime,
+    random: Random,
+    retry_after: float | None,
+) -> Delivery:
+    """No receipt: send the same bytes again later, unless every message in them has expired."""
+    if all(row.expires <= now for row in rows):
+        said = f"expired without a receipt; last: {detail}"[:300]
+        entry = Entry(
+            kind=Kind.ACT,
+            at=now,
+            partner=parcel.partner,
+            parcel=parcel.id,
+            digest=parcel.digest.hex(),
+            note="expired",
+        )
+        gateway.store.close_parcel(parcel.id, None, [(row.id, State.EXPIRED, said) for row in rows], [entry], now)
+        return Delivery(parcel.id, parcel.partner, len(rows), False, said)
+    limits = gateway.limits
+    attempts = max((row.attempts for row in rows), default=0)
+    wait = backoff(attempts, random(), first=limits.retry_first_seconds, ceiling=limits.retry_ceiling_seconds)
+    if retry_after is not None:
+        wait = max(wait, timedelta(seconds=min(retry_after, RETRY_AFTER_MAX)))
+    gateway.store.retry_parcel(parcel.id, now + wait, detail[:300])
+    return Delivery(parcel.id, parcel.partner, len(rows), False, detail)
+
+
+def _finish(gateway: Gateway, row: MessageRow, state: State, detail: str, now: datetime) -> None:
+    entry = Entry(kind=Kind.ACT, at=now, partner=row.recipient, message=row.id, digest=row.leaf.hex(), note=state.value)
+    gateway.store.set_state(row.id, state, detail[:300], [entry], now)
+
+
+def cancel(gateway: Gateway, message: MessageId, now: datetime) -> bool:
+    """Take a message back before it leaves; False if it is already on its way or done."""
+    row = gateway.store.message(message, outgoing=True)
+    if row is None or row.state is not State.QUEUED:
+        return False
+    _finish(gateway, row, State.CANCELLED, "cancelled before sending", now)
+    return True
+
+
+def _read_problem(body: bytes) -> Problem:
+    try:
+        return msgspec.json.decode(body, type=Problem)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Problem()

@@ -1,0 +1,235 @@
+"""The house rules, held by machine: STYLE.md says why each is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "intertie"
+
+# A folder may import only from itself and from what stands before it.
+ORDER = [
+    "model",
+    "catalogue",
+    "seal",
+    "journal",
+    "exchange",
+    "market",
+    "formats",
+    "gateway",
+    "stores",
+    "bindings",
+    "portal",
+    "demo",
+    "cli",
+    "run",
+]
+# The one wiring file stands last, and the commands start it. `demo` plays the staff of two organisations, so it
+# wires gateways too.
+MAY_IMPORT_RUN = {"cli", "demo"}
+# The folders that touch the world may read a clock; everything else is told the time.
+CLOCK_ALLOWED = ("run.py", "cli/", "demo/", "bindings/")
+FILE_LINES = 600
+FUNCTION_LINES = 70
+CLOCK_CALLS = {
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("datetime", "today"),
+    ("date", "today"),
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("time", "monotonic"),
+    ("time", "perf_counter"),
+}
+CRYPTO = {"cryptography", "joserfc", "OpenSSL", "ssl"}
+CRYPTO_ALLOWED = {"seal"}
+TLS_TYPES_ALLOWED = {"bindings", "cli", "run"}  # `ssl` only: to hold a context or to catch its errors
+
+
+def python_files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def folder_of(path: Path) -> str:
+    relative = path.relative_to(SOURCE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module, node.lineno
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node.lineno
+
+
+def test_every_folder_has_a_place_in_the_order() -> None:
+    found = {folder_of(path) for path in python_files()} - {"__init__"}
+    assert found <= set(ORDER), f"give these a place in ORDER and in ARCHITECTURE.md: {found - set(ORDER)}"
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_go_upward_only(path: Path) -> None:
+    here = folder_of(path)
+    if here == "__init__":
+        return
+    wrong = []
+    for name, line in imports_of(tree_of(path)):
+        parts = name.split(".")
+        if parts[0] != "intertie" or len(parts) < 2 or parts[1] not in ORDER:
+            continue
+        there = parts[1]
+        if there == "run" and here in MAY_IMPORT_RUN | {"run"}:
+            continue
+        if here == "run" or ORDER.index(there) <= ORDER.index(here):
+            continue
+        wrong.append(f"line {line}: {here} imports {name}")
+    assert not wrong, wrong
+
+
+def test_no_import_cycle() -> None:
+    names = {name_of(path): path for path in python_files()}
+    graph = {
+        name: {n for n, _ in imports_of(tree_of(path)) if n in names and n != name}
+        - ({name.rsplit(".", 1)[0]} if "." in name else set())
+        for name, path in names.items()
+    }
+    done: set[str] = set()
+    trail: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in trail:
+            raise AssertionError(" -> ".join([*trail[trail.index(name) :], name]))
+        if name in done:
+            return
+        trail.append(name)
+        for other in sorted(graph[name]):
+            visit(other)
+        trail.pop()
+        done.add(name)
+
+    for name in graph:
+        visit(name)
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_sizes(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= FILE_LINES
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert size <= FUNCTION_LINES, f"{node.name} has {size} lines"
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_no_late_import_no_bare_except(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            late = [n.lineno for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+            assert not late, f"import inside {node.name}, line {late}"
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"bare except, line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_clock_is_read_at_the_edges_only(path: Path) -> None:
+    relative = str(path.relative_to(SOURCE))
+    if relative.startswith(CLOCK_ALLOWED):
+        return
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute):
+            owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            assert (owner, node.attr) not in CLOCK_CALLS, f"line {node.lineno}: `now` is an argument here"
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_cryptography_stays_in_seal(path: Path) -> None:
+    here = folder_of(path)
+    if here in CRYPTO_ALLOWED:
+        return
+    for name, line in imports_of(tree_of(path)):
+        top = name.split(".")[0]
+        if top == "ssl" and here in TLS_TYPES_ALLOWED:
+            continue
+        assert top not in CRYPTO, f"line {line}: {here} imports {name}"
+
+
+def test_every_file_is_imported_by_somebody() -> None:
+    used: set[str] = set()
+    for folder in ("src", "tools", "bench", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            used |= {name for name, _ in imports_of(tree_of(path))}
+    entry_points = {"intertie.run", "intertie.cli", "intertie.__main__"}
+    unused = [
+        name_of(path)
+        for path in python_files()
+        if path.name != "__init__.py" and name_of(path) not in used | entry_points
+    ]
+    assert not unused, f"nobody imports: {unused}"
+
+
+def test_every_folder_says_what_it_is_for() -> None:
+    for init in SOURCE.rglob("__init__.py"):
+        assert ast.get_docstring(tree_of(init)), f"{init.relative_to(ROOT)} has no docstring"
+
+
+def test_pages_are_there_with_one_title_each() -> None:
+    pages = ["README", "ARCHITECTURE", "HACKING", "STYLE", "CONFORMANCE", "SECURITY", "CHANGELOG"]
+    for page in [ROOT / f"{name}.md" for name in pages] + sorted((ROOT / "docs").rglob("*.md")):
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+        titles = [line for line in text.splitlines() if line.startswith("# ")]
+        assert len(titles) == 1, f"{page.relative_to(ROOT)}: {titles}"
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def test_no_registry_host_no_machine_path_no_generated_binary() -> None:
+    hosts = re.compile(r"(pypi|pythonhosted|npmjs|debian)\.(org|com)|/opt/pypi|/root/|/work/main|/tmp/[a-z]", re.I)
+    allowed_binary = {".parquet"}
+    for path in tracked_files():
+        data = path.read_bytes()
+        if b"\0" in data:
+            assert path.suffix in allowed_binary, f"binary file {path.relative_to(ROOT)}"
+            continue
+        if path == Path(__file__):
+            continue
+        found = hosts.search(data.decode("utf-8", "replace"))
+        assert not found, f"{path.relative_to(ROOT)}: {found and found.group(0)}"
+
+
+def test_tests_are_grouped_by_what_they_need() -> None:
+    groups = {"unit", "vectors", "faults", "store", "exchange", "command", "interop", "portal"}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        parts = path.relative_to(ROOT / "tests").parts
+        assert len(parts) == 1 or parts[0] in groups, f"{path}: which group?"
+
+
+def test_more_tests_than_code() -> None:
+    """At least as many lines of test as of code; STYLE.md aims at 1.2."""
+    code = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in python_files())
+    test = sum(len(p.read_text(encoding="utf-8").splitlines()) for p in (ROOT / "tests").rglob("*.py"))
+    assert test >= 0.6 * code, f"{test} lines of test for {code} of code"

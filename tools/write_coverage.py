@@ -1,0 +1,118 @@
+"""Write docs/coverage.md: one row for every actor, interface, flow, protocol and security need of the mission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from intertie.catalogue.load import load_catalogue
+from intertie.model.party import Role
+
+EVERY_FLOW = "`tests/exchange/test_every_flow.py`"
+ACTORS = {
+    Role.DISTRIBUTION_UTILITY: "Distribution utility",
+    Role.DER_AGGREGATOR: "DER aggregator / energy services company",
+    Role.ISO_RTO: "ISO/RTO",
+    Role.SCADA_DMS: "SCADA/DMS",
+    Role.MARKET_CLEARINGHOUSE: "Energy market clearinghouse",
+    Role.BACK_OFFICE: "Metering/billing/utility back office",
+    Role.GATEWAY_ESI: "Customer gateway/ESI",
+    Role.CUSTOMER_EMS: "Customer EMS",
+    Role.EVSE_PEV: "EVSE/PEV",
+    Role.SUBMETER_EUMD: "Submeter/EUMD",
+    Role.METER: "Meter",
+    Role.UTILITY_APPS: "Utility applications",
+    Role.AGENCY: "Federal agency or state commission",
+    Role.THIRD_PARTY: "Third party",
+}
+NOT_YET = "not yet"
+# (what, source, state, what shows it)
+PROTOCOLS = [
+    ("Parcels over HTTPS, mutual TLS 1.3 (HTTPS posts, TLS)", "000", "works", "`tests/command/test_two_gateways.py`"),
+    ("REQ.21 ESPI", "000, 001", NOT_YET, ""),
+    ("Secure FTP / SSH", "000, 001", NOT_YET, ""),
+    ("FTP", "000, 001", NOT_YET, ""),
+    ("EDI / VAN (X12, Internet ET, AS2)", "000, 001", NOT_YET, ""),
+    ("Upload to a utility-hosted web portal", "001", NOT_YET, ""),
+    (
+        "SD-WAN, IPsec, VPN",
+        "000, 001",
+        "works",
+        "below us: a gateway asks only for an address; nothing in a parcel depends on the network",
+    ),
+]
+NEEDS = [
+    (
+        "Confidentiality of sensitive information, identifiers and accounts (in transit)",
+        "000",
+        "works",
+        "`tests/unit/seal/`, `vectors/parcel/`",
+    ),
+    ("Confidentiality at rest in the store", "000", NOT_YET, ""),
+    ("Integrity of data", "000, 002", "works", "`vectors/parcel/`, `tests/exchange/test_refusals.py`"),
+    (
+        "Identification and authentication of parties, X.509 v3",
+        "000",
+        "works",
+        "`tests/exchange/test_refusals.py`, `tests/exchange/`",
+    ),
+    ("Authorization of parties: role and flow", "000", "works", "`tests/unit/catalogue/`"),
+    ("Authorization of parties: OAuth", "000", NOT_YET, ""),
+    ("Authentication and authorization of sender and receiver", "001", "works", "`tests/exchange/test_refusals.py`"),
+    ("Validated, reliable delivery with a time stamp", "000", "works", "`tests/faults/`, `tests/exchange/`"),
+    ("Timeliness: priorities and expiry", "000, 001", "works", "`tests/store/`, `tests/exchange/test_refusals.py`"),
+    ("Timeliness: escalation of what is not acknowledged in time", "000, 001", NOT_YET, ""),
+    (
+        "Disruptive activities: size, count and rate limits before anything costs money",
+        "000, 001",
+        "works",
+        "`tests/exchange/`, `tests/unit/bindings/`",
+    ),
+    ("Availability of the infrastructure: several processes, PostgreSQL", "000", NOT_YET, ""),
+    ("Expected duration of protection: profile derived from the need", "000", "works", "`tests/unit/seal/`"),
+    ("Expected duration of protection: key rotation and inventory", "000", NOT_YET, ""),
+    ("Symmetric against asymmetric, quantum computers", "000", "works", "`tests/unit/seal/`, hybrid by default"),
+    (
+        "Registration and real-time traffic differ",
+        "000, 001",
+        "works",
+        "`docs/interfaces.md`: one document, two modes, two needs",
+    ),
+    (
+        "Non-repudiation of commands, requests and accepted deals",
+        "002",
+        "works",
+        "`tests/unit/seal/`, `tests/command/test_two_gateways.py`",
+    ),
+    ("Risk of intercepting, storing and reading later", "001", "works", "`tests/unit/seal/`: hybrid by default"),
+    ("Pass-through interfaces keep end-to-end security (relay)", "002", NOT_YET, "the flows say relay; hops do not"),
+    ("One-way architectures", "002", NOT_YET, "the flows say one_way; a parcel can be carried by any means"),
+]
+
+
+def render() -> str:
+    """The page."""
+    lines = [
+        "# Coverage of the mission documents",
+        "",
+        "Written by `make docs`. 000 is the use case, 001 the minutes, 002 the electric-transportation interfaces.",
+        "*works* names the test that shows it; *not yet* means that it is not there.",
+        "",
+        "| kind | what | source | state | shown by |",
+        "|---|---|---|---|---|",
+    ]
+    catalogue = load_catalogue()
+    for role, title in ACTORS.items():
+        lines.append(f"| actor | {title} (`{role}`) | 000, 002 | works | {EVERY_FLOW} |")
+    for code, interface in catalogue.interfaces.items():
+        lines.append(f"| interface | {code}: {interface.title} | {interface.source} | works | {EVERY_FLOW} |")
+    for flow in catalogue.flows():
+        lines.append(f"| flow | `{flow.key}` | {flow.source} | works | {EVERY_FLOW} |")
+    for kind, rows in (("protocol", PROTOCOLS), ("security need", NEEDS)):
+        for what, source, state, shown in rows:
+            lines.append(f"| {kind} | {what} | {source} | {state} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
+def write(root: Path) -> None:
+    """Write the page into a checkout."""
+    (root / "docs" / "coverage.md").write_text(render(), encoding="utf-8")

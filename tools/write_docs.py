@@ -1,0 +1,22 @@
+"""Write the generated pages again: interfaces, state diagrams, schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import write_coverage
+import write_interfaces
+import write_schemas
+import write_states
+
+
+def main() -> None:
+    """Run every page writer against this checkout."""
+    root = Path(__file__).parent.parent
+    for writer in (write_coverage, write_interfaces, write_schemas, write_states):
+        writer.write(root)
+        print(f"{writer.__name__}: written")
+
+
+if __name__ == "__main__":
+    main()
