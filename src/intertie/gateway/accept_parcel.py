@@ -116,8 +116,8 @@ def _read_messages(
             reading.refusals.append(_refusal(refused, parcel, partner.party, message, hashlib.sha256(raw).digest(), now))
             continue
         within[header.id] = leaf
-        status = "duplicate" if duplicate else "accepted"
-        reading.outcomes.append(Outcome(message=header.id, leaf=leaf.hex(), status=status))
+        outcome = Outcome(message=header.id, leaf=leaf.hex(), status="duplicate" if duplicate else "accepted")
+        reading.outcomes.append(outcome)
         if not duplicate:
             reading.messages.append(new_message(raw, leaf, position, header))
     return reading

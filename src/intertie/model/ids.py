@@ -23,12 +23,13 @@ InterfaceCode = NewType("InterfaceCode", str)
 DocumentName = NewType("DocumentName", str)
 KeyId = NewType("KeyId", str)
 
-UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"  # RFC 9562 s.5.7
+# `(?!\n)`: a dollar alone would let one line end pass, and with it a second line into logs and files.
+UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?!\n)$"  # RFC 9562 s.5.7
 # A party is named like a host: lower case, and short enough to be a SAN and a folder name.
-PARTY = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+PARTY = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(?!\n)$"
 # Names that partners choose: visible, no blanks, no path tricks (no '..', never begins with a dot or slash).
-NAME = r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/#@+-]{0,127}$"
-WORD = r"^[a-z][a-z0-9_]{1,63}$"
+NAME = r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/#@+-]{0,127}(?!\n)$"
+WORD = r"^[a-z][a-z0-9_]{1,63}(?!\n)$"
 
 # The forms in which a record holds an id: the type and what it must look like.
 PartyName = Annotated[PartyId, Meta(pattern=PARTY, max_length=120)]
@@ -41,7 +42,7 @@ AggregationRef = Annotated[AggregationId, Meta(pattern=NAME)]
 DerRef = Annotated[DerId, Meta(pattern=NAME)]
 MeterRef = Annotated[MeterId, Meta(pattern=NAME)]
 PointRef = Annotated[ConnectionPointId, Meta(pattern=NAME)]
-InterfaceRef = Annotated[InterfaceCode, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}$")]
+InterfaceRef = Annotated[InterfaceCode, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}(?!\n)$")]
 DocumentRef = Annotated[DocumentName, Meta(pattern=WORD)]
 Name = Annotated[str, Meta(pattern=NAME)]
 Text = Annotated[str, Meta(max_length=2000)]

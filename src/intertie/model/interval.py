@@ -17,8 +17,10 @@ from intertie.model.record import Record
 SERIES_MAX = 366 * 24 * 60
 STEPS_SECONDS = (1, 2, 4, 5, 10, 15, 20, 30, 60, 300, 600, 900, 1800, 3600, 86400)
 VALUE_MAX = 2**47  # ESPI's Int48
+# No meter is older and no deal reaches further; SERIES_MAX days beyond it is still a date that Python has.
+YEAR_MIN, YEAR_MAX = 1900, 2999
 
-ZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+ZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}(?!\n)$")]
 
 
 class Stamp(StrEnum):
@@ -73,6 +75,8 @@ class IntervalSeries(Record, frozen=True, kw_only=True):
             raise ValueError(f"step_seconds: {self.step_seconds} is none of {STEPS_SECONDS}")
         if any(v is not None and not -VALUE_MAX < v < VALUE_MAX for v in self.values):
             raise ValueError("values: beyond 48 bits")
+        if self.start.year > YEAR_MAX or self.start.year < YEAR_MIN:
+            raise ValueError(f"start: not in the years {YEAR_MIN} to {YEAR_MAX}")
 
     @property
     def step(self) -> timedelta:

@@ -27,7 +27,7 @@ class Unit(StrEnum):
     PERCENT = "%"
 
 
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]  # ISO 4217
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]  # ISO 4217
 
 
 class Money(Record, frozen=True, kw_only=True):

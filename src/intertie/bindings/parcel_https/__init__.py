@@ -1,0 +1,6 @@
+"""Parcels over HTTPS with mutual TLS 1.3: our own binding, between two gateways."""
+
+PARCEL = "application/vnd.intertie.parcel"
+RECEIPT = "application/jose+json"
+DESCRIPTOR = "application/jose+json"
+PROBLEM = "application/problem+json"  # RFC 9457

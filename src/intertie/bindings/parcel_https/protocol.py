@@ -1,0 +1,86 @@
+"""HTTP/1.1 over mutual TLS for uvicorn: the app sees whose certificate the connection has, and idlers are cut off."""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle, Transport
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from intertie.model.ids import PartyId
+from intertie.seal.certificates import party_of_certificate
+
+# The key in scope["extensions"] under which the app finds the party that TLS authenticated, or None.
+PEER = "intertie.peer"
+# Request line and headers together: ours are under 500 bytes; proxies add a few hundred.
+HEADER_BYTES_MAX = 16 * 1024
+
+
+class StreetProtocol(HttpToolsProtocol):
+    """One connection. The peer is read once, from the certificate the handshake verified."""
+
+    header_seconds = 10.0  # replaced by the setting, see `protocol_with`
+    _peer: PartyId | None = None
+    _header_bytes = 0
+    _deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """The handshake is done."""
+        super().connection_made(transport)
+        self._peer = _peer_of(transport)
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, and its timer with it."""
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {PEER: {"party": self._peer}}
+        self._header_bytes = 0
+        if self._deadline is None:
+            self._start_deadline()
+
+    def on_headers_complete(self) -> None:
+        """All headers are there; the body has its own timeout, in the app."""
+        self._stop_deadline()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the network. Reads that lie wholly within a header count against its limit: the parser keeps an
+        unfinished header for as long as it grows."""
+        if self.transport.is_closing():
+            return
+        within_header = self._deadline is not None
+        super().data_received(data)
+        if within_header and self._deadline is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES_MAX:
+                self._stop_deadline()
+                self.transport.abort()
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.header_seconds, self._cut)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _cut(self) -> None:
+        self.logger.info("no request within %.0f s, connection closed", self.header_seconds)
+        self.transport.abort()
+
+
+def protocol_with(header_seconds: float) -> type[StreetProtocol]:
+    """The protocol class with the gateway's setting in it (uvicorn builds one per connection, without arguments)."""
+    return type("StreetProtocol", (StreetProtocol,), {"header_seconds": header_seconds})
+
+
+def _peer_of(transport: Transport) -> PartyId | None:
+    """The party the client certificate names, or None: then step 4 refuses every parcel."""
+    tls: Any = transport.get_extra_info("ssl_object")
+    certificate: bytes | None = tls.getpeercert(True) if tls is not None else None
+    return party_of_certificate(certificate) if certificate is not None else None

@@ -1,0 +1,265 @@
+"""The street door: a parcel comes in by POST, `accept` checks and keeps it, and only then the receipt goes out.
+
+Step 1 of the order of verification is here: quota, size and memory, before a byte is parsed. Steps 2 to 10 are
+`gateway.accept_parcel`; step 11, answering, is here again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import intertie
+from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PROBLEM, RECEIPT
+from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
+from intertie.bindings.parcel_https.protocol import PEER
+from intertie.gateway.accept_parcel import accept
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.ports import Refusal
+from intertie.gateway.settings import Settings
+from intertie.model.errors import Code, Refused, StoreError
+from intertie.model.ids import PartyId
+
+LOG = logging.getLogger("intertie.street")
+# When this gateway cannot keep anything, or holds too much already: long enough to recover, short for dispatch.
+BUSY_SECONDS = 2.0
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error answer (RFC 9457). `step` is the step of the order of verification, 0 if none was reached."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    step: int = 0
+    retry: bool = False
+
+
+class _Cut(Exception):
+    """The body will not be read to its end."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class StreetDoor:
+    """The app behind the street door of one gateway."""
+
+    def __init__(
+        self, gateway: Gateway, settings: Settings, descriptor: bytes, clock: Callable[[], datetime]
+    ) -> None:
+        self._gateway = gateway
+        self._street = settings.street
+        self._descriptor = descriptor
+        self._clock = clock
+        self._quotas = Quotas(settings.quota)
+        self._held = Held(settings.street.held_bytes)
+        self._threads = CapacityLimiter(settings.street.workers)
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        routes = [
+            Route("/parcels", self.parcels, methods=["POST"]),
+            Route("/.well-known/intertie", self.descriptor, methods=["GET"]),
+            Route("/healthz", self.health, methods=["GET"]),
+        ]
+        handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
+        return Starlette(routes=routes, exception_handlers=handlers)
+
+    async def parcels(self, request: Request) -> Response:
+        """POST /parcels: the signed receipt, or a problem that says whether to try again."""
+        peer = _peer(request)
+        party = peer if peer is not None and self._gateway.partners.find(peer) is not None else STRANGER
+        wait = self._quotas.take_parcel(party, time.monotonic())
+        if wait:
+            return self._refuse(Refused(Code.RATE_LIMITED, partner=peer), wait)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PARCEL:
+            return problem(415, "unsupported_media_type", f"A parcel comes as {PARCEL}.")
+        held = _Body(self._held)
+        try:
+            blob = await self._read(request, party, held)
+            return await self._accept(blob, peer)
+        except _Cut as cut:
+            return cut.answer
+        except ClientDisconnect:
+            return problem(400, "disconnected", "The connection ended within the parcel.", retry=True)
+        finally:
+            held.release()
+
+    async def descriptor(self, request: Request) -> Response:
+        """GET /.well-known/intertie: who this gateway is, signed."""
+        return Response(self._descriptor, media_type=DESCRIPTOR)
+
+    async def health(self, request: Request) -> Response:
+        """GET /healthz: whether this gateway can keep what it is sent."""
+        try:
+            head = await to_thread.run_sync(self._gateway.store.head, limiter=self._threads)
+        except StoreError:
+            return problem(503, "store", "The store does not answer.", retry=True, wait=BUSY_SECONDS)
+        state = {
+            "status": "ok",
+            "party": self._gateway.party.id,
+            "version": intertie.__version__,
+            "journal": head.size,
+        }
+        return Response(msgspec.json.encode(state), media_type="application/json")
+
+    async def _read(self, request: Request, party: PartyId, held: _Body) -> bytes:
+        """The whole body, never more of it in memory than the limit; _Cut with the answer otherwise."""
+        limit = self._gateway.limits.parcel_bytes
+        declared = request.headers.get("content-length")
+        if declared is not None and (not declared.isdecimal() or int(declared) > limit):
+            raise _Cut(await self._too_large(party, held, f"{declared[:20]} bytes declared, {limit} allowed"))
+        street = self._street
+        loop = asyncio.get_running_loop()
+        end = loop.time() + street.body_seconds
+        stream = request.stream().__aiter__()
+        try:
+            while True:
+                async with asyncio.timeout_at(min(end, loop.time() + street.idle_seconds)):
+                    chunk = await anext(stream, None)
+                if chunk is None:
+                    return held.all()
+                self._quotas.take_bytes(party, len(chunk), time.monotonic())
+                if held.size + len(chunk) > limit:
+                    raise _Cut(await self._too_large(party, held, f"more than the {limit} bytes allowed"))
+                if not held.add(chunk):
+                    detail = "Too many parcels at once; this one was not looked at."
+                    raise _Cut(problem(503, "busy", detail, retry=True, wait=BUSY_SECONDS, close=True))
+        except TimeoutError:
+            LOG.info("slow body", extra={"partner": party, "bytes": held.size})
+            raise _Cut(
+                problem(408, "timeout", "The parcel came too slowly.", retry=True, close=True)
+            ) from None
+
+    async def _accept(self, blob: bytes, peer: PartyId | None) -> Response:
+        call = partial(accept, self._gateway, blob, peer=peer, now=self._clock())
+        try:
+            receipt = await to_thread.run_sync(call, limiter=self._threads)
+        except Refused as refused:
+            return self._refuse(refused)
+        except StoreError as error:
+            LOG.error("store", extra={"partner": peer, "why": error.why})
+            return problem(503, "store", "Nothing of it was kept.", retry=True, wait=BUSY_SECONDS)
+        LOG.info("parcel in", extra={"partner": peer, "bytes": len(blob)})
+        return Response(receipt, media_type=RECEIPT)
+
+    async def _too_large(self, party: PartyId, held: _Body, detail: str) -> Response:
+        """Refuse for size; for a partner, keep and journal the refusal with the digest of what had come."""
+        refused = Refused(Code.TOO_LARGE, detail, partner=party or None)
+        if party:
+            refusal = Refusal(
+                at=self._clock(),
+                partner=party,
+                parcel=None,
+                message=None,
+                code=refused.code.value,
+                step=refused.step,
+                detail=refused.detail,
+                digest=hashlib.sha256(held.all()).digest(),
+            )
+            try:
+                await to_thread.run_sync(self._gateway.store.refuse, refusal, limiter=self._threads)
+            except StoreError as error:
+                LOG.error("store", extra={"partner": party, "why": error.why})
+        return self._refuse(refused, close=True)
+
+    def _refuse(self, refused: Refused, wait: float | None = None, *, close: bool = False) -> Response:
+        LOG.info(
+            "refused", extra={"partner": refused.partner, "code": refused.code.value, "step": refused.step}
+        )
+        return problem(
+            refused.rule.http,
+            refused.code.value,
+            refused.detail,
+            title=refused.rule.sentence,
+            step=refused.step,
+            retry=refused.retry,
+            wait=wait,
+            close=close,
+        )
+
+
+class _Body:
+    """The chunks of one body, counted into what all bodies hold."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._chunks: list[bytes] = []
+        self.size = 0
+
+    def add(self, chunk: bytes) -> bool:
+        """Keep a chunk; False if there is no room over all connections."""
+        if not self._held.add(len(chunk)):
+            return False
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+        return True
+
+    def all(self) -> bytes:
+        """What has come, in one piece."""
+        self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0]
+
+    def release(self) -> None:
+        """Done with it."""
+        self._chunks = []
+        self._held.release(self.size)
+        self.size = 0
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str = "",
+    step: int = 0,
+    retry: bool = False,
+    wait: float | None = None,
+    close: bool = False,
+) -> Response:
+    """An application/problem+json answer. `wait` is Retry-After in seconds; `close` ends the connection after it."""
+    body = Problem(f"urn:intertie:problem:{code}", title or detail, status, detail, code, step, retry)
+    headers = {"retry-after": str(math.ceil(wait))} if wait is not None else {}
+    if close:
+        headers["connection"] = "close"
+    return Response(msgspec.json.encode(body), status, headers, PROBLEM)
+
+
+def _peer(request: Request) -> PartyId | None:
+    extension = request.scope.get("extensions", {}).get(PEER, {})
+    party: PartyId | None = extension.get("party")
+    return party
+
+
+async def _no_such_page(request: Request, error: Exception) -> Response:
+    return problem(404, "not_found", "Parcels go to /parcels, the descriptor is at /.well-known/intertie.")
+
+
+async def _no_such_method(request: Request, error: Exception) -> Response:
+    return problem(405, "method_not_allowed", "Parcels are posted; the other pages are read.")
+
+
+async def _our_fault(request: Request, error: Exception) -> Response:
+    LOG.error("unexpected error", extra={"error": type(error).__name__})
+    return problem(500, "internal", "This gateway failed; what it had acknowledged is kept.", retry=True)
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]

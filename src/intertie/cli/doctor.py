@@ -1,0 +1,286 @@
+"""`intertie doctor`: what is wrong with this installation, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import ssl
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+import intertie
+from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.cli._shared import HERE, Dir, Json, print_json, read_file, when
+from intertie.gateway.gateway import Partner
+from intertie.gateway.settings import Places, read_settings
+from intertie.gateway.verify_journal import verify_journal
+from intertie.model.errors import IntertieError
+from intertie.run import Opened, system_clock
+from intertie.seal.certificates import read_roots
+from intertie.seal.tls import client_context
+
+PYTHON_LEAST = (3, 11)
+# TLS 1.3 with the groups we ask for; older ones have open advisories.
+OPENSSL_LEAST = (3, 0)
+# Two months: time enough for a certificate authority that takes its time.
+SOON = timedelta(days=60)
+# A day of the busiest flows is a few hundred MB; below this a store could fill within a week.
+FREE_BYTES_LEAST = 2 * 1024**3
+# Below this the next parcels may not be kept at all.
+FREE_BYTES_NONE = 64 * 1024**2
+MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at. `do` says what to do, if anything."""
+
+    check: str
+    state: str  # ok, warn, fail
+    what: str
+    do: str = ""
+
+
+Findings = Iterator[Finding]
+
+
+def doctor(
+    *,
+    reach: Annotated[
+        bool, Parameter(negative=(), help="Also ask each partner's door for its descriptor.")
+    ] = False,
+    dir: Dir = HERE,
+    json: Json = False,
+) -> int:
+    """Look at everything that can be wrong with this installation, and say what to do. Exit 1 if something fails."""
+    findings = list(examine(dir, reach=reach))
+    failed = any(finding.state == "fail" for finding in findings)
+    if json:
+        print_json({"healthy": not failed, "findings": findings})
+        return int(failed)
+    out = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    for finding in findings:
+        out.print(f"{MARKS[finding.state]} {finding.check}: ", end="")
+        out.print(f"{finding.what}. {finding.do}".rstrip(" ."), markup=False)
+    return int(failed)
+
+
+def examine(directory: Path, *, reach: bool) -> Findings:
+    """Every finding, the ones that others rest on first; stops where nothing further can be said."""
+    yield from _program()
+    places = Places(directory)
+    try:
+        settings = read_settings(directory)
+    except IntertieError as error:
+        yield Finding("settings", "fail", error.why, error.do)
+        return
+    yield Finding("settings", "ok", f"{places.settings} is in order, for {settings.party.id}")
+    for check in (_files, _space, _certificates):
+        yield from check(places)
+    try:
+        it = Opened(directory)
+    except IntertieError as error:
+        yield Finding("gateway", "fail", error.why, error.do)
+        return
+    try:
+        yield from _opened(it, reach=reach)
+    finally:
+        it.close()
+
+
+def _program() -> Findings:
+    version = sys.version_info
+    yield _judge(
+        "python",
+        version >= PYTHON_LEAST,
+        f"Python {version.major}.{version.minor}.{version.micro}, intertie {intertie.__version__}",
+        "Install Python 3.11 or newer.",
+    )
+    good = ssl.OPENSSL_VERSION_INFO[:2] >= OPENSSL_LEAST and ssl.HAS_TLSv1_3
+    yield _judge("openssl", good, ssl.OPENSSL_VERSION, "Use a Python built with OpenSSL 3 and TLS 1.3.")
+
+
+def _files(places: Places) -> Findings:
+    """Folders are there; private keys are readable for us and for nobody else."""
+    for folder in (places.keys, places.trust, places.partners):
+        good = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+        if not good:
+            yield Finding(
+                "files", "fail", f"{folder} is missing or cannot be read", "Restore it from your backup."
+            )
+    if not os.access(places.directory, os.W_OK):
+        yield Finding(
+            "files", "fail", f"{places.directory} cannot be written", "The store lies in it: chown or chmod."
+        )
+    secrets = [
+        p for p in [*places.keys.rglob("*"), *places.ca.rglob("*")] if p.is_file() and b"PRIVATE" in _peek(p)
+    ]
+    unreadable = [p.name for p in secrets if not os.access(p, os.R_OK)]
+    open_to_all = [p for p in secrets if stat.S_IMODE(p.stat().st_mode) & 0o077]
+    for path in open_to_all:
+        yield Finding(
+            "keys", "fail", f"{path} can be read by others", f"chmod 600 {path}; consider the key known."
+        )
+    if unreadable:
+        yield Finding(
+            "keys", "fail", f"{', '.join(unreadable)} cannot be read", "Run as the owner of the keys."
+        )
+    if not open_to_all and not unreadable:
+        yield Finding("keys", "ok", f"{len(secrets)} private key files, readable by their owner only")
+    if places.ca.exists():
+        yield Finding(
+            "ca",
+            "warn",
+            "the trial certificate authority's key is on this machine",
+            "Right for rehearsals only.",
+        )
+
+
+def _peek(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(200)
+    except OSError:
+        return b"PRIVATE"
+
+
+def _space(places: Places) -> Findings:
+    free = shutil.disk_usage(places.directory).free
+    state = "ok" if free >= FREE_BYTES_LEAST else "warn" if free >= FREE_BYTES_NONE else "fail"
+    yield Finding("disk", state, f"{free / 1024**3:.1f} GiB free", "" if state == "ok" else "Make room soon.")
+
+
+def _certificates(places: Places) -> Findings:
+    """End dates against the system clock (TLS knows no other); a clock outside them is named as such."""
+    now = system_clock()
+    for path in [*sorted(places.keys.glob("*.crt.pem")), *sorted(places.trust.glob("*.pem"))]:
+        if path.name.endswith(".crl.pem"):
+            continue
+        try:
+            certificates = read_roots(read_file(path)).roots
+        except IntertieError as error:
+            yield Finding("certificates", "fail", f"{path}: {error.why}", error.do)
+            continue
+        for certificate in certificates:
+            yield _validity(path.name, certificate.not_valid_before_utc, certificate.not_valid_after_utc, now)
+
+
+def _validity(name: str, start: datetime, end: datetime, now: datetime) -> Finding:
+    what = f"{name}: valid {when(start)} to {when(end)}"
+    if now < start:
+        do = "Set this machine's clock (it may be slow), or wait."
+        return Finding("certificates", "fail", f"{what}, but now it is {when(now)}", do)
+    if now >= end:
+        return Finding(
+            "certificates", "fail", f"{what}: it has ended", "Have new ones issued; tell the partners."
+        )
+    if end - now < SOON:
+        return Finding(
+            "certificates", "warn", f"{what}: {(end - now).days} days left", "Have new ones issued."
+        )
+    return Finding("certificates", "ok", what)
+
+
+def _opened(it: Opened, *, reach: bool) -> Findings:
+    yield from _clock(it, system_clock())
+    yield from _port(it)
+    yield from _guarded("journal", lambda: _journal(it))
+    yield from _guarded("partners", lambda: _partners(it))
+    if reach:
+        for partner in it.partners.all():
+            yield _guarded_one(f"reach {partner.party}", partial(_reach, it, partner))
+
+
+def _clock(it: Opened, system: datetime) -> Findings:
+    if it.settings.clock.file is None:
+        yield Finding(
+            "clock",
+            "ok",
+            f"system clock, {when(system)}; partners bear ±{it.settings.limits.clock_skew_seconds} s",
+        )
+        return
+    try:
+        now = it.clock()
+    except IntertieError as error:
+        yield Finding("clock", "fail", error.why, error.do)
+        return
+    yield Finding(
+        "clock", "warn", f"a rehearsal: the time is {when(now)}", "Remove [clock] file before operation."
+    )
+
+
+def _port(it: Opened) -> Findings:
+    address = it.settings.street.address()
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            why = f"{it.settings.street.listen} is not free ({error.strerror})"
+            yield Finding("port", "warn", why, "Fine if this gateway is serving now; else find what uses it.")
+            return
+    yield Finding("port", "ok", f"{it.settings.street.listen} is free (this gateway is not serving)")
+
+
+def _journal(it: Opened) -> Findings:
+    head = verify_journal(it.gateway.store)
+    yield Finding("journal", "ok", f"the store opens, {head.size} entries verify")
+
+
+def _partners(it: Opened) -> Findings:
+    problems = it.partners.problems()
+    for name, why in problems.items():
+        yield Finding("partners", "fail", f"{name}: {why}", "Add the partner again.")
+    if not it.partners.all():
+        yield Finding(
+            "partners", "warn", "there are none", "`intertie partner add THEIR-descriptor.json` makes one."
+        )
+    elif not problems:
+        yield Finding("partners", "ok", f"{len(it.partners.all())} known")
+
+
+def _reach(it: Opened, partner: Partner) -> Finding:
+    async def ask() -> bytes:
+        link = HttpsLink(client_context(it.gateway.keys, it.gateway.trust), it.settings.delivery)
+        try:
+            return await link.get_descriptor(partner)
+        finally:
+            await link.aclose()
+
+    raw = asyncio.run(ask())
+    kept = (it.places.partners / f"{partner.party}.json").read_bytes()
+    what = f"{partner.url} answers"
+    if raw != kept:
+        return Finding(
+            f"reach {partner.party}", "warn", f"{what} with another descriptor", "Add the partner again."
+        )
+    return Finding(f"reach {partner.party}", "ok", what)
+
+
+def _guarded_one(check: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except IntertieError as error:
+        return Finding(check, "fail", error.why, error.do)
+
+
+def _guarded(check: str, look: Callable[[], Findings]) -> Findings:
+    try:
+        yield from look()
+    except IntertieError as error:
+        yield Finding(check, "fail", error.why, error.do)
+
+
+def _judge(check: str, good: bool, what: str, do: str) -> Finding:
+    return Finding(check, "ok", what) if good else Finding(check, "fail", what, do)

@@ -1,0 +1,70 @@
+"""`intertie evidence`: proof of one message, for a third person; and its check, offline, with nothing but a trust root."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, print_pairs, read_file, write_file
+from intertie.gateway.export_evidence import export
+from intertie.model.ids import MessageId
+from intertie.run import opened
+from intertie.seal.certificates import read_roots
+from intertie.seal.evidence import verify_evidence
+
+app = App(name="evidence", help="Proof of a message that stands without this gateway.")
+
+
+@app.command(name="export")
+def export_file(
+    id: MessageId,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="The file to write; must not exist.")],
+    dir: Dir = HERE,
+    json: Json = False,
+) -> None:
+    """Write the evidence of one message: its bytes, who signed them, and the partner's receipt.
+
+    Parameters
+    ----------
+    id
+        The message's id.
+    """
+    with opened(dir) as it:
+        raw = export(it.gateway, id)
+    write_file(output, raw)
+    if json:
+        print_json({"message": id, "file": str(output), "bytes": len(raw)})
+    else:
+        print(f"{output}: evidence of message {id}, {len(raw)} bytes")
+
+
+@app.command
+def verify(
+    file: Path,
+    /,
+    *,
+    trust: Annotated[
+        tuple[Path, ...], Parameter(help="PEM file with trust roots (may be given again).", negative=())
+    ],
+    at: Annotated[Instant | None, Parameter(help="Judge as of this time instead of now.")] = None,
+    json: Json = False,
+) -> None:
+    """Check an evidence file. Needs no gateway, no network, no other file; says which step fails if one does.
+
+    Parameters
+    ----------
+    file
+        The evidence file.
+    """
+    roots = read_roots(b"\n".join(read_file(path) for path in trust))
+    report = verify_evidence(read_file(file), roots, at or datetime.now(UTC))
+    if json:
+        print_json({"verified": True, "report": report})
+    else:
+        print("The evidence verifies.")
+        print_pairs((name, getattr(report, name)) for name in report.__struct_fields__)

@@ -1,0 +1,122 @@
+"""`intertie init`: make a gateway directory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from cyclopts import Parameter
+
+from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption, print_json
+from intertie.gateway.settings import Places, parse_settings, settings_text
+from intertie.model.errors import SettingsError
+from intertie.model.party import Party, Role
+from intertie.run import system_clock
+from intertie.seal.certificates import TrialCa
+from intertie.seal.descriptor import write_descriptor
+from intertie.seal.keys import generate_keys
+from intertie.seal.profile import PROFILES
+
+DEFAULT_URL = "https://127.0.0.1:8443"
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+# A trial certificate outlives a pilot, and no more.
+DEFAULT_YEARS = 2
+# A partner's clock may be behind ours: a certificate of this minute would not be valid there yet.
+CLOCK_ROOM = timedelta(hours=1)
+
+
+def init(
+    party: PartyOption,
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="The organisation's name (default: its id).")] = None,
+    role: Annotated[tuple[Role, ...], Parameter(help="A role it holds (may be given again).", negative=())],
+    url: Annotated[str, Parameter(help="What partners are told: where its door is.")] = DEFAULT_URL,
+    listen: Annotated[str | None, Parameter(help="host:port here (default: as the url says).")] = None,
+    ca: Annotated[Path | None, Parameter(help="An existing trial CA's folder, to be issued by it.")] = None,
+    not_before: Annotated[
+        Instant | None, Parameter(help="Certificates are valid from here on (default: now).")
+    ] = None,
+    years: Annotated[int, Parameter(help="For how many years.")] = DEFAULT_YEARS,
+    clock: Annotated[
+        str | None, Parameter(help="Rehearsals: a file that holds the time, relative to --dir.")
+    ] = None,
+    dir: Dir = HERE,
+    json: Json = False,
+) -> None:
+    """Make a gateway: settings, a trial certificate authority, keys, and the descriptor for partners.
+
+    Overwrites nothing: a directory that holds a gateway, or a part of one, is refused and left as it is.
+
+    Parameters
+    ----------
+    party
+        The organisation's id, as a host name: cityofx-utility.example.
+    """
+    who = Party(id=party, name=name or party, roles=frozenset(role))
+    settings = settings_text(who, url, listen or _listen(url), clock)
+    _refuse_overwrite(Places(dir))
+    dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".init-", dir=dir) as fresh:
+        # Nothing is in its place until everything is made: an init that fails leaves no half gateway behind.
+        _make(Places(Path(fresh)), who, settings, ca, not_before or system_clock() - CLOCK_ROOM, years)
+        for path in sorted(Path(fresh).iterdir()):
+            shutil.move(path, dir / path.name)
+    _print(who, dir, url, json=json)
+
+
+def _refuse_overwrite(places: Places) -> None:
+    parts = [places.settings, places.keys, places.trust, places.ca, places.partners, places.descriptor]
+    there = [path.name for path in [*parts, places.of("store.db")] if path.exists()]
+    if there:
+        raise SettingsError(
+            f"{places.directory} holds {', '.join(there)} already; nothing was changed",
+            do="Name another directory with --dir.",
+        )
+
+
+def _make(places: Places, who: Party, settings: str, ca: Path | None, start: datetime, years: int) -> None:
+    end = start + timedelta(days=366 * years)
+    places.settings.write_text(settings, encoding="utf-8")
+    for folder in (places.keys, places.trust, places.partners):
+        folder.mkdir(mode=0o700)
+    if ca is None:
+        authority = TrialCa.create(f"Trial CA of {who.id}", not_before=start, not_after=end)
+        authority.save(places.ca)
+    else:
+        authority = TrialCa.load(ca)
+    (places.trust / "trial-ca.pem").write_bytes(authority.roots_pem())
+    url = parse_settings(settings).street.url
+    hosts = [urlsplit(url).hostname or ""]
+    keys = generate_keys(who.id, authority, places.keys, not_before=start, not_after=end, hosts=hosts, profiles=tuple(PROFILES))
+    places.descriptor.write_bytes(write_descriptor(who, keys, url=url, sequence=1, now=start, end=end))
+
+
+def _listen(url: str) -> str:
+    """On loopback if the url is there, else on every address: the port is the url's."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or 443
+    return f"127.0.0.1:{port}" if host in LOOPBACK else f"0.0.0.0:{port}"
+
+
+def _print(who: Party, dir: Path, url: str, *, json: bool) -> None:
+    places = Places(dir)
+    root = places.trust / "trial-ca.pem"
+    if json:
+        files = {"settings": places.settings, "descriptor": places.descriptor, "root": root}
+        print_json({"party": who.id, "url": url} | {name: str(path) for name, path in files.items()})
+        return
+    option = "" if dir == HERE else f" --dir {dir}"
+    print(
+        f"Made a gateway for {who.name} ({who.id}) in {dir}.\n"
+        f"Next:\n"
+        f"  1. give each partner {places.descriptor} and {root}\n"
+        f"  2. intertie partner add THEIR-descriptor.json --root THEIR-root.pem --agreement ID{option}\n"
+        f"  3. intertie serve{option}\n"
+        f"`intertie doctor{option}` says whether all is well. Settings: {places.settings}"
+    )

@@ -1,0 +1,159 @@
+"""`intertie partner`: whom this gateway does business with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, print_table, read_file, when
+from intertie.gateway.gateway import Agreement
+from intertie.model.errors import Code, Refused, SettingsError
+from intertie.model.ids import AgreementId
+from intertie.run import Opened, opened
+from intertie.seal.certificates import TrustStore, read_roots
+from intertie.seal.descriptor import Descriptor, read_descriptor
+from intertie.stores.partner_files import Entry, Standing, write_partner
+
+app = App(name="partner", help="The parties this gateway does business with.")
+
+
+@app.command
+def add(
+    file: Path,
+    /,
+    *,
+    root: Annotated[
+        Path | None, Parameter(help="The partner's trust root (PEM), if it is not trusted yet.")
+    ] = None,
+    agreement: Annotated[AgreementId | None, Parameter(help="A base agreement with this partner.")] = None,
+    start: Annotated[
+        Instant | None, Parameter(name="--from", help="It is in force from here on (default: now).")
+    ] = None,
+    until: Annotated[
+        Instant | None, Parameter(help="It is no longer in force at this time (default: open).")
+    ] = None,
+    dir: Dir = HERE,
+    json: Json = False,
+) -> None:
+    """Add a partner from its signed descriptor, or bring a known one up to date. Agreements stay, new ones are added.
+
+    Parameters
+    ----------
+    file
+        The partner's descriptor.json.
+    """
+    raw = read_file(file)
+    with opened(dir) as it:
+        now = it.clock()
+        descriptor = _verified(it, raw, root, now)
+        known = {entry.partner.party: entry for entry in it.partners.entries()}.get(descriptor.party)
+        _check_newer(it, descriptor, known)
+        new = _agreement(agreement, start, until, now)
+        old = known.standing.agreements if known else ()
+        kept = tuple(one for one in old if new is None or one.id != new.id)
+        standing = Standing(
+            added=now,
+            suspended=known.standing.suspended if known else False,
+            agreements=kept + ((new,) if new else ()),
+        )
+        write_partner(it.places.partners, descriptor.party, raw, standing)
+        if root is not None:
+            it.places.trust.mkdir(mode=0o700, exist_ok=True)
+            (it.places.trust / f"{descriptor.party}.pem").write_bytes(read_file(root))
+    if json:
+        print_json(_entry_json(descriptor, standing))
+        return
+    print(f"{descriptor.party} ({descriptor.name}) is a partner now, at {descriptor.url}")
+    if root is not None:
+        print("Its trust root is new here: restart `intertie serve` so that its connections are let in.")
+
+
+@app.command(name="list")
+def list_partners(*, dir: Dir = HERE, json: Json = False) -> None:
+    """List the partners with their roles, agreements and doors; and partner files that cannot be used."""
+    with opened(dir) as it:
+        entries, problems = it.partners.entries(), it.partners.problems()
+    if json:
+        print_json(
+            {"partners": [_entry_json(e.descriptor, e.standing) for e in entries], "problems": problems}
+        )
+        return
+    print_table(
+        f"Partners of {it.settings.party.id}",
+        ["party", "name", "roles", "url", "agreements", "state"],
+        [_row(entry) for entry in entries],
+        empty="No partners. `intertie partner add THEIR-descriptor.json` makes one.",
+    )
+    for name, why in problems.items():
+        print(f"{name}: {why}")
+
+
+def _verified(it: Opened, raw: bytes, root: Path | None, now: datetime) -> Descriptor:
+    """The descriptor, signed under a root that is trusted or is given now."""
+    trust = _trust(it, root)
+    try:
+        return read_descriptor(raw, trust, now)
+    except Refused as refused:
+        do = "Ask the partner for its descriptor again."
+        if refused.code is Code.CERTIFICATE_UNTRUSTED and root is None:
+            do = "If you believe its certificate authority, give its root with --root FILE.pem."
+        raise SettingsError(
+            f"the descriptor does not verify: {refused.code}: {refused.detail}", do=do
+        ) from refused
+
+
+def _trust(it: Opened, root: Path | None) -> TrustStore:
+    trust = it.gateway.trust
+    return trust if root is None else replace(trust, roots=trust.roots + read_roots(read_file(root)).roots)
+
+
+def _check_newer(it: Opened, descriptor: Descriptor, known: Entry | None) -> None:
+    if descriptor.party == it.settings.party.id:
+        raise SettingsError(
+            "this is our own descriptor", do="Add the partner's, and give this one to the partner."
+        )
+    if known is not None and descriptor.sequence < known.descriptor.sequence:
+        raise SettingsError(
+            f"descriptor {descriptor.sequence} of {descriptor.party} is older than {known.descriptor.sequence}, "
+            "which is here",
+            do="Ask the partner for its present descriptor.",
+        )
+
+
+def _agreement(
+    id: AgreementId | None, start: datetime | None, until: datetime | None, now: datetime
+) -> Agreement | None:
+    if id is None:
+        if start or until:
+            raise SettingsError("--from and --until belong to an agreement", do="Name it with --agreement.")
+        return None
+    start = start or now
+    if until is not None and until <= start:
+        raise SettingsError(
+            "the agreement ends before it begins", do="Give --until a later time than --from."
+        )
+    return Agreement(id=id, start=start, end=until)
+
+
+def _entry_json(descriptor: Descriptor, standing: Standing) -> dict[str, object]:
+    return {
+        "party": descriptor.party,
+        "name": descriptor.name,
+        "roles": sorted(descriptor.roles),
+        "url": descriptor.url,
+        "sequence": descriptor.sequence,
+        "added": standing.added,
+        "suspended": standing.suspended,
+        "agreements": standing.agreements,
+    }
+
+
+def _row(entry: Entry) -> list[object]:
+    partner = entry.partner
+    agreements = "\n".join(f"{a.id} {when(a.start)} to {when(a.end) or '(open)'}" for a in partner.agreements)
+    state = "suspended" if partner.suspended else "active"
+    return [partner.party, partner.name, ", ".join(sorted(partner.roles)), partner.url, agreements, state]

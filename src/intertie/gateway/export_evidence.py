@@ -1,0 +1,52 @@
+"""One message with everything that proves it: what a third person needs to verify it alone, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.ports import MessageRow, ParcelRow
+from intertie.model.errors import IntertieError
+from intertie.model.ids import MessageId, PartyId
+from intertie.seal.evidence import build_evidence
+from intertie.seal.tree import HASH_BYTES
+
+
+class NoEvidenceError(IntertieError):
+    """The message is not here, or was never sent, so that nothing proves it yet."""
+
+
+def export(gateway: Gateway, message: MessageId) -> bytes:
+    """The evidence file of a message, sent or received. Raises NoEvidenceError."""
+    row = gateway.store.message(message)
+    if row is None:
+        raise NoEvidenceError(f"no message {message} here", do="`intertie inbox` and `intertie outbox` list them")
+    if row.parcel is None or row.position is None:
+        raise NoEvidenceError(f"message {message} is {row.state.value}: it is in no parcel yet", do="Wait until it is sent")
+    parcel = gateway.store.parcel(row.parcel, outgoing=row.outgoing)
+    if parcel is None:
+        raise NoEvidenceError(f"parcel {row.parcel} of message {message} is not here")
+    return _build(gateway, row, parcel)
+
+
+def _build(gateway: Gateway, row: MessageRow, parcel: ParcelRow) -> bytes:
+    leaves = [parcel.leaves[i : i + HASH_BYTES] for i in range(0, len(parcel.leaves), HASH_BYTES)]
+    return build_evidence(
+        message=row.body,
+        index=row.position or 0,
+        leaves=leaves,
+        manifest=parcel.manifest,
+        sender_chains=_chains(gateway, row.sender),
+        receipt=parcel.receipt,
+        receiver_chains=_chains(gateway, row.recipient) if parcel.receipt is not None else None,
+    )
+
+
+def _chains(gateway: Gateway, party: PartyId) -> Mapping[str, tuple[bytes, ...]]:
+    """Our own certificates or the partner's, by algorithm."""
+    if party == gateway.party.id:
+        return gateway.keys.public().signing
+    partner = gateway.partners.find(party)
+    if partner is None:
+        raise NoEvidenceError(f"{party} is no partner here any more", do="Add the partner's descriptor again")
+    return partner.keys.signing

@@ -1,0 +1,211 @@
+"""The settings of one gateway: `intertie.toml`, read once at start into frozen types, and where everything else lies."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from intertie.gateway.gateway import Limits
+from intertie.model.errors import SettingsError
+from intertie.model.party import Party
+from intertie.model.record import Record
+
+FILE = "intertie.toml"
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class Street(Record, frozen=True, kw_only=True):
+    """The door for partners: where it listens, what they are told, and how much it bears."""
+
+    url: str
+    listen: str = "127.0.0.1:8443"
+    # One partner holds a few connections; 512 serve a hundred partners and bound the memory of their buffers.
+    connections: Count = 512
+    # Checking a parcel is milliseconds of mathematics that mostly releases the interpreter lock.
+    workers: Annotated[int, Meta(ge=1, le=64)] = 4
+    # A header is one small packet: whoever takes longer is not sending one.
+    header_seconds: Seconds = 10.0
+    # A parcel of 64 MiB over a 10 Mbit/s line takes 54 s.
+    body_seconds: Seconds = 90.0
+    # Silence within a body: longer is a lost connection or an idler who holds a place.
+    idle_seconds: Seconds = 15.0
+    keep_alive_seconds: Seconds = 75.0
+    # Bodies in memory at once, over all partners: four of the largest.
+    held_bytes: Annotated[int, Meta(ge=1)] = 256 * 1024 * 1024
+
+    def check(self) -> None:
+        """Partners reach us over TLS or not at all."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise ValueError(f"url: {self.url!r} is not an https:// address")
+        self.address()
+
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`; ValueError if it is not host:port."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65_535:
+            raise ValueError(f"listen: {self.listen!r} is not host:port")
+        return host.strip("[]"), int(port)
+
+
+class Quota(Record, frozen=True, kw_only=True):
+    """How much one partner may send; bursts are what a bucket holds when full."""
+
+    # A partner with all eighteen interfaces at full real-time rate stays well under this.
+    parcels_per_second: Annotated[float, Meta(gt=0)] = 50.0
+    parcels_burst: Annotated[float, Meta(ge=1)] = 500.0
+    # 32 MiB/s is a quarter of a gigabit line.
+    bytes_per_second: Annotated[float, Meta(gt=0)] = 32.0 * 1024 * 1024
+    bytes_burst: Annotated[float, Meta(ge=1)] = 512.0 * 1024 * 1024
+
+
+class Delivery(Record, frozen=True, kw_only=True):
+    """How long to wait for a partner's door before the outcome counts as unknown."""
+
+    connect_seconds: Seconds = 10.0
+    answer_seconds: Seconds = 60.0
+
+
+class StoreFile(Record, frozen=True, kw_only=True):
+    """Where this gateway keeps what it sent and received."""
+
+    file: str = "store.db"
+
+
+class ClockFile(Record, frozen=True, kw_only=True):
+    """For rehearsals: a file with one RFC 3339 time that stands for now. Without it, the system clock."""
+
+    file: str | None = None
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """All of `intertie.toml`."""
+
+    party: Party
+    street: Street
+    quota: Quota = Quota()
+    delivery: Delivery = Delivery()
+    store: StoreFile = StoreFile()
+    clock: ClockFile = ClockFile()
+    limits: Limits = Limits()
+
+
+class Places:
+    """Where the parts of a gateway directory are."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.settings = directory / FILE
+        self.keys = directory / "keys"
+        self.trust = directory / "trust"
+        self.ca = directory / "ca"
+        self.partners = directory / "partners"
+        self.descriptor = directory / "descriptor.json"
+
+    def of(self, file: str) -> Path:
+        """A file that a setting names: relative to the gateway directory unless absolute."""
+        return self.directory / file
+
+
+def read_settings(directory: Path) -> Settings:
+    """The settings of the gateway in this directory; SettingsError names the file, the place in it, and what to do."""
+    path = directory / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"{directory} is not a gateway directory: it has no {FILE}",
+            do="Name one with --dir or INTERTIE_DIR, or make one with `intertie init`.",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error}", do="Check its permissions and encoding."
+        ) from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, name: str = FILE) -> Settings:
+    """Settings from the text of the file; SettingsError as `read_settings`."""
+    try:
+        return msgspec.convert(tomllib.loads(text), Settings)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name} is not TOML: {error}", do="Mend the line it names.") from error
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise SettingsError(f"{name}: {error}", do=f"docs/settings.md lists what {FILE} may hold.") from error
+
+
+TEMPLATE = """\
+# Settings of one Intertie gateway. Restart `intertie serve` after a change.
+# A line that begins with '#' shows a default; take the '#' away to change it.
+
+[party]
+id = {id}
+name = {name}
+roles = {roles}          # of the fourteen roles that `intertie interfaces matrix` lists
+
+# The street door: where partners reach this gateway, over mutual TLS 1.3.
+[street]
+url = {url}          # what partners are told (descriptor.json says it too: signed)
+listen = {listen}          # host:port on this machine
+# connections = 512          # at most, over all partners
+# workers = 4                # threads that check parcels
+# header_seconds = 10.0      # then a silent connection is closed
+# body_seconds = 90.0        # for a whole parcel to arrive
+# idle_seconds = 15.0        # of silence within a parcel
+# keep_alive_seconds = 75.0
+# held_bytes = 268435456     # parcels in memory at once
+
+# What one partner may send before it is asked to wait (429).
+[quota]
+# parcels_per_second = 50.0
+# parcels_burst = 500.0
+# bytes_per_second = 33554432.0
+# bytes_burst = 536870912.0
+
+# How long to wait for a partner's door. After that the same bytes are sent again, later.
+[delivery]
+# connect_seconds = 10.0
+# answer_seconds = 60.0
+
+[store]
+# file = "store.db"
+
+[limits]
+# parcel_bytes = 67108864           # the largest parcel taken
+# messages_per_parcel = 4096
+# parcel_target_bytes = 4194304     # parcels grow to this under load
+# clock_skew_seconds = 30           # how far a partner's clock may be ahead
+# retry_first_seconds = 1.0
+# retry_ceiling_seconds = 300.0
+
+# Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
+[clock]
+{clock}
+"""
+
+
+def settings_text(party: Party, url: str, listen: str, clock: str | None = None) -> str:
+    """The commented file that `init` writes. SettingsError if it would not be read back as the same settings."""
+    text = TEMPLATE.format(
+        id=_quoted(party.id),
+        name=_quoted(party.name),
+        roles="[" + ", ".join(_quoted(role.value) for role in sorted(party.roles)) + "]",
+        url=_quoted(url),
+        listen=_quoted(listen),
+        clock=f"file = {_quoted(clock)}" if clock else '# file = "now.txt"',
+    )
+    parse_settings(text, "the settings asked for")
+    return text
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are a subset of TOML's."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The append-only record: entries, the hash tree over them, heads, proofs, and reading it all back."""

@@ -1,0 +1,1 @@
+"""The rules of the trade: registration, baseline, performance, payment, comparison. Pure and exact: no clock, no floats."""

@@ -1,0 +1,266 @@
+"""Settlement of a period: from dispatches and readings to events, lines and an invoice. Both sides run it, each on what
+it holds; given the same inputs both get the same cent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from intertie.market.baseline import (
+    Adjustment,
+    Baseline,
+    Event,
+    Loads,
+    Reason,
+    Rule,
+    apply,
+    compute,
+    mean_of_days,
+)
+from intertie.market.payment import EventResult, Line, Terms, month_lines
+from intertie.market.performance import Performance, measure, rounded
+from intertie.model.billing import Invoice, InvoiceLine, LineCode
+from intertie.model.contract import Confirmation
+from intertie.model.dispatch import DispatchInstruction
+from intertie.model.ids import MeterId
+from intertie.model.interval import IntervalSeries, Window, local_day
+from intertie.model.quantity import Money, Unit
+from intertie.model.settlement import (
+    EventPerformance,
+    ExcludedDay,
+    ExclusionReason,
+    MeterPerformance,
+    PerformanceStatement,
+    StatementLine,
+)
+
+# Series of a statement show milliwatt-hours: finer than any rounding that follows.
+SERIES_POWER = -6
+_REASONS = {
+    Reason.EVENT_DAY: ExclusionReason.EVENT_DAY,
+    Reason.OUTAGE_DAY: ExclusionReason.OUTAGE,
+    Reason.HOLIDAY: ExclusionReason.HOLIDAY,
+    Reason.NO_READINGS: ExclusionReason.MISSING_DATA,
+    Reason.CLOCK_CHANGE: ExclusionReason.OTHER,
+    Reason.LOW_USAGE: ExclusionReason.LOW_USAGE,
+    Reason.NOT_AMONG_HIGHEST: ExclusionReason.NOT_AMONG_HIGHEST,
+}
+
+# Net watt-hours per interval, by meter and local day.
+Readings = Mapping[MeterId, Loads]
+
+
+class Call(NamedTuple):
+    """One dispatch of the period. A refused one delivered nothing, whatever the meters say; a cancelled one is no call."""
+
+    instruction: DispatchInstruction
+    refused: bool = False
+
+
+class Book(NamedTuple):
+    """What one side holds for a settlement."""
+
+    rule: Rule
+    terms: Terms
+    zone: str
+    readings: Readings
+    not_usable: Mapping[date, Reason]
+    delivered_cap: Fraction = Fraction(1)
+
+
+def settle(
+    book: Book,
+    confirmation: Confirmation,
+    calls: Sequence[Call],
+    first: date,
+    last: date,
+    name: str,
+    before: Decimal | None = None,
+) -> tuple[PerformanceStatement, list[Line]]:
+    """The statement of the days from `first` to `last`, and its lines. Raises NoBaseline.
+
+    `before` is the factor of the period before, for a period without a call.
+    """
+    events = [settle_event(book, call) for call in calls]
+    results = [result_of(book, event) for event in events]
+    lines = month_lines(results, book.terms, first, last, before)
+    period = Window(start=_midnight(first, book.zone), end=_midnight(last + timedelta(days=1), book.zone))
+    statement = PerformanceStatement(
+        statement=name,
+        confirmation=confirmation.confirmation,
+        service=confirmation.service,
+        period=period,
+        baseline_method=confirmation.baseline_method,
+        events=tuple(events),
+        lines=tuple(_statement_line(line) for line in lines),
+        contracted_kw=confirmation.contracted_kw,
+        text=book.rule.text(),
+    )
+    return statement, lines
+
+
+def settle_event(book: Book, call: Call) -> EventPerformance:
+    """One event on the sum of all meters; each meter's part rests on the same days and the same adjustment."""
+    event = event_of(call.instruction, book.zone)
+    total = add_up(book.readings)
+    base = compute(total, event, book.rule, book.not_usable)
+    asked = asked_wh(call.instruction)
+    performance = measure(base.values, _actual(total, event), asked, book.delivered_cap)
+    if call.refused:
+        performance = Performance(
+            performance.asked, (Fraction(0),) * len(asked), performance.missing, Decimal("0.00")
+        )
+    window = call.instruction.window
+    return EventPerformance(
+        dispatch=call.instruction.dispatch,
+        window=window,
+        asked_kw=call.instruction.target_kw,
+        baseline_kwh=_series(window, event, base.values),
+        actual_kwh=_series(window, event, _actual(total, event)),
+        delivered_kwh=_series(window, event, performance.delivered),
+        performance_factor=performance.factor,
+        meters=tuple(_meter(book, event, base, window, meter) for meter in sorted(book.readings)),
+        days_used=base.days_used,
+        days_excluded=tuple(
+            ExcludedDay(day=one.day, reason=_REASONS[one.reason]) for one in base.days_excluded
+        ),
+        adjustment_factor=_shown(base.adjustment)
+        if book.rule.adjustment is Adjustment.MULTIPLICATIVE
+        else None,
+        point=call.instruction.point,
+        text="adjustment at its cap" if base.cap_hit else "",
+    )
+
+
+def result_of(book: Book, event: EventPerformance) -> EventResult:
+    """What an event contributes to its month, from what the statement shows of it."""
+    delivered = sum((v or 0 for v in event.delivered_kwh.values), 0)
+    step_hours = Fraction(event.asked_kw.step_seconds, 3600)
+    asked = Fraction(event.asked_kw.total()) * step_hours
+    return EventResult(
+        dispatch=event.dispatch,
+        day=event.window.start.astimezone(ZoneInfo(book.zone)).date(),
+        hours=Fraction(event.window.hours),
+        asked_kwh=rounded(asked, Decimal("0.001")),
+        delivered_kwh=rounded(Fraction(delivered) * Fraction(10) ** SERIES_POWER, Decimal("0.001")),
+        factor=event.performance_factor,
+    )
+
+
+def invoice_of(
+    statement: PerformanceStatement,
+    lines: Sequence[Line],
+    confirmation: Confirmation,
+    name: str,
+    issued: date,
+    due: date,
+    corrects: str | None = None,
+) -> Invoice:
+    """The invoice that a statement supports: its lines, numbered from one, and their sum."""
+    numbered = tuple(
+        InvoiceLine(
+            line=number,
+            code=LineCode(line.code),
+            text=line.text,
+            quantity=line.quantity,
+            unit=line.unit,
+            rate=line.rate,
+            amount=line.amount,
+            dispatch=line.dispatch,
+            statement=statement.statement,
+        )
+        for number, line in enumerate(lines, start=1)
+    )
+    amount = sum((line.amount for line in numbered), Decimal("0.00"))
+    return Invoice(
+        invoice=name,
+        period=statement.period,
+        issued=issued,
+        due=due,
+        lines=numbered,
+        total=Money(amount=amount, currency=confirmation.currency),
+        corrects=corrects,
+        confirmation=confirmation.confirmation,
+    )
+
+
+def event_of(instruction: DispatchInstruction, zone: str) -> Event:
+    """The day and the intervals of a dispatch, in local time."""
+    step = instruction.target_kw.step_seconds // 60
+    start = instruction.window.start.astimezone(ZoneInfo(zone))
+    first = (start.hour * 60 + start.minute) // step
+    return Event(start.date(), first, first + len(instruction.target_kw.values), step)
+
+
+def asked_wh(instruction: DispatchInstruction) -> tuple[Fraction, ...]:
+    """What an instruction asks for, in watt-hours per interval."""
+    target = instruction.target_kw
+    unit = Fraction(10) ** (target.power_of_ten + 3) * Fraction(target.step_seconds, 3600)
+    return tuple(Fraction(value or 0) * unit for value in target.values)
+
+
+def add_up(readings: Readings) -> dict[date, tuple[int | None, ...]]:
+    """The sum of all meters by day. A gap in one meter is a gap in the sum; a day that a meter lacks is left out."""
+    meters = list(readings.values())
+    if not meters:
+        return {}
+    days = set(meters[0]).intersection(*meters[1:])
+    return {day: _sum_of([meter[day] for meter in meters]) for day in days}
+
+
+def _sum_of(loads: Sequence[Sequence[int | None]]) -> tuple[int | None, ...]:
+    return tuple(
+        None if any(v is None for v in column) else sum(v or 0 for v in column)
+        for column in zip(*loads, strict=True)
+    )
+
+
+def _actual(loads: Loads, event: Event) -> tuple[int | None, ...]:
+    return tuple(loads.get(event.day, (None,) * event.last)[event.first : event.last])
+
+
+def _meter(book: Book, event: Event, base: Baseline, window: Window, meter: MeterId) -> MeterPerformance:
+    loads = book.readings[meter]
+    plain = mean_of_days(loads, base.days_used, event.first, event.last)
+    share = base.adjustment
+    if book.rule.adjustment is Adjustment.ADDITIVE:
+        share /= len(book.readings)
+    return MeterPerformance(
+        meter=meter,
+        baseline_kwh=_series(window, event, apply(plain, book.rule.adjustment, share)),
+        actual_kwh=_series(window, event, _actual(loads, event)),
+    )
+
+
+def _series(window: Window, event: Event, watt_hours: Sequence[Fraction | int | None]) -> IntervalSeries:
+    return IntervalSeries(
+        start=window.start,
+        step_seconds=event.step_minutes * 60,
+        unit=Unit.KWH,
+        power_of_ten=SERIES_POWER,
+        values=tuple(None if v is None else int(rounded(Fraction(v) * 1000, Decimal(1))) for v in watt_hours),
+    )
+
+
+def _shown(factor: Fraction) -> Decimal:
+    return rounded(factor, Decimal("0.000001"))
+
+
+def _statement_line(line: Line) -> StatementLine:
+    return StatementLine(
+        code=LineCode(line.code),
+        text=line.text,
+        quantity=line.quantity,
+        unit=line.unit,
+        rate=line.rate,
+        amount=line.amount,
+        dispatch=line.dispatch,
+    )
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return local_day(day, zone).start

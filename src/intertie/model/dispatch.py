@@ -1,0 +1,128 @@
+"""Calling a service: the instruction, the answer to it, and its cancellation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from intertie.model.contract import Service
+from intertie.model.ids import AggregationRef, ConfirmationRef, Name, PointRef, Text
+from intertie.model.interval import IntervalSeries, Window
+from intertie.model.quantity import Kilowatts, Unit
+from intertie.model.record import Record
+from intertie.model.rules import forbids, needs, not_negative, series_covers, series_of
+
+
+class Instruction(StrEnum):
+    """What `target_kw` means: net injection to hold, or a change from the baseline (positive: less load, more injection)."""
+
+    SET_POINT = "set_point"
+    RELATIVE = "relative"
+
+
+class DispatchInstruction(Record, frozen=True, kw_only=True):
+    """Asks for power over a window at one point (OpenADR 3 DISPATCH_SETPOINT and _RELATIVE; UFTP FlexOrder).
+
+    Without a `confirmation` it is a command of the operator, outside any deal.
+    """
+
+    dispatch: Name
+    service: Service
+    point: PointRef
+    window: Window
+    instruction: Instruction
+    target_kw: IntervalSeries
+    respond_by: datetime
+    confirmation: ConfirmationRef | None = None
+    aggregation: AggregationRef | None = None
+    target_kvar: IntervalSeries | None = None
+    ramp_kw_per_minute: Kilowatts | None = None
+    emergency: bool = False
+    text: Text = ""
+
+    def check(self) -> None:
+        """Targets over exactly the window, in kW and kvar; an answer is due before the window ends."""
+        series_of("target_kw", self.target_kw, Unit.KW, signed=True)
+        series_of("target_kvar", self.target_kvar, Unit.KVAR, signed=True)
+        series_covers("target_kw", self.target_kw, self.window)
+        series_covers("target_kvar", self.target_kvar, self.window)
+        not_negative(self, "ramp_kw_per_minute")
+        if None in self.target_kw.values:
+            raise ValueError("target_kw: a target has no gaps")
+        if self.respond_by >= self.window.end:
+            raise ValueError("respond_by: not before the window ends")
+
+
+class DispatchAnswer(StrEnum):
+    """What the recipient of an instruction says."""
+
+    ACCEPTED = "accepted"
+    PARTIAL = "partial"
+    REFUSED = "refused"
+
+
+class RefusalReason(StrEnum):
+    """Why a dispatch is not, or not fully, followed."""
+
+    NOT_AVAILABLE = "not_available"
+    NOTICE_TOO_SHORT = "notice_too_short"
+    CALLS_EXHAUSTED = "calls_exhausted"
+    DURATION_EXCEEDED = "duration_exceeded"
+    OUTSIDE_TERM = "outside_term"
+    ABOVE_CONTRACTED = "above_contracted"
+    UNKNOWN_CONFIRMATION = "unknown_confirmation"
+    UNKNOWN_POINT = "unknown_point"
+    ASSET_OUTAGE = "asset_outage"
+    COMMUNICATION_LOST = "communication_lost"
+    SAFETY = "safety"
+    TOO_LATE = "too_late"
+    OTHER = "other"
+
+
+class DispatchResponse(Record, frozen=True, kw_only=True):
+    """Accepts an instruction, in full or in part, or refuses it. `committed_kw` has the sign of the instruction."""
+
+    dispatch: Name
+    answer: DispatchAnswer
+    reason: RefusalReason | None = None
+    committed_kw: IntervalSeries | None = None
+    text: Text = ""
+
+    def check(self) -> None:
+        """Less than all has a reason; a part says how much; a refusal commits to nothing."""
+        series_of("committed_kw", self.committed_kw, Unit.KW, signed=True)
+        if self.answer is DispatchAnswer.ACCEPTED:
+            forbids(self, self.answer, "reason")
+        elif self.answer is DispatchAnswer.PARTIAL:
+            needs(self, self.answer, "reason", "committed_kw")
+        else:
+            needs(self, self.answer, "reason")
+            forbids(self, self.answer, "committed_kw")
+
+
+class CancelReason(StrEnum):
+    """Why a dispatch is taken back."""
+
+    NO_LONGER_NEEDED = "no_longer_needed"
+    FORECAST_CHANGED = "forecast_changed"
+    REPLACED = "replaced"
+    OUTAGE = "outage"
+    ISSUED_IN_ERROR = "issued_in_error"
+    OTHER = "other"
+
+
+class DispatchCancel(Record, frozen=True, kw_only=True):
+    """Takes an instruction back from `effective` on; what was delivered before it counts. `replaced_by` if there is one."""
+
+    dispatch: Name
+    effective: datetime
+    reason: CancelReason
+    replaced_by: Name | None = None
+    text: Text = ""
+
+    def check(self) -> None:
+        """A replacement is named where there is one, and is another dispatch."""
+        if self.reason is CancelReason.REPLACED:
+            needs(self, self.reason, "replaced_by")
+        if self.replaced_by == self.dispatch:
+            raise ValueError("replaced_by: a dispatch does not replace itself")

@@ -1,0 +1,386 @@
+"""The only file that knows everything: settings become a gateway, and a gateway runs: its street door on one event
+loop, its deliveries on another in a thread of their own, so that neither waits for the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.bindings.parcel_https.protocol import protocol_with
+from intertie.bindings.parcel_https.server import StreetDoor
+from intertie.catalogue.load import load_catalogue
+from intertie.gateway.deliver import deliver_once
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.settings import Places, Settings, read_settings
+from intertie.model.errors import IntertieError, SettingsError
+from intertie.model.ids import PartyId
+from intertie.model.message import utc
+from intertie.seal.certificates import load_trust
+from intertie.seal.keys import load_keys
+from intertie.seal.tls import client_context, server_context
+from intertie.stores.partner_files import PartnerFiles
+from intertie.stores.sqlite import SqliteStore
+
+LOG = logging.getLogger("intertie.run")
+# A rehearsal clock moves many times a second; more often than this nobody could tell.
+CLOCK_CHECK_SECONDS = 0.02
+# How soon a message that another process queued begins its way.
+WATCH_SECONDS = 0.02
+# Retries, expiries and new partners are looked for this often.
+TICK_SECONDS = 1.0
+# What is under way when a gateway is told to stop may end within this; the rest is sent again after the next start.
+DRAIN_SECONDS = 10.0
+# The fields a log line may have besides its text: ids, codes and counts, never what a message says.
+LOG_FIELDS = (
+    "party",
+    "partner",
+    "parcel",
+    "message",
+    "code",
+    "step",
+    "why",
+    "count",
+    "bytes",
+    "url",
+    "file",
+    "error",
+)
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """Now."""
+    return datetime.now(UTC)
+
+
+class FileClock:
+    """A rehearsal's clock: the RFC 3339 time in a file. Whoever plays the season writes the file anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._checked = float("-inf")
+        self._stamp = (-1, -1)
+        self._now: datetime | None = None
+
+    def __call__(self) -> datetime:
+        """The time in the file; SettingsError if there never was one."""
+        tick = time.monotonic()
+        if tick - self._checked >= CLOCK_CHECK_SECONDS or self._now is None:
+            self._checked = tick
+            self._read()
+        if self._now is None:
+            raise SettingsError(
+                f"{self._path} holds no time",
+                do="Write one into it, as 2026-01-15T08:00:00Z, or remove [clock] file.",
+            )
+        return self._now
+
+    def _read(self) -> None:
+        """Take the file's time if it changed; a half-written file changes nothing."""
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_ino)
+            if stamp == self._stamp:
+                return
+            at = datetime.fromisoformat(self._path.read_text(encoding="ascii").strip())
+        except (OSError, ValueError):
+            return
+        if at.tzinfo is not None:
+            self._stamp = stamp
+            self._now = utc(at)
+
+
+def open_clock(directory: Path, settings: Settings) -> Clock:
+    """The clock of the gateway in this directory."""
+    file = settings.clock.file
+    return FileClock(directory / file) if file else system_clock
+
+
+class Opened:
+    """A gateway directory, opened."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.places = Places(directory)
+        self.settings = read_settings(directory)
+        self.clock = open_clock(directory, self.settings)
+        trust = load_trust(self.places.trust)
+        keys = load_keys(self.places.keys)
+        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
+        self.gateway = Gateway(
+            party=self.settings.party,
+            keys=keys,
+            trust=trust,
+            partners=self.partners,
+            catalogue=load_catalogue(),
+            store=SqliteStore(self.places.of(self.settings.store.file)),
+            limits=self.settings.limits,
+        )
+
+    def descriptor(self) -> bytes:
+        """Our own signed descriptor, as partners get it."""
+        try:
+            return self.places.descriptor.read_bytes()
+        except OSError as error:
+            raise SettingsError(
+                f"{self.places.descriptor} cannot be read: {error}", do="`intertie init` writes it."
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.gateway.store.close()
+
+
+@contextlib.contextmanager
+def opened(directory: Path) -> Iterator[Opened]:
+    """A gateway directory for the time of a command."""
+    it = Opened(directory)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def open_gateway(directory: Path) -> Gateway:
+    """The gateway of this directory, for an act or two; close its store when done. Raises SettingsError, StoreError."""
+    return Opened(directory).gateway
+
+
+class Deliveries:
+    """One delivery loop per partner, woken when the store changes; and expiry, each second."""
+
+    def __init__(self, it: Opened) -> None:
+        self._it = it
+        self._stopping = threading.Event()
+        self._wakes: dict[PartyId, asyncio.Event] = {}
+
+    def run(self) -> None:
+        """Deliver until `stop`; for a thread."""
+        asyncio.run(self._run())
+
+    def stop(self) -> None:
+        """Begin nothing new; from any thread."""
+        self._stopping.set()
+
+    async def _run(self) -> None:
+        context = client_context(self._it.gateway.keys, self._it.gateway.trust)
+        link = HttpsLink(context, self._it.settings.delivery)
+        tasks: dict[PartyId, asyncio.Task[None]] = {}
+        seen, ticked = -1, float("-inf")
+        try:
+            while not self._stopping.is_set():
+                changed, tick = self._changed(seen), time.monotonic()
+                if tick - ticked >= TICK_SECONDS:
+                    ticked = tick
+                    self._expire()
+                    self._start_loops(tasks, link)
+                    self._wake()
+                elif changed != seen:
+                    self._wake()
+                seen = changed
+                for task in tasks.values():
+                    if task.done():
+                        task.result()  # a loop ends only by a mistake in this program: end loudly
+                await asyncio.sleep(WATCH_SECONDS)
+            self._wake()
+            if tasks:
+                await asyncio.wait(tasks.values(), timeout=DRAIN_SECONDS)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await link.aclose()
+
+    def _start_loops(self, tasks: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
+        for partner in self._it.partners.all():
+            if partner.party not in tasks:
+                self._wakes[partner.party] = asyncio.Event()
+                tasks[partner.party] = asyncio.create_task(self._deliver_to(partner.party, link))
+
+    async def _deliver_to(self, party: PartyId, link: HttpsLink) -> None:
+        """Parcel after parcel while there is something due, then wait."""
+        wake = self._wakes[party]
+        while not self._stopping.is_set():
+            wake.clear()
+            try:
+                delivery = await deliver_once(self._it.gateway, link, party, self._it.clock, random.random)
+            except IntertieError as error:
+                LOG.error("delivery", extra={"partner": party, "why": error.why})
+                await asyncio.sleep(TICK_SECONDS)
+                continue
+            if delivery is not None:
+                note = {"partner": party, "parcel": delivery.parcel, "count": delivery.messages}
+                if delivery.receipted:
+                    LOG.info("receipted", extra=note)
+                    continue
+                LOG.warning("not receipted", extra={**note, "why": delivery.detail})
+            await wake.wait()
+
+    def _wake(self) -> None:
+        for event in self._wakes.values():
+            event.set()
+
+    def _changed(self, seen: int) -> int:
+        try:
+            return self._it.gateway.store.changed()
+        except IntertieError as error:
+            LOG.error("store", extra={"why": error.why})
+            return seen
+
+    def _expire(self) -> None:
+        try:
+            expired = self._it.gateway.store.expire(self._it.clock())
+        except IntertieError as error:
+            LOG.error("expiry", extra={"why": error.why})
+            return
+        for message in expired:
+            LOG.warning("expired", extra={"message": message})
+
+
+class StreetServer(uvicorn.Server):
+    """uvicorn without its signal handlers: it would end the process before deliveries are drained."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are caught by `serve`."""
+        yield
+
+
+def serve(directory: Path) -> None:
+    """Run the gateway of this directory until SIGTERM or SIGINT; what is under way then ends in order.
+
+    Raises SettingsError when it cannot start (port taken, keys missing), StoreError when the store cannot be opened.
+    """
+    with opened(directory) as it, _only_one(directory):
+        it.clock()
+        uvloop.run(_serve(it))
+
+
+@contextlib.contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Two serving processes of one directory would send everything twice. The lock ends with the process."""
+    path = directory / "serve.lock"
+    try:
+        lock = path.open("w")
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: {error.strerror or error}", do="Check permissions and space."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError(
+                f"{directory} is served by another process already", do="Stop that one first."
+            ) from error
+        yield
+
+
+async def _serve(it: Opened) -> None:
+    deliveries = Deliveries(it)
+    with listen(it.settings) as door:
+        server = StreetServer(street_config(it))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop, server)
+        delivering = asyncio.ensure_future(asyncio.to_thread(deliveries.run))
+        delivering.add_done_callback(lambda _: _stop(server))
+        LOG.info("listening", extra={"party": it.settings.party.id, "url": it.settings.street.url})
+        try:
+            await server.serve(sockets=[door])
+        finally:
+            deliveries.stop()
+            await delivering
+            LOG.info("stopped", extra={"party": it.settings.party.id})
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+def street_config(it: Opened) -> uvicorn.Config:
+    """How the street door of a gateway is served."""
+    street = it.settings.street
+    door = StreetDoor(it.gateway, it.settings, it.descriptor(), it.clock)
+    context = server_context(it.gateway.keys, it.gateway.trust)
+    return uvicorn.Config(
+        door.app(),
+        http=protocol_with(street.header_seconds),
+        ws="none",
+        lifespan="off",
+        ssl_context_factory=lambda config, default: context,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=street.connections,
+        timeout_keep_alive=int(street.keep_alive_seconds),
+        timeout_graceful_shutdown=int(DRAIN_SECONDS),
+    )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The bound socket of the street door; SettingsError if its address cannot be had."""
+    host, port = settings.street.address()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind((host, port))
+    except OSError as error:
+        door.close()
+        raise SettingsError(
+            f"cannot listen on {settings.street.listen}: {error.strerror or error}",
+            do="Stop what uses it, or change [street] listen.",
+        ) from error
+    return door
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line. Of an exception only its type and place: its text may quote a message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "from": record.name,
+            "event": record.getMessage() if record.name.startswith("intertie") else record.msg[:200],
+        }
+        line |= {
+            name: getattr(record, name) for name in LOG_FIELDS if getattr(record, name, None) is not None
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            trace = record.exc_info[2]
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            line["error"] = record.exc_info[0].__name__
+            if trace is not None:
+                line["place"] = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_to_stderr(level: str = "INFO") -> None:
+    """Structured logs of a serving gateway; uvicorn's own below warning are dropped."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,113 @@
+"""The receipt: what became of each message of a parcel, signed by its recipient, committing to the recipient's journal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from intertie.model.errors import Code, Refused
+from intertie.model.ids import MessageRef, ParcelRef, PartyId, PartyName
+from intertie.model.record import Record
+from intertie.seal.certificates import TrustStore
+from intertie.seal.encoding import read_canonical, require_utc, write_canonical
+from intertie.seal.jws import sign_json, verify_json
+from intertie.seal.keys import PrivateKeys, PublicKeys
+from intertie.seal.parcel import MESSAGES_MAX
+from intertie.seal.profile import PROFILES, Profile
+
+RECEIPT_TYP = "intertie-receipt+jws"
+# 4,096 outcomes of 200 bytes, each with the longest detail, in base64.
+RECEIPT_BYTES_MAX = 8 * 1024 * 1024
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Outcome(Record, frozen=True, kw_only=True):
+    """What became of one message; `message` is None if it could not be read, `leaf` names its bytes either way."""
+
+    message: MessageRef | None = None
+    leaf: Sha256
+    status: Literal["accepted", "duplicate", "refused"]
+    code: Annotated[str, Meta(max_length=64)] | None = None
+    detail: Annotated[str, Meta(max_length=300)] = ""
+
+
+class JournalHead(Record, frozen=True, kw_only=True):
+    """The head of the writer's journal once everything this receipt says was in it."""
+
+    size: Annotated[int, Meta(ge=0)]
+    root: Sha256
+
+
+class Receipt(Record, frozen=True, kw_only=True, rename={"sender": "from", "recipient": "to"}):
+    """`sender` writes the receipt, `recipient` sent the parcel; outcomes are in the order of the messages."""
+
+    v: Literal[1]
+    parcel: ParcelRef
+    root: Sha256
+    sender: PartyName
+    recipient: PartyName
+    received: datetime
+    outcomes: Annotated[tuple[Outcome, ...], Meta(min_length=1, max_length=MESSAGES_MAX)]
+    journal: JournalHead
+
+    def check(self) -> None:
+        """One instant, one spelling."""
+        require_utc("received", self.received)
+
+
+_RECEIPT = msgspec.json.Decoder(Receipt)
+
+
+def sign_receipt(receipt: Receipt, keys: PrivateKeys, profile: Profile) -> bytes:
+    """The receipt as a JWS with every signature of the parcel's profile.
+
+    Raises Refused(PROTECTION_TOO_WEAK) if a key of the profile is missing here.
+    """
+    missing = [alg for alg in profile.signatures if alg not in keys.signing]
+    if missing:
+        detail = f"{keys.party} has no {', '.join(missing)} key to sign a receipt of {profile.name}"
+        raise Refused(Code.PROTECTION_TOO_WEAK, detail, partner=receipt.recipient)
+    return sign_json(write_canonical(receipt), RECEIPT_TYP, [keys.signing[alg] for alg in profile.signatures])
+
+
+def verify_receipt(
+    raw: bytes,
+    *,
+    writer: PublicKeys,
+    trust: TrustStore,
+    now: datetime,
+    least: Profile = PROFILES["hybrid"],
+) -> Receipt:
+    """The receipt, if this writer signed it with a profile not weaker than `least` (the parcel's).
+
+    Raises Refused(BAD_MANIFEST | SIGNATURE_* | CERTIFICATE_* | PROTECTION_TOO_WEAK). Whether it is for what was sent is
+    the caller's to compare.
+    """
+    signed = verify_json(
+        raw,
+        RECEIPT_TYP,
+        chains=writer.signing,
+        party=writer.party,
+        trust=trust,
+        now=now,
+        limit=RECEIPT_BYTES_MAX,
+    )
+    if signed.profile.rank < least.rank:
+        detail = f"the receipt has {signed.profile.name}, the parcel {least.name}"
+        raise Refused(Code.PROTECTION_TOO_WEAK, detail, partner=writer.party)
+    receipt = read_receipt(signed.payload, writer.party)
+    if receipt.sender != writer.party:
+        raise Refused(Code.BAD_MANIFEST, f"the receipt says it is {receipt.sender}'s", partner=writer.party)
+    return receipt
+
+
+def read_receipt(payload: bytes, partner: PartyId | None = None) -> Receipt:
+    """The receipt of a JWS payload; Refused(BAD_MANIFEST)."""
+    try:
+        return read_canonical(payload, _RECEIPT)
+    except ValueError as error:
+        raise Refused(Code.BAD_MANIFEST, f"not a receipt: {error}"[:300], partner=partner) from error

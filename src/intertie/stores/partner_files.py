@@ -1,0 +1,194 @@
+"""The partners as files: `partners/<party>.json`, the signed descriptor as received, and `partners/<party>.toml`, what
+we agreed. A running gateway sees a change within a second."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import msgspec
+
+from intertie.gateway.gateway import Agreement, Partner
+from intertie.model.errors import IntertieError, SettingsError
+from intertie.model.ids import PartyId
+from intertie.model.record import Record
+from intertie.seal.certificates import TrustStore
+from intertie.seal.descriptor import Descriptor, read_descriptor
+
+LOG = logging.getLogger("intertie.partners")
+# Often enough that a suspension works at once for a person, rare enough to cost nothing.
+CHECK_SECONDS = 1.0
+
+
+class Standing(Record, frozen=True, kw_only=True):
+    """What stands between us and a partner, as its .toml says. The descriptor was verified at `added`, and its keys are
+    believed since; whether their certificates are still valid is asked again for every parcel."""
+
+    added: datetime
+    suspended: bool = False
+    agreements: tuple[Agreement, ...] = ()
+
+
+class Entry(NamedTuple):
+    """A partner with the parts it was made of."""
+
+    partner: Partner
+    descriptor: Descriptor
+    standing: Standing
+
+
+class PartnerFiles:
+    """gateway.gateway.PartnerBook over a folder. `ticks` is a monotonic clock in seconds."""
+
+    def __init__(self, folder: Path, trust: TrustStore, ticks: Callable[[], float]) -> None:
+        self._folder = folder
+        self._trust = trust
+        self._ticks = ticks
+        self._lock = Lock()
+        self._stamp: object = None
+        self._checked = float("-inf")
+        self._entries: dict[PartyId, Entry] = {}
+        self._problems: dict[str, str] = {}
+
+    def find(self, party: PartyId) -> Partner | None:
+        """The partner with this id, or None."""
+        entry = self._present().get(party)
+        return entry.partner if entry else None
+
+    def all(self) -> Sequence[Partner]:
+        """All partners by id, suspended ones too."""
+        return [entry.partner for _, entry in sorted(self._present().items())]
+
+    def entries(self) -> list[Entry]:
+        """All partners with their descriptors and standings."""
+        return [entry for _, entry in sorted(self._present().items())]
+
+    def problems(self) -> dict[str, str]:
+        """Files that cannot be used, with the reason. A partner that was readable before stays as it was."""
+        self._present()
+        return dict(self._problems)
+
+    def _present(self) -> dict[PartyId, Entry]:
+        with self._lock:
+            tick = self._ticks()
+            if tick - self._checked >= CHECK_SECONDS:
+                self._checked = tick
+                stamp = _stamp(self._folder)
+                if stamp != self._stamp:
+                    self._stamp = stamp
+                    self._load()
+            return self._entries
+
+    def _load(self) -> None:
+        entries: dict[PartyId, Entry] = {}
+        problems: dict[str, str] = {}
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                entry = read_entry(path, self._trust)
+            except IntertieError as error:
+                problems[path.name] = str(error)
+                LOG.error("partner file", extra={"file": path.name, "why": str(error)})
+                kept = self._entries.get(PartyId(path.stem))
+                if kept is None:
+                    continue
+                entry = kept
+            entries[entry.partner.party] = entry
+        self._entries, self._problems = entries, problems
+
+
+def read_entry(path: Path, trust: TrustStore) -> Entry:
+    """The partner of one descriptor file and the .toml beside it. Raises Refused (the descriptor does not verify) or
+    SettingsError (a file is missing, unreadable or wrong)."""
+    standing = read_standing(path.with_suffix(".toml"))
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error}", do="Add the partner again.") from error
+    descriptor = read_descriptor(raw, trust, standing.added)
+    if descriptor.party != path.stem:
+        raise SettingsError(
+            f"{path} is the descriptor of {descriptor.party}",
+            do="A descriptor's file is named after its party.",
+        )
+    return Entry(partner_of(descriptor, standing), descriptor, standing)
+
+
+def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
+    """The partner as the acts see it."""
+    return Partner(
+        party=descriptor.party,
+        name=descriptor.name,
+        roles=descriptor.roles,
+        keys=descriptor.keys,
+        url=descriptor.url,
+        agreements=standing.agreements,
+        suspended=standing.suspended,
+    )
+
+
+def read_standing(path: Path) -> Standing:
+    """What a partner's .toml says; SettingsError names the file and the place in it."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Standing)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error}", do="Add the partner again.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{path}: {error}", do="Mend it, or add the partner again.") from error
+
+
+def write_partner(folder: Path, party: PartyId, raw: bytes, standing: Standing) -> None:
+    """Keep a descriptor and a standing, each file whole or not at all. The caller verified the descriptor."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_whole(folder / f"{party}.toml", standing_text(party, standing).encode())
+    _write_whole(folder / f"{party}.json", raw)
+
+
+def standing_text(party: PartyId, standing: Standing) -> str:
+    """The commented .toml of a standing; ids need no escapes by their pattern."""
+    lines = [
+        f"# What stands between us and {party}. A running gateway reads this again within a second of a change.",
+        f"added = {standing.added.isoformat()}",
+        f"suspended = {str(standing.suspended).lower()}   # true refuses and holds back everything",
+    ]
+    for agreement in standing.agreements:
+        lines += ["", "[[agreements]]", f'id = "{agreement.id}"', f"start = {agreement.start.isoformat()}"]
+        if agreement.end is not None:
+            lines.append(f"end = {agreement.end.isoformat()}   # the first moment it no longer holds")
+    return "\n".join(lines) + "\n"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    fresh = path.with_name(path.name + ".new")
+    try:
+        with fresh.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be written: {error}", do="Check space and permissions."
+        ) from error
+
+
+def _stamp(folder: Path) -> object:
+    """Changes whenever a file here is written, added or removed."""
+    try:
+        with os.scandir(folder) as files:
+            return tuple(
+                sorted(
+                    (file.name, file.stat().st_mtime_ns, file.stat().st_size, file.inode())
+                    for file in files
+                    if file.name.endswith((".json", ".toml"))
+                )
+            )
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be read: {error}", do="Check its permissions.") from error

@@ -1,0 +1,121 @@
+"""Rows of the SQLite schema to what the ports speak, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import apsw
+
+from intertie.exchange.outbound import State
+from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Refusal
+
+Row = tuple[Any, ...]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# The order of MessageRow, without its body, then where the body is.
+MESSAGE_COLUMNS = """m.seq, m.outgoing, m.id, m.sender, m.recipient, m.interface, m.document, m.mode, m.conversation,
+    m.agreement, m.created, m.expires, m.priority, m.state, m.leaf, p.id, m.position, m.at, m.done_at, m.attempts,
+    m.next_attempt, m.detail, m.chunk, m.start, m.length"""
+MESSAGE_FROM = "messages AS m LEFT JOIN parcels AS p ON p.number = m.parcel"
+PARCEL_COLUMNS = "p.id, p.outgoing, p.partner, p.digest, c.data, p.manifest, p.leaves, p.receipt, p.at"
+PARCEL_FROM = "parcels AS p LEFT JOIN chunks AS c ON c.chunk = p.chunk"
+REFUSAL_COLUMNS = "at, partner, parcel, message, code, step, detail, digest"
+
+INSERT_MESSAGE = """INSERT INTO messages (seq, outgoing, id, sender, recipient, interface, document, mode, conversation,
+    agreement, created, expires, priority, state, leaf, parcel, position, at, done_at, chunk, start, length)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - EPOCH) // _MICROSECOND
+
+
+def moment(stored: int) -> datetime:
+    """The time in UTC."""
+    return EPOCH + timedelta(microseconds=stored)
+
+
+def moment_or_none(stored: int | None) -> datetime | None:
+    """The time in UTC, if there is one."""
+    return None if stored is None else moment(stored)
+
+
+def new_rows(
+    messages: Sequence[NewMessage], first: int, chunk: int, now: int, *, parcel: int | None, done: bool
+) -> Iterable[Row]:
+    """Rows for INSERT_MESSAGE: queued (parcel None) or received, the bodies end to end in `chunk`."""
+    state = State.ACCEPTED.value if done else State.QUEUED.value
+    start = 0
+    for seq, m in enumerate(messages, first):
+        length = len(m.body)
+        yield (
+            *(
+                seq,
+                0 if done else 1,
+                m.id,
+                m.sender,
+                m.recipient,
+                m.interface,
+                m.document,
+                m.mode,
+                m.conversation,
+            ),
+            *(m.agreement, micros(m.created), micros(m.expires), m.priority, state, m.leaf, parcel),
+            *(m.position if done else None, now, now if done else None, chunk, start, length),
+        )
+        start += length
+
+
+def message_rows(db: apsw.Connection, found: Iterable[Row]) -> list[MessageRow]:
+    """Rows of MESSAGE_COLUMNS with their bodies, read by chunk and place without loading whole chunks."""
+    rows = list(found)
+    if not rows:
+        return []
+    with db.blob_open("main", "chunks", "data", rows[0][-3], False) as blob:
+        at = rows[0][-3]
+        built = []
+        for row in rows:
+            chunk, start, length = row[-3:]
+            if chunk != at:
+                blob.reopen(chunk)
+                at = chunk
+            blob.seek(start)
+            built.append(_message(row, blob.read(length)))
+    return built
+
+
+def _message(r: Row, body: bytes) -> MessageRow:
+    return MessageRow(
+        *(
+            r[0],
+            bool(r[1]),
+            *r[2:10],
+            moment(r[10]),
+            moment(r[11]),
+            r[12],
+            State(r[13]),
+            *r[14:17],
+            moment(r[17]),
+        ),
+        *(moment_or_none(r[18]), r[19], moment_or_none(r[20]), r[21], body),
+    )
+
+
+def parcel_row(r: Row) -> ParcelRow:
+    """A row of PARCEL_COLUMNS."""
+    return ParcelRow(r[0], bool(r[1]), r[2], r[3], r[4], r[5], r[6], r[7], moment(r[8]))
+
+
+def refusal_row(r: Refusal) -> Row:
+    """The values of REFUSAL_COLUMNS."""
+    return (micros(r.at), r.partner, r.parcel, r.message, r.code, r.step, r.detail, r.digest)
+
+
+def refusal(r: Row) -> Refusal:
+    """A row of REFUSAL_COLUMNS."""
+    return Refusal(moment(r[0]), *r[1:])

@@ -1,0 +1,79 @@
+"""What every store does with outgoing messages once it knows what it holds: which are new, which may move, what to journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from intertie.exchange.outbound import Event, ImpossibleEvent, ParcelEvent, State, event_for, step
+from intertie.gateway.ports import NewMessage, ParcelRow
+from intertie.journal.entry import Entry, Kind
+from intertie.model.errors import Code, Refused, StoreError
+from intertie.model.ids import MessageId, ParcelId, PartyId
+
+
+def pick_new(messages: Iterable[NewMessage], held: Mapping[MessageId, bytes]) -> list[NewMessage]:
+    """The messages to queue: each id once, none that is held. Refused(MESSAGE_ID_REUSED) if an id has other bytes."""
+    new: dict[MessageId, NewMessage] = {}
+    for message in messages:
+        known = new[message.id].leaf if message.id in new else held.get(message.id)
+        if known is None:
+            new[message.id] = message
+        elif known != message.leaf:
+            detail = "a message with this id and other bytes was queued before"
+            raise Refused(Code.MESSAGE_ID_REUSED, detail, message=message.id, partner=message.recipient)
+    return list(new.values())
+
+
+def entries_of(new: Iterable[NewMessage], entries: Sequence[Entry]) -> list[Entry]:
+    """The entries to write: those about a message that was queued before are in the journal already."""
+    queued = {message.id for message in new}
+    return [entry for entry in entries if entry.message is None or entry.message in queued]
+
+
+def sealed_entry(parcel: ParcelRow, now: datetime) -> Entry:
+    """The journal entry of a sealed parcel, before a byte of it leaves."""
+    return Entry(
+        kind=Kind.PARCEL_OUT, at=now, partner=parcel.partner, parcel=parcel.id, digest=parcel.digest.hex()
+    )
+
+
+def expired_entry(message: MessageId, partner: PartyId, leaf: bytes, now: datetime) -> Entry:
+    """The journal entry of a message that nobody took in its lifetime."""
+    return Entry(
+        kind=Kind.ACT, at=now, partner=partner, message=message, digest=leaf.hex(), note=State.EXPIRED.value
+    )
+
+
+def check_sealing(wanted: Sequence[MessageId], states: Mapping[MessageId, State]) -> None:
+    """StoreError for a message that is not there or twice; ImpossibleEvent for one that is not queued."""
+    if len(set(wanted)) != len(wanted):
+        raise StoreError("a parcel names a message twice", do="report this")
+    for message in wanted:
+        if message not in states:
+            raise StoreError(f"no outgoing message {message}", do="queue it first")
+        step(states[message], Event.SEAL, message=message)
+
+
+def close_event(receipt: bytes | None) -> ParcelEvent:
+    """What closing with or without a receipt means to the parcel."""
+    return ParcelEvent.ABANDON if receipt is None else ParcelEvent.RECEIPT
+
+
+def check_closing(
+    parcel: ParcelId, outcomes: Sequence[tuple[MessageId, State, str]], states: Mapping[MessageId, State]
+) -> None:
+    """Every message of the parcel has one outcome, and may go there from where it is."""
+    named = [message for message, _, _ in outcomes]
+    if len(named) != len(states) or set(named) != set(states):
+        raise StoreError(f"the outcomes are not those of parcel {parcel}'s messages", do="report this")
+    for message, outcome, _ in outcomes:
+        step(states[message], event_for(outcome, message=message), message=message)
+
+
+def check_move(message: MessageId, before: State, after: State) -> None:
+    """Only a queued message moves on its own; one in a parcel shares the parcel's fate, and a final state stays."""
+    event = event_for(after, message=message)
+    if before is not State.QUEUED:
+        raise ImpossibleEvent(f"message {message}", before, event)
+    step(before, event, message=message)

@@ -1,0 +1,197 @@
+"""The embedded store: one SQLite file, durable when a call returns, shared by any number of processes of one machine.
+
+The file must lie on a local disk: the write-ahead log needs memory that its processes share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import apsw
+
+from intertie.exchange.outbound import State
+from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Query, ReceiptWriter, Refusal
+from intertie.journal.checkpoint import Head
+from intertie.journal.entry import Entry
+from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.seal.receipt import Outcome
+from intertie.stores import sqlite_in, sqlite_journal, sqlite_out, sqlite_read
+from intertie.stores.readers import Readers
+from intertie.stores.rows import micros
+from intertie.stores.schema import connect, open_store, store_error
+from intertie.stores.writer import Writer
+
+
+class SqliteStore:
+    """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it. SettingsError for a file that is not ours or is of a newer version (it is left as
+        it is), StoreError if it cannot be read or written."""
+        open_store(path)
+        try:
+            self._writer = Writer(connect(path, write=True))
+        except apsw.Error as error:
+            raise store_error(error) from error
+        self._readers = Readers(lambda: connect(path, write=False))
+
+    def close(self) -> None:
+        """Finish what waits and let go of the file."""
+        self._writer.close()
+        self._readers.close()
+
+    # Sending
+
+    def add_outgoing(
+        self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
+    ) -> list[int]:
+        """Queue messages; Refused(MESSAGE_ID_REUSED) for an id with other bytes, and then none is queued."""
+        return self._writer.run(lambda db: sqlite_out.add(db, messages, entries, now))
+
+    def next_partners(self, now: datetime) -> list[PartyId]:
+        """Partners with a message or a parcel that could go now."""
+        with self._readers.snapshot() as db:
+            return sqlite_out.next_partners(db, now)
+
+    def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
+        """What goes into the next parcel, in order (exchange/ordering.py)."""
+        with self._readers.snapshot() as db:
+            return sqlite_out.take(db, partner, now, count, size)
+
+    def unfinished_parcel(self, partner: PartyId, now: datetime) -> ParcelRow | None:
+        """The oldest sealed parcel without a receipt that is due."""
+        with self._readers.snapshot() as db:
+            return sqlite_out.unfinished(db, partner, now)
+
+    def parcel_messages(
+        self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None
+    ) -> list[MessageRow]:
+        """The messages of a parcel by position."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.parcel_messages(db, parcel, outgoing, partner)
+
+    def next_seq(self, partner: PartyId) -> int:
+        """The next parcel number towards a partner."""
+        return self._writer.run(lambda db: sqlite_out.next_seq(db, partner))
+
+    def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
+        """Keep a sealed parcel; ImpossibleEvent if a message of it is not queued any more."""
+        self._writer.run(lambda db: sqlite_out.add_parcel(db, parcel, messages, now))
+
+    def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
+        """Count an attempt that came to nothing; no effect on a closed parcel."""
+        self._writer.run(lambda db: sqlite_out.retry(db, parcel, next_attempt, detail))
+
+    def close_parcel(
+        self,
+        parcel: ParcelId,
+        receipt: bytes | None,
+        outcomes: Sequence[tuple[MessageId, State, str]],
+        entries: Sequence[Entry],
+        now: datetime,
+    ) -> None:
+        """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
+        self._writer.run(lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now))
+
+    def set_state(
+        self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
+    ) -> None:
+        """Move a queued message to a final state; ImpossibleEvent if it is not queued any more."""
+        self._writer.run(lambda db: sqlite_out.move(db, message, state, detail, entries, now))
+
+    def expire(self, now: datetime) -> list[MessageId]:
+        """Expire queued messages; writes nothing if there is none."""
+        with self._readers.snapshot() as db:
+            if not sqlite_out.has_expired(db, now):
+                return []
+        return self._writer.run(lambda db: sqlite_out.expire(db, now))
+
+    # Receiving
+
+    def find_incoming_parcel(self, partner: PartyId, parcel: ParcelId) -> ParcelRow | None:
+        """A parcel received before."""
+        with self._readers.snapshot() as db:
+            return sqlite_in.find_parcel(db, partner, parcel)
+
+    def find_incoming(self, sender: PartyId, ids: Sequence[MessageId]) -> dict[MessageId, bytes]:
+        """Leaf hashes of what was received under these ids."""
+        with self._readers.snapshot() as db:
+            return sqlite_in.find_messages(db, sender, ids)
+
+    def accept(
+        self,
+        parcel: ParcelRow,
+        messages: Sequence[NewMessage],
+        refusals: Sequence[Refusal],
+        outcomes: Sequence[Outcome],
+        write_receipt: ReceiptWriter,
+        now: datetime,
+    ) -> bytes:
+        """Keep all of it and return the receipt; Refused(PARCEL_ID_REUSED) if the id was another parcel's meanwhile.
+        `write_receipt` runs under the write lock, and must not use the store."""
+        return self._writer.run(
+            lambda db: sqlite_in.accept(db, parcel, messages, refusals, outcomes, write_receipt, now)
+        )
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep a refusal."""
+        self._writer.run(lambda db: sqlite_in.refuse(db, refusal))
+
+    # Reading
+
+    def message(
+        self, message: MessageId, *, outgoing: bool | None = None, partner: PartyId | None = None
+    ) -> MessageRow | None:
+        """One message; the first one kept if several partners chose the id and none is named."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.message(db, message, outgoing, partner)
+
+    def messages(self, query: Query) -> list[MessageRow]:
+        """Messages by seq."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.messages(db, query)
+
+    def parcel(self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None) -> ParcelRow | None:
+        """One parcel; the first one kept if several partners chose the id and none is named."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.parcel(db, parcel, outgoing, partner)
+
+    def refusals(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Refusal]]:
+        """Refusals by seq."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.refusals(db, after, limit)
+
+    def counts(self) -> dict[tuple[bool, str], int]:
+        """How many messages are in which state."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.counts(db)
+
+    def entries(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, bytes, bytes]]:
+        """Lines of the journal from index `after`."""
+        with self._readers.snapshot() as db:
+            return sqlite_journal.entries(db, after, limit)
+
+    def head(self) -> Head:
+        """The journal's head as stored."""
+        with self._readers.snapshot() as db:
+            return sqlite_journal.head(db)
+
+    def note(self, entries: Sequence[Entry]) -> Head:
+        """Append to the journal; EvidenceError for an entry that could not be read back."""
+        return self._writer.run(lambda db: sqlite_journal.append(db, entries))
+
+    def partner_heads(self, partner: PartyId) -> list[Head]:
+        """Heads of a partner's journal, in the order they came."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.partner_heads(db, partner)
+
+    def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
+        """Keep a head of a partner's journal; the same head twice is kept once."""
+        sql = "INSERT OR IGNORE INTO partner_heads (partner, size, root, at) VALUES (?, ?, ?, ?)"
+        self._writer.run(lambda db: db.execute(sql, (partner, head.size, head.root, micros(now))) and None)
+
+    def changed(self) -> int:
+        """A number that differs after any write, by any process."""
+        return self._readers.version()

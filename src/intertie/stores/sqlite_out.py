@@ -1,0 +1,239 @@
+"""Sending from SQLite: operations for the writer, questions for readers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+import apsw
+import msgspec
+
+from intertie.exchange.ordering import Ahead, Waiting, choose
+from intertie.exchange.outbound import ParcelState, State, step_parcel
+from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
+from intertie.journal.entry import Entry
+from intertie.model.errors import StoreError
+from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
+from intertie.stores import sending
+from intertie.stores.rows import (
+    INSERT_MESSAGE,
+    MESSAGE_COLUMNS,
+    MESSAGE_FROM,
+    PARCEL_COLUMNS,
+    PARCEL_FROM,
+    message_rows,
+    micros,
+    new_rows,
+    parcel_row,
+)
+from intertie.stores.sqlite_journal import append, keep_chunk, next_message_seq, tally
+
+_BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state FROM json_each(?) AS wanted
+    CROSS JOIN messages AS m ON m.id = wanted.value AND m.outgoing = 1"""
+# What may go now: not waiting for a later attempt, not expired. Blocked: its conversation has an earlier one on its way.
+_DUE = """m.outgoing = 1 AND m.state = 'queued' AND (m.next_attempt IS NULL OR m.next_attempt <= :now)
+    AND m.expires > :now"""
+_BLOCKED = """EXISTS (SELECT 1 FROM messages AS e WHERE e.outgoing = 1 AND e.done_at IS NULL
+    AND e.conversation = m.conversation AND e.recipient = m.recipient AND e.seq < m.seq AND e.state = 'sending')"""
+_PARCEL_DUE = (
+    """p.outgoing = 1 AND p.state = 'waiting' AND (p.next_attempt IS NULL OR p.next_attempt <= :now)"""
+)
+_PARTNERS = f"""SELECT s.party FROM partners AS s
+    WHERE EXISTS (SELECT 1 FROM messages AS m WHERE m.recipient = s.party AND {_DUE} AND NOT {_BLOCKED})
+       OR EXISTS (SELECT 1 FROM parcels AS p WHERE p.partner = s.party AND {_PARCEL_DUE})
+    ORDER BY s.party"""  # noqa: S608
+_CANDIDATES = f"""SELECT m.seq, m.priority, m.conversation, m.length FROM messages AS m
+    WHERE m.recipient = :partner AND {_DUE} ORDER BY m.priority, m.seq"""  # noqa: S608
+_AHEAD = """SELECT seq, priority, length, state, next_attempt, expires FROM messages
+    WHERE outgoing = 1 AND done_at IS NULL AND conversation = ? AND recipient = ? AND seq < ? ORDER BY seq"""
+_BY_SEQS = f"""SELECT {MESSAGE_COLUMNS} FROM json_each(:seqs) AS wanted
+    CROSS JOIN {MESSAGE_FROM} WHERE m.seq = wanted.value ORDER BY wanted.key"""  # noqa: S608
+_UNFINISHED = f"""SELECT {PARCEL_COLUMNS} FROM {PARCEL_FROM} WHERE p.partner = :partner AND {_PARCEL_DUE}
+    ORDER BY p.number LIMIT 1"""  # noqa: S608
+_INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, chunk, manifest, leaves, at, state)
+    VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)"""
+_SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM json_each(?) AS wanted
+    WHERE messages.seq = wanted.value"""
+_MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
+
+
+def _json(values: Sequence[object]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def add(
+    db: apsw.Connection, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
+) -> list[int]:
+    """`Store.add_outgoing`."""
+    ids = [message.id for message in messages]
+    seqs: dict[MessageId, int] = {}
+    held: dict[MessageId, bytes] = {}
+    for message, leaf, seq, _ in db.execute(_BY_IDS, (_json(ids),)):
+        held[message], seqs[message] = leaf, seq
+    new = sending.pick_new(messages, held)
+    if new:
+        chunk = keep_chunk(db, b"".join(message.body for message in new))
+        first = next_message_seq(db)
+        db.executemany(INSERT_MESSAGE, new_rows(new, first, chunk, micros(now), parcel=None, done=False))
+        partners = {message.recipient for message in new}
+        db.executemany(
+            "INSERT OR IGNORE INTO partners (party) VALUES (?)", [(party,) for party in sorted(partners)]
+        )
+        tally(db, True, State.QUEUED, len(new))
+        seqs.update({message.id: seq for seq, message in enumerate(new, first)})
+    append(db, sending.entries_of(new, entries))
+    return [seqs[message] for message in ids]
+
+
+def next_partners(db: apsw.Connection, now: datetime) -> list[PartyId]:
+    """`Store.next_partners`."""
+    return [party for (party,) in db.execute(_PARTNERS, {"now": micros(now)})]
+
+
+def take(db: apsw.Connection, partner: PartyId, now: datetime, count: int, size: int) -> list[MessageRow]:
+    """`Store.take_outgoing`, from one snapshot."""
+    at = micros(now)
+
+    def ahead(conversation: ConversationId, seq: int) -> Ahead:
+        waiting = []
+        for before, priority, length, state, next_attempt, expires in db.execute(
+            _AHEAD, (conversation, partner, seq)
+        ):
+            if state == State.SENDING or (expires > at and next_attempt is not None and next_attempt > at):
+                return Ahead(True, ())
+            if expires > at:
+                waiting.append(Waiting(before, priority, conversation, length))
+        return Ahead(False, waiting)
+
+    due = (Waiting(*row) for row in db.execute(_CANDIDATES, {"partner": partner, "now": at}))
+    chosen = choose(due, ahead, count=count, size=size)
+    return message_rows(db, db.execute(_BY_SEQS, {"seqs": _json(chosen)}))
+
+
+def unfinished(db: apsw.Connection, partner: PartyId, now: datetime) -> ParcelRow | None:
+    """`Store.unfinished_parcel`."""
+    found = db.execute(_UNFINISHED, {"partner": partner, "now": micros(now)}).fetchone()
+    return parcel_row(found) if found else None
+
+
+def next_seq(db: apsw.Connection, partner: PartyId) -> int:
+    """`Store.next_seq`."""
+    db.execute("INSERT OR IGNORE INTO partners (party) VALUES (?)", (partner,))
+    sql = "UPDATE partners SET next_seq = next_seq + 1 WHERE party = ? RETURNING next_seq - 1"
+    return int(db.execute(sql, (partner,)).get)
+
+
+def add_parcel(db: apsw.Connection, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
+    """`Store.add_parcel`."""
+    found = {
+        message: (seq, State(state)) for message, _, seq, state in db.execute(_BY_IDS, (_json(messages),))
+    }
+    sending.check_sealing(messages, {message: state for message, (_, state) in found.items()})
+    chunk = keep_chunk(db, parcel.blob) if parcel.blob is not None else None
+    values = (
+        parcel.id,
+        parcel.partner,
+        parcel.digest,
+        chunk,
+        parcel.manifest,
+        parcel.leaves,
+        micros(parcel.at),
+    )
+    db.execute(_INSERT_PARCEL, (*values, ParcelState.WAITING.value))
+    number = db.last_insert_rowid()
+    seqs = _json([found[message][0] for message in messages])
+    db.execute(_SEAL, (State.SENDING.value, number, seqs))
+    tally(db, True, State.QUEUED, -len(messages))
+    tally(db, True, State.SENDING, len(messages))
+    append(db, [sending.sealed_entry(parcel, now)])
+
+
+def retry(db: apsw.Connection, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
+    """`Store.retry_parcel`."""
+    number, state = _find_parcel(db, parcel)
+    if state is not ParcelState.WAITING:
+        return  # the table: silence changes nothing for a parcel that is closed
+    values = (micros(next_attempt), detail, number)
+    changes = "attempts = attempts + 1, next_attempt = ?, detail = ?"
+    db.execute(f"UPDATE parcels SET {changes} WHERE number = ?", values)  # noqa: S608
+    db.execute(f"UPDATE messages SET {changes} WHERE parcel = ?", values)  # noqa: S608
+
+
+def close(
+    db: apsw.Connection,
+    parcel: ParcelId,
+    receipt: bytes | None,
+    outcomes: Sequence[tuple[MessageId, State, str]],
+    entries: Sequence[Entry],
+    now: datetime,
+) -> None:
+    """`Store.close_parcel`."""
+    number, before = _find_parcel(db, parcel)
+    after = step_parcel(before, sending.close_event(receipt))
+    if after is before:
+        return  # closed before, with as much proof or more
+    found = list(db.execute("SELECT id, seq, state FROM messages WHERE parcel = ?", (number,)))
+    states = {message: State(state) for message, _, state in found}
+    sending.check_closing(parcel, outcomes, states)
+    seqs = {message: seq for message, seq, _ in found}
+    done = micros(now)
+    db.executemany(_MOVE, [(state.value, detail, done, seqs[message]) for message, state, detail in outcomes])
+    db.execute(
+        "UPDATE parcels SET state = ?, receipt = ?, next_attempt = NULL WHERE number = ?",
+        (after.value, receipt, number),
+    )
+    moved = Counter(state for _, state, _ in outcomes)
+    moved.subtract(states.values())
+    for state, change in sorted(moved.items()):
+        tally(db, True, state, change)
+    append(db, entries)
+
+
+def move(
+    db: apsw.Connection,
+    message: MessageId,
+    after: State,
+    detail: str,
+    entries: Sequence[Entry],
+    now: datetime,
+) -> None:
+    """`Store.set_state`."""
+    found = db.execute("SELECT seq, state FROM messages WHERE id = ? AND outgoing = 1", (message,)).fetchone()
+    if found is None:
+        raise StoreError(f"no outgoing message {message}", do="look for it with `intertie message list`")
+    seq, before = found[0], State(found[1])
+    sending.check_move(message, before, after)
+    db.execute(_MOVE, (after.value, detail, micros(now), seq))
+    tally(db, True, before, -1)
+    tally(db, True, after, 1)
+    append(db, entries)
+
+
+def has_expired(db: apsw.Connection, now: datetime) -> bool:
+    """Whether `expire` has anything to do."""
+    sql = "SELECT 1 FROM messages WHERE outgoing = 1 AND state = 'queued' AND expires <= ? LIMIT 1"
+    return bool(db.execute(sql, (micros(now),)).get)
+
+
+def expire(db: apsw.Connection, now: datetime) -> list[MessageId]:
+    """`Store.expire`."""
+    sql = """SELECT seq, id, recipient, leaf FROM messages WHERE outgoing = 1 AND state = 'queued' AND expires <= ?
+        ORDER BY seq"""
+    found = list(db.execute(sql, (micros(now),)))
+    done = micros(now)
+    detail = "expired before it could be sent"
+    db.executemany(_MOVE, [(State.EXPIRED.value, detail, done, seq) for seq, _, _, _ in found])
+    tally(db, True, State.QUEUED, -len(found))
+    tally(db, True, State.EXPIRED, len(found))
+    append(db, [sending.expired_entry(message, partner, leaf, now) for _, message, partner, leaf in found])
+    return [message for _, message, _, _ in found]
+
+
+def _find_parcel(db: apsw.Connection, parcel: ParcelId) -> tuple[int, ParcelState]:
+    found = db.execute(
+        "SELECT number, state FROM parcels WHERE id = ? AND outgoing = 1", (parcel,)
+    ).fetchone()
+    if found is None:
+        raise StoreError(f"no outgoing parcel {parcel}", do="report this")
+    return found[0], ParcelState(found[1])

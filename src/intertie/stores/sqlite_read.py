@@ -1,0 +1,92 @@
+"""Reading from SQLite: what people and acts ask, each from one snapshot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from intertie.gateway.ports import MessageRow, ParcelRow, Query, Refusal
+from intertie.journal.checkpoint import Head
+from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.stores.rows import (
+    MESSAGE_COLUMNS,
+    MESSAGE_FROM,
+    PARCEL_COLUMNS,
+    PARCEL_FROM,
+    REFUSAL_COLUMNS,
+    message_rows,
+    parcel_row,
+    refusal,
+)
+
+_PARTNER = "CASE m.outgoing WHEN 1 THEN m.recipient ELSE m.sender END"
+
+
+def message(
+    db: apsw.Connection, wanted: MessageId, outgoing: bool | None, partner: PartyId | None
+) -> MessageRow | None:
+    """`Store.message`."""
+    sql = f"""SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE m.id = :id
+        AND (:outgoing IS NULL OR m.outgoing = :outgoing) AND (:partner IS NULL OR {_PARTNER} = :partner)
+        ORDER BY m.seq LIMIT 1"""  # noqa: S608
+    side = None if outgoing is None else int(outgoing)
+    found = message_rows(db, db.execute(sql, {"id": wanted, "outgoing": side, "partner": partner}))
+    return found[0] if found else None
+
+
+def messages(db: apsw.Connection, query: Query) -> list[MessageRow]:
+    """`Store.messages`."""
+    where = ["m.outgoing = :outgoing", "m.seq > :after"]
+    values: dict[str, Any] = {"outgoing": int(query.outgoing), "after": query.after, "limit": query.limit}
+    if query.partner is not None:
+        where.append("m.recipient = :partner" if query.outgoing else "m.sender = :partner")
+        values["partner"] = query.partner
+    if query.document is not None:
+        where.append("m.document = :document")
+        values["document"] = query.document
+    if query.states is not None:
+        names = {f"state{place}": state.value for place, state in enumerate(query.states)}
+        where.append(f"m.state IN ({', '.join(f':{name}' for name in names)})")
+        values |= names
+    sql = f"SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE {' AND '.join(where)} ORDER BY m.seq LIMIT :limit"  # noqa: S608
+    return message_rows(db, db.execute(sql, values))
+
+
+def parcel(
+    db: apsw.Connection, wanted: ParcelId, outgoing: bool, partner: PartyId | None
+) -> ParcelRow | None:
+    """`Store.parcel`."""
+    sql = f"""SELECT {PARCEL_COLUMNS} FROM {PARCEL_FROM} WHERE p.id = :id AND p.outgoing = :outgoing
+        AND (:partner IS NULL OR p.partner = :partner) ORDER BY p.number LIMIT 1"""  # noqa: S608
+    found = db.execute(sql, {"id": wanted, "outgoing": int(outgoing), "partner": partner}).fetchone()
+    return parcel_row(found) if found else None
+
+
+def parcel_messages(
+    db: apsw.Connection, wanted: ParcelId, outgoing: bool, partner: PartyId | None
+) -> list[MessageRow]:
+    """`Store.parcel_messages`."""
+    sql = f"""SELECT {MESSAGE_COLUMNS} FROM parcels AS p JOIN messages AS m ON m.parcel = p.number
+        WHERE p.number = (SELECT number FROM parcels WHERE id = :id AND outgoing = :outgoing
+            AND (:partner IS NULL OR partner = :partner) ORDER BY number LIMIT 1)
+        ORDER BY m.position"""  # noqa: S608
+    return message_rows(db, db.execute(sql, {"id": wanted, "outgoing": int(outgoing), "partner": partner}))
+
+
+def refusals(db: apsw.Connection, after: int, limit: int) -> list[tuple[int, Refusal]]:
+    """`Store.refusals`."""
+    sql = f"SELECT seq, {REFUSAL_COLUMNS} FROM refusals WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+    return [(row[0], refusal(row[1:])) for row in db.execute(sql, (after, limit))]
+
+
+def counts(db: apsw.Connection) -> dict[tuple[bool, str], int]:
+    """`Store.counts`."""
+    found = db.execute("SELECT outgoing, state, count FROM tallies WHERE count > 0")
+    return {(bool(outgoing), state): count for outgoing, state, count in found}
+
+
+def partner_heads(db: apsw.Connection, partner: PartyId) -> list[Head]:
+    """`Store.partner_heads`."""
+    found = db.execute("SELECT size, root FROM partner_heads WHERE partner = ? ORDER BY number", (partner,))
+    return [Head(size, root) for size, root in found]

@@ -1,0 +1,137 @@
+"""intertie.toml: what `init` writes is read back the same; what is wrong is named with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intertie.gateway.gateway import Limits
+from intertie.gateway.settings import (
+    TEMPLATE,
+    Delivery,
+    Places,
+    Quota,
+    Settings,
+    Street,
+    parse_settings,
+    read_settings,
+    settings_text,
+)
+from intertie.model.errors import SettingsError
+from intertie.model.party import Party, Role
+
+PARTY = Party(id="utility.example", name="City Light", roles=frozenset({Role.DISTRIBUTION_UTILITY}))
+URL = "https://127.0.0.1:8443"
+TEXT = settings_text(PARTY, URL, "127.0.0.1:8443")
+
+
+def test_what_is_written_is_read_back() -> None:
+    settings = parse_settings(TEXT)
+    assert settings.party == PARTY
+    assert settings.street == Street(url=URL, listen="127.0.0.1:8443")
+    assert settings.clock.file is None
+    assert settings.limits == Limits()
+    assert settings.street.address() == ("127.0.0.1", 8443)
+
+
+def test_every_line_that_shows_a_default_shows_the_true_one() -> None:
+    lines = []
+    for line in TEXT.splitlines():
+        shown = line.removeprefix("# ")
+        is_setting = line.startswith("# ") and "=" in shown and " " not in shown.split("=")[0].rstrip()
+        lines.append(shown if is_setting and "now.txt" not in line else line)
+    uncommented = "\n".join(lines)
+    assert uncommented.count("\n# ") < TEXT.count("\n# ") - 10
+    assert parse_settings(uncommented) == parse_settings(TEXT)
+
+
+def test_every_setting_is_in_the_template() -> None:
+    for kind in (Street, Quota, Delivery, Limits):
+        for name in kind.__struct_fields__:
+            assert f"{name} = " in TEMPLATE, name
+
+
+def test_a_rehearsal_clock_is_written() -> None:
+    settings = parse_settings(settings_text(PARTY, URL, "127.0.0.1:8443", "../now.txt"))
+    assert settings.clock.file == "../now.txt"
+
+
+@given(st.text(max_size=60))
+def test_any_name_survives_its_quotes(name: str) -> None:
+    party = Party(id="a.example", name=name, roles=frozenset({Role.AGENCY}))
+    try:
+        text = settings_text(party, URL, "127.0.0.1:1")
+    except SettingsError:  # control characters that TOML has no room for
+        assert any(ord(c) < 32 or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127 for c in name)
+        return
+    assert parse_settings(text).party.name == name
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (("[limits]", "[limits]\nparcel_byte = 3"), "parcel_byte"),
+        (("[limits]", "[limits]\nparcel_bytes = 'many'"), "parcel_bytes"),
+        (("[quota]", "[quota]\nparcels_per_second = 0.0"), "parcels_per_second"),
+        (("[party]", "[party"), "not TOML"),
+        (('"https://', '"http://'), "https"),
+        (('listen = "127.0.0.1:8443"', 'listen = "8443"'), "host:port"),
+        (('listen = "127.0.0.1:8443"', 'listen = "127.0.0.1:99999"'), "host:port"),
+        (('["distribution_utility"]', "[]"), "role"),
+        (('["distribution_utility"]', '["king"]'), "king"),
+        (("utility.example", "Utility Example"), "party"),
+        (("# workers = 4", "workers = 0"), "workers"),
+        (("# idle_seconds = 15.0", "idle_seconds = -1.0"), "idle_seconds"),
+        (("[store]", "[shop]"), "shop"),
+    ],
+)
+def test_what_is_wrong_is_named(change: tuple[str, str], place: str) -> None:
+    assert change[0] in TEXT
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(TEXT.replace(*change), "here/intertie.toml")
+    assert "here/intertie.toml" in str(caught.value)
+    assert place in str(caught.value)
+    assert caught.value.do
+
+
+def test_a_directory_without_settings_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="intertie init"):
+        read_settings(tmp_path)
+
+
+def test_settings_that_are_not_text(tmp_path: Path) -> None:
+    (tmp_path / "intertie.toml").write_bytes(b"\xff\xfe[party]")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_settings(tmp_path)
+
+
+def test_a_settings_directory_instead_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "intertie.toml").mkdir()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_settings(tmp_path)
+
+
+def test_settings_on_disk(tmp_path: Path) -> None:
+    (tmp_path / "intertie.toml").write_text(TEXT, encoding="utf-8")
+    assert read_settings(tmp_path) == parse_settings(TEXT)
+
+
+def test_places_are_relative_to_the_directory_unless_absolute() -> None:
+    places = Places(Path("gateway"))
+    assert places.of("store.db") == Path("gateway/store.db")
+    assert places.of("/var/lib/store.db") == Path("/var/lib/store.db")
+    assert places.keys == Path("gateway/keys")
+
+
+def test_addresses() -> None:
+    assert Street(url=URL, listen="[::1]:8443").address() == ("::1", 8443)
+    assert Street(url=URL, listen="0.0.0.0:443").address() == ("0.0.0.0", 443)
+
+
+def test_a_default_gateway_takes_the_largest_message_it_may_send() -> None:
+    settings = Settings(party=PARTY, street=Street(url=URL))
+    assert settings.street.held_bytes >= settings.limits.parcel_bytes > settings.limits.parcel_target_bytes
+    assert settings.quota.bytes_burst >= settings.limits.parcel_bytes
