@@ -157,7 +157,9 @@ def test_clock_is_read_at_the_edges_only(path: Path) -> None:
         return
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Attribute):
-            owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            owner = (
+                node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            )
             assert (owner, node.attr) not in CLOCK_CALLS, f"line {node.lineno}: `now` is an argument here"
 
 
@@ -201,14 +203,18 @@ def test_pages_are_there_with_one_title_each() -> None:
 
 
 def tracked_files() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
 def test_no_registry_host_no_machine_path_no_generated_binary() -> None:
-    hosts = re.compile(r"(pypi|pythonhosted|npmjs|debian)\.(org|com)|/opt/pypi|/root/|/work/main|/tmp/[a-z]", re.I)
+    hosts = re.compile(
+        r"(pypi|pythonhosted|npmjs|debian)\.(org|com)|/opt/pypi|/root/|/work/main|/tmp/[a-z]", re.I
+    )
     allowed_binary = {".parquet"}
     for path in tracked_files():
         data = path.read_bytes()

@@ -27,7 +27,12 @@ ACTORS = {
 NOT_YET = "not yet"
 # (what, source, state, what shows it)
 PROTOCOLS = [
-    ("Parcels over HTTPS, mutual TLS 1.3 (HTTPS posts, TLS)", "000", "works", "`tests/command/test_two_gateways.py`"),
+    (
+        "Parcels over HTTPS, mutual TLS 1.3 (HTTPS posts, TLS)",
+        "000",
+        "works",
+        "`tests/command/test_two_gateways.py`",
+    ),
     ("REQ.21 ESPI", "000, 001", NOT_YET, ""),
     ("Secure FTP / SSH", "000, 001", NOT_YET, ""),
     ("FTP", "000, 001", NOT_YET, ""),
@@ -57,9 +62,19 @@ NEEDS = [
     ),
     ("Authorization of parties: role and flow", "000", "works", "`tests/unit/catalogue/`"),
     ("Authorization of parties: OAuth", "000", NOT_YET, ""),
-    ("Authentication and authorization of sender and receiver", "001", "works", "`tests/exchange/test_refusals.py`"),
+    (
+        "Authentication and authorization of sender and receiver",
+        "001",
+        "works",
+        "`tests/exchange/test_refusals.py`",
+    ),
     ("Validated, reliable delivery with a time stamp", "000", "works", "`tests/faults/`, `tests/exchange/`"),
-    ("Timeliness: priorities and expiry", "000, 001", "works", "`tests/store/`, `tests/exchange/test_refusals.py`"),
+    (
+        "Timeliness: priorities and expiry",
+        "000, 001",
+        "works",
+        "`tests/store/`, `tests/exchange/test_refusals.py`",
+    ),
     ("Timeliness: escalation of what is not acknowledged in time", "000, 001", NOT_YET, ""),
     (
         "Disruptive activities: size, count and rate limits before anything costs money",
@@ -70,7 +85,12 @@ NEEDS = [
     ("Availability of the infrastructure: several processes, PostgreSQL", "000", NOT_YET, ""),
     ("Expected duration of protection: profile derived from the need", "000", "works", "`tests/unit/seal/`"),
     ("Expected duration of protection: key rotation and inventory", "000", NOT_YET, ""),
-    ("Symmetric against asymmetric, quantum computers", "000", "works", "`tests/unit/seal/`, hybrid by default"),
+    (
+        "Symmetric against asymmetric, quantum computers",
+        "000",
+        "works",
+        "`tests/unit/seal/`, hybrid by default",
+    ),
     (
         "Registration and real-time traffic differ",
         "000, 001",
@@ -83,8 +103,18 @@ NEEDS = [
         "works",
         "`tests/unit/seal/`, `tests/command/test_two_gateways.py`",
     ),
-    ("Risk of intercepting, storing and reading later", "001", "works", "`tests/unit/seal/`: hybrid by default"),
-    ("Pass-through interfaces keep end-to-end security (relay)", "002", NOT_YET, "the flows say relay; hops do not"),
+    (
+        "Risk of intercepting, storing and reading later",
+        "001",
+        "works",
+        "`tests/unit/seal/`: hybrid by default",
+    ),
+    (
+        "Pass-through interfaces keep end-to-end security (relay)",
+        "002",
+        NOT_YET,
+        "the flows say relay; hops do not",
+    ),
     ("One-way architectures", "002", NOT_YET, "the flows say one_way; a parcel can be carried by any means"),
 ]
 

@@ -11,6 +11,7 @@ import logging
 import random
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
@@ -27,7 +29,7 @@ from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.settings import Places, Settings, read_settings
+from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
@@ -180,7 +182,7 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        context = client_context(self._it.gateway.keys, self._it.gateway.trust)
+        context = client_context(self._it.places.keys, self._it.places.trust)
         link = HttpsLink(context, self._it.settings.delivery)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -317,11 +319,15 @@ def _stop(server: uvicorn.Server) -> None:
 
 def street_config(it: Opened) -> uvicorn.Config:
     """How the street door of a gateway is served."""
-    street = it.settings.street
     door = StreetDoor(it.gateway, it.settings, it.descriptor(), it.clock)
-    context = server_context(it.gateway.keys, it.gateway.trust)
+    context = server_context(it.places.keys, it.places.trust)
+    return uvicorn_config(door.app(), it.settings.street, context)
+
+
+def uvicorn_config(app: Starlette, street: Street, context: ssl.SSLContext) -> uvicorn.Config:
+    """uvicorn with our protocol, our limits, and nothing of its own that talks to the outside."""
     return uvicorn.Config(
-        door.app(),
+        app,
         http=protocol_with(street.header_seconds),
         ws="none",
         lifespan="off",

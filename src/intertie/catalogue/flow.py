@@ -18,9 +18,9 @@ PROTECT_DAYS_MAX = 100 * 366
 LATENCY_SECONDS_MAX = 31 * 86400
 
 # Where a thing is said: the mission's file, then its section, table or sentence.
-Source = Annotated[str, Meta(pattern=r"^\S.*\S$", min_length=3, max_length=300)]
+Source = Annotated[str, Meta(pattern=r"^\S.*\S(?!\n)$", min_length=3, max_length=300)]
 # A sentence of a catalogue file ends with its source in brackets, so that it can be looked up.
-Sentence = Annotated[str, Meta(pattern=r"\S \([^()]{3,300}\)$", max_length=2000)]
+Sentence = Annotated[str, Meta(pattern=r"\S \([^()]{3,300}\)(?!\n)$", max_length=2000)]
 LongText = Annotated[str, Meta(min_length=1, max_length=4000)]
 Actor = Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)]
 

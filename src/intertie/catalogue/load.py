@@ -71,11 +71,13 @@ def read_interface(name: str, text: str) -> Interface:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         _refuse(name, "file", f"not TOML: {error}")
+    code = raw.get("code")
+    if code != _code_of(name):
+        _refuse(name, "code", f"{code!r} does not belong into this file")
     needs = _read_needs(name, raw.pop("needs", {}))
     tables = raw.pop("flows", [])
     if not isinstance(tables, list):
         _refuse(name, "flows", "must be an array of tables, [[flows]]")
-    code = raw.get("code", "")
     flows = [_read_flow(name, f"flows[{place}]", code, table, needs) for place, table in enumerate(tables)]
     unused = set(needs) - {table["needs"] for table in tables if "needs" in table}
     if unused:
@@ -135,13 +137,13 @@ def _convert(name: str, place: str, raw: dict[str, object], kind: type[Part]) ->
         return msgspec.convert(raw, kind, strict=True)
     except msgspec.ValidationError as error:
         why, _, path = str(error).partition(" - at `$")
+        for field, spelled in _SPELLED.items():
+            path = path.replace(field, spelled)
         _refuse(name, f"{place}{path.rstrip('`')}".lstrip(".") or "file", why)
 
 
 def _check(name: str, interface: Interface) -> None:
     """The rules between parts of one file."""
-    if interface.code != _code_of(name):
-        _refuse(name, "code", f"{interface.code} does not belong into this file")
     if set(interface.actors[0]) & set(interface.actors[1]):
         _refuse(name, "actors", "a role stands on both sides")
     seen: set[str] = set()

@@ -27,7 +27,8 @@ from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.errors import IntertieError
 from intertie.run import Opened, system_clock
-from intertie.seal.certificates import read_roots
+from intertie.seal.certificates import TrustStore
+from intertie.seal.keys import certificates_in
 from intertie.seal.tls import client_context
 
 PYTHON_LEAST = (3, 11)
@@ -163,16 +164,17 @@ def _space(places: Places) -> Findings:
 def _certificates(places: Places) -> Findings:
     """End dates against the system clock (TLS knows no other); a clock outside them is named as such."""
     now = system_clock()
-    for path in [*sorted(places.keys.glob("*.crt.pem")), *sorted(places.trust.glob("*.pem"))]:
-        if path.name.endswith(".crl.pem"):
-            continue
-        try:
-            certificates = read_roots(read_file(path)).roots
-        except IntertieError as error:
-            yield Finding("certificates", "fail", f"{path}: {error.why}", error.do)
-            continue
-        for certificate in certificates:
-            yield _validity(path.name, certificate.not_valid_before_utc, certificate.not_valid_after_utc, now)
+    try:
+        found = certificates_in(places.keys)
+        roots = TrustStore.of_pem(*(read_file(path) for path in sorted(places.trust.glob("*.pem")))).roots
+    except IntertieError as error:
+        yield Finding("certificates", "fail", error.why, error.do)
+        return
+    for certificate in found:
+        yield _validity(certificate.file, certificate.start, certificate.end, now)
+    for root in roots:
+        name = f"root {root.subject.rfc4514_string()}"
+        yield _validity(name, root.not_valid_before_utc, root.not_valid_after_utc, now)
 
 
 def _validity(name: str, start: datetime, end: datetime, now: datetime) -> Finding:
@@ -252,7 +254,7 @@ def _partners(it: Opened) -> Findings:
 
 def _reach(it: Opened, partner: Partner) -> Finding:
     async def ask() -> bytes:
-        link = HttpsLink(client_context(it.gateway.keys, it.gateway.trust), it.settings.delivery)
+        link = HttpsLink(client_context(it.places.keys, it.places.trust), it.settings.delivery)
         try:
             return await link.get_descriptor(partner)
         finally:

@@ -12,7 +12,7 @@ from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, print_pai
 from intertie.gateway.export_evidence import export
 from intertie.model.ids import MessageId
 from intertie.run import opened
-from intertie.seal.certificates import read_roots
+from intertie.seal.certificates import TrustStore
 from intertie.seal.evidence import verify_evidence
 
 app = App(name="evidence", help="Proof of a message that stands without this gateway.")
@@ -61,7 +61,7 @@ def verify(
     file
         The evidence file.
     """
-    roots = read_roots(b"\n".join(read_file(path) for path in trust))
+    roots = TrustStore.of_pem(*(read_file(path) for path in trust))
     report = verify_evidence(read_file(file), roots, at or datetime.now(UTC))
     if json:
         print_json({"verified": True, "report": report})

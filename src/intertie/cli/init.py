@@ -16,10 +16,9 @@ from intertie.gateway.settings import Places, parse_settings, settings_text
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
 from intertie.run import system_clock
-from intertie.seal.certificates import TrialCa
 from intertie.seal.descriptor import write_descriptor
-from intertie.seal.keys import generate_keys
-from intertie.seal.profile import PROFILES
+from intertie.seal.keys import generate_keys, save_keys
+from intertie.seal.trial_ca import TrialCa
 
 DEFAULT_URL = "https://127.0.0.1:8443"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -85,14 +84,15 @@ def _make(places: Places, who: Party, settings: str, ca: Path | None, start: dat
     for folder in (places.keys, places.trust, places.partners):
         folder.mkdir(mode=0o700)
     if ca is None:
-        authority = TrialCa.create(f"Trial CA of {who.id}", not_before=start, not_after=end)
+        authority = TrialCa.create(f"Trial CA of {who.id}", start, end)
         authority.save(places.ca)
     else:
         authority = TrialCa.load(ca)
-    (places.trust / "trial-ca.pem").write_bytes(authority.roots_pem())
+    (places.trust / "trial-ca.pem").write_bytes(authority.trust().pem())
     url = parse_settings(settings).street.url
-    hosts = [urlsplit(url).hostname or ""]
-    keys = generate_keys(who.id, authority, places.keys, not_before=start, not_after=end, hosts=hosts, profiles=tuple(PROFILES))
+    hosts = sorted(LOOPBACK | {urlsplit(url).hostname or ""})
+    keys = generate_keys(who.id, who.roles, authority, start, hosts=hosts, not_before=start, not_after=end)
+    save_keys(places.keys, keys)
     places.descriptor.write_bytes(write_descriptor(who, keys, url=url, sequence=1, now=start, end=end))
 
 

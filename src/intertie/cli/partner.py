@@ -14,7 +14,7 @@ from intertie.gateway.gateway import Agreement
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened
-from intertie.seal.certificates import TrustStore, read_roots
+from intertie.seal.certificates import TrustStore
 from intertie.seal.descriptor import Descriptor, read_descriptor
 from intertie.stores.partner_files import Entry, Standing, write_partner
 
@@ -108,7 +108,11 @@ def _verified(it: Opened, raw: bytes, root: Path | None, now: datetime) -> Descr
 
 def _trust(it: Opened, root: Path | None) -> TrustStore:
     trust = it.gateway.trust
-    return trust if root is None else replace(trust, roots=trust.roots + read_roots(read_file(root)).roots)
+    return (
+        trust
+        if root is None
+        else replace(trust, roots=trust.roots + TrustStore.of_pem(read_file(root)).roots)
+    )
 
 
 def _check_newer(it: Opened, descriptor: Descriptor, known: Entry | None) -> None:

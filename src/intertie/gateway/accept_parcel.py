@@ -49,22 +49,28 @@ def accept(gateway: Gateway, blob: bytes, *, peer: PartyId | None, now: datetime
     try:
         return _accept_frame(gateway, frame, digest, peer, now)
     except Refused as refused:
-        _keep_refusal(gateway, refused, frame.header.parcel, frame.header.sender, digest, now)
+        _keep_refusal(gateway, refused, frame.header.parcel, peer, digest, now)
         raise
 
 
-def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: PartyId | None, now: datetime) -> bytes:
+def _accept_frame(
+    gateway: Gateway, frame: Frame, digest: bytes, peer: PartyId | None, now: datetime
+) -> bytes:
     header = frame.header
     partner = _known_sender(gateway, frame)  # step 3
     if peer != header.sender:  # step 4
-        raise Refused(Code.TRANSPORT_NOT_SENDER, f"the connection belongs to {peer or 'nobody'}", partner=header.sender)
+        raise Refused(
+            Code.TRANSPORT_NOT_SENDER, f"the connection belongs to {peer or 'nobody'}", partner=header.sender
+        )
     receipt = _repeat(gateway, frame, digest)  # step 5
     if receipt is not None:
         return receipt
     opened = open_frame(frame, gateway.keys)  # step 6
     verified = verify_manifest(frame, opened, partner.keys, gateway.trust, now)  # steps 7 and 8
     if len(opened.messages) > gateway.limits.messages_per_parcel:
-        raise Refused(Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender)
+        raise Refused(
+            Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender
+        )
     reading = _read_messages(gateway, partner, opened, verified, header.parcel, now)  # step 9
     return _commit(gateway, partner, frame, opened, verified, reading, digest, now)  # step 10
 
@@ -78,7 +84,9 @@ def _known_sender(gateway: Gateway, frame: Frame) -> Partner:
     if partner.suspended:
         raise Refused(Code.SENDER_SUSPENDED, partner=header.sender)
     if header.recipient != gateway.party.id:
-        raise Refused(Code.WRONG_RECIPIENT, f"for {header.recipient}, this is {gateway.party.id}", partner=header.sender)
+        raise Refused(
+            Code.WRONG_RECIPIENT, f"for {header.recipient}, this is {gateway.party.id}", partner=header.sender
+        )
     return partner
 
 
@@ -113,7 +121,9 @@ def _read_messages(
         except Refused as refused:
             message = envelope.header.id if isinstance(envelope, Envelope) else None
             reading.outcomes.append(_refused_outcome(message, leaf, refused))
-            reading.refusals.append(_refusal(refused, parcel, partner.party, message, hashlib.sha256(raw).digest(), now))
+            reading.refusals.append(
+                _refusal(refused, parcel, partner.party, message, hashlib.sha256(raw).digest(), now)
+            )
             continue
         within[header.id] = leaf
         outcome = Outcome(message=header.id, leaf=leaf.hex(), status="duplicate" if duplicate else "accepted")
@@ -143,7 +153,12 @@ def _check_message(
     header = envelope.header
     sender = header.sender
     if sender != partner.party or header.recipient != gateway.party.id:
-        raise Refused(Code.HEADER_NOT_PARCEL, f"from {sender} to {header.recipient}", message=header.id, partner=partner.party)
+        raise Refused(
+            Code.HEADER_NOT_PARCEL,
+            f"from {sender} to {header.recipient}",
+            message=header.id,
+            partner=partner.party,
+        )
     flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
     needed = required_profile(Needs.of(flow), now.date())
     if profile.rank < needed.rank:
@@ -163,7 +178,9 @@ def _check_message(
 
 def _check_times(header: Header, skew_seconds: int, now: datetime) -> None:
     if header.expires <= now:
-        raise Refused(Code.EXPIRED, f"expired {header.expires.isoformat()}", message=header.id, partner=header.sender)
+        raise Refused(
+            Code.EXPIRED, f"expired {header.expires.isoformat()}", message=header.id, partner=header.sender
+        )
     if header.created > now + timedelta(seconds=skew_seconds):
         detail = f"created {header.created.isoformat()}, here it is {now.isoformat()}"
         raise Refused(Code.FROM_THE_FUTURE, detail, message=header.id, partner=header.sender)
@@ -230,7 +247,13 @@ def new_message(raw: bytes, leaf: bytes, position: int, header: Header) -> NewMe
 
 
 def _refused_outcome(message: MessageId | None, leaf: bytes, refused: Refused) -> Outcome:
-    return Outcome(message=message, leaf=leaf.hex(), status="refused", code=refused.code.value, detail=refused.detail[:300])
+    return Outcome(
+        message=message,
+        leaf=leaf.hex(),
+        status="refused",
+        code=refused.code.value,
+        detail=refused.detail[:300],
+    )
 
 
 def _refusal(
@@ -254,7 +277,12 @@ def _refusal(
 
 
 def _keep_refusal(
-    gateway: Gateway, refused: Refused, parcel: ParcelId | None, partner: PartyId | None, digest: bytes, now: datetime
+    gateway: Gateway,
+    refused: Refused,
+    parcel: ParcelId | None,
+    partner: PartyId | None,
+    digest: bytes,
+    now: datetime,
 ) -> None:
     """A refused parcel leaves nothing behind but this. Only a party that the transport named can make us write it:
     who has no identity here writes nothing to our disk."""

@@ -21,9 +21,9 @@ from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
 from intertie.model.message import read_envelope
-from intertie.seal.parcel import seal_parcel
+from intertie.seal.parcel import read_frame, seal_parcel
 from intertie.seal.policy import Needs, required_profile
-from intertie.seal.profile import PROFILES, Profile
+from intertie.seal.profile import PROFILES, Profile, profile_of_suite
 from intertie.seal.receipt import Receipt, verify_receipt
 
 # What goes out unless a flow needs more (DESIGN section 4).
@@ -55,7 +55,9 @@ class Problem(msgspec.Struct, frozen=True):
     retry: bool = True
 
 
-async def deliver_once(gateway: Gateway, link: Link, party: PartyId, clock: Clock, random: Random) -> Delivery | None:
+async def deliver_once(
+    gateway: Gateway, link: Link, party: PartyId, clock: Clock, random: Random
+) -> Delivery | None:
     """Send one parcel to a partner; None if nothing is due.
 
     Raises nothing of the partner's doing: an unreachable partner, a refusal and a false receipt are outcomes.
@@ -146,9 +148,13 @@ def _judge(
     return _unknown(gateway, parcel, rows, detail, now, random, answer.retry_after)
 
 
-def _read_receipt(gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: bytes, now: datetime) -> Receipt:
+def _read_receipt(
+    gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: bytes, now: datetime
+) -> Receipt:
     """The partner's receipt for exactly this parcel, or Refused."""
-    receipt = verify_receipt(raw, writer=partner.keys, trust=gateway.trust, now=now)
+    suite = read_frame(parcel.blob or b"", limit=gateway.limits.parcel_bytes).header.suite
+    least = profile_of_suite(suite, partner.party)
+    receipt = verify_receipt(raw, writer=partner.keys, trust=gateway.trust, now=now, least=least)
     leaves = [parcel.leaves[i : i + 32].hex() for i in range(0, len(parcel.leaves), 32)]
     same = (
         receipt.parcel == parcel.id
@@ -158,7 +164,9 @@ def _read_receipt(gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: by
         and all(outcome.status in _STATES for outcome in receipt.outcomes)
     )
     if not same:
-        raise Refused(Code.BAD_MANIFEST, "the receipt is for something else than was sent", partner=partner.party)
+        raise Refused(
+            Code.BAD_MANIFEST, "the receipt is for something else than was sent", partner=partner.party
+        )
     return receipt
 
 
@@ -176,7 +184,11 @@ def _close(
         for row, outcome in zip(rows, receipt.outcomes, strict=True)
     ]
     entry = Entry(
-        kind=Kind.RECEIPT_IN, at=now, partner=partner.party, parcel=parcel.id, digest=hashlib.sha256(raw).hexdigest()
+        kind=Kind.RECEIPT_IN,
+        at=now,
+        partner=partner.party,
+        parcel=parcel.id,
+        digest=hashlib.sha256(raw).hexdigest(),
     )
     gateway.store.close_parcel(parcel.id, raw, outcomes, [entry], now)
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
@@ -185,14 +197,26 @@ def _close(
 
 
 def _refused_whole(
-    gateway: Gateway, partner: Partner, parcel: ParcelRow, rows: list[MessageRow], problem: Problem, now: datetime
+    gateway: Gateway,
+    partner: Partner,
+    parcel: ParcelRow,
+    rows: list[MessageRow],
+    problem: Problem,
+    now: datetime,
 ) -> Delivery:
     """The partner will never take these bytes: the messages are not delivered, and an operator must look."""
     detail = f"{problem.code}: {problem.detail}"[:300]
     entry = Entry(
-        kind=Kind.REFUSAL, at=now, partner=partner.party, parcel=parcel.id, digest=parcel.digest.hex(), note=problem.code
+        kind=Kind.REFUSAL,
+        at=now,
+        partner=partner.party,
+        parcel=parcel.id,
+        digest=parcel.digest.hex(),
+        note=problem.code,
     )
-    gateway.store.close_parcel(parcel.id, None, [(row.id, State.REFUSED, detail) for row in rows], [entry], now)
+    gateway.store.close_parcel(
+        parcel.id, None, [(row.id, State.REFUSED, detail) for row in rows], [entry], now
+    )
     return Delivery(parcel.id, partner.party, len(rows), False, detail)
 
 
@@ -216,7 +240,9 @@ def _unknown(
             digest=parcel.digest.hex(),
             note="expired",
         )
-        gateway.store.close_parcel(parcel.id, None, [(row.id, State.EXPIRED, said) for row in rows], [entry], now)
+        gateway.store.close_parcel(
+            parcel.id, None, [(row.id, State.EXPIRED, said) for row in rows], [entry], now
+        )
         return Delivery(parcel.id, parcel.partner, len(rows), False, said)
     limits = gateway.limits
     attempts = max((row.attempts for row in rows), default=0)
@@ -228,7 +254,9 @@ def _unknown(
 
 
 def _finish(gateway: Gateway, row: MessageRow, state: State, detail: str, now: datetime) -> None:
-    entry = Entry(kind=Kind.ACT, at=now, partner=row.recipient, message=row.id, digest=row.leaf.hex(), note=state.value)
+    entry = Entry(
+        kind=Kind.ACT, at=now, partner=row.recipient, message=row.id, digest=row.leaf.hex(), note=state.value
+    )
     gateway.store.set_state(row.id, state, detail[:300], [entry], now)
 
 

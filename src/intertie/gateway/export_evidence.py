@@ -20,9 +20,13 @@ def export(gateway: Gateway, message: MessageId) -> bytes:
     """The evidence file of a message, sent or received. Raises NoEvidenceError."""
     row = gateway.store.message(message)
     if row is None:
-        raise NoEvidenceError(f"no message {message} here", do="`intertie inbox` and `intertie outbox` list them")
+        raise NoEvidenceError(
+            f"no message {message} here", do="`intertie inbox` and `intertie outbox` list them"
+        )
     if row.parcel is None or row.position is None:
-        raise NoEvidenceError(f"message {message} is {row.state.value}: it is in no parcel yet", do="Wait until it is sent")
+        raise NoEvidenceError(
+            f"message {message} is {row.state.value}: it is in no parcel yet", do="Wait until it is sent"
+        )
     parcel = gateway.store.parcel(row.parcel, outgoing=row.outgoing)
     if parcel is None:
         raise NoEvidenceError(f"parcel {row.parcel} of message {message} is not here")

@@ -118,13 +118,16 @@ class ReceiptWriter(Protocol):
 
 
 class Store(Protocol):
-    """All that a gateway keeps. Methods raise StoreError; each is atomic and durable once it returns."""
+    """All that a gateway keeps. Methods raise StoreError, EvidenceError for an entry that could not be read back, and
+    ImpossibleEvent where a message has moved on meanwhile; each is atomic and durable once it returns."""
 
     def close(self) -> None:
         """Let go of files and threads."""
 
     # Sending
-    def add_outgoing(self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime) -> list[int]:
+    def add_outgoing(
+        self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
+    ) -> list[int]:
         """Queue messages in one transaction; the same id with the same bytes is queued once, with other bytes refused
         (Refused MESSAGE_ID_REUSED). Returns their seqs."""
 
@@ -139,26 +142,36 @@ class Store(Protocol):
         """A parcel already sealed for this partner, without a receipt, due to be sent again (the same bytes); the
         oldest first."""
 
-    def parcel_messages(self, parcel: ParcelId, *, outgoing: bool) -> list[MessageRow]:
+    def parcel_messages(
+        self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None
+    ) -> list[MessageRow]:
         """The messages a parcel carries (outgoing) or that were kept from it (incoming), in order of position."""
 
     def next_seq(self, partner: PartyId) -> int:
         """The next parcel sequence number towards a partner, from 1; never the same twice."""
 
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
-        """Keep a sealed parcel and mark its messages SENDING, before a byte leaves."""
+        """Keep a sealed parcel, journal it (parcel_out) and mark its messages SENDING, before a byte leaves.
+        ImpossibleEvent if one of them is not queued any more: another process sealed or cancelled it."""
 
     def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
         """The outcome is unknown: count the attempt; send the same bytes again at `next_attempt`."""
 
     def close_parcel(
-        self, parcel: ParcelId, receipt: bytes | None, outcomes: Sequence[tuple[MessageId, State, str]],
-        entries: Sequence[Entry], now: datetime,
+        self,
+        parcel: ParcelId,
+        receipt: bytes | None,
+        outcomes: Sequence[tuple[MessageId, State, str]],
+        entries: Sequence[Entry],
+        now: datetime,
     ) -> None:
-        """A receipt (or a final refusal: receipt None) came: set the messages' states, keep the receipt, journal."""
+        """A receipt (or a final refusal: receipt None) came: set the messages' states, keep the receipt, journal. Each
+        message of the parcel has one outcome. No effect on a parcel closed before, unless a late receipt says more."""
 
-    def set_state(self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime) -> None:
-        """Move one outgoing message to a final state (expired, cancelled, failed)."""
+    def set_state(
+        self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
+    ) -> None:
+        """Move one queued message to a final state (expired, cancelled, failed); ImpossibleEvent if it is not queued."""
 
     def expire(self, now: datetime) -> list[MessageId]:
         """Queued messages past their expiry become EXPIRED, with a journal entry each; returns them."""
@@ -171,8 +184,13 @@ class Store(Protocol):
         """The leaf hashes of messages already received from this sender, among these ids."""
 
     def accept(
-        self, parcel: ParcelRow, messages: Sequence[NewMessage], refusals: Sequence[Refusal], outcomes: Sequence[Outcome],
-        write_receipt: ReceiptWriter, now: datetime,
+        self,
+        parcel: ParcelRow,
+        messages: Sequence[NewMessage],
+        refusals: Sequence[Refusal],
+        outcomes: Sequence[Outcome],
+        write_receipt: ReceiptWriter,
+        now: datetime,
     ) -> bytes:
         """One transaction: keep messages and refusals, journal each, write the receipt over the outcomes and the new
         head, keep the parcel with it. If the parcel was received meanwhile (same digest) the stored receipt is the
@@ -183,14 +201,16 @@ class Store(Protocol):
         """Keep and journal a refusal of a whole parcel."""
 
     # Reading
-    def message(self, message: MessageId, *, outgoing: bool | None = None) -> MessageRow | None:
-        """One message by id."""
+    def message(
+        self, message: MessageId, *, outgoing: bool | None = None, partner: PartyId | None = None
+    ) -> MessageRow | None:
+        """One message by id. Two partners may choose the same id: name the partner to be sure, else the first kept."""
 
     def messages(self, query: Query) -> list[MessageRow]:
         """Messages in the order of seq."""
 
-    def parcel(self, parcel: ParcelId, *, outgoing: bool) -> ParcelRow | None:
-        """One parcel with its manifest and receipt."""
+    def parcel(self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None) -> ParcelRow | None:
+        """One parcel with its manifest and receipt. Two partners may choose the same id, as in `message`."""
 
     def refusals(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Refusal]]:
         """Refusals with their seq, oldest first."""

@@ -79,7 +79,9 @@ def check_outgoing(gateway: Gateway, raw: bytes, now: datetime) -> NewMessage:
     envelope = read_envelope(raw)
     header = envelope.header
     if header.sender != gateway.party.id:
-        raise Refused(Code.HEADER_NOT_PARCEL, f"sent as {header.sender}, this is {gateway.party.id}", message=header.id)
+        raise Refused(
+            Code.HEADER_NOT_PARCEL, f"sent as {header.sender}, this is {gateway.party.id}", message=header.id
+        )
     partner = find_partner(gateway, header.recipient)
     flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
     if header.expires <= now:
@@ -95,7 +97,9 @@ def find_partner(gateway: Gateway, party: PartyId) -> Partner:
     """The partner, or a refusal that says what to do."""
     partner = gateway.partners.find(party)
     if partner is None:
-        raise Refused(Code.UNKNOWN_SENDER, f"{party} is not a partner here; `intertie partner add` makes it one")
+        raise Refused(
+            Code.UNKNOWN_SENDER, f"{party} is not a partner here; `intertie partner add` makes it one"
+        )
     return partner
 
 
@@ -120,4 +124,3 @@ def _compose(gateway: Gateway, out: Outgoing, now: datetime) -> bytes:
     )
     flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
     return write_message(msgspec.structs.replace(header, priority=flow.priority), out.body)
-

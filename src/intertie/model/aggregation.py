@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from msgspec import Meta
 
 from intertie.model.contract import Revision, Service
 from intertie.model.ids import AggregationRef, DerRef, MeterRef, Name, PointRef, ShortText, Text
-from intertie.model.interval import Window
+from intertie.model.interval import Instant, Window
 from intertie.model.quantity import Kilovars, KilowattHours, Kilowatts
 from intertie.model.record import Record
 from intertie.model.rules import forbids, needs, no_repeats, not_negative, one_of
@@ -129,7 +128,7 @@ class AggregationRegistration(Record, frozen=True, kw_only=True):
 
     aggregation: AggregationRef
     services: Annotated[tuple[Service, ...], Meta(min_length=1, max_length=len(Service))]
-    effective: datetime
+    effective: Instant
     ders: Annotated[tuple[Der, ...], Meta(min_length=1, max_length=DERS_MAX)]
     revision: Revision = 1
 
@@ -183,7 +182,7 @@ class RegistrationDecision(Record, frozen=True, kw_only=True):
 
     aggregation: AggregationRef
     decisions: Annotated[tuple[DerDecision, ...], Meta(min_length=1, max_length=DERS_MAX)]
-    effective: datetime
+    effective: Instant
     revision: Revision = 1
 
     def check(self) -> None:
@@ -238,7 +237,7 @@ class CompositionChange(Record, frozen=True, kw_only=True):
     """DERs that join, leave or change, from `effective` on (minutes of 20 November 2024: composition in real time)."""
 
     aggregation: AggregationRef
-    effective: datetime
+    effective: Instant
     revision: Revision
     added: Annotated[tuple[Der, ...], Meta(max_length=DERS_MAX)] = ()
     removed: Annotated[tuple[DerRemoval, ...], Meta(max_length=DERS_MAX)] = ()

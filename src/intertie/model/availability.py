@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from intertie.model.contract import Minutes, Revision, Service
 from intertie.model.ids import AggregationRef, PointRef
-from intertie.model.interval import IntervalSeries, Window
+from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.quantity import KilowattHours, Money, Percent, Unit
 from intertie.model.record import Record
 from intertie.model.rules import not_negative, percents, series_covers, series_of
@@ -37,7 +35,7 @@ class AvailabilityDeclaration(Record, frozen=True, kw_only=True):
     availability_minutes: Minutes | None = None
     max_charge_minutes: Minutes | None = None
     notice_minutes: Minutes | None = None
-    reading_time: datetime | None = None
+    reading_time: Instant | None = None
 
     def check(self) -> None:
         """Series in their units over exactly the window and in the same steps; percents in range."""

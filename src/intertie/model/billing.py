@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from intertie.model.contract import ROUNDING
 from intertie.model.ids import ConfirmationRef, Name, ShortText, Text
-from intertie.model.interval import Window
+from intertie.model.interval import Instant, Window
 from intertie.model.quantity import Money, to_cents
 from intertie.model.record import Record
 from intertie.model.rules import needs, no_repeats
@@ -167,7 +167,7 @@ class Dispute(Record, frozen=True, kw_only=True):
     dispute: Name
     invoice: Name
     lines: Annotated[tuple[DisputedLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
-    reply_by: datetime | None = None
+    reply_by: Instant | None = None
     text: Text = ""
 
     def check(self) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
 from intertie.model.ids import MeterRef, Name, PartyName, PointRef, Text
-from intertie.model.interval import STEPS_SECONDS, Window
+from intertie.model.interval import STEPS_SECONDS, Instant, Window
 from intertie.model.market import SomePoints
 from intertie.model.metering import METERS_MAX
 from intertie.model.record import Record
@@ -69,7 +68,7 @@ class ConsentGrant(Record, frozen=True, kw_only=True):
     purpose: ConsentPurpose
     window: Window
     points: Annotated[tuple[PointRef, ...], Meta(min_length=1, max_length=500)]
-    granted: datetime
+    granted: Instant
     text: Text = ""
 
     def check(self) -> None:
@@ -93,7 +92,7 @@ class ConsentRevocation(Record, frozen=True, kw_only=True):
     """Ends a consent at `revoked`; `erase` asks that what was got under it be erased (ESPI AuthorizationStatus 0)."""
 
     consent: Name
-    revoked: datetime
+    revoked: Instant
     by: RevokedBy
     erase: bool = False
     text: Text = ""
@@ -118,7 +117,7 @@ class DataRequest(Record, frozen=True, kw_only=True):
     interval_seconds: Annotated[int, Meta(ge=1, le=86400)] | None = None
     points: SomePoints = ()
     meters: Annotated[tuple[MeterRef, ...], Meta(max_length=METERS_MAX)] = ()
-    respond_by: datetime | None = None
+    respond_by: Instant | None = None
 
     def check(self) -> None:
         """Some point or meter, each once; readings in some interval."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -18,7 +18,7 @@ from intertie.model.ids import (
     ShortText,
     Text,
 )
-from intertie.model.interval import Window, ZoneName
+from intertie.model.interval import Instant, Window, ZoneName
 from intertie.model.quantity import Currency, Kilowatts
 from intertie.model.record import Record
 from intertie.model.rules import between, forbids, needs, no_repeats, not_negative
@@ -107,7 +107,7 @@ class Confirmation(Record, frozen=True, kw_only=True):
     tolerance_percent: Decimal
     currency: Currency
     zone: ZoneName
-    confirm_deadline: datetime
+    confirm_deadline: Instant
     rounding: ShortText = ROUNDING
     direction: Direction = Direction.UP
     aggregation: AggregationRef | None = None

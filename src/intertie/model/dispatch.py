@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from intertie.model.contract import Service
 from intertie.model.ids import AggregationRef, ConfirmationRef, Name, PointRef, Text
-from intertie.model.interval import IntervalSeries, Window
+from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.quantity import Kilowatts, Unit
 from intertie.model.record import Record
 from intertie.model.rules import forbids, needs, not_negative, series_covers, series_of
@@ -32,7 +31,7 @@ class DispatchInstruction(Record, frozen=True, kw_only=True):
     window: Window
     instruction: Instruction
     target_kw: IntervalSeries
-    respond_by: datetime
+    respond_by: Instant
     confirmation: ConfirmationRef | None = None
     aggregation: AggregationRef | None = None
     target_kvar: IntervalSeries | None = None
@@ -115,7 +114,7 @@ class DispatchCancel(Record, frozen=True, kw_only=True):
     """Takes an instruction back from `effective` on; what was delivered before it counts. `replaced_by` if there is one."""
 
     dispatch: Name
-    effective: datetime
+    effective: Instant
     reason: CancelReason
     replaced_by: Name | None = None
     text: Text = ""

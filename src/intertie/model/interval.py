@@ -20,6 +20,8 @@ VALUE_MAX = 2**47  # ESPI's Int48
 # No meter is older and no deal reaches further; SERIES_MAX days beyond it is still a date that Python has.
 YEAR_MIN, YEAR_MAX = 1900, 2999
 
+# A time with its offset: without one it is refused, and the schema says date-time.
+Instant = Annotated[datetime, Meta(tz=True)]
 ZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}(?!\n)$")]
 
 
@@ -33,8 +35,8 @@ class Stamp(StrEnum):
 class Window(Record, frozen=True, kw_only=True):
     """From `start` up to, not including, `end`."""
 
-    start: datetime
-    end: datetime
+    start: Instant
+    end: Instant
 
     def check(self) -> None:
         """A window has a length."""
@@ -62,7 +64,7 @@ class IntervalSeries(Record, frozen=True, kw_only=True):
     `start` is always the beginning of the first interval; `stamped` says which end the source labels.
     """
 
-    start: datetime
+    start: Instant
     step_seconds: int
     unit: Unit
     power_of_ten: Annotated[int, Meta(ge=-6, le=6)] = -3

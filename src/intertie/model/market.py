@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +10,7 @@ from msgspec import Meta
 
 from intertie.model.contract import POINTS_MAX, Direction
 from intertie.model.ids import AggregationRef, Name, PointRef, Text
-from intertie.model.interval import IntervalSeries, Window
+from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.price import Prices, check_prices
 from intertie.model.quantity import Money, Unit
 from intertie.model.record import Record
@@ -45,7 +44,7 @@ class MarketRequirement(Record, frozen=True, kw_only=True):
     product: Product
     window: Window
     required_kw: IntervalSeries
-    gate_closes: datetime
+    gate_closes: Instant
     direction: Direction = Direction.UP
     points: SomePoints = ()
     price_cap: Money | None = None
@@ -83,7 +82,7 @@ class Bid(Record, frozen=True, kw_only=True):
     product: Product
     window: Window
     segments: Annotated[tuple[BidSegment, ...], Meta(min_length=1, max_length=SEGMENTS_MAX)]
-    valid_until: datetime
+    valid_until: Instant
     direction: Direction = Direction.UP
     requirement: Name | None = None
     aggregation: AggregationRef | None = None

@@ -18,6 +18,7 @@ from intertie.model.ids import (
     MessageRef,
     PartyName,
 )
+from intertie.model.interval import Instant
 from intertie.model.record import Record
 
 # One message fits in memory many times over; larger content rides as an attachment.
@@ -63,8 +64,8 @@ class Header(Record, frozen=True, kw_only=True, rename={"sender": "from", "recip
     agreement: AgreementRef | None = None
     conversation: ConversationRef | None = None
     in_reply_to: MessageRef | None = None
-    created: datetime
-    expires: datetime
+    created: Instant
+    expires: Instant
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
 
     def check(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from msgspec import Meta
 
 from intertie.model.contract import Revision
 from intertie.model.ids import MeterRef, Name, PointRef, Text
-from intertie.model.interval import IntervalSeries, Window
+from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.quantity import Unit
 from intertie.model.record import Record
 from intertie.model.rules import no_repeats, series_of
@@ -118,7 +117,7 @@ class MeterRequest(Record, frozen=True, kw_only=True):
     window: Window
     channels: Annotated[tuple[Channel, ...], Meta(min_length=1, max_length=len(Channel))] = (Channel.NET,)
     reason: RequestReason = RequestReason.SETTLEMENT
-    respond_by: datetime | None = None
+    respond_by: Instant | None = None
     text: Text = ""
 
     def check(self) -> None:

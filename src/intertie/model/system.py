@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from msgspec import Meta
 from intertie.model.aggregation import DERS_MAX
 from intertie.model.contract import Points, Revision
 from intertie.model.ids import AggregationRef, DerRef, Name, PointRef, ShortText, Text
-from intertie.model.interval import IntervalSeries, Window
+from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.market import SomePoints
 from intertie.model.price import Prices, check_prices
 from intertie.model.quantity import Kilovars, Kilowatts, Percent, Unit, Volts
@@ -58,9 +57,9 @@ class OutageNotice(Record, frozen=True, kw_only=True):
     outage: Name
     kind: OutageKind
     points: Points
-    starts: datetime
+    starts: Instant
     cause: OutageCause
-    estimated_restoration: datetime | None = None
+    estimated_restoration: Instant | None = None
     feeders: Annotated[tuple[Name, ...], Meta(max_length=500)] = ()
     affected_customers: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None
     affected_ders: SomeDers = ()
@@ -92,10 +91,10 @@ class OutageUpdate(Record, frozen=True, kw_only=True):
 
     outage: Name
     revision: Revision
-    at: datetime
+    at: Instant
     status: OutageStatus
-    starts: datetime | None = None
-    estimated_restoration: datetime | None = None
+    starts: Instant | None = None
+    estimated_restoration: Instant | None = None
     restored_points: SomePoints = ()
     added_points: SomePoints = ()
     cause: OutageCause | None = None
@@ -115,7 +114,7 @@ class RestorationNotice(Record, frozen=True, kw_only=True):
 
     outage: Name
     points: Points
-    restored: datetime
+    restored: Instant
     complete: bool = True
     text: Text = ""
 
@@ -147,7 +146,7 @@ class SwitchingStep(Record, frozen=True, kw_only=True):
 
     device: Name
     action: SwitchAction
-    at: datetime
+    at: Instant
     moves_to: Name | None = None
 
 
@@ -205,10 +204,10 @@ class AssetOutage(Record, frozen=True, kw_only=True):
     aggregation: AggregationRef
     kind: OutageKind
     ders: Ders
-    starts: datetime
+    starts: Instant
     cause: AssetOutageCause
     unavailable_kw: Kilowatts
-    expected_return: datetime | None = None
+    expected_return: Instant | None = None
     text: Text = ""
 
     def check(self) -> None:
@@ -225,7 +224,7 @@ class AssetReturn(Record, frozen=True, kw_only=True):
     outage: Name
     aggregation: AggregationRef
     ders: Ders
-    returned: datetime
+    returned: Instant
     available_kw: Kilowatts | None = None
     complete: bool = True
     text: Text = ""
@@ -261,7 +260,7 @@ class PointMeasurement(Record, frozen=True, kw_only=True):
     """What was measured at one point at one time; `percent` is the loading of what it feeds from."""
 
     point: PointRef
-    at: datetime
+    at: Instant
     quality: DataQuality = DataQuality.GOOD
     kw: Kilowatts | None = None
     kvar: Kilovars | None = None
@@ -315,7 +314,7 @@ class OperatingRequest(Record, frozen=True, kw_only=True):
     request: Name
     kind: OperatingKind
     window: Window
-    respond_by: datetime
+    respond_by: Instant
     action: OperatingAction | None = None
     points: SomePoints = ()
     aggregation: AggregationRef | None = None
@@ -370,7 +369,7 @@ class OperatingResponse(Record, frozen=True, kw_only=True):
 
     request: Name
     answer: OperatingAnswer
-    at: datetime
+    at: Instant
     reason: OperatingReason | None = None
     committed_kw: IntervalSeries | None = None
     measurements: Annotated[tuple[PointMeasurement, ...], Meta(max_length=MEASUREMENTS_MAX)] = ()
@@ -428,7 +427,7 @@ class ApplicationRequest(Record, frozen=True, kw_only=True):
     points: SomePoints = ()
     parameters: SomeParameters = ()
     inputs: SomeSeries = ()
-    respond_by: datetime | None = None
+    respond_by: Instant | None = None
 
     def check(self) -> None:
         """Each parameter, point and input once."""
@@ -451,7 +450,7 @@ class ApplicationResult(Record, frozen=True, kw_only=True):
     request: Name
     application: Application
     status: ApplicationStatus
-    finished: datetime
+    finished: Instant
     values: SomeParameters = ()
     results: SomeSeries = ()
     text: Text = ""

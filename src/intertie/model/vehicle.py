@@ -6,14 +6,13 @@ After ET3 and ET4 (identity, enrolment, capability, then commands and status), p
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
 from intertie.model.ids import AggregationRef, Name, PartyName, PointRef, Text
-from intertie.model.interval import IntervalSeries, Window
+from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.metering import MeterReadings
 from intertie.model.price import Prices, check_prices
 from intertie.model.quantity import KilowattHours, Kilowatts, Percent, Unit
@@ -67,7 +66,7 @@ class VehicleIdentity(Record, frozen=True, kw_only=True):
     vehicle: Name
     location: VehicleLocation
     authentication: Authentication
-    at: datetime
+    at: Instant
     individual: Pseudonym | None = None
     certificate_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")] | None = None
     session: Name | None = None
@@ -219,7 +218,7 @@ class ChargingCommand(Record, frozen=True, kw_only=True):
     prices: Prices = ()
     aggregation: AggregationRef | None = None
     evse: Name | None = None
-    respond_by: datetime | None = None
+    respond_by: Instant | None = None
 
     def check(self) -> None:
         """Exactly what the kind needs."""
@@ -262,7 +261,7 @@ class CommandOutcome(StrEnum):
 class ChargingConstraints(Record, frozen=True, kw_only=True):
     """What the user or the vehicle insists on: energy by a departure, a least state of charge, bounds of the rate."""
 
-    departure: datetime | None = None
+    departure: Instant | None = None
     needed_kwh: KilowattHours | None = None
     least_percent: Percent | None = None
     max_charge_kw: Kilowatts | None = None
@@ -282,7 +281,7 @@ class ChargingStatus(Record, frozen=True, kw_only=True):
     """
 
     vehicle: Name
-    at: datetime
+    at: Instant
     state: ChargingState
     command: Name | None = None
     outcome: CommandOutcome | None = None

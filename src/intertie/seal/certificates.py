@@ -72,9 +72,14 @@ class TrustStore:
         return since is not None and since <= at
 
 
+def read_roots(pem: bytes) -> TrustStore:
+    """Roots, and revocation lists if there are any, from one PEM text; SettingsError if it holds no root."""
+    return TrustStore.of_pem(pem)
+
+
 def load_trust(directory: Path) -> TrustStore:
-    """All *.pem (roots) and *.crl (lists, PEM) of a folder; SettingsError names the folder or the file."""
-    files = sorted([*directory.glob("*.pem"), *directory.glob("*.crl")])
+    """All *.pem files of a folder, roots and revocation lists; SettingsError names the folder."""
+    files = sorted(directory.glob("*.pem"))
     try:
         return TrustStore.of_pem(*(file.read_bytes() for file in files))
     except OSError as error:

@@ -40,8 +40,8 @@ KEY_LIFE = timedelta(days=730)
 BACKDATE = timedelta(hours=1)
 IDENTITY_FILE = "identity.json"
 OPENING_FILE = "opening.json"
-TLS_KEY_FILE = "tls.key"
-TLS_CHAIN_FILE = "tls.pem"
+KEY_SUFFIX = ".key.pem"
+CHAIN_SUFFIX = ".crt.pem"
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,24 @@ class PrivateKeys:
     signing: Mapping[str, SigningKey]
     opening: Mapping[KeyId, OpeningKey]
     tls: TlsKey
+    directory: Path | None = None  # where they were loaded from
+
+    @property
+    def tls_key(self) -> Path:
+        """The file of the TLS key; SettingsError for keys that are in memory only."""
+        return self._folder() / f"tls{KEY_SUFFIX}"
+
+    @property
+    def tls_chain(self) -> Path:
+        """The file of the TLS certificates; SettingsError for keys that are in memory only."""
+        return self._folder() / f"tls{CHAIN_SUFFIX}"
+
+    def _folder(self) -> Path:
+        if self.directory is None:
+            raise SettingsError(
+                "TLS takes its key from a file", do="Save these keys and load them from there."
+            )
+        return self.directory
 
     def public(self) -> PublicKeys:
         """What partners may know."""
@@ -161,11 +179,11 @@ def save_keys(directory: Path, keys: PrivateKeys) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(directory / IDENTITY_FILE, write_canonical(identity))
         write_private(directory / OPENING_FILE, write_canonical(lines))
-        write_private(directory / TLS_KEY_FILE, keys.tls.key)
-        write_private(directory / TLS_CHAIN_FILE, keys.tls.chain)
+        write_private(directory / f"tls{KEY_SUFFIX}", keys.tls.key)
+        write_private(directory / f"tls{CHAIN_SUFFIX}", keys.tls.chain)
         for alg, signing in keys.signing.items():
-            write_private(directory / f"{alg}.key", _key_pem(signing.key))
-            write_private(directory / f"{alg}.pem", chain_pem(signing.chain))
+            write_private(directory / f"{alg}{KEY_SUFFIX}", _key_pem(signing.key))
+            write_private(directory / f"{alg}{CHAIN_SUFFIX}", chain_pem(signing.chain))
     except OSError as error:
         raise SettingsError(f"{directory} cannot be written: {error}") from error
 
@@ -176,14 +194,16 @@ def load_keys(directory: Path) -> PrivateKeys:
         identity = msgspec.json.decode((directory / IDENTITY_FILE).read_bytes(), type=_Identity)
         lines = msgspec.json.decode((directory / OPENING_FILE).read_bytes(), type=list[_KeyLine])
         opening = [opening_key(line.suite, from_base64url(line.private)) for line in lines]
-        tls = TlsKey((directory / TLS_KEY_FILE).read_bytes(), (directory / TLS_CHAIN_FILE).read_bytes())
+        tls = TlsKey(
+            (directory / f"tls{KEY_SUFFIX}").read_bytes(), (directory / f"tls{CHAIN_SUFFIX}").read_bytes()
+        )
     except (OSError, msgspec.MsgspecError, ValueError) as error:
         do = "`intertie init` makes keys; otherwise restore them from a backup."
         raise SettingsError(f"the keys in {directory} cannot be read: {error}", do=do) from error
     signing = {
         alg: _load_signing(directory, alg)
         for alg in SIGNATURE_ALGORITHMS
-        if (directory / f"{alg}.key").exists()
+        if (directory / f"{alg}{KEY_SUFFIX}").exists()
     }
     if not signing:
         raise SettingsError(f"{directory} holds no signing key")
@@ -193,14 +213,15 @@ def load_keys(directory: Path) -> PrivateKeys:
         signing=signing,
         opening={key.kid: key for key in opening},
         tls=tls,
+        directory=directory,
     )
 
 
 def _load_signing(directory: Path, alg: str) -> SigningKey:
-    file = directory / f"{alg}.key"
+    file = directory / f"{alg}{KEY_SUFFIX}"
     try:
         key = load_pem_private_key(file.read_bytes(), None)
-        certificates = x509.load_pem_x509_certificates((directory / f"{alg}.pem").read_bytes())
+        certificates = x509.load_pem_x509_certificates((directory / f"{alg}{CHAIN_SUFFIX}").read_bytes())
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{file} and its certificate cannot be read: {error}") from error
     if not private_key_fits(alg, key) or key.public_key() != certificates[0].public_key():

@@ -62,6 +62,10 @@ class TrialCa:
         """What a gateway has to believe in order to accept this authority's certificates."""
         return TrustStore((self.classical.certificate, self.post_quantum.certificate))
 
+    def roots_pem(self) -> bytes:
+        """Both roots' certificates: what partners are given."""
+        return self.trust().pem()
+
     def issue_signing(
         self, party: PartyId, key: SigningPrivateKey, not_before: datetime, not_after: datetime
     ) -> Chain:

@@ -91,18 +91,29 @@ def message_rows(db: apsw.Connection, found: Iterable[Row]) -> list[MessageRow]:
 
 def _message(r: Row, body: bytes) -> MessageRow:
     return MessageRow(
-        *(
-            r[0],
-            bool(r[1]),
-            *r[2:10],
-            moment(r[10]),
-            moment(r[11]),
-            r[12],
-            State(r[13]),
-            *r[14:17],
-            moment(r[17]),
-        ),
-        *(moment_or_none(r[18]), r[19], moment_or_none(r[20]), r[21], body),
+        seq=r[0],
+        outgoing=bool(r[1]),
+        id=r[2],
+        sender=r[3],
+        recipient=r[4],
+        interface=r[5],
+        document=r[6],
+        mode=r[7],
+        conversation=r[8],
+        agreement=r[9],
+        created=moment(r[10]),
+        expires=moment(r[11]),
+        priority=r[12],
+        state=State(r[13]),
+        leaf=r[14],
+        parcel=r[15],
+        position=r[16],
+        at=moment(r[17]),
+        done_at=moment_or_none(r[18]),
+        attempts=r[19],
+        next_attempt=moment_or_none(r[20]),
+        detail=r[21],
+        body=body,
     )
 
 

@@ -14,7 +14,7 @@ import httpx
 from intertie.bindings.parcel_https import PARCEL
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery
-from intertie.model.errors import PartnerError
+from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import PartyId
 from intertie.seal.certificates import party_of_certificate
 
@@ -84,7 +84,12 @@ def _check_party(partner: Partner, response: httpx.Response) -> None:
     stream: Any = response.extensions.get("network_stream")
     tls: Any = stream.get_extra_info("ssl_object") if stream is not None else None
     certificate: bytes | None = tls.getpeercert(True) if tls is not None else None
-    party = party_of_certificate(certificate) if certificate else None
+    try:
+        party = party_of_certificate(certificate) if certificate else None
+    except Refused as refused:
+        raise PartnerError(
+            f"the door at {partner.url} has nobody's certificate: {refused.detail}"
+        ) from refused
     if party != partner.party:
         raise PartnerError(
             f"the door at {partner.url} belongs to {party or 'nobody'}, not to {partner.party}",

@@ -7,6 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from intertie.model.errors import Refused
 from intertie.model.ids import PartyId
 from intertie.seal.certificates import party_of_certificate
 
@@ -83,4 +84,7 @@ def _peer_of(transport: Transport) -> PartyId | None:
     """The party the client certificate names, or None: then step 4 refuses every parcel."""
     tls: Any = transport.get_extra_info("ssl_object")
     certificate: bytes | None = tls.getpeercert(True) if tls is not None else None
-    return party_of_certificate(certificate) if certificate is not None else None
+    try:
+        return party_of_certificate(certificate) if certificate is not None else None
+    except Refused:
+        return None

@@ -1,0 +1,149 @@
+"""A party's descriptor: who it is, where its door is, its certificates and the keys to seal for, signed by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from intertie.model.errors import Code, Refused
+from intertie.model.ids import PartyId, PartyName, ShortText
+from intertie.model.party import Party, Role
+from intertie.model.record import Record
+from intertie.seal.algorithms import public_key_fits
+from intertie.seal.certificates import Chain, TrustStore, check_chain, public_key_of
+from intertie.seal.encoding import from_base64url, read_canonical, require_utc, to_base64url, write_canonical
+from intertie.seal.hpke import sealing_key
+from intertie.seal.jws import read_jws, sign_json, verify_jws
+from intertie.seal.keys import PrivateKeys, PublicKeys
+from intertie.seal.profile import PROFILES, Profile
+
+DESCRIPTOR_TYP = "intertie-descriptor+jws"
+# All four algorithms' chains with two intermediate authorities each, twice encoded in base64, make 150 KB.
+DESCRIPTOR_BYTES_MAX = 256 * 1024
+# The first of these that the party's keys can do signs its descriptor.
+_SIGNED_WITH = ("hybrid", "hybrid-high", "classical")
+
+Base64url = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64 * 1024)]
+
+
+class _Key(Record, frozen=True, kw_only=True):
+    kid: str
+    suite: str
+    public: Base64url
+
+
+class _Body(Record, frozen=True, kw_only=True):
+    v: Literal[1]
+    party: PartyName
+    name: ShortText
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=len(Role))]
+    sequence: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    since: datetime
+    until: datetime
+    url: Annotated[str, Meta(pattern=r"^https://[^\s]+$", max_length=300)]
+    x5c: dict[str, Annotated[tuple[Base64url, ...], Meta(min_length=1, max_length=3)]]
+    keys: Annotated[tuple[_Key, ...], Meta(min_length=1, max_length=8)]
+
+    def check(self) -> None:
+        require_utc("since", self.since)
+        require_utc("until", self.until)
+        if tuple(sorted(set(self.roles))) != self.roles:
+            raise ValueError("roles: repeated or out of order")
+
+
+_BODY = msgspec.json.Decoder(_Body)
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A verified descriptor. Of two, the one with the higher `sequence` is the newer."""
+
+    party: PartyId
+    name: str
+    roles: frozenset[Role]
+    sequence: int
+    since: datetime
+    until: datetime
+    url: str
+    keys: PublicKeys
+
+
+def write_descriptor(
+    party: Party, keys: PrivateKeys, *, url: str, sequence: int, now: datetime, end: datetime
+) -> bytes:
+    """Our own descriptor, valid from `now` to `end`, signed by the keys of one profile (hybrid if there are).
+
+    Raises Refused(PROTECTION_TOO_WEAK) if the keys make up no profile.
+    """
+    body = _Body(
+        v=1,
+        party=party.id,
+        name=party.name,
+        roles=tuple(sorted(party.roles)),
+        sequence=sequence,
+        since=now.astimezone(UTC),
+        until=end.astimezone(UTC),
+        url=url,
+        x5c={alg: tuple(to_base64url(der) for der in key.chain) for alg, key in keys.signing.items()},
+        keys=tuple(
+            _Key(kid=key.kid, suite=key.suite, public=to_base64url(key.public))
+            for key in keys.opening.values()
+        ),
+    )
+    for name in _SIGNED_WITH:
+        algorithms = PROFILES[name].signatures
+        if all(alg in keys.signing for alg in algorithms):
+            return sign_json(write_canonical(body), DESCRIPTOR_TYP, [keys.signing[alg] for alg in algorithms])
+    raise Refused(Code.PROTECTION_TOO_WEAK, f"the keys of {party.id} make up no profile")
+
+
+def read_descriptor(
+    raw: bytes, trust: TrustStore, now: datetime, *, least: Profile = PROFILES["hybrid"]
+) -> Descriptor:
+    """A partner's descriptor, if it is valid now, signed by the party it names, under roots that we trust.
+
+    `least` is the weakest profile that may have signed it. Raises Refused(BAD_MANIFEST | SIGNATURE_* | CERTIFICATE_* |
+    PROTECTION_TOO_WEAK).
+    """
+    jws = read_jws(raw, DESCRIPTOR_TYP, limit=DESCRIPTOR_BYTES_MAX)
+    try:
+        body = read_canonical(jws.payload, _BODY)
+        chains = {alg: tuple(from_base64url(der) for der in chain) for alg, chain in body.x5c.items()}
+        sealing = [(key.kid, sealing_key(key.suite, from_base64url(key.public))) for key in body.keys]
+    except ValueError as error:
+        raise Refused(Code.BAD_MANIFEST, f"not a descriptor: {error}"[:300]) from error
+    if any(kid != key.kid for kid, key in sealing):
+        raise Refused(Code.BAD_MANIFEST, "a key's kid is not its hash", partner=body.party)
+    signed = verify_jws(jws, chains=chains, party=body.party, trust=trust, now=now)
+    if signed.profile.rank < least.rank:
+        detail = f"the descriptor is signed with {signed.profile.name}, {least.name} is asked for"
+        raise Refused(Code.PROTECTION_TOO_WEAK, detail, partner=body.party)
+    _check_chains(chains, body.party, trust, now)
+    if not body.since <= now <= body.until:
+        detail = f"the descriptor is valid from {body.since.isoformat()} to {body.until.isoformat()}"
+        raise Refused(Code.CERTIFICATE_EXPIRED, detail, partner=body.party)
+    return Descriptor(
+        party=body.party,
+        name=body.name,
+        roles=frozenset(body.roles),
+        sequence=body.sequence,
+        since=body.since,
+        until=body.until,
+        url=body.url,
+        keys=PublicKeys(body.party, frozenset(body.roles), chains, {key.kid: key for _, key in sealing}),
+    )
+
+
+def _check_chains(chains: Mapping[str, Chain], party: PartyId, trust: TrustStore, now: datetime) -> None:
+    """Those that did not sign the descriptor too: they will sign parcels."""
+    for alg, chain in chains.items():
+        check_chain(chain, trust, party, now)
+        if not public_key_fits(alg, public_key_of(chain[0])):
+            raise Refused(
+                Code.CERTIFICATE_UNTRUSTED, f"the certificate for {alg} has another key", partner=party
+            )

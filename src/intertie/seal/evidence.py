@@ -1,0 +1,314 @@
+"""Evidence: one message of a parcel, with what proves it to a third person who has only the trust roots.
+
+The file is canonical JSON: the message's bytes, its place in the tree, the manifest with its signatures, the receipt if
+there is one, and the certificate chains. Nothing of the other messages. docs/evidence.md numbers the steps of the check;
+an EvidenceError carries the number of the one that failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from intertie.model.errors import EvidenceError, Refused
+from intertie.model.ids import PartyId
+from intertie.model.message import Header, read_envelope
+from intertie.seal.algorithm_table import proof_until
+from intertie.seal.certificates import CHAIN_MAX, Chain, TrustStore
+from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
+from intertie.seal.evidence_report import EvidenceReport, Signatory, signatory
+from intertie.seal.jws import Jws, check_certificate, check_signature, read_jws
+from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP, MESSAGES_MAX, Manifest, read_manifest
+from intertie.seal.profile import Profile, profile_of_algorithms
+from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, Receipt, read_receipt
+from intertie.seal.tree import HASH_BYTES, inclusion_proof, leaf_hash, verify_inclusion
+
+__all__ = ["EvidenceReport", "Signatory", "build_evidence", "verify_evidence"]
+
+# The largest message in base64, the largest receipt, and the rest.
+EVIDENCE_BYTES_MAX = 24 * 1024 * 1024
+
+STEP_FILE = 1
+STEP_MESSAGE = 2
+STEP_MANIFEST = 3
+STEP_CERTIFICATES = 4
+STEP_SIGNATURES = 5
+STEP_TREE = 6
+STEP_PARTIES = 7
+STEP_RECEIPT = 8
+STEP_RECEIPT_CERTIFICATES = 9
+STEP_RECEIPT_SIGNATURES = 10
+STEP_ALGORITHMS = 11
+
+Chains = Mapping[str, Chain]
+_TextChains = dict[str, Annotated[tuple[str, ...], Meta(min_length=1, max_length=CHAIN_MAX)]]
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    v: Literal[1]
+    message: str
+    index: Annotated[int, Meta(ge=0, lt=MESSAGES_MAX)]
+    proof: Annotated[tuple[str, ...], Meta(max_length=16)]  # log2(MESSAGES_MAX)
+    manifest: msgspec.Raw
+    sender_chains: _TextChains
+    receipt: msgspec.Raw
+    receiver_chains: _TextChains
+
+
+_FILE = msgspec.json.Decoder(_File)
+_NULL = b"null"
+
+
+class _Parts(NamedTuple):
+    """The file, decoded."""
+
+    message: bytes
+    index: int
+    proof: tuple[bytes, ...]
+    manifest: bytes
+    sender_chains: Chains
+    receipt: bytes | None
+    receiver_chains: Chains
+
+
+class _Receipted(NamedTuple):
+    receipt: Receipt
+    profile: Profile
+    signatories: tuple[Signatory, ...]
+
+
+def build_evidence(
+    *,
+    message: bytes,
+    index: int,
+    leaves: Sequence[bytes],
+    manifest: bytes,
+    sender_chains: Chains,
+    receipt: bytes | None = None,
+    receiver_chains: Chains | None = None,
+) -> bytes:
+    """The evidence file of message `index` of a parcel with these leaf hashes.
+
+    The chains may hold more algorithms than the signatures need; those are left out. Raises EvidenceError if the message
+    is not the leaf, or a chain is missing, or a part cannot be read.
+    """
+    if not 0 <= index < len(leaves) or leaf_hash(message) != leaves[index]:
+        raise EvidenceError(STEP_TREE, f"the message is not leaf {index} of its parcel")
+    with _step(STEP_MANIFEST):
+        jws = read_jws(manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX)
+    receipt_chains: _TextChains = {}
+    if receipt is not None:
+        with _step(STEP_RECEIPT):
+            receipt_jws = read_jws(receipt, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
+        receipt_chains = _write_chains(receipt_jws, receiver_chains or {}, STEP_RECEIPT_CERTIFICATES)
+    return write_canonical(
+        _File(
+            v=1,
+            message=to_base64url(message),
+            index=index,
+            proof=tuple(to_base64url(node) for node in inclusion_proof(leaves, index)),
+            manifest=msgspec.Raw(manifest),
+            sender_chains=_write_chains(jws, sender_chains, STEP_CERTIFICATES),
+            receipt=msgspec.Raw(_NULL if receipt is None else receipt),
+            receiver_chains=receipt_chains,
+        )
+    )
+
+
+def verify_evidence(raw: bytes, roots: TrustStore, now: datetime) -> EvidenceReport:
+    """What the file proves. Needs nothing but the roots; certificates are judged at the time of signing, algorithms at
+    `now`. Raises EvidenceError with the step that failed."""
+    parts = _read_file(raw)  # 1
+    with _step(STEP_MESSAGE):
+        header = read_envelope(parts.message).header
+    with _step(STEP_MANIFEST):
+        jws = read_jws(parts.manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX)
+        manifest = read_manifest(jws.payload)
+        profile = profile_of_algorithms(jws.algorithms, manifest.sender)
+    steps = (STEP_CERTIFICATES, STEP_SIGNATURES)
+    _check_signed(jws, parts.sender_chains, manifest.sender, roots, manifest.created, steps)
+    _check_tree(parts, manifest)
+    _check_parties(header, manifest)
+    receipted = _check_receipt(parts, manifest, profile, roots)  # 8 to 10
+    holds_until = _check_algorithms(profile, receipted, now)
+    return _report(header, parts, manifest, profile, receipted, holds_until, now)
+
+
+@contextlib.contextmanager
+def _step(number: int) -> Iterator[None]:
+    """A refusal within becomes the failure of this step."""
+    try:
+        yield
+    except Refused as refused:
+        raise EvidenceError(number, f"{refused.code}: {refused.detail}") from refused
+
+
+def _read_file(raw: bytes) -> _Parts:
+    if len(raw) > EVIDENCE_BYTES_MAX:
+        raise EvidenceError(STEP_FILE, f"larger than {EVIDENCE_BYTES_MAX} bytes")
+    try:
+        file = read_canonical(raw, _FILE)
+        proof = tuple(from_base64url(node) for node in file.proof)
+        if any(len(node) != HASH_BYTES for node in proof):
+            raise ValueError("a hash of the proof is not a SHA-256")
+        receipt = bytes(file.receipt)
+        return _Parts(
+            message=from_base64url(file.message),
+            index=file.index,
+            proof=proof,
+            manifest=bytes(file.manifest),
+            sender_chains=_read_chains(file.sender_chains),
+            receipt=None if receipt == _NULL else receipt,
+            receiver_chains=_read_chains(file.receiver_chains),
+        )
+    except ValueError as error:
+        do = "Use the file exactly as it was exported: it must not be reformatted or edited."
+        raise EvidenceError(STEP_FILE, f"not an evidence file: {error}", do=do) from error
+
+
+def _read_chains(chains: Mapping[str, Sequence[str]]) -> Chains:
+    return {alg: tuple(from_base64url(der) for der in chain) for alg, chain in chains.items()}
+
+
+def _write_chains(jws: Jws, chains: Chains, step: int) -> _TextChains:
+    missing = [alg for alg in jws.algorithms if not chains.get(alg)]
+    if missing:
+        raise EvidenceError(step, f"no certificate for {', '.join(missing)}")
+    return {alg: tuple(to_base64url(der) for der in chains[alg]) for alg in jws.algorithms}
+
+
+def _check_signed(
+    jws: Jws, chains: Chains, party: PartyId, roots: TrustStore, at: datetime, steps: tuple[int, int]
+) -> None:
+    """Certificates, then signatures; each chain in the file is one that a signature needs."""
+    certificates, signatures = steps
+    if sorted(chains) != sorted(jws.algorithms):
+        raise EvidenceError(
+            certificates,
+            f"chains for {', '.join(chains) or 'nothing'}, signed with {', '.join(jws.algorithms)}",
+        )
+    with _step(certificates):
+        for signature in jws.signatures:
+            check_certificate(signature, chains, party, roots, at)
+    with _step(signatures):
+        for signature in jws.signatures:
+            check_signature(signature, chains, party)
+
+
+def _check_tree(parts: _Parts, manifest: Manifest) -> None:
+    leaf, root = leaf_hash(parts.message), bytes.fromhex(manifest.root)
+    if not verify_inclusion(leaf, parts.index, manifest.count, parts.proof, root):
+        raise EvidenceError(
+            STEP_TREE, f"the message is not number {parts.index} of the parcel that was signed"
+        )
+
+
+def _check_parties(header: Header, manifest: Manifest) -> None:
+    if header.sender != manifest.sender or header.recipient != manifest.recipient:
+        why = (
+            f"the message is from {header.sender} to {header.recipient}, "
+            f"the parcel from {manifest.sender} to {manifest.recipient}"
+        )
+        raise EvidenceError(STEP_PARTIES, why)
+
+
+def _check_receipt(
+    parts: _Parts, manifest: Manifest, profile: Profile, roots: TrustStore
+) -> _Receipted | None:
+    if parts.receipt is None:
+        if parts.receiver_chains:
+            raise EvidenceError(STEP_RECEIPT, "certificates of a receipt, but no receipt")
+        return None
+    with _step(STEP_RECEIPT):
+        jws = read_jws(parts.receipt, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
+        receipt = read_receipt(jws.payload)
+        signed = profile_of_algorithms(jws.algorithms, receipt.sender)
+    _check_receipt_fits(receipt, parts, manifest)
+    if signed.rank < profile.rank:
+        raise EvidenceError(STEP_RECEIPT, f"the receipt has {signed.name}, the parcel {profile.name}")
+    steps = (STEP_RECEIPT_CERTIFICATES, STEP_RECEIPT_SIGNATURES)
+    _check_signed(jws, parts.receiver_chains, receipt.sender, roots, receipt.received, steps)
+    return _Receipted(receipt, signed, _signatories(parts.receiver_chains, receipt.sender))
+
+
+def _check_receipt_fits(receipt: Receipt, parts: _Parts, manifest: Manifest) -> None:
+    """The receipt is for this parcel, by its recipient, and its line for this message names these bytes."""
+    same = (
+        receipt.parcel == manifest.parcel
+        and receipt.root == manifest.root
+        and receipt.sender == manifest.recipient
+        and receipt.recipient == manifest.sender
+        and len(receipt.outcomes) == manifest.count
+    )
+    if not same:
+        raise EvidenceError(STEP_RECEIPT, "the receipt is for another parcel")
+    if receipt.outcomes[parts.index].leaf != leaf_hash(parts.message).hex():
+        raise EvidenceError(STEP_RECEIPT, "the receipt's line is for another message")
+
+
+def _check_algorithms(profile: Profile, receipted: _Receipted | None, now: datetime) -> date | None:
+    """The day until which the proof holds, None if no end is known; fails once it is over."""
+    profiles = [profile] if receipted is None else [profile, receipted.profile]
+    days = [day for day in map(proof_until, profiles) if day is not None]
+    if days and min(days) < now.date():
+        why = f"signed with {profile.name} only, which has proved nothing since {min(days)}"
+        raise EvidenceError(STEP_ALGORITHMS, why, do="Look for evidence that was renewed before that day.")
+    return min(days) if days else None
+
+
+def _signatories(chains: Chains, party: PartyId) -> tuple[Signatory, ...]:
+    return tuple(signatory(alg, chain, party) for alg, chain in sorted(chains.items()))
+
+
+def _report(
+    header: Header,
+    parts: _Parts,
+    manifest: Manifest,
+    profile: Profile,
+    receipted: _Receipted | None,
+    holds_until: date | None,
+    now: datetime,
+) -> EvidenceReport:
+    receipt = receipted.receipt if receipted else None
+    outcome = receipt.outcomes[parts.index] if receipt else None
+    notes = []
+    if receipt is None:
+        notes.append("without a receipt: it proves who said it, not that it arrived")
+    if manifest.created > now:
+        notes.append("sealed later than the time of this check: one of the clocks is wrong")
+    if receipt is not None and receipt.received < manifest.created:
+        notes.append("received earlier than sealed: the parties' clocks differ")
+    return EvidenceReport(
+        message=header.id,
+        document=header.document,
+        version=header.version,
+        verb=header.verb.value,
+        interface=header.interface,
+        mode=header.mode.value,
+        sender=header.sender,
+        recipient=header.recipient,
+        agreement=header.agreement,
+        conversation=header.conversation,
+        written=header.created,
+        sealed=manifest.created,
+        parcel=manifest.parcel,
+        index=parts.index,
+        count=manifest.count,
+        leaf=leaf_hash(parts.message).hex(),
+        root=manifest.root,
+        profile=profile.name,
+        signers=_signatories(parts.sender_chains, manifest.sender),
+        received=receipt.received if receipt else None,
+        outcome=outcome.status if outcome else None,
+        outcome_code=outcome.code if outcome else None,
+        journal_size=receipt.journal.size if receipt else None,
+        journal_root=receipt.journal.root if receipt else None,
+        witnesses=receipted.signatories if receipted else (),
+        holds_until=holds_until,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,219 @@
+"""Parties with keys of one trial authority, and a street door that really listens on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from intertie.bindings.parcel_https import PARCEL
+from intertie.bindings.parcel_https.server import StreetDoor
+from intertie.catalogue.load import load_catalogue
+from intertie.gateway.accept_parcel import new_message
+from intertie.gateway.gateway import Agreement, Gateway, Limits, Partner
+from intertie.gateway.settings import Quota, Settings, Street
+from intertie.model.documents import example
+from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, new_parcel_id
+from intertie.model.message import read_envelope, write_message
+from intertie.model.party import Party, Role
+from intertie.run import StreetServer, uvicorn_config
+from intertie.seal.keys import generate_keys, save_keys
+from intertie.seal.parcel import SealedParcel, seal_parcel
+from intertie.seal.profile import PROFILES
+from intertie.seal.tls import client_context, server_context
+from intertie.seal.tree import leaf_hash
+from intertie.seal.trial_ca import TrialCa
+from intertie.stores.memory import MemoryStore
+
+UTILITY, AGGREGATOR, THIRD = (PartyId(f"{name}.example") for name in ("utility", "aggregator", "third"))
+ROLES = {
+    UTILITY: frozenset({Role.DISTRIBUTION_UTILITY}),
+    AGGREGATOR: frozenset({Role.DER_AGGREGATOR}),
+    THIRD: frozenset({Role.DER_AGGREGATOR}),
+}
+AGREEMENT = AgreementId("BASE-1")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Book:
+    """A partner book that a test can write in."""
+
+    partners: dict[PartyId, Partner] = field(default_factory=dict)
+
+    def find(self, party: PartyId) -> Partner | None:
+        return self.partners.get(party)
+
+    def all(self) -> Sequence[Partner]:
+        return list(self.partners.values())
+
+
+@dataclass
+class House:
+    """One organisation: its folder with keys and trust, and its gateway."""
+
+    directory: Path
+    gateway: Gateway
+    book: Book
+
+    def server_context(self) -> ssl.SSLContext:
+        return server_context(self.directory / "keys", self.directory / "trust")
+
+    def client_context(self) -> ssl.SSLContext:
+        return client_context(self.directory / "keys", self.directory / "trust")
+
+    def knows(self, other: House, url: str = "https://127.0.0.1:1", *, suspended: bool = False) -> Partner:
+        party = other.gateway.party
+        start = now() - timedelta(days=1)
+        partner = Partner(
+            party=party.id,
+            name=party.name,
+            roles=party.roles,
+            keys=other.gateway.keys.public(),
+            url=url,
+            agreements=(Agreement(id=AGREEMENT, start=start),),
+            suspended=suspended,
+        )
+        self.book.partners[party.id] = partner
+        return partner
+
+
+def make_house(directory: Path, ca: TrialCa, party: PartyId, **keys: datetime) -> House:
+    (directory / "keys").mkdir(parents=True)
+    (directory / "trust").mkdir()
+    made = generate_keys(party, ROLES[party], ca, now(), hosts=["127.0.0.1", "localhost"], **keys)
+    save_keys(directory / "keys", made)
+    (directory / "trust" / "root.pem").write_bytes(ca.trust().pem())
+    book = Book()
+    gateway = Gateway(
+        party=Party(id=party, name=party, roles=ROLES[party]),
+        keys=made,
+        trust=ca.trust(),
+        partners=book,
+        catalogue=load_catalogue(),
+        store=MemoryStore(),
+        limits=Limits(),
+    )
+    return House(directory, gateway, book)
+
+
+def make_ca(name: str = "Trial") -> TrialCa:
+    return TrialCa.create(name, now() - timedelta(days=400), now() + timedelta(days=400))
+
+
+def with_limits(house: House, **limits: int) -> House:
+    return replace(house, gateway=replace(house.gateway, limits=Limits(**limits)))
+
+
+def a_message(sender: PartyId = UTILITY, recipient: PartyId = AGGREGATOR) -> bytes:
+    """An outage notice, new each time."""
+    header, body = example("outage_notice")
+    fresh = msgspec.structs.replace(
+        header,
+        id=new_message_id(now()),
+        interface="DA",
+        sender=sender,
+        recipient=recipient,
+        agreement=AGREEMENT,
+        created=now(),
+        expires=now() + timedelta(hours=1),
+    )
+    return write_message(fresh, body)
+
+
+def a_parcel(sender: House, recipient: House, *messages: bytes, seq: int = 1) -> SealedParcel:
+    return seal_parcel(
+        messages or [a_message(sender.gateway.party.id, recipient.gateway.party.id)],
+        parcel=new_parcel_id(now()),
+        recipient=recipient.gateway.keys.public(),
+        seq=seq,
+        created=now(),
+        profile=PROFILES["hybrid"],
+        keys=sender.gateway.keys,
+    )
+
+
+def queue_one(sender: House, recipient: House) -> MessageId:
+    """A message in the sender's outbox, as `send` would put it there."""
+    raw = a_message(sender.gateway.party.id, recipient.gateway.party.id)
+    header = read_envelope(raw).header
+    sender.gateway.store.add_outgoing([new_message(raw, leaf_hash(raw), 0, header)], [], now())
+    return header.id
+
+
+class Door:
+    """A street door that listens; `url` is where."""
+
+    def __init__(self, house: House, street: Street, quota: Quota, port: socket.socket) -> None:
+        settings = Settings(
+            party=house.gateway.party, street=street, quota=quota, limits=house.gateway.limits
+        )
+        self.url = street.url
+        self.app = StreetDoor(house.gateway, settings, b'{"descriptor":true}', now)
+        config = uvicorn_config(self.app.app(), street, house.server_context())
+        self.server = StreetServer(config)
+        self._port = port
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        asyncio.run(self.server.serve(sockets=[self._port]))
+
+    def start(self) -> None:
+        self._thread.start()
+        wait_until(lambda: self.server.started)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def open_door(house: House, *, quota: Quota | None = None, **street: float) -> Iterator[Door]:
+    port = socket.create_server(("127.0.0.1", 0))
+    url = f"https://127.0.0.1:{port.getsockname()[1]}"
+    door = Door(house, Street(url=url, **street), quota or Quota(), port)
+    door.start()
+    try:
+        yield door
+    finally:
+        door.stop()
+        port.close()
+
+
+def caller(house: House | None, trust: House) -> httpx.Client:
+    """An HTTP client with the certificate of a house, or with none."""
+    if house is not None:
+        context = house.client_context()
+    else:
+        context = ssl.create_default_context(cadata=ca_text(trust))
+    return httpx.Client(verify=context, timeout=20, trust_env=False)
+
+
+def ca_text(house: House) -> str:
+    """The root that TLS can use: the first; OpenSSL may not know the other's algorithm."""
+    end = "-----END CERTIFICATE-----\n"
+    return (house.directory / "trust" / "root.pem").read_text(encoding="ascii").split(end)[0] + end
+
+
+def post(client: httpx.Client, url: str, blob: bytes | Iterator[bytes], **headers: str) -> httpx.Response:
+    return client.post(f"{url}/parcels", content=blob, headers={"content-type": PARCEL} | headers)
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = datetime.now(UTC) + timedelta(seconds=seconds)
+    while not true():
+        assert datetime.now(UTC) < end, "it did not happen in time"
+        threading.Event().wait(0.01)

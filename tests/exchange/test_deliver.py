@@ -1,0 +1,213 @@
+"""Sending: an unknown outcome repeats the same bytes; only a receipt that verifies closes anything."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+from house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair, partner_of, with_partner
+
+from intertie.exchange.outbound import State
+from intertie.gateway.deliver import Delivery, cancel, deliver_once
+from intertie.gateway.gateway import LinkAnswer
+from intertie.gateway.ports import MessageRow, Query
+from intertie.gateway.send_message import Outgoing, send, send_raw
+from intertie.gateway.verify_journal import verify_journal
+from intertie.model.documents import example
+from intertie.model.errors import PartnerError
+from intertie.model.ids import DocumentName, InterfaceCode, MessageId
+from intertie.model.message import Mode
+
+
+def declare(pair: Pair, now: datetime = NOW, **more: object) -> MessageId:
+    _, body = example(DocumentName("availability_declaration"))
+    outgoing = Outgoing(
+        body=body,
+        recipient=UTILITY,
+        interface=InterfaceCode("DA"),
+        mode=Mode.SCHEDULED,
+        agreement=AGREEMENT,
+        **more,  # type: ignore[arg-type]
+    )
+    return send(pair.aggregator, [outgoing], now)[0]
+
+
+def deliver(pair: Pair, wire: Wire, now: datetime = NOW) -> Delivery | None:
+    return asyncio.run(deliver_once(pair.aggregator, wire, UTILITY, lambda: now, lambda: 0.5))
+
+
+def state(pair: Pair, message: MessageId) -> MessageRow:
+    row = pair.aggregator.store.message(message, outgoing=True)
+    assert row is not None
+    return row
+
+
+def received(pair: Pair) -> list[MessageRow]:
+    return pair.utility.store.messages(Query(outgoing=False))
+
+
+def test_nothing_waits_nothing_is_sent() -> None:
+    pair = make_pair()
+    wire = Wire(pair.utility, AGGREGATOR)
+    assert deliver(pair, wire) is None and wire.sent == []
+
+
+def test_many_messages_share_one_parcel_and_priority_goes_first() -> None:
+    pair = make_pair()
+    ids = [declare(pair) for _ in range(20)]
+    wire = Wire(pair.utility, AGGREGATOR)
+    delivery = deliver(pair, wire)
+    assert delivery is not None and delivery.messages == 20 and len(wire.sent) == 1
+    assert {row.id for row in received(pair)} == set(ids)
+    assert all(state(pair, message).state is State.ACCEPTED for message in ids)
+
+
+def test_lost_receipt_repeats_the_same_bytes_with_one_effect() -> None:
+    pair = make_pair()
+    message = declare(pair)
+    wire = Wire(pair.utility, AGGREGATOR, lose_next=True)
+    first = deliver(pair, wire)
+    assert first is not None and not first.receipted and state(pair, message).state is State.SENDING
+    assert deliver(pair, wire) is None, "it waits before it tries again"
+    later = NOW + timedelta(minutes=5)
+    second = deliver(pair, wire, later)
+    assert second is not None and second.receipted and wire.sent[0] == wire.sent[1]
+    assert len(received(pair)) == 1 and state(pair, message).state is State.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        LinkAnswer(200, b"<html>ok</html>", None),
+        LinkAnswer(200, b"", None),
+        LinkAnswer(302, b"", None),
+        LinkAnswer(404, b"nobody here", None),
+        LinkAnswer(429, b'{"code":"rate_limited","retry":true}', 20.0),
+        LinkAnswer(502, b"bad gateway", None),
+        LinkAnswer(524, b"", None),
+        PartnerError("connection reset"),
+    ],
+    ids=["200-html", "200-empty", "302", "404", "429", "502", "524", "reset"],
+)
+def test_what_is_no_receipt_leaves_the_outcome_open(answer: LinkAnswer | PartnerError) -> None:
+    pair = make_pair()
+    message = declare(pair)
+    wire = Wire(pair.utility, AGGREGATOR, answers=[answer])
+    delivery = deliver(pair, wire)
+    assert delivery is not None and not delivery.receipted
+    row = state(pair, message)
+    assert row.state is State.SENDING and row.attempts == 1
+    again = deliver(pair, wire, NOW + timedelta(minutes=5))
+    assert again is not None and again.receipted and wire.sent[0] == wire.sent[1]
+
+
+def test_retry_after_is_kept() -> None:
+    pair = make_pair()
+    declare(pair)
+    wire = Wire(
+        pair.utility, AGGREGATOR, answers=[LinkAnswer(429, b'{"code":"rate_limited","retry":true}', 120.0)]
+    )
+    deliver(pair, wire)
+    assert deliver(pair, wire, NOW + timedelta(seconds=110)) is None
+    done = deliver(pair, wire, NOW + timedelta(seconds=130))
+    assert done is not None and done.receipted
+
+
+def test_receipt_of_another_parcel_is_no_receipt() -> None:
+    pair = make_pair()
+    declare(pair)
+    other = make_pair()
+    declare(other)
+    wire = Wire(other.utility, AGGREGATOR)
+    deliver(other, wire)
+    (parcel,) = {row.parcel for row in other.aggregator.store.messages(Query(outgoing=True))}
+    assert parcel is not None
+    kept = other.aggregator.store.parcel(parcel, outgoing=True)
+    assert kept is not None and kept.receipt is not None
+    delivery = deliver(pair, Wire(pair.utility, AGGREGATOR, answers=[LinkAnswer(200, kept.receipt, None)]))
+    assert delivery is not None and not delivery.receipted and "something else" in delivery.detail
+
+
+def test_a_lasting_refusal_of_the_parcel_ends_its_messages() -> None:
+    pair = make_pair()
+    message = declare(pair)
+    answer = LinkAnswer(422, b'{"code":"cannot_open","detail":"it does not open","retry":false}', None)
+    delivery = deliver(pair, Wire(pair.utility, AGGREGATOR, answers=[answer]))
+    assert delivery is not None and not delivery.receipted
+    row = state(pair, message)
+    assert row.state is State.REFUSED and row.detail == "cannot_open: it does not open"
+
+
+def test_message_refused_by_the_partner_says_why() -> None:
+    pair = make_pair()
+    message = declare(pair)
+    partner = partner_of(pair.aggregator.keys, agreements=())
+    pair = Pair(with_partner(pair.utility, partner), pair.aggregator)
+    deliver(pair, Wire(pair.utility, AGGREGATOR))
+    row = state(pair, message)
+    assert row.state is State.REFUSED and row.detail.startswith("agreement_not_in_force")
+    assert received(pair) == []
+
+
+def test_unanswered_until_expiry() -> None:
+    pair = make_pair()
+    message = declare(pair, expires=NOW + timedelta(minutes=2))
+    wire = Wire(pair.utility, AGGREGATOR, answers=[PartnerError("down")] * 10)
+    at = NOW
+    while state(pair, message).state in {State.QUEUED, State.SENDING} and at < NOW + timedelta(minutes=30):
+        deliver(pair, wire, at)
+        at += timedelta(seconds=30)
+    assert state(pair, message).state is State.EXPIRED
+    assert len(set(wire.sent)) == 1, "always the same bytes"
+
+
+def test_queued_message_expires_by_itself_and_is_never_sent() -> None:
+    pair = make_pair()
+    message = declare(pair, expires=NOW + timedelta(minutes=2))
+    later = NOW + timedelta(minutes=3)
+    assert pair.aggregator.store.expire(later) == [message]
+    wire = Wire(pair.utility, AGGREGATOR)
+    assert deliver(pair, wire, later) is None and wire.sent == []
+
+
+def test_cancel_before_it_leaves_but_not_after() -> None:
+    pair = make_pair()
+    first, second = declare(pair), declare(pair)
+    assert cancel(pair.aggregator, first, NOW)
+    deliver(pair, Wire(pair.utility, AGGREGATOR))
+    assert [row.id for row in received(pair)] == [second]
+    assert not cancel(pair.aggregator, second, NOW) and not cancel(pair.aggregator, first, NOW)
+    assert state(pair, first).state is State.CANCELLED
+
+
+def test_same_bytes_queued_twice_go_once() -> None:
+    pair = make_pair()
+    message = declare(pair)
+    raw = state(pair, message).body
+    assert send_raw(pair.aggregator, raw, NOW) == message
+    deliver(pair, Wire(pair.utility, AGGREGATOR))
+    assert len(received(pair)) == 1
+
+
+def test_partner_without_a_strong_enough_key_gets_nothing() -> None:
+    pair = make_pair()
+    message = declare(pair)
+    partner = partner_of(pair.utility.keys)
+    weak = partner._replace(keys=type(partner.keys)(partner.party, partner.roles, partner.keys.signing, {}))
+    pair = Pair(pair.utility, with_partner(pair.aggregator, weak))
+    wire = Wire(pair.utility, AGGREGATOR)
+    assert deliver(pair, wire) is None and wire.sent == []
+    assert state(pair, message).state is State.FAILED
+
+
+def test_every_receipt_makes_us_a_witness_of_the_partners_journal() -> None:
+    pair = make_pair()
+    wire = Wire(pair.utility, AGGREGATOR)
+    for _ in range(3):
+        declare(pair)
+        deliver(pair, wire)
+    heads = pair.aggregator.store.partner_heads(UTILITY)
+    assert [head.size for head in heads] == sorted({head.size for head in heads}) and len(heads) == 3
+    assert verify_journal(pair.utility.store).size >= heads[-1].size
+    assert verify_journal(pair.aggregator.store).size > 0
