@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -48,7 +50,8 @@ def test_show(capsys: pytest.CaptureFixture[str], code: str) -> None:
     words = " ".join(out.split())
     assert words.startswith(f"{code} {interface.title}")
     for flow in interface.flows:
-        assert flow.document in words
+        assert f"{flow.sender} → {flow.recipient} document mode" in words
+        assert f" {flow.document} " in words
     for sentence in interface.requirements + interface.doubts:
         assert " ".join(sentence.split()) in words
     for source in {flow.source for flow in interface.flows}:
@@ -60,7 +63,7 @@ def test_show_says_what_an_interface_duplicates(capsys: pytest.CaptureFixture[st
 
 
 def test_show_says_where_nothing_flows(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "nothing: see the doubts below" in run(capsys, "show", "ET10")
+    assert "submeter_eumd → evse_pev: nothing, see the doubts below" in run(capsys, "show", "ET10")
 
 
 def test_show_takes_small_letters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,6 +82,24 @@ def test_show_of_an_unknown_code_names_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="no interface 'ET18'") as caught:
         app(["show", "ET18"], result_action="return_value", exit_on_error=False)
     assert "ET17" in caught.value.do
+
+
+def test_the_widest_table_fits_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    for code in CATALOGUE.interfaces:
+        assert max(len(line) for line in run(capsys, "show", code).splitlines()) <= 110
+
+
+def test_in_a_process_of_its_own() -> None:
+    code = "import sys; from intertie.cli.interfaces import app; app(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "matrix", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["interfaces"]) == 18
 
 
 def test_matrix(capsys: pytest.CaptureFixture[str]) -> None:

@@ -195,10 +195,8 @@ def open_door(house: House, *, quota: Quota | None = None, **street: float) -> I
 
 def caller(house: House | None, trust: House) -> httpx.Client:
     """An HTTP client with the certificate of a house, or with none."""
-    if house is not None:
-        context = house.client_context()
-    else:
-        context = ssl.create_default_context(cadata=ca_text(trust))
+    own = house.client_context() if house is not None else None
+    context = own or ssl.create_default_context(cadata=ca_text(trust))
     return httpx.Client(verify=context, timeout=20, trust_env=False)
 
 

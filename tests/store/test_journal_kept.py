@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,24 +108,15 @@ def test_closed_store_says_so(store: Store) -> None:
 
 
 def test_many_threads_make_one_tree(store: Store) -> None:
-    failures: list[BaseException] = []
-
     def work(thread: int) -> None:
-        try:
-            for n in range(10):
-                number = thread * 100 + n
-                take_in(store, number, [number])
-                store.add_outgoing([outgoing(number)], [act(str(number))], NOW)
-                store.head()
-        except BaseException as error:
-            failures.append(error)
+        for n in range(10):
+            number = thread * 100 + n
+            take_in(store, number, [number])
+            store.add_outgoing([outgoing(number)], [act(str(number))], NOW)
+            store.head()
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
     assert store.counts() == {(False, "accepted"): 80, (True, "queued"): 80}
     assert verify(store).size == 80 * 3
     rows = store.messages(Query(outgoing=False, limit=1000))

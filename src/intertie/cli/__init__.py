@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 import intertie
-from intertie.cli import evidence, journal, message, partner
+from intertie.cli import evidence, interfaces, journal, message, partner
 from intertie.cli.doctor import doctor
+from intertie.cli.example import example
 from intertie.cli.inbox import inbox
 from intertie.cli.init import init
 from intertie.cli.outbox import outbox
@@ -27,9 +28,9 @@ app = App(
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
-for command in (init, serve, send, inbox, outbox, doctor):
+for command in (init, serve, send, inbox, outbox, doctor, example):
     app.command(command)
-for part in (partner, message, evidence, journal):
+for part in (partner, message, evidence, journal, interfaces):
     app.command(part.app)
 
 

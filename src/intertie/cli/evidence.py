@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, print_pairs, read_file, write_file
+from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, read_file, write_file
 from intertie.gateway.export_evidence import export
 from intertie.model.ids import MessageId
 from intertie.run import opened
@@ -67,4 +67,4 @@ def verify(
         print_json({"verified": True, "report": report})
     else:
         print("The evidence verifies.")
-        print_pairs((name, getattr(report, name)) for name in report.__struct_fields__)
+        print(report.text())

@@ -75,8 +75,12 @@ def show(code: str, *, json: Json = False) -> None:
     sources = list(dict.fromkeys(flow.source for flow in interface.flows))
     for first, second in (interface.actors, interface.actors[::-1]):
         flows = [f for f in interface.flows if f.sender in first and f.recipient in second]
-        console.print(f"\n[bold]{actor(first)} → {actor(second)}[/bold]")
-        console.print(_flow_table(flows, sources) if flows else "nothing: see the doubts below")
+        for sender, recipient in sorted({(f.sender, f.recipient) for f in flows}):
+            console.print(f"\n[bold]{sender} → {recipient}[/bold]")
+            between = [f for f in flows if (f.sender, f.recipient) == (sender, recipient)]
+            console.print(_flow_table(between, sources))
+        if not flows:
+            console.print(f"\n[bold]{actor(first)} → {actor(second)}[/bold]: nothing, see the doubts below")
     console.print("[bold]sources of the flows[/bold]")
     for number, source in enumerate(sources, 1):
         console.print(escape(f"{number}. {source}"))
@@ -123,18 +127,16 @@ def _summary(interface: Interface) -> dict[str, Any]:
 
 
 def _flow_table(flows: list[Flow], sources: list[str]) -> Table:
-    """Flows of one direction, most urgent first; the source is a number in the list below."""
-    several = len({(flow.sender, flow.recipient) for flow in flows}) > 1
+    """Flows between two roles, most urgent first; the source is a number in the list below."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("document", *(["between"] * several), "mode", "prio", "C", "I", "N", "within", "holds for"):
+    for name in ("document", "mode", "prio", "C", "I", "N", "within", "holds for"):
         table.add_column(name, no_wrap=True)
     table.add_column("also")
     table.add_column("source", justify="right")
     for flow in sorted(flows, key=lambda f: f.priority):
-        between = [f"{flow.sender} → {flow.recipient}"] * several
         levels = (flow.confidentiality, flow.integrity, "yes" if flow.non_repudiation else "no")
         times = (latency(flow), protect_for(flow))
-        row = (flow.document, *between, _MODES[flow.mode], str(flow.priority), *levels, *times)
+        row = (flow.document, _MODES[flow.mode], str(flow.priority), *levels, *times)
         table.add_row(*row, _also(flow), str(sources.index(flow.source) + 1))
     return table
 

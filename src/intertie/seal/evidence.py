@@ -68,7 +68,7 @@ class _Parts(NamedTuple):
     """The file, decoded."""
 
     message: bytes
-    index: int
+    place: int
     proof: tuple[bytes, ...]
     manifest: bytes
     sender_chains: Chains
@@ -159,7 +159,7 @@ def _read_file(raw: bytes) -> _Parts:
         receipt = bytes(file.receipt)
         return _Parts(
             message=from_base64url(file.message),
-            index=file.index,
+            place=file.index,
             proof=proof,
             manifest=bytes(file.manifest),
             sender_chains=_read_chains(file.sender_chains),
@@ -202,9 +202,9 @@ def _check_signed(
 
 def _check_tree(parts: _Parts, manifest: Manifest) -> None:
     leaf, root = leaf_hash(parts.message), bytes.fromhex(manifest.root)
-    if not verify_inclusion(leaf, parts.index, manifest.count, parts.proof, root):
+    if not verify_inclusion(leaf, parts.place, manifest.count, parts.proof, root):
         raise EvidenceError(
-            STEP_TREE, f"the message is not number {parts.index} of the parcel that was signed"
+            STEP_TREE, f"the message is not number {parts.place} of the parcel that was signed"
         )
 
 
@@ -247,7 +247,7 @@ def _check_receipt_fits(receipt: Receipt, parts: _Parts, manifest: Manifest) -> 
     )
     if not same:
         raise EvidenceError(STEP_RECEIPT, "the receipt is for another parcel")
-    if receipt.outcomes[parts.index].leaf != leaf_hash(parts.message).hex():
+    if receipt.outcomes[parts.place].leaf != leaf_hash(parts.message).hex():
         raise EvidenceError(STEP_RECEIPT, "the receipt's line is for another message")
 
 
@@ -275,7 +275,7 @@ def _report(
     now: datetime,
 ) -> EvidenceReport:
     receipt = receipted.receipt if receipted else None
-    outcome = receipt.outcomes[parts.index] if receipt else None
+    outcome = receipt.outcomes[parts.place] if receipt else None
     notes = []
     if receipt is None:
         notes.append("without a receipt: it proves who said it, not that it arrived")
@@ -297,7 +297,7 @@ def _report(
         written=header.created,
         sealed=manifest.created,
         parcel=manifest.parcel,
-        index=parts.index,
+        index=parts.place,
         count=manifest.count,
         leaf=leaf_hash(parts.message).hex(),
         root=manifest.root,

@@ -31,6 +31,7 @@ from intertie.stores.sqlite_journal import append, keep_chunk, next_message_seq,
 
 _BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state FROM json_each(?) AS wanted
     CROSS JOIN messages AS m ON m.id = wanted.value AND m.outgoing = 1"""
+_BY_ID = "SELECT seq, state FROM messages WHERE id = ? AND outgoing = 1"
 # What may go now: not waiting for a later attempt, not expired. Blocked: its conversation has an earlier one on its way.
 _DUE = """m.outgoing = 1 AND m.state = 'queued' AND (m.next_attempt IS NULL OR m.next_attempt <= :now)
     AND m.expires > :now"""
@@ -55,6 +56,8 @@ _INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, chunk, m
     VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)"""
 _SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM json_each(?) AS wanted
     WHERE messages.seq = wanted.value"""
+_EXPIRED = """SELECT seq, id, recipient, leaf FROM messages
+    WHERE outgoing = 1 AND state = 'queued' AND expires <= ?"""
 _MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
 
 
@@ -199,7 +202,7 @@ def move(
     now: datetime,
 ) -> None:
     """`Store.set_state`."""
-    found = db.execute("SELECT seq, state FROM messages WHERE id = ? AND outgoing = 1", (message,)).fetchone()
+    found = db.execute(_BY_ID, (message,)).fetchone()
     if found is None:
         raise StoreError(f"no outgoing message {message}", do="look for it with `intertie message list`")
     seq, before = found[0], State(found[1])
@@ -212,15 +215,12 @@ def move(
 
 def has_expired(db: apsw.Connection, now: datetime) -> bool:
     """Whether `expire` has anything to do."""
-    sql = "SELECT 1 FROM messages WHERE outgoing = 1 AND state = 'queued' AND expires <= ? LIMIT 1"
-    return bool(db.execute(sql, (micros(now),)).get)
+    return bool(db.execute(f"{_EXPIRED} LIMIT 1", (micros(now),)).get)
 
 
 def expire(db: apsw.Connection, now: datetime) -> list[MessageId]:
     """`Store.expire`."""
-    sql = """SELECT seq, id, recipient, leaf FROM messages WHERE outgoing = 1 AND state = 'queued' AND expires <= ?
-        ORDER BY seq"""
-    found = list(db.execute(sql, (micros(now),)))
+    found = sorted(db.execute(_EXPIRED, (micros(now),)))
     done = micros(now)
     detail = "expired before it could be sent"
     db.executemany(_MOVE, [(State.EXPIRED.value, detail, done, seq) for seq, _, _, _ in found])

@@ -35,8 +35,8 @@ def message(
     return found[0] if found else None
 
 
-def messages(db: apsw.Connection, query: Query) -> list[MessageRow]:
-    """`Store.messages`."""
+def select_messages(query: Query) -> tuple[str, dict[str, Any]]:
+    """The statement for `Store.messages` and its values."""
     where = ["m.outgoing = :outgoing", "m.seq > :after"]
     values: dict[str, Any] = {"outgoing": int(query.outgoing), "after": query.after, "limit": query.limit}
     if query.partner is not None:
@@ -50,7 +50,12 @@ def messages(db: apsw.Connection, query: Query) -> list[MessageRow]:
         where.append(f"m.state IN ({', '.join(f':{name}' for name in names)})")
         values |= names
     sql = f"SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE {' AND '.join(where)} ORDER BY m.seq LIMIT :limit"  # noqa: S608
-    return message_rows(db, db.execute(sql, values))
+    return sql, values
+
+
+def messages(db: apsw.Connection, query: Query) -> list[MessageRow]:
+    """`Store.messages`."""
+    return message_rows(db, db.execute(*select_messages(query)))
 
 
 def parcel(

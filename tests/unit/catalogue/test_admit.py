@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import msgspec
 import pytest
@@ -82,6 +83,22 @@ def test_admits_exactly_the_flows(
     admitted = CATALOGUE.admit(header(interface, document, mode), sender, recipient)
     assert admitted in fitting
     assert all(admitted.demands_at_least(other) for other in fitting)
+
+
+def test_each_pair_of_roles_is_admitted_where_a_flow_joins_it_and_nowhere_else() -> None:
+    places = {(f.interface, f.document, f.mode) for f in FLOWS}
+    admitted = set()
+    for (interface, document, mode), sender, recipient in product(places, Role, Role):
+        try:
+            flow = CATALOGUE.admit(
+                header(interface, document, mode), frozenset({sender}), frozenset({recipient})
+            )
+        except Refused as error:
+            assert error.code is Code.WRONG_ROLE
+            continue
+        assert (flow.sender, flow.recipient) == (sender, recipient)
+        admitted.add(flow.key)
+    assert admitted == {flow.key for flow in FLOWS}
 
 
 @given(st.sampled_from(FLOWS), some_roles, some_roles)

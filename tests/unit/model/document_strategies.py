@@ -191,8 +191,10 @@ def scalar(hint: Any, meta: list[msgspec.Meta], field: str, scene: Scene) -> st.
     pattern = next((m.pattern for m in meta if m.pattern), None)
     if field == "currency":
         return st.just(scene.currency)
+    if pattern in BY_PATTERN:
+        return BY_PATTERN[pattern]
     if pattern:
-        return BY_PATTERN.get(pattern) or st.from_regex(pattern, alphabet=st.characters(codec="ascii"))
+        return st.from_regex(pattern, alphabet=st.characters(codec="ascii"))
     return st.text(max_size=40)
 
 
@@ -338,6 +340,13 @@ def _token(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
         values["payment_reference"] = "tok_without_digits"
 
 
+def _quality(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    if draw(st.booleans()):
+        count = len(values["series"].values)
+        codes = st.sampled_from(list(metering.Quality))
+        values["quality"] = tuple(draw(st.lists(codes, min_size=count, max_size=count)))
+
+
 def _other_name(field: str, own: str) -> Any:
     def repair(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
         if values.get(field) == values[own]:
@@ -414,6 +423,7 @@ AFTER: dict[type[Record], tuple[Any, ...]] = {
     billing.Invoice: (_total("lines"), _other_name("corrects", "invoice")),
     billing.RemittanceAdvice: (_paid,),
     billing.DisputedLine: (_differs,),
+    metering.MeterReadings: (_quality,),
     settlement.EventPerformance: (_statement,),
     vehicle.VehicleEnrolment: (_token,),
     vehicle.EnrolmentDecision: (_gone(REFUSED, "account", "window"),),

@@ -62,7 +62,8 @@ CREATE TABLE messages (
 ) STRICT;
 
 CREATE UNIQUE INDEX messages_id ON messages (id, sender, outgoing);
-CREATE INDEX messages_document ON messages (outgoing, document);
+-- Not the other way round: an index that begins with a flag tempts SQLite to use it for everything.
+CREATE INDEX messages_document ON messages (document, outgoing);
 CREATE INDEX messages_parcel ON messages (parcel, position) WHERE parcel IS NOT NULL;
 CREATE INDEX messages_queued ON messages (recipient, priority, seq) WHERE outgoing = 1 AND state = 'queued';
 CREATE INDEX messages_expiring ON messages (expires) WHERE outgoing = 1 AND state = 'queued';

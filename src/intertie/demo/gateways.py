@@ -1,0 +1,207 @@
+"""Two organisations on one machine: their directories, made by the commands anyone would use, and their processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from intertie.model.errors import IntertieError
+from intertie.model.ids import PartyId
+from intertie.model.party import Role
+
+AGREEMENT = "base-2026"
+# The agreement of the year before: over at the utility, and still in the aggregator's books.
+OLD_AGREEMENT = "base-2025"
+CERTIFICATES_FROM = datetime(2025, 12, 1, tzinfo=UTC)
+SEASON_OPENS = datetime(2026, 1, 2, 8, tzinfo=UTC)
+COMMAND = (sys.executable, "-c", "from intertie.cli import main; main()")
+# Making keys and certificates takes about a second; a laden machine may need many.
+COMMAND_SECONDS = 120.0
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+class DemoError(IntertieError):
+    """The season could not go on; `why` says where it stands."""
+
+
+class Organisation(NamedTuple):
+    """One of the two."""
+
+    short: str
+    party: PartyId
+    name: str
+    roles: tuple[Role, ...]
+
+
+UTILITY = Organisation(
+    "utility",
+    PartyId("utility.example"),
+    "Example Distribution Utility",
+    (Role.DISTRIBUTION_UTILITY, Role.SCADA_DMS, Role.BACK_OFFICE),
+)
+AGGREGATOR = Organisation(
+    "aggregator", PartyId("aggregator.example"), "Example Aggregator", (Role.DER_AGGREGATOR,)
+)
+BOTH = (UTILITY, AGGREGATOR)
+
+
+class SeasonClock:
+    """The time that both gateways read from a file, and that moves when the season says so."""
+
+    # A gateway looks at the file at most every 20 ms; after this wait both know.
+    SETTLE_SECONDS = 0.025
+
+    def __init__(self, path: Path, start: datetime) -> None:
+        self.path = path
+        self.now = start
+        self._write()
+
+    def advance(self, to: datetime) -> None:
+        """Set the clock; time never runs backwards."""
+        if to > self.now:
+            self.now = to
+            self._write()
+            time.sleep(self.SETTLE_SECONDS)
+
+    def _write(self) -> None:
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(self.now.isoformat(), encoding="ascii")
+        fresh.replace(self.path)
+
+
+def make_directories(root: Path) -> None:
+    """Two gateway directories with their own authorities, each a partner of the other, and `trust-root.pem` with both
+    roots. The clock file must be there. Raises DemoError with what a command said."""
+    years = max(3, datetime.now(UTC).year - CERTIFICATES_FROM.year + 2)
+    ports = _free_ports(len(BOTH))
+    _all(
+        [
+            [
+                "init", who.party, "--name", who.name, *_options("--role", who.roles),
+                "--url", f"https://127.0.0.1:{port}", "--not-before", CERTIFICATES_FROM.isoformat(),
+                "--years", str(years), "--clock", "../clock.txt", "--dir", str(root / who.short),
+            ]
+            for who, port in zip(BOTH, ports, strict=True)
+        ]
+    )  # fmt: skip
+    roots = {who: root_of(root / who.short) for who in BOTH}
+    (root / "trust-root.pem").write_bytes(b"".join(path.read_bytes() for path in roots.values()))
+    _all(
+        [
+            _partner(root, UTILITY, AGGREGATOR, roots[AGGREGATOR]),
+            _partner(root, AGGREGATOR, UTILITY, roots[UTILITY]),
+        ]
+    )
+    _all(
+        [
+            [
+                "partner", "add", str(root / "utility" / "descriptor.json"), "--agreement", OLD_AGREEMENT,
+                "--from", "2025-12-31", "--dir", str(root / "aggregator"),
+            ]
+        ]
+    )  # fmt: skip
+
+
+def root_of(directory: Path) -> Path:
+    """The trust root that `init` made."""
+    return next(iter(sorted((directory / "trust").glob("*.pem"))))
+
+
+def _partner(root: Path, who: Organisation, partner: Organisation, trust: Path) -> list[str]:
+    return [
+        "partner", "add", str(root / partner.short / "descriptor.json"), "--root", str(trust),
+        "--agreement", AGREEMENT, "--from", "2026-01-01", "--dir", str(root / who.short),
+    ]  # fmt: skip
+
+
+def _options(name: str, values: Sequence[str]) -> Iterator[str]:
+    for value in values:
+        yield from (name, str(value))
+
+
+def _all(commands: Sequence[Sequence[str]]) -> None:
+    """Run commands side by side; DemoError with the first complaint."""
+    running = [
+        subprocess.Popen([*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for command in commands
+    ]
+    said = [process.communicate(timeout=COMMAND_SECONDS)[0] for process in running]
+    for command, process, output in zip(commands, running, said, strict=True):
+        if process.returncode:
+            text = output.decode(errors="replace").strip()
+            raise DemoError(f"`intertie {' '.join(command[:2])}` failed: {text}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        doors = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for door in doors:
+            door.bind(("127.0.0.1", 0))
+        return [door.getsockname()[1] for door in doors]
+
+
+@contextlib.contextmanager
+def serving(root: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Both gateways as processes, until the block ends; their logs are in `serve.log` of each directory."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for who in BOTH:
+            processes.append(_start(root / who.short))
+        for who, process in zip(BOTH, processes, strict=True):
+            _await_door(root / who.short, process)
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _start(directory: Path) -> subprocess.Popen[bytes]:
+    with (directory / "serve.log").open("ab") as log:
+        return subprocess.Popen(
+            [*COMMAND, "serve", "--dir", str(directory), "--log", "warning"],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+
+
+def port_of(directory: Path) -> int:
+    """Where the gateway of this directory listens."""
+    for line in (directory / "intertie.toml").read_text(encoding="utf-8").splitlines():
+        if line.startswith("url"):
+            return int(line.split('"')[1].rsplit(":", 1)[1])
+    raise DemoError(f"{directory} has no url")
+
+
+def _await_door(directory: Path, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise DemoError(f"`intertie serve` ended: {last_log(directory)}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port_of(directory)), 1.0):
+            return
+        time.sleep(0.05)
+    raise DemoError(f"{directory} does not listen after {START_SECONDS:g} s: {last_log(directory)}")
+
+
+def last_log(directory: Path) -> str:
+    """The last lines of a gateway's log."""
+    try:
+        return "\n".join((directory / "serve.log").read_text(errors="replace").splitlines()[-5:])
+    except OSError:
+        return ""

@@ -1,0 +1,55 @@
+"""The commands in README and in the quickstart are run as they stand (with free ports)."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+BLOCK = re.compile(r"^```sh( background)?\n(.*?)^```", re.S | re.M)
+
+
+def free_port() -> int:
+    with socket.socket() as it:
+        it.bind(("127.0.0.1", 0))
+        port: int = it.getsockname()[1]
+        return port
+
+
+def script_of(page: Path, *, without: tuple[str, ...] = ()) -> str:
+    """One shell script of all blocks; background blocks are started and stopped at the end."""
+    lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
+    for background, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        for line in block.splitlines():
+            if line.strip() and not line.startswith(without):
+                lines.append(f"{line} 2>>serve.log &" if background else line)
+    return "\n".join(lines).replace(":8441", f":{free_port()}").replace(":8442", f":{free_port()}")
+
+
+def run(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=directory,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "quickstart.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "accepted" in done.stdout and "The evidence verifies" in done.stdout
+
+
+def test_readme(tmp_path: Path) -> None:
+    """`make demo` and `make test` have tests of their own."""
+    done = run(script_of(ROOT / "README.md", without=("make ",)), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert (tmp_path / "u" / "descriptor.json").exists() and (tmp_path / "a" / "intertie.toml").exists()
