@@ -23,7 +23,14 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, mlkem, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM1024P384PrivateKey, Suite
+from cryptography.hazmat.primitives.hpke import (
+    AEAD,
+    KDF,
+    KEM,
+    MLKEM768X25519PrivateKey,
+    MLKEM1024P384PrivateKey,
+    Suite,
+)
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 HERE = Path(__file__).parent
@@ -40,7 +47,9 @@ PROFILES = {
     "MLKEM1024-P384/HKDF-SHA384/AES-256-GCM": ("hybrid-high", ["ES384", "ML-DSA-87"]),
 }
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
+P384_ORDER = (
+    0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
+)
 
 
 class No(Exception):
@@ -120,7 +129,8 @@ def open_with(key: dict[str, str], sealed: bytes, info: bytes) -> bytes:
     elif key["suite"].startswith("MLKEM768"):
         suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
         private = MLKEM768X25519PrivateKey(
-            mlkem.MLKEM768PrivateKey.from_seed_bytes(raw[:64]), x25519.X25519PrivateKey.from_private_bytes(raw[64:])
+            mlkem.MLKEM768PrivateKey.from_seed_bytes(raw[:64]),
+            x25519.X25519PrivateKey.from_private_bytes(raw[64:]),
         )
     else:
         suite = Suite(KEM.MLKEM1024_P384, KDF.HKDF_SHA384, AEAD.AES_256_GCM)
@@ -158,7 +168,9 @@ def check_chain(ders: list[bytes], case: dict[str, Any]) -> x509.Certificate:
     need(all(c.not_valid_before_utc <= now <= c.not_valid_after_utc for c in chain), "certificate_expired")
     leaf = chain[0]
     need(len({is_mldsa(c) for c in chain}) == 1, "certificate_untrusted")
-    roots = [r for r in x509.load_pem_x509_certificates(case["roots"].encode()) if is_mldsa(r) == is_mldsa(leaf)]
+    roots = [
+        r for r in x509.load_pem_x509_certificates(case["roots"].encode()) if is_mldsa(r) == is_mldsa(leaf)
+    ]
     need(roots, "certificate_untrusted")
     verifier = PolicyBuilder().store(Store(roots)).time(now).max_chain_depth(3).build_client_verifier()
     try:
@@ -175,7 +187,9 @@ def check_chain(ders: list[bytes], case: dict[str, Any]) -> x509.Certificate:
     return leaf
 
 
-def check_ecdsa(key: Any, curve: type, hash_: Any, size: int, order: int, signature: bytes, data: bytes) -> None:
+def check_ecdsa(
+    key: Any, curve: type, hash_: Any, size: int, order: int, signature: bytes, data: bytes
+) -> None:
     need(isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, curve), "signature_invalid")
     need(len(signature) == 2 * size, "signature_invalid")
     r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
@@ -212,7 +226,14 @@ def check_jws(raw: bytes, wanted: list[str], case: dict[str, Any]) -> bytes:
         need(isinstance(head["alg"], str) and head["typ"] == "intertie-manifest+jws", bad)
         digest = b64(head["x5t#S256"], bad)
         need(len(digest) == 32, bad)
-        found.append((head["alg"], digest, b64(line["signature"], bad), f"{line['protected']}.{jws['payload']}".encode()))
+        found.append(
+            (
+                head["alg"],
+                digest,
+                b64(line["signature"], bad),
+                f"{line['protected']}.{jws['payload']}".encode(),
+            )
+        )
     names = [alg for alg, *_ in found]
     need(names == sorted(set(names)), bad)
     need(all(alg in names for alg in wanted), "signature_missing")

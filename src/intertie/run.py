@@ -259,10 +259,17 @@ class Deliveries:
 class StreetServer(uvicorn.Server):
     """uvicorn without its signal handlers: it would end the process before deliveries are drained."""
 
+    url: str | None = None
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are caught by `serve`."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Whoever starts a gateway waits for this line."""
+        await super().startup(sockets)
+        LOG.info("listening", extra={"url": self.url})
 
 
 def serve(directory: Path) -> None:
@@ -299,12 +306,12 @@ async def _serve(it: Opened) -> None:
     deliveries = Deliveries(it)
     with listen(it.settings) as door:
         server = StreetServer(street_config(it))
+        server.url = it.settings.street.url
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, server)
         delivering = asyncio.ensure_future(asyncio.to_thread(deliveries.run))
         delivering.add_done_callback(lambda _: _stop(server))
-        LOG.info("listening", extra={"party": it.settings.party.id, "url": it.settings.street.url})
         try:
             await server.serve(sockets=[door])
         finally:

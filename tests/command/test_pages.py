@@ -22,7 +22,7 @@ def free_port() -> int:
 
 def script_of(page: Path, *, without: tuple[str, ...] = ()) -> str:
     """One shell script of all blocks; background blocks are started and stopped at the end."""
-    lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
+    lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT"]
     for background, block in BLOCK.findall(page.read_text(encoding="utf-8")):
         for line in block.splitlines():
             if line.strip() and not line.startswith(without):

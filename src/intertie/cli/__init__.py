@@ -50,6 +50,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # a folder that cannot be made, a full disk
+        sys.stderr.write(f"intertie: {error}. Check the place and its permissions.\n")
+        return FAILED
 
 
 def main() -> None:

@@ -123,9 +123,7 @@ def _files(places: Places) -> Findings:
         yield Finding(
             "files", "fail", f"{places.directory} cannot be written", "The store lies in it: chown or chmod."
         )
-    secrets = [
-        p for p in [*places.keys.rglob("*"), *places.ca.rglob("*")] if p.is_file() and b"PRIVATE" in _peek(p)
-    ]
+    secrets = [path for folder in (places.keys, places.ca) for path in folder.glob("*") if _is_secret(path)]
     unreadable = [p.name for p in secrets if not os.access(p, os.R_OK)]
     open_to_all = [p for p in secrets if stat.S_IMODE(p.stat().st_mode) & 0o077]
     for path in open_to_all:
@@ -147,12 +145,9 @@ def _files(places: Places) -> Findings:
         )
 
 
-def _peek(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(200)
-    except OSError:
-        return b"PRIVATE"
+def _is_secret(path: Path) -> bool:
+    """Everything beside the keys is taken for a key, except what is known to be public."""
+    return path.is_file() and not path.name.endswith((".crt.pem", "identity.json", "ec.pem", "mldsa.pem"))
 
 
 def _space(places: Places) -> Findings:

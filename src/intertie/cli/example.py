@@ -18,7 +18,9 @@ def example(
     document: str = "",
     /,
     *,
-    schema_only: Annotated[bool, Parameter(name="--schema", negative=(), help="Its JSON Schema instead.")] = False,
+    schema_only: Annotated[
+        bool, Parameter(name="--schema", negative=(), help="Its JSON Schema instead.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Print an example body of a document, ready for `intertie send`; without a name, list the documents."""
@@ -38,6 +40,14 @@ def example(
 def _list(json: bool) -> None:
     rows = [(d.name, d.family, d.version, d.title) for d in DOCUMENTS.values()]
     if json:
-        print_json({"documents": [dict(zip(("name", "family", "version", "title"), row, strict=True)) for row in rows]})
+        print_json(
+            {
+                "documents": [
+                    dict(zip(("name", "family", "version", "title"), row, strict=True)) for row in rows
+                ]
+            }
+        )
     else:
-        print_table("Documents", ("document", "family", "version", "what it is"), rows, empty="There are none.")
+        print_table(
+            "Documents", ("document", "family", "version", "what it is"), rows, empty="There are none."
+        )

@@ -16,7 +16,7 @@ from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened
 from intertie.seal.certificates import TrustStore
 from intertie.seal.descriptor import Descriptor, read_descriptor
-from intertie.stores.partner_files import Entry, Standing, write_partner
+from intertie.stores.partner_files import Entry, Standing, write_partner, write_whole
 
 app = App(name="partner", help="The parties this gateway does business with.")
 
@@ -60,10 +60,9 @@ def add(
             suspended=known.standing.suspended if known else False,
             agreements=kept + ((new,) if new else ()),
         )
-        write_partner(it.places.partners, descriptor.party, raw, standing)
         if root is not None:
-            it.places.trust.mkdir(mode=0o700, exist_ok=True)
-            (it.places.trust / f"{descriptor.party}.pem").write_bytes(read_file(root))
+            write_whole(it.places.trust / f"{descriptor.party}.pem", read_file(root))
+        write_partner(it.places.partners, descriptor.party, raw, standing)
     if json:
         print_json(_entry_json(descriptor, standing))
         return

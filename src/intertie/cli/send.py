@@ -39,7 +39,9 @@ _DURATION = re.compile(r"(\d{1,6})\s*(s|min|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
 
-class Given(msgspec.Struct, frozen=True, rename={"sender": "from", "recipient": "to"}):
+class Given(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"sender": "from", "recipient": "to"}
+):
     """What a file's header or the options say of a message; the rest follows from document, partner and flow."""
 
     id: MessageId | None = None
@@ -58,7 +60,7 @@ class Given(msgspec.Struct, frozen=True, rename={"sender": "from", "recipient": 
     priority: int | None = None
 
 
-class _File(msgspec.Struct, frozen=True):
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header: Given
     body: msgspec.Raw
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 from intertie.model.party import Role
@@ -180,20 +181,13 @@ def _start(directory: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def port_of(directory: Path) -> int:
-    """Where the gateway of this directory listens."""
-    for line in (directory / "intertie.toml").read_text(encoding="utf-8").splitlines():
-        if line.startswith("url"):
-            return int(line.split('"')[1].rsplit(":", 1)[1])
-    raise DemoError(f"{directory} has no url")
-
-
 def _await_door(directory: Path, process: subprocess.Popen[bytes]) -> None:
+    door = read_settings(directory).street.address()
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
             raise DemoError(f"`intertie serve` ended: {last_log(directory)}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port_of(directory)), 1.0):
+        with contextlib.suppress(OSError), socket.create_connection(door, 1.0):
             return
         time.sleep(0.05)
     raise DemoError(f"{directory} does not listen after {START_SECONDS:g} s: {last_log(directory)}")

@@ -79,11 +79,21 @@ class PartnerFiles:
             tick = self._ticks()
             if tick - self._checked >= CHECK_SECONDS:
                 self._checked = tick
-                stamp = _stamp(self._folder)
-                if stamp != self._stamp:
-                    self._stamp = stamp
-                    self._load()
+                self._look()
             return self._entries
+
+    def _look(self) -> None:
+        """Load again if anything changed; partners stay as they were while the folder cannot be read."""
+        try:
+            stamp = _stamp(self._folder)
+        except SettingsError as error:
+            LOG.error("partner folder", extra={"why": error.why})
+            self._problems = {self._folder.name: str(error)}
+            self._stamp = None
+            return
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._load()
 
     def _load(self) -> None:
         entries: dict[PartyId, Entry] = {}
@@ -145,8 +155,8 @@ def read_standing(path: Path) -> Standing:
 def write_partner(folder: Path, party: PartyId, raw: bytes, standing: Standing) -> None:
     """Keep a descriptor and a standing, each file whole or not at all. The caller verified the descriptor."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_whole(folder / f"{party}.toml", standing_text(party, standing).encode())
-    _write_whole(folder / f"{party}.json", raw)
+    write_whole(folder / f"{party}.toml", standing_text(party, standing).encode())
+    write_whole(folder / f"{party}.json", raw)
 
 
 def standing_text(party: PartyId, standing: Standing) -> str:
@@ -163,7 +173,8 @@ def standing_text(party: PartyId, standing: Standing) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, finds the old one or the new one; SettingsError if it cannot be."""
     fresh = path.with_name(path.name + ".new")
     try:
         with fresh.open("wb") as out:

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from document_strategies import bodies
-from hypothesis import HealthCheck, given, settings
+from document_strategies import LARGE, bodies
+from hypothesis import given, settings
 
 from intertie.catalogue.load import load_catalogue
 from intertie.model import documents
@@ -125,7 +125,7 @@ def test_random_bodies_fit_the_schema(name: DocumentName) -> None:
     check = validator(name)
     header, _ = example(name)
 
-    @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=5, deadline=None, suppress_health_check=LARGE)
     @given(bodies(DOCUMENTS[name].type))
     def holds(body: Record) -> None:
         check.validate(json.loads(write_message(header, body)))
@@ -175,7 +175,7 @@ def test_a_schema_says_what_is_what() -> None:
     ],
 )
 def test_an_unknown_document_or_version_is_refused(header: dict[str, Any], words: str) -> None:
-    with pytest.raises(Refused, match="partner aggregator.example") as caught:
+    with pytest.raises(Refused, match=r"partner aggregator\.example") as caught:
         read_body(read_envelope(changed("invoice", **header)))
     assert caught.value.code is Code.SCHEMA
     assert words in caught.value.detail

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from document_strategies import bodies, fields_of
-from hypothesis import HealthCheck, given, settings
+from document_strategies import LARGE, bodies, fields_of
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intertie.model.documents import DOCUMENTS, document_of, example, example_bytes, read_message
@@ -23,8 +23,7 @@ from intertie.model.message import write_message
 from intertie.model.record import Record
 
 NAMES = sorted(DOCUMENTS)
-# A document is a struct of structs: not one draw in thousands is refused, so only time is a matter here.
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=25, deadline=None, suppress_health_check=LARGE)
 
 
 def parts_of(kind: type[Record]) -> set[type[Record]]:
@@ -98,10 +97,9 @@ def test_random_bodies_fit_no_other_document(name: DocumentName) -> None:
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_each_required_field_is_required(part: type[Record]) -> None:
-    @settings(max_examples=3, deadline=None)
+    @settings(max_examples=3, deadline=None, suppress_health_check=LARGE)
     @given(bodies(part), st.data())
     def holds(record: Record, data: st.DataObject) -> None:
-        # A part of a document or a document: its own series have no field name to go by, so parts come whole.
         raw = json.loads(msgspec.json.encode(record))
         for field in msgspec.structs.fields(part):
             if field.required:

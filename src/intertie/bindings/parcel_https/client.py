@@ -22,6 +22,10 @@ from intertie.seal.certificates import party_of_certificate
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 # Parcels to one partner go one after the other; one spare connection covers a half-closed one.
 CONNECTIONS_PER_PARTNER = 2
+# The answer's time is for each silence; a partner that drips is cut after this many of them, all in all. A parcel of
+# 64 MiB takes 3 minutes over 3 Mbit/s.
+WHOLE_ANSWERS = 3
+# Retry-After beyond a day is a mistake.
 WAIT_MAX = 86_400.0
 
 
@@ -31,6 +35,7 @@ class HttpsLink:
     def __init__(self, context: ssl.SSLContext, delivery: Delivery) -> None:
         self._context = context
         self._timeout = httpx.Timeout(delivery.answer_seconds, connect=delivery.connect_seconds)
+        self._whole_seconds = delivery.connect_seconds + WHOLE_ANSWERS * delivery.answer_seconds
         self._clients: dict[PartyId, httpx.AsyncClient] = {}
 
     async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:

@@ -1,0 +1,1 @@
+"""Measured speeds: `make bench`, or `make bench ONLY=sealing`. Medians of several runs, side by side, machine named."""

@@ -1,0 +1,1 @@
+"""The season in chapters: each puts what its people do on the agenda."""

@@ -1,0 +1,177 @@
+"""Before the season: the aggregation is registered, one DER is refused, the deal is confirmed, the limit is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from intertie.demo.feeder import STEPS, Element
+from intertie.demo.gateways import AGREEMENT
+from intertie.demo.plan import DEAL_STARTS, TECHNOLOGIES
+from intertie.demo.season import AGGREGATION, DEAL, Season, ders_of, kw, meter_of
+from intertie.market.registration import Connection, Records, decide
+from intertie.model.aggregation import (
+    AggregationRegistration,
+    ControlMode,
+    Der,
+    Programme,
+    RegistrationDecision,
+    Technology,
+)
+from intertie.model.contract import Confirmation, ConfirmationAnswer, ConfirmationResponse, Service
+from intertie.model.ids import AgreementId, ConnectionPointId, DerId
+from intertie.model.interval import IntervalSeries, Window
+from intertie.model.message import Mode, Verb
+from intertie.model.quantity import KilowattHours, Kilowatts, Unit
+from intertie.model.system import ConditionKind, SystemCondition
+
+MODES = {
+    "storage": (ControlMode.CHARGE, ControlMode.DISCHARGE, ControlMode.TARGET_W),
+    "pv": (ControlMode.MAX_LIM_W,),
+    "heat_pump": (ControlMode.MAX_LIM_W,),
+    "charger": (ControlMode.CHARGE, ControlMode.MAX_LIM_W),
+}
+# The other programme that one of the offered DERs is still bound to.
+OTHER = Programme(
+    programme="supplier-night-tariff",
+    operator="Example Energy Supplier",
+    term=Window(start=datetime(2025, 4, 1, tzinfo=UTC), end=datetime(2026, 10, 1, tzinfo=UTC)),
+)
+
+
+def plan(season: Season) -> None:
+    """Everything that comes before the first day."""
+    first = season.clock.now
+    steps = (
+        ("the aggregator registers its aggregation", _register),
+        ("the utility decides on each DER", _decide),
+        ("the utility confirms a capacity deal", _confirm),
+        ("the aggregator accepts the deal", _accept),
+        ("the utility tells the limit of the winter", _tell_limit),
+    )
+    for hour, (text, act) in enumerate(steps):
+        season.plan_action(first + timedelta(hours=hour), text, lambda act=act: act(season))
+
+
+def term(season: Season) -> Window:
+    """From the deal's first day to the end of the season."""
+    return Window(start=season.at(DEAL_STARTS), end=season.at(len(season.feeder.days) - 1, STEPS))
+
+
+def _register(season: Season) -> None:
+    season.aggregator.office.send(
+        AggregationRegistration(
+            aggregation=AGGREGATION,
+            services=(Service.DIST_CAPACITY,),
+            effective=season.at(DEAL_STARTS),
+            ders=tuple(_der(season, e) for e in season.plan.offered),
+        ),
+        mode=Mode.REGISTRATION,
+        verb=Verb.CREATE,
+        about=AGGREGATION,
+    )
+
+
+def _der(season: Season, element: Element) -> Der:
+    storage = element.kind == "storage"
+    return Der(
+        id=DerId(element.name),
+        technology=Technology(TECHNOLOGIES[element.kind]),
+        nameplate_kw=kw(element.rated_w),
+        nameplate_kwh=KilowattHours(Decimal(element.rated_wh or 0).scaleb(-3)) if storage else None,
+        max_charge_kw=kw(element.rated_w) if storage else None,
+        max_discharge_kw=kw(element.rated_w) if storage else None,
+        feeder=season.feeder.name,
+        point=ConnectionPointId(element.node),
+        meter=meter_of(element.node),
+        premises=f"{element.node}-premises",
+        control_modes=MODES[element.kind],
+        other_programmes=(OTHER,) if element == season.plan.committed else (),
+        consent=f"consent-{element.name}",
+    )
+
+
+def _decide(season: Season) -> None:
+    """The utility asks its own books, which here are the grid data."""
+    registration = next(m for m in season.utility.inbox if isinstance(m.body, AggregationRegistration))
+    elements = season.feeder.elements.values()
+    records = Records(
+        feeders={ConnectionPointId(e.node): season.feeder.name for e in elements},
+        connections={
+            DerId(e.name): Connection(ConnectionPointId(e.node), meter_of(e.node), kw(e.rated_w))
+            for e in elements
+        },
+        consents=frozenset(f"consent-{e.name}" for e in elements),
+    )
+    assert isinstance(registration.body, AggregationRegistration)
+    decision = decide(registration.body, records, term(season))
+    season.utility.office.send(
+        decision, mode=Mode.REGISTRATION, verb=Verb.REPLY, about=AGGREGATION, reply_to=registration.id
+    )
+    _take(season, decision)
+
+
+def _take(season: Season, decision: RegistrationDecision) -> None:
+    """Both sides settle over the meters of the DERs that were accepted."""
+    accepted = {one.der for one in decision.decisions if one.accepted}
+    season.accepted = tuple(e for e in season.plan.offered if e.name in accepted)
+    meters = frozenset(meter_of(e.node) for e in season.accepted)
+    season.utility.books.meters = season.aggregator.books.meters = meters
+
+
+def _confirm(season: Season) -> None:
+    asked = max(event.asked_kw for event in season.plan.events)
+    deal = Confirmation(
+        confirmation=DEAL,
+        agreement=AgreementId(AGREEMENT),
+        service=Service.DIST_CAPACITY,
+        points=(season.point,),
+        aggregation=AGGREGATION,
+        contracted_kw=Kilowatts(Decimal(asked)),
+        term=term(season),
+        reservation_rate_per_kw_month=Decimal("6.00"),
+        utilisation_rate_per_kwh=Decimal("1.00"),
+        penalty_rate_per_kwh=Decimal("0.75"),
+        penalty_cap_fraction=Decimal("0.5"),
+        delivered_cap_fraction=Decimal(1),
+        notice_minutes=60,
+        max_calls=20,
+        max_duration_minutes=240,
+        baseline_method="high-5-of-10-multiplicative",
+        adjustment_cap_fraction=Decimal("0.2"),
+        tolerance_percent=Decimal("0.5"),
+        currency="EUR",
+        zone=season.feeder.zone,
+        confirm_deadline=season.clock.now + timedelta(days=2),
+        special_provisions=f"For {len(ders_of(season.accepted))} DERs as registered and decided.",
+    )
+    season.utility.office.send(deal, verb=Verb.CREATE, about=DEAL)
+    season.utility.books.note(deal)
+
+
+def _accept(season: Season) -> None:
+    mail = next(m for m in season.aggregator.inbox if isinstance(m.body, Confirmation))
+    answer = ConfirmationResponse(confirmation=DEAL, answer=ConfirmationAnswer.ACCEPTED)
+    season.aggregator.office.send(answer, verb=Verb.REPLY, about=DEAL, reply_to=mail.id)
+
+
+def _tell_limit(season: Season) -> None:
+    """One value a day: the limit holds all winter."""
+    window = Window(start=season.at(0), end=season.at(len(season.feeder.days) - 1, STEPS))
+    limit = IntervalSeries(
+        start=window.start,
+        step_seconds=86400,
+        unit=Unit.KW,
+        power_of_ten=0,
+        values=(season.plan.limit_kw,) * len(season.feeder.days),
+    )
+    season.utility.office.send(
+        SystemCondition(
+            condition="winter-limit",
+            kind=ConditionKind.LIMIT,
+            points=(season.point,),
+            window=window,
+            limit_kw=limit,
+        ),
+        about="winter-limit",
+    )

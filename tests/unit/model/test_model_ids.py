@@ -1,0 +1,129 @@
+"""Ids: what they look like, what they refuse, and that a fresh one sorts by time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intertie.model import ids
+
+NOW = datetime(2026, 1, 14, 22, 0, 0, 123000, tzinfo=UTC)
+
+
+def accepts(kind: Any, text: str) -> bool:
+    try:
+        msgspec.json.decode(json.dumps(text), type=kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("text", ["utility.example", "a", "a-b.c9", "x" * 63, "9lives.example"])
+def test_a_party_is_named_like_a_host(text: str) -> None:
+    assert accepts(ids.PartyName, text)
+    assert ids.party_id(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Utility.example",
+        "a..b",
+        ".a",
+        "a.",
+        "-a",
+        "a-",
+        "a b",
+        "a/b",
+        "x" * 64,
+        "a." * 60 + "a",
+        "ü.example",
+    ]
+    + [f"utility.example{end}" for end in ("\n", "\r", "\0", "\n\n")],
+)
+def test_what_is_no_party(text: str) -> None:
+    assert not accepts(ids.PartyName, text)
+    with pytest.raises(ValueError, match="not a party id"):
+        ids.party_id(text)
+
+
+@pytest.mark.parametrize("text", ["A", "F12-T7", "SUB-12/F12", "urn:x:1", "a@b", "x" * 128, "a.b"])
+def test_a_name(text: str) -> None:
+    assert accepts(ids.Name, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " a", "a b", "../a", "a/../b", "a..b", "/a", ".a", "x" * 129, "a\n", "a\nb", "a\0", "é", "-a"],
+)
+def test_what_is_no_name(text: str) -> None:
+    assert not accepts(ids.Name, text)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ids.PartyName,
+        ids.MessageRef,
+        ids.ParcelRef,
+        ids.ConversationRef,
+        ids.AgreementRef,
+        ids.ConfirmationRef,
+        ids.AggregationRef,
+        ids.DerRef,
+        ids.MeterRef,
+        ids.PointRef,
+        ids.InterfaceRef,
+        ids.DocumentRef,
+    ],
+)
+def test_no_id_holds_a_line_end(kind: Any) -> None:
+    """A dollar sign alone lets one pass in Python, and a log line could be forged with it."""
+    fresh = ids.new_uuid7(NOW)
+    good = next(text for text in (fresh, "DA", "bid") if accepts(kind, text))
+    assert not accepts(kind, good + "\n")
+
+
+@given(st.integers(0, 2**43).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)))
+def test_a_fresh_id_is_a_uuid7_and_knows_its_time(now: datetime) -> None:
+    value = ids.new_uuid7(now)
+    assert accepts(ids.MessageRef, value)
+    assert abs(ids.uuid7_time(value) - now) <= timedelta(milliseconds=1)
+
+
+def test_fresh_ids_differ_and_sort_by_time() -> None:
+    made = [ids.new_uuid7(NOW + timedelta(milliseconds=i)) for i in range(200)]
+    assert sorted(made) == made
+    assert len({ids.new_uuid7(NOW) for _ in range(1000)}) == 1000
+
+
+def test_message_and_parcel_ids() -> None:
+    assert ids.uuid7_time(ids.new_message_id(NOW)) == NOW
+    assert ids.uuid7_time(ids.new_parcel_id(NOW)) == NOW
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "019c1491-6980-4ed7-84bb-895c608099f6",  # version 4
+        "019c1491-6980-7ed7-c4bb-895c608099f6",  # another variant
+        "019C1491-6980-7ED7-84BB-895C608099F6",  # upper case: a second form of the same id
+        "019c149169807ed784bb895c608099f6",
+        "",
+    ],
+)
+def test_other_uuids_are_no_message_ids(text: str) -> None:
+    assert not accepts(ids.MessageRef, text)
+
+
+def test_texts_are_bounded() -> None:
+    assert accepts(ids.ShortText, "x" * 200) and not accepts(ids.ShortText, "x" * 201)
+    assert accepts(ids.Text, "ü" * 2000) and not accepts(ids.Text, "ü" * 2001)
+    assert accepts(Annotated[ids.InterfaceCode, msgspec.Meta(max_length=4)], "ET14")
