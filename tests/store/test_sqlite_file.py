@@ -210,7 +210,7 @@ def test_group_commits_the_sound_and_tells_the_others(path: Path) -> None:
     commits: list[str] = []
     db.exec_trace = lambda cursor, sql, bindings: commits.append(sql) or True
     writer = Writer(db)
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
     results: dict[int, object] = {}
 
     def call(number: int) -> None:
@@ -227,8 +227,9 @@ def test_group_commits_the_sound_and_tells_the_others(path: Path) -> None:
         except StoreError as error:
             results[number] = str(error)
 
-    blocker = threading.Thread(target=lambda: writer.run(lambda connection: gate.wait(10)))
+    blocker = threading.Thread(target=lambda: writer.run(lambda connection: begun.set() or gate.wait(10)))
     blocker.start()
+    assert begun.wait(10)
     callers = [threading.Thread(target=call, args=(n,)) for n in range(1, 6)]
     for caller in callers:
         caller.start()

@@ -30,7 +30,9 @@ def trust_of(case: dict[str, Any], sender: PublicKeys) -> TrustStore:
     for revoked in case["revoked"]:
         for chain in sender.signing.values():
             if f"{read_certificate(chain[0]).serial_number:x}" == revoked["serial"]:
-                trust = trust.with_revoked(chain[0], datetime.fromisoformat(revoked["since"].replace("Z", "+00:00")))
+                trust = trust.with_revoked(
+                    chain[0], datetime.fromisoformat(revoked["since"].replace("Z", "+00:00"))
+                )
     return trust
 
 
@@ -79,7 +81,9 @@ def test_case(path: Path) -> None:
 def independent() -> dict[str, tuple[str, str]]:
     """What vectors/verify_parcel.py prints: name -> (agrees?, verdict). Without this program in its path."""
     script = VECTORS / "verify_parcel.py"
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
     lines = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stdout + done.stderr
     found = {}
@@ -101,7 +105,9 @@ def test_the_independent_reader_can_disagree(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text(json.dumps(case | {"expect": "bad_frame"}), encoding="utf-8")
     script = VECTORS / "verify_parcel.py"
-    done = subprocess.run([sys.executable, str(script), str(wrong)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script), str(wrong)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1
     assert "DIFFER" in done.stdout
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from intertie.demo.gateways import DemoError
 from intertie.market.baseline import Reason
 from intertie.market.statement import Book, Call
 from intertie.market.terms import rule_of, terms_of
@@ -96,7 +97,7 @@ class Books:
     def confirmed(self) -> Confirmation:
         """The deal; every chapter after the first has one."""
         if self.deal is None:
-            raise LookupError("no deal yet")
+            raise DemoError("no deal is confirmed yet")
         return self.deal
 
     def revised(self, first: date, last: date) -> list[Revised]:

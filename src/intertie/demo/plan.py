@@ -26,7 +26,7 @@ FORECAST_MARGIN = 1.02
 NEAR_KW = 3
 # The deal begins with the second week; baselines ask for ten days of the same type before an event.
 DEAL_STARTS, FIRST_EVENT, DAYS_BEFORE = 7, 14, 10
-# How many heat pumps and chargers join, besides all batteries and the PV beside the first of them.
+# How many heat pumps and chargers join, besides all batteries, and how many of the PV beside them.
 HEAT_PUMPS, CHARGERS, PV = 13, 8, 4
 TECHNOLOGIES = {"storage": "battery", "heat_pump": "heat_pump", "charger": "ev_charger", "pv": "pv"}
 
@@ -87,11 +87,11 @@ def make_plan(feeder: Feeder) -> Plan:
 
 
 def choose_portfolio(feeder: Feeder) -> tuple[Element, ...]:
-    """All batteries, the PV beside the first of them, and most heat pumps and chargers."""
-    batteries = feeder.of_kind("storage")
-    beside = {battery.node for battery in batteries}
+    """All batteries, most heat pumps and chargers, and the PV that stands beside one of these."""
+    loads = [*feeder.of_kind("heat_pump")[:HEAT_PUMPS], *feeder.of_kind("charger")[:CHARGERS]]
+    beside = {load.node for load in loads}
     pv = [e for e in feeder.of_kind("pv") if e.node in beside][:PV]
-    return (*batteries, *pv, *feeder.of_kind("heat_pump")[:HEAT_PUMPS], *feeder.of_kind("charger")[:CHARGERS])
+    return (*feeder.of_kind("storage"), *pv, *loads)
 
 
 def choose_events(days: Sequence[date], net: Watts) -> tuple[int, tuple[PlannedEvent, ...]]:

@@ -22,7 +22,7 @@ from intertie.model.quantity import Kilowatts, Unit
 AGGREGATION = AggregationId("winter-2026")
 DEAL = ConfirmationId("capacity-2026-01")
 
-Action = Callable[[], None]
+Action = Callable[[], object]
 
 
 class Entry(NamedTuple):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from functools import partial
+
 from intertie.demo.feeder import STEPS
 from intertie.demo.gateways import OLD_AGREEMENT
 from intertie.demo.plan import Fate, offer_watts
@@ -20,13 +23,13 @@ MORNING = 24  # 06:00
 def plan(season: Season) -> None:
     """One morning per day, and one after the last; a first declaration by mistake under last year's agreement."""
     season.plan_action(
-        season.at(0, 0, -720), "a declaration under an agreement that is over", lambda: _mistake(season)
+        season.at(0, 0, -720), "a declaration under an agreement that is over", partial(_mistake, season)
     )
-    season.plan_action(season.at(0, 0, -700), "the first declaration", lambda: _declare(season, 0))
+    season.plan_action(season.at(0, 0, -700), "the first declaration", partial(_declare, season, 0))
     for day in range(len(season.feeder.days) + 1):
         text = str(season.feeder.days[day]) if day < len(season.feeder.days) else "the morning after"
         at = season.at(day, MORNING) if day < len(season.feeder.days) else season.at(day - 1, STEPS + MORNING)
-        season.plan_action(at, text, lambda day=day: _morning(season, day))
+        season.plan_action(at, text, partial(_morning, season, day))
 
 
 def _morning(season: Season, day: int) -> None:
@@ -50,7 +53,7 @@ def declaration(
         revision=revision,
         up_kw=series(start, Unit.KW, offer_watts(season.feeder, working, day)),
         down_kw=series(start, Unit.KW, [0] * STEPS),
-        reserve_percent=Percent(10),
+        reserve_percent=Percent(Decimal(10)),
         availability_minutes=120,
         notice_minutes=60,
     )

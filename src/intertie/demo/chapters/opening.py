@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from intertie.demo.feeder import STEPS, Element
 from intertie.demo.gateways import AGREEMENT
@@ -50,7 +51,7 @@ def plan(season: Season) -> None:
         ("the utility tells the limit of the winter", _tell_limit),
     )
     for hour, (text, act) in enumerate(steps):
-        season.plan_action(first + timedelta(hours=hour), text, lambda act=act: act(season))
+        season.plan_action(first + timedelta(hours=hour), text, partial(act, season))
 
 
 def term(season: Season) -> Window:

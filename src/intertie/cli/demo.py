@@ -1,0 +1,57 @@
+"""`intertie demo`: two gateways do a season of business on this machine, on real load data."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from intertie.cli._shared import Json, print_json
+from intertie.demo.play import Played, played
+from intertie.demo.screen import progress, show
+
+
+def demo(
+    *,
+    json: Json = False,
+    keep: Annotated[
+        Path | None,
+        Parameter(
+            help="Leave both gateways' directories and trust-root.pem here (default: a temporary folder)."
+        ),
+    ] = None,
+    serve: Annotated[bool, Parameter(help="Leave both gateways running until Ctrl-C.")] = False,
+    feeder: Annotated[
+        Path | None, Parameter(help="Folder with the load data (default: examples/feeder of the source).")
+    ] = None,
+) -> int:
+    """Play a season between a distribution utility and an aggregator: two gateway processes, real parcels over mutual
+    TLS, 77 winter days of a real feeder. Ends with 0 only if everything is receipted and both journals verify.
+    """
+    screen = Console(stderr=json)
+    with progress(screen) as tell, played(feeder, keep, tell) as result:
+        tell("done", 1, 1)
+        if json:
+            print_json(result.summary._asdict())
+        _after(screen, result, quiet=json, serve=serve)
+    return 0 if result.summary.good else 1
+
+
+def _after(screen: Console, result: Played, *, quiet: bool, serve: bool) -> None:
+    if not quiet:
+        show(screen, result.summary, result.picture)
+        screen.print(f"Directories: {result.root} (trust root: trust-root.pem in it)", soft_wrap=True)
+    if serve:
+        screen.print(
+            f"Both gateways go on serving. Try: intertie inbox --dir {result.root / 'utility'}\nCtrl-C ends them.",
+            soft_wrap=True,
+        )
+        sys.stdout.flush()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            screen.print("Stopping both gateways.")

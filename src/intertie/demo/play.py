@@ -1,0 +1,84 @@
+"""The whole demo: two gateways are made and started, the season is played, and what is left is read back and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from intertie.demo.chapters import billing, daily, dispatch, opening, outages
+from intertie.demo.feeder import read_feeder
+from intertie.demo.gateways import (
+    AGGREGATOR,
+    SEASON_OPENS,
+    UTILITY,
+    SeasonClock,
+    make_directories,
+    serving,
+)
+from intertie.demo.plan import make_plan
+from intertie.demo.season import Desk, Entry, Season
+from intertie.demo.staff import Office
+from intertie.demo.summary import Picture, Summary, picture_of, summarise
+from intertie.model.errors import SettingsError
+
+# examples/feeder of the source tree that this file is in.
+FEEDER = Path(__file__).resolve().parents[3] / "examples" / "feeder"
+
+Tell = Callable[[str, int, int], None]
+
+
+class Played(NamedTuple):
+    """What a season came to."""
+
+    summary: Summary
+    picture: Picture
+    root: Path
+
+
+@contextlib.contextmanager
+def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterator[Played]:
+    """Play the season; inside the block both gateways are still serving. Raises IntertieError when it cannot go on.
+
+    Both directories stay: in `keep` (made, or empty), else in a new folder for temporary files.
+    """
+    began = time.monotonic()
+    tell("reading the feeder", 0, 1)
+    feeder = read_feeder(feeder_folder or FEEDER)
+    plan = make_plan(feeder)
+    root = _root(keep)
+    clock = SeasonClock(root / "clock.txt", SEASON_OPENS)
+    tell("making two gateways", 0, 1)
+    make_directories(root)
+    with serving(root) as processes, contextlib.ExitStack() as stack:
+        desks = []
+        for who in (UTILITY, AGGREGATOR):
+            office = Office(root, who, clock)
+            stack.callback(office.close)
+            desks.append(Desk(office, feeder.zone))
+        utility, aggregator = desks
+        season = Season(
+            feeder, plan, clock, utility, aggregator, lambda: all(p.poll() is None for p in processes)
+        )
+        for chapter in (opening, daily, outages, dispatch, billing):
+            chapter.plan(season)
+        season.play(lambda entry, done, total: tell(_line(season, entry), done, total))
+        tell("reading both journals back", 1, 1)
+        summary = summarise(season, root, lambda: time.monotonic() - began)
+        yield Played(summary, picture_of(season), root)
+
+
+def _line(season: Season, entry: Entry) -> str:
+    return f"{season.utility.books.local_day(entry.at)}  {entry.text}"
+
+
+def _root(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="intertie-demo-"))
+    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise SettingsError(f"{keep} is there already and not empty", do="Name a new directory with --keep.")
+    keep.mkdir(parents=True, exist_ok=True)
+    return keep.resolve()

@@ -1,0 +1,108 @@
+"""The season for people: a line of progress while it runs, one screen at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import plotext
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from intertie.demo.play import Tell
+from intertie.demo.summary import Json, Picture, Summary
+
+WIDTH, HEIGHT = 100, 18
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Tell]:
+    """A bar with what happens now; on something that is no terminal, nothing until the end."""
+    bar = Progress(
+        TextColumn("{task.description}", justify="left"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("")
+
+        def tell(text: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{text[:70]:<70}", completed=done, total=total)
+
+        yield tell
+
+
+def show(console: Console, summary: Summary, picture: Picture) -> None:
+    """The one screen."""
+    console.print(_flows(summary), _events(summary), _refused(summary), _invoice(summary.invoice))
+    console.print(Text.from_ansi(plot(picture, color=console.is_terminal)))
+    console.print(
+        f"Paid: {summary.paid}. Receipts: {summary.receipts}, messages without one: {summary.unreceipted}."
+    )
+    journals = "verify" if summary.journals_verified else "DO NOT VERIFY"
+    console.print(f"Both journals {journals}. The season took {summary.seconds:g} s.")
+    console.print(f"Evidence of the invoice: {summary.evidence}", soft_wrap=True)
+
+
+def plot(picture: Picture, *, color: bool) -> str:
+    """The peak day at the transformer, drawn with characters."""
+    hours = [i / 4 for i in range(len(picture.before))]
+    plotext.clear_figure()
+    plotext.plotsize(WIDTH, HEIGHT)
+    plotext.plot(hours, picture.before, label="before", marker="dot")
+    plotext.plot(hours, picture.after, label="after", marker="hd")
+    plotext.horizontal_line(picture.limit)
+    plotext.xticks(list(range(0, 25, 3)))
+    plotext.title(f"Transformer on {picture.day}, kW; limit {picture.limit:g} kW")
+    if not color:
+        plotext.clear_color()
+    return str(plotext.build())
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    for column in columns:
+        right = column in ("messages", "asked kW", "delivered kW", "quantity", "rate", "amount")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _flows(summary: Summary) -> Table:
+    table = _table("Messages taken, by flow and direction", "flow", "direction", "messages")
+    for name, count in summary.flows.items():
+        category, _, direction = name.rpartition(" ")
+        table.add_row(category.replace("_", "/"), direction.replace(">", " > "), str(count))
+    return table
+
+
+def _events(summary: Summary) -> Table:
+    method = next((event["baseline"] for event in summary.events if event["baseline"]), "")
+    title = f"Dispatches; baseline: {method}"
+    table = _table(title, "dispatch", "hours", "answer", "asked kW", "delivered kW", "factor")
+    for event in summary.events:
+        cells = (event[key] for key in ("dispatch", "hours", "answer", "asked_kw", "delivered_kw", "factor"))
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+    return table
+
+
+def _refused(summary: Summary) -> Table:
+    table = _table("Refused and disputed", "what", "which", "reason")
+    for one in summary.refused:
+        table.add_row(one["what"], one.get("document") or one["id"], one["reason"])
+    return table
+
+
+def _invoice(invoice: Json) -> Table:
+    title = (
+        f"Invoice {invoice['invoice']} ({invoice['period']}), corrects {invoice['corrects']} "
+        f"of {invoice['disputed_total']} {invoice['currency']}"
+    )
+    table = _table(title, "code", "text", "quantity", "unit", "rate", "amount")
+    for line in invoice["lines"]:
+        table.add_row(*(line[key] for key in ("code", "text", "quantity", "unit", "rate", "amount")))
+    table.add_row("", "total", "", "", "", f"{invoice['total']} {invoice['currency']}", style="bold")
+    return table

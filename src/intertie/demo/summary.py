@@ -1,0 +1,266 @@
+"""What the season came to, read back from the two stores: the object that `intertie demo --json` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from intertie.demo.feeder import STEPS
+from intertie.demo.plan import Fate
+from intertie.demo.season import Season
+from intertie.demo.staff import Office
+from intertie.exchange.outbound import DELIVERED, State
+from intertie.gateway.export_evidence import export
+from intertie.gateway.ports import MessageRow
+from intertie.gateway.verify_journal import verify_journal
+from intertie.market.terms import rule_of
+from intertie.model.aggregation import RegistrationDecision
+from intertie.model.billing import Dispute, Invoice, RemittanceAdvice
+from intertie.model.dispatch import DispatchResponse
+from intertie.model.documents import read_message
+from intertie.model.errors import EvidenceError
+from intertie.model.message import read_envelope
+from intertie.model.record import Record
+from intertie.model.settlement import EventPerformance, PerformanceStatement
+
+Json = dict[str, Any]
+
+
+class Summary(NamedTuple):
+    """The keys of the object, in their order."""
+
+    flows: dict[str, int]
+    receipts: int
+    unreceipted: int
+    refused: list[Json]
+    events: list[Json]
+    invoice: Json
+    paid: str
+    journals_verified: bool
+    evidence: str
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Every message has its receipt and both journals verify."""
+        return self.unreceipted == 0 and self.journals_verified
+
+
+class Picture(NamedTuple):
+    """The peak day at the transformer, in kW: what would have been, what was, and the limit."""
+
+    day: str
+    before: list[float]
+    after: list[float]
+    limit: float
+
+
+class _Said(NamedTuple):
+    """A message that one side sent, with its body."""
+
+    office: Office
+    row: MessageRow
+    body: Record
+
+
+def summarise(season: Season, root: Path, seconds: Callable[[], float]) -> Summary:
+    """Everything from the stores of both sides; writes the evidence file of the invoice that was paid."""
+    said = [
+        _Said(o, row, read_message(row.body)[1])
+        for o in _offices(season)
+        for row in o.all_messages(outgoing=True)
+    ]
+    invoice = _last_invoice(said)
+    evidence = root / f"{getattr(invoice.body, 'invoice', 'invoice')}.evidence.json"
+    evidence.write_bytes(export(invoice.office.gateway, invoice.row.id))
+    return Summary(
+        flows=_flows(said),
+        receipts=sum(_receipts(office, said) for office in _offices(season)),
+        unreceipted=sum(not _receipted(one.office, one.row) for one in said),
+        refused=_refused(said),
+        events=_events(season, said),
+        invoice=_invoice(season, invoice, said),
+        paid=_paid(season, said),
+        journals_verified=all(_verifies(office) for office in _offices(season)),
+        evidence=str(evidence),
+        seconds=round(seconds(), 1),
+    )
+
+
+def picture_of(season: Season) -> Picture:
+    """The event day with the highest load of those that were followed."""
+    net = season.feeder.net()
+    followed = [e for e in season.plan.events if e.fate is Fate.ACCEPTED]
+    peak = max(followed, key=lambda e: int(net[e.day].max()))
+    after = season.world.transformer_watts(peak.day)
+    assert len(after) == STEPS
+    return Picture(
+        day=str(season.feeder.days[peak.day]),
+        before=[int(w) / 1000 for w in net[peak.day]],
+        after=[w / 1000 for w in after],
+        limit=float(season.plan.limit_kw),
+    )
+
+
+def _offices(season: Season) -> tuple[Office, Office]:
+    return season.utility.office, season.aggregator.office
+
+
+def _flows(said: list[_Said]) -> dict[str, int]:
+    """Messages that were taken, by category and direction."""
+    counts: Counter[str] = Counter()
+    for one in said:
+        if one.row.state in DELIVERED:
+            gateway, partner = one.office.gateway, one.office.gateway.partners.find(one.row.recipient)
+            assert partner is not None
+            flow = gateway.catalogue.admit(
+                read_envelope(one.row.body).header, gateway.party.roles, partner.roles
+            )
+            counts[f"{flow.category} {one.office.who.short}>{one.office.partner.short}"] += 1
+    return dict(sorted(counts.items()))
+
+
+def _receipts(office: Office, said: list[_Said]) -> int:
+    """Parcels of this side whose receipt is in its store."""
+    parcels = {one.row.parcel for one in said if one.office is office and one.row.parcel is not None}
+    found = [office.store.parcel(parcel, outgoing=True) for parcel in parcels]
+    return sum(1 for parcel in found if parcel is not None and parcel.receipt is not None)
+
+
+def _receipted(office: Office, row: MessageRow) -> bool:
+    """Whether the partner's signed receipt says what became of the message."""
+    if row.parcel is None or row.state not in DELIVERED | {State.REFUSED}:
+        return False
+    parcel = office.store.parcel(row.parcel, outgoing=True)
+    return parcel is not None and parcel.receipt is not None
+
+
+def _refused(said: list[_Said]) -> list[Json]:
+    """Refusals of all kinds, with the reason: of messages, of DERs, of dispatches."""
+    found: list[Json] = []
+    for one in said:
+        if one.row.state is State.REFUSED:
+            found.append(
+                {
+                    "what": "message",
+                    "id": one.row.id,
+                    "document": one.row.document,
+                    "from": one.office.who.short,
+                    "reason": one.row.detail,
+                }
+            )
+        if isinstance(one.body, RegistrationDecision):
+            found += [
+                {
+                    "what": "der",
+                    "id": decision.der,
+                    "from": "aggregator",
+                    "reason": f"{decision.reason}: {decision.detail}",
+                }
+                for decision in one.body.decisions
+                if not decision.accepted
+            ]
+        if isinstance(one.body, DispatchResponse) and one.body.answer == "refused":
+            reason = f"{one.body.reason}: {one.body.text}"
+            found.append({"what": "dispatch", "id": one.body.dispatch, "from": "utility", "reason": reason})
+        if isinstance(one.body, Dispute):
+            found += [
+                {
+                    "what": "invoice line",
+                    "id": f"{one.body.invoice}/{line.line}",
+                    "from": "aggregator",
+                    "reason": f"{line.text}: claimed {line.claimed}, expected {line.expected}"
+                    + "".join(f"; {i.input}: {i.theirs} / {i.ours}" for i in line.inputs),
+                }
+                for line in one.body.lines
+            ]
+    return found
+
+
+def _events(season: Season, said: list[_Said]) -> list[Json]:
+    """Every dispatch with what was asked and delivered, in kW over its window."""
+    settled: dict[str, EventPerformance] = {}
+    for one in said:
+        if isinstance(one.body, PerformanceStatement):
+            settled |= {event.dispatch: event for event in one.body.events}
+    books = season.utility.books
+    method = rule_of(books.confirmed()).text()
+    found: list[Json] = []
+    for call in books.instructions():
+        event = settled.get(call.dispatch)
+        hours = call.window.hours
+        asked = call.target_kw.total() / len(call.target_kw.values)
+        delivered = event.delivered_kwh.total() / hours if event else Decimal(0)
+        found.append(
+            {
+                "dispatch": call.dispatch,
+                "start": call.window.start.isoformat(),
+                "hours": str(hours),
+                "answer": books.answer(call.dispatch),
+                "asked_kw": str(round(asked, 1)),
+                "delivered_kw": str(round(delivered, 1)) if event else None,
+                "factor": str(event.performance_factor) if event else None,
+                "baseline": method if event else None,
+                "adjustment": str(event.adjustment_factor) if event else None,
+                "days_used": [str(day) for day in event.days_used] if event else [],
+                "days_excluded": [f"{one.day} {one.reason}" for one in event.days_excluded] if event else [],
+            }
+        )
+    return found
+
+
+def _last_invoice(said: list[_Said]) -> _Said:
+    """The invoice that replaced a disputed one."""
+    return next(one for one in said if isinstance(one.body, Invoice) and one.body.corrects is not None)
+
+
+def _invoice(season: Season, one: _Said, said: list[_Said]) -> Json:
+    assert isinstance(one.body, Invoice)
+    invoice = one.body
+    before = next(o.body for o in said if isinstance(o.body, Invoice) and o.body.invoice == invoice.corrects)
+    assert isinstance(before, Invoice)
+    return {
+        "invoice": invoice.invoice,
+        "from": one.office.who.short,
+        "period": f"{season.utility.books.local_day(invoice.period.start)} to "
+        f"{season.utility.books.local_day(invoice.period.end)}",
+        "corrects": invoice.corrects,
+        "disputed_total": str(before.total.amount),
+        "lines": [
+            {
+                "line": line.line,
+                "code": line.code.value,
+                "text": line.text,
+                "quantity": str(line.quantity),
+                "unit": line.unit,
+                "rate": str(line.rate),
+                "amount": str(line.amount),
+            }
+            for line in invoice.lines
+        ],
+        "total": str(invoice.total.amount),
+        "currency": invoice.total.currency,
+        "rounding": invoice.rounding,
+        "baseline": rule_of(season.utility.books.confirmed()).text(),
+    }
+
+
+def _paid(season: Season, said: list[_Said]) -> str:
+    """All that the utility paid the aggregator."""
+    paid = [
+        one.body.total
+        for one in said
+        if isinstance(one.body, RemittanceAdvice) and one.office is season.utility.office
+    ]
+    return str(sum(paid[1:], paid[0])) if paid else "nothing"
+
+
+def _verifies(office: Office) -> bool:
+    try:
+        verify_journal(office.store)
+    except EvidenceError:
+        return False
+    return True
