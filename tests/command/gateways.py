@@ -87,10 +87,11 @@ def make_pair(base: Path) -> tuple[Path, Path]:
 def served(directory: Path, ending: int = signal.SIGTERM) -> Iterator[subprocess.Popen[bytes]]:
     """A gateway that serves, once it says that it listens."""
     log = directory / "serve.log"
+    begun = log.stat().st_size if log.exists() else 0
     with log.open("ab") as out:
         process = subprocess.Popen([*PROGRAM, "serve", "--dir", str(directory)], stderr=out)
     try:
-        wait_for_line(log, '"listening"', process)
+        wait_for_line(log, begun, '"listening"', process)
         yield process
     finally:
         if process.poll() is None:
@@ -98,9 +99,9 @@ def served(directory: Path, ending: int = signal.SIGTERM) -> Iterator[subprocess
         process.wait(30)
 
 
-def wait_for_line(log: Path, text: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for_line(log: Path, begun: int, text: str, process: subprocess.Popen[bytes]) -> None:
     for _ in range(1200):
-        if text in log.read_text(encoding="utf-8"):
+        if text in log.read_bytes()[begun:].decode():
             return
         assert process.poll() is None, log.read_text(encoding="utf-8")
         try:

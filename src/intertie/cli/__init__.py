@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import intertie
 from intertie.cli import evidence, interfaces, journal, message, partner
+from intertie.cli.demo import demo
 from intertie.cli.doctor import doctor
 from intertie.cli.example import example
 from intertie.cli.inbox import inbox
@@ -28,7 +29,7 @@ app = App(
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
-for command in (init, serve, send, inbox, outbox, doctor, example):
+for command in (init, serve, send, inbox, outbox, doctor, example, demo):
     app.command(command)
 for part in (partner, message, evidence, journal, interfaces):
     app.command(part.app)

@@ -14,7 +14,8 @@ from rich.text import Text
 from intertie.demo.play import Tell
 from intertie.demo.summary import Json, Picture, Summary
 
-WIDTH, HEIGHT = 100, 18
+# Fits a terminal of the old size.
+WIDTH, HEIGHT = 80, 20
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def progress(console: Console) -> Iterator[Tell]:
 def show(console: Console, summary: Summary, picture: Picture) -> None:
     """The one screen."""
     console.print(_flows(summary), _events(summary), _refused(summary), _invoice(summary.invoice))
-    console.print(Text.from_ansi(plot(picture, color=console.is_terminal)))
+    console.print(plot(picture))
     console.print(
         f"Paid: {summary.paid}. Receipts: {summary.receipts}, messages without one: {summary.unreceipted}."
     )
@@ -48,19 +49,25 @@ def show(console: Console, summary: Summary, picture: Picture) -> None:
     console.print(f"Evidence of the invoice: {summary.evidence}", soft_wrap=True)
 
 
-def plot(picture: Picture, *, color: bool) -> str:
-    """The peak day at the transformer, drawn with characters."""
+def plot(picture: Picture) -> Text:
+    """The peak day at the transformer, drawn with characters: what was lies over what would have been."""
     hours = [i / 4 for i in range(len(picture.before))]
-    plotext.clear_figure()
-    plotext.plotsize(WIDTH, HEIGHT)
-    plotext.plot(hours, picture.before, label="before", marker="dot")
-    plotext.plot(hours, picture.after, label="after", marker="hd")
-    plotext.horizontal_line(picture.limit)
-    plotext.xticks(list(range(0, 25, 3)))
-    plotext.title(f"Transformer on {picture.day}, kW; limit {picture.limit:g} kW")
-    if not color:
-        plotext.clear_color()
-    return str(plotext.build())
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(WIDTH, HEIGHT)
+    figure.theme("simple")
+    for label, values, marker in (
+        ("without dispatch", picture.before, "dot"),
+        ("as it was", picture.after, "hd"),
+    ):
+        curve = figure.signal(hours, values, marker=marker)
+        curve.lines(True)
+        curve.label(label)
+        figure.draw(curve)
+    figure.line(picture.limit)
+    figure.ruler("x").ticks(list(range(0, 25, 3)))
+    figure.title(f"Transformer on {picture.day}, kW by hour; limit {picture.limit:g} kW")
+    return Text.from_ansi(str(figure.build()), no_wrap=True)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import World
+from seal_world import World
 from jwcrypto import jwk, jws
 
 from intertie.model.errors import Code, Refused

@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 
 import msgspec
 import pytest
-from conftest import World
+from seal_world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from conftest import World
+from seal_world import World
 
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import MessageId
@@ -60,7 +60,7 @@ def test_only_the_writer(world: World) -> None:
     with pytest.raises(Refused) as refused:
         verify_receipt(raw, writer=world.util.public(), trust=world.trust, now=world.now)
     assert refused.value.code is Code.CERTIFICATE_NOT_SENDER
-    with pytest.raises(Refused, match="says it is utility.example's"):
+    with pytest.raises(Refused, match=r"says it is utility\.example's"):
         verify_receipt(raw, writer=world.agg.public(), trust=world.trust, now=world.now)
 
 
