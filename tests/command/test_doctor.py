@@ -71,7 +71,7 @@ def test_certificates_that_have_ended_and_that_end_soon(tmp_path: Path, capsys: 
 
 def test_settings_that_are_wrong(gateway: Path, capsys: Capsys) -> None:
     (gateway / "intertie.toml").write_text("[party]\nid = 3\n")
-    [(check, what, do)] = findings(capsys, gateway, "fail")
+    [(check, _, do)] = findings(capsys, gateway, "fail")
     assert check == "settings"
     assert do
 

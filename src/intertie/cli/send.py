@@ -73,7 +73,7 @@ def _life(hint: object, tokens: Sequence[Token]) -> timedelta | datetime:
 
 
 def send(
-    files: Annotated[list[Path], Parameter(negative=())],
+    files: Annotated[list[Path], Parameter(negative=(), allow_leading_hyphen=True)],
     /,
     *,
     to: Annotated[PartyOption | None, Parameter(help="The partner.")] = None,
@@ -141,7 +141,8 @@ def _split(path: Path, raw: bytes, said: Given) -> tuple[Given, bytes]:
             return file.header, bytes(file.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
-            f"{path} is no message: {error}", do="docs/schemas shows every document."
+            f"{path} is no message: {error}",
+            do="`intertie example` lists the documents and prints a body of each.",
         ) from error
     return said, raw
 
@@ -177,7 +178,7 @@ def _body(path: Path, document: DocumentName | None, raw: bytes) -> tuple[Record
         return msgspec.json.decode(raw, type=DOCUMENTS[document].type), document
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
-            f"{path} is no {document}: {error}", do=f"See docs/schemas/{document}.json."
+            f"{path} is no {document}: {error}", do=f"`intertie example {document}` prints one."
         ) from error
 
 

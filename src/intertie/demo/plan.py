@@ -15,7 +15,7 @@ from typing import NamedTuple
 from intertie.demo.feeder import STEPS, Element, Feeder, Watts
 from intertie.model.errors import SettingsError
 
-# The evening in which the limit is watched: 17:00 to 22:00.
+# The evening in which the limit holds: 17:00 to 22:00.
 EVENING = range(68, 88)
 # Peak evenings above the limit that the season should have.
 PEAKS = 7

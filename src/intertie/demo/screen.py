@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from intertie.demo.plan import EVENING
 from intertie.demo.play import Tell
 from intertie.demo.summary import Json, Picture, Summary
 
@@ -39,7 +40,10 @@ def progress(console: Console) -> Iterator[Tell]:
 
 def show(console: Console, summary: Summary, picture: Picture) -> None:
     """The one screen."""
-    console.print(_flows(summary), _events(summary), _refused(summary), _invoice(summary.invoice))
+    for table in (_flows(summary), _events(summary), _refused(summary), _invoice(summary.invoice)):
+        console.print(table.title, style="bold")  # above the table, at the full width
+        table.title = None
+        console.print(table)
     console.print(plot(picture))
     console.print(
         f"Paid: {summary.paid}. Receipts: {summary.receipts}, messages without one: {summary.unreceipted}."
@@ -64,14 +68,17 @@ def plot(picture: Picture) -> Text:
         curve.lines(True)
         curve.label(label)
         figure.draw(curve)
-    figure.line(picture.limit)
+    limit = figure.signal([EVENING.start / 4, EVENING.stop / 4], [picture.limit] * 2, marker="─")
+    limit.lines(True)
+    limit.label("limit")
+    figure.draw(limit)
     figure.ruler("x").ticks(list(range(0, 25, 3)))
-    figure.title(f"Transformer on {picture.day}, kW by hour; limit {picture.limit:g} kW")
+    figure.title(f"Transformer on {picture.day}, kW by hour; evening limit {picture.limit:g} kW")
     return Text.from_ansi(str(figure.build()), no_wrap=True)
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    table = Table(title=title, header_style="bold", pad_edge=False)
     for column in columns:
         right = column in ("messages", "asked kW", "delivered kW", "quantity", "rate", "amount")
         table.add_column(column, justify="right" if right else "left", overflow="fold")

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from intertie.demo.books import Books
 from intertie.demo.feeder import STEP_SECONDS, STEPS, Element, Feeder
-from intertie.demo.gateways import SeasonClock
+from intertie.demo.gateways import DemoError, SeasonClock
 from intertie.demo.plan import Plan
 from intertie.demo.staff import Mail, Office, settle
 from intertie.demo.world import World
-from intertie.model.ids import AggregationId, ConfirmationId, ConnectionPointId, DerId, MeterId
+from intertie.model.ids import AggregationId, ConfirmationId, ConnectionPointId, DerId, MessageId, MeterId
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.message import utc
 from intertie.model.quantity import Kilowatts, Unit
+from intertie.model.record import Record
 
 AGGREGATION = AggregationId("winter-2026")
 DEAL = ConfirmationId("capacity-2026-01")
 
 Action = Callable[[], object]
+Body = TypeVar("Body", bound=Record)
 
 
 class Entry(NamedTuple):
@@ -49,6 +51,15 @@ class Desk:
             self.books.note(mail.body)
         self.inbox += new
         return new
+
+    def newest(self, kind: type[Body], field: str = "", begins: str = "") -> tuple[MessageId, Body]:
+        """The last document of a kind that came in, or the last whose `field` begins so; DemoError if none did."""
+        for mail in reversed(self.inbox):
+            if isinstance(mail.body, kind) and (
+                not field or str(getattr(mail.body, field)).startswith(begins)
+            ):
+                return mail.id, mail.body
+        raise DemoError(f"{self.office.who.short} waits for {kind.__name__} {begins}".rstrip())
 
 
 class Season:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from intertie.demo.feeder import STEPS
-from intertie.demo.plan import Fate
+from intertie.demo.plan import EVENING, Fate
 from intertie.demo.season import Season
 from intertie.demo.staff import Office
 from intertie.exchange.outbound import DELIVERED, State
@@ -55,7 +55,7 @@ class Picture(NamedTuple):
     day: str
     before: list[float]
     after: list[float]
-    limit: float
+    limit: float  # from 17:00 to 22:00
 
 
 class _Said(NamedTuple):
@@ -94,7 +94,7 @@ def picture_of(season: Season) -> Picture:
     """The event day with the highest load of those that were followed."""
     net = season.feeder.net()
     followed = [e for e in season.plan.events if e.fate is Fate.ACCEPTED]
-    peak = max(followed, key=lambda e: int(net[e.day].max()))
+    peak = max(followed, key=lambda e: int(net[e.day][EVENING.start : EVENING.stop].max()))
     after = season.world.transformer_watts(peak.day)
     assert len(after) == STEPS
     return Picture(

@@ -139,7 +139,9 @@ def parse_settings(text: str, name: str = FILE) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{name} is not TOML: {error}", do="Mend the line it names.") from error
     except (msgspec.ValidationError, RecursionError) as error:
-        raise SettingsError(f"{name}: {error}", do=f"docs/settings.md lists what {FILE} may hold.") from error
+        raise SettingsError(
+            f"{name}: {error}", do=f"The {FILE} that `intertie init` writes shows every setting."
+        ) from error
 
 
 TEMPLATE = """\

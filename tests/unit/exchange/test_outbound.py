@@ -43,7 +43,7 @@ def test_values_are_what_the_wire_and_the_tables_say() -> None:
     ]
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(State, Event))
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))
 def test_every_pair_has_a_state_or_a_named_error(state: State, event: Event) -> None:
     if (state, event) in TABLE:
         assert step(state, event) is TABLE[state, event]
@@ -58,7 +58,7 @@ def test_every_pair_has_a_state_or_a_named_error(state: State, event: Event) -> 
     assert (caught.value.state, caught.value.event) == (state, event)
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(ParcelState, ParcelEvent))
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(ParcelState, ParcelEvent)))
 def test_the_table_of_parcels_is_total(state: ParcelState, event: ParcelEvent) -> None:
     assert step_parcel(state, event) is PARCEL_TABLE[state, event]
 

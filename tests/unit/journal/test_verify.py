@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.journal.checkpoint import Head, check_head
+from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind, entry_bytes, entry_leaf
 from intertie.journal.growth import grow
 from intertie.journal.proof import check_entry, check_growth, prove_entry, prove_growth
@@ -134,10 +134,3 @@ def test_no_proof_of_what_is_not_there(index: int) -> None:
         prove_entry(leaves, index)
     with pytest.raises(EvidenceError):
         prove_growth(leaves, index + 1 if index > 0 else index)
-
-
-def test_a_head_has_a_size_and_a_root() -> None:
-    assert check_head(3, b"\1" * 32, 4) == Head(3, b"\1" * 32)
-    for size, value in [(-1, b"\1" * 32), (1, b""), (1, b"\1" * 33)]:
-        with pytest.raises(EvidenceError, match="step 4"):
-            check_head(size, value, 4)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from seal_world import World
 from jwcrypto import jwk, jws
+from seal_world import World
 
 from intertie.model.errors import Code, Refused
 from intertie.seal.algorithms import SIGNATURE_ALGORITHMS

@@ -7,9 +7,9 @@ from datetime import timedelta, timezone
 
 import msgspec
 import pytest
-from seal_world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seal_world import World
 
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import party_id

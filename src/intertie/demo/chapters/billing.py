@@ -3,17 +3,14 @@ estimate, the utility holds the true reading, disputes the lines, and the aggreg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from intertie.demo.chapters.daily import estimated_node, true_reading
-from intertie.demo.gateways import DemoError
 from intertie.demo.plan import DEAL_STARTS, Fate
 from intertie.demo.season import DEAL, Desk, Season
-from intertie.demo.staff import Mail
 from intertie.market.compare import Candidate, differing_inputs, disputed_lines
 from intertie.market.payment import Line
 from intertie.market.statement import invoice_of, settle
@@ -34,14 +31,11 @@ from intertie.model.ids import MeterId
 from intertie.model.message import Verb
 from intertie.model.metering import MeterReadingSet, MeterRequest, RequestReason
 from intertie.model.quantity import Money, to_cents
-from intertie.model.record import Record
 from intertie.model.settlement import PerformanceStatement
 
 PAID_WITHIN = timedelta(days=30)
 METER_FEE = Decimal("0.35")  # what the utility charges for the data of one meter and month
 NINE, NOON, THREE = 36, 48, 60
-
-Body = TypeVar("Body", bound=Record)
 
 
 class Month(NamedTuple):
@@ -124,14 +118,6 @@ def run(desk: Desk, month: Month, older: int | None = None) -> tuple[Performance
     )
 
 
-def newest(mail: Sequence[Mail], kind: type[Body], name: str, field: str) -> tuple[Mail, Body]:
-    """The last document of a kind whose name begins so."""
-    for one in reversed(mail):
-        if isinstance(one.body, kind) and str(getattr(one.body, field)).startswith(name):
-            return one, one.body
-    raise DemoError(f"no {field} {name} came in")
-
-
 def _send_statement(season: Season, month: Month) -> None:
     statement, _ = run(season.utility, month)
     season.utility.office.send(statement, about=f"settlement-{month.name}")
@@ -162,7 +148,7 @@ def _revise(season: Season, month: Month, day: date) -> None:
 def _check(season: Season, month: Month) -> None:
     """The utility settles from its own books; if older readings explain a difference, the dispute names them."""
     desk = season.utility
-    mail, invoice = newest(desk.inbox, Invoice, f"I-{month.name}", "invoice")
+    mail, invoice = desk.newest(Invoice, "invoice", f"I-{month.name}")
     _, own = run(desk, month)
     lines = disputed_lines(
         invoice, own, desk.books.confirmed().tolerance_percent, [*_candidates(season, month)]
@@ -175,7 +161,7 @@ def _check(season: Season, month: Month) -> None:
             reply_by=season.clock.now + timedelta(days=5),
             text=f"Lines beyond the tolerance of {desk.books.confirmed().tolerance_percent} %.",
         )
-        desk.office.send(dispute, about=f"settlement-{month.name}", reply_to=mail.id)
+        desk.office.send(dispute, about=f"settlement-{month.name}", reply_to=mail)
 
 
 def _candidates(season: Season, month: Month) -> list[Candidate]:
@@ -197,7 +183,7 @@ def _lines(desk: Desk, month: Month, older: int) -> list[Line]:
 
 def _ask(season: Season, month: Month) -> None:
     """The aggregator asks for every meter that the dispute names."""
-    mail, dispute = newest(season.aggregator.inbox, Dispute, f"X-{month.name}", "dispute")
+    mail, dispute = season.aggregator.newest(Dispute, "dispute", f"X-{month.name}")
     named = sorted({one.input for line in dispute.lines for one in line.inputs})
     meter, _, day = named[0].rpartition("/")
     number = season.feeder.days.index(date.fromisoformat(day))
@@ -207,22 +193,22 @@ def _ask(season: Season, month: Month) -> None:
         window=season.window(number),
         reason=RequestReason.DISPUTE,
     )
-    season.aggregator.office.send(request, verb=Verb.GET, about=f"settlement-{month.name}", reply_to=mail.id)
+    season.aggregator.office.send(request, verb=Verb.GET, about=f"settlement-{month.name}", reply_to=mail)
 
 
 def _answer_request(season: Season, month: Month) -> None:
-    mail, request = newest(season.utility.inbox, MeterRequest, f"R-{month.name}", "request")
+    mail, request = season.utility.newest(MeterRequest, "request", f"R-{month.name}")
     day = season.utility.books.local_day(request.window.start)
     readings = tuple(season.utility.books.readings_of(meter, day) for meter in request.meters)
     body = MeterReadingSet(meters=readings, request=request.request)
-    season.utility.office.send(body, verb=Verb.REPLY, about=f"settlement-{month.name}", reply_to=mail.id)
+    season.utility.office.send(body, verb=Verb.REPLY, about=f"settlement-{month.name}", reply_to=mail)
 
 
 def _correct(season: Season, month: Month) -> None:
     """With the true reading the aggregator comes to the utility's numbers, concedes, and replaces its invoice."""
     desk = season.aggregator
-    mail, dispute = newest(desk.inbox, Dispute, f"X-{month.name}", "dispute")
-    _, theirs = newest(desk.inbox, PerformanceStatement, f"S-{month.name}", "statement")
+    mail, dispute = desk.newest(Dispute, "dispute", f"X-{month.name}")
+    _, theirs = desk.newest(PerformanceStatement, "statement", f"S-{month.name}")
     statement, lines = run(desk, month)
     issued = desk.books.local_day(season.clock.now)
     invoice = invoice_of(
@@ -249,19 +235,19 @@ def _correct(season: Season, month: Month) -> None:
         corrected_invoice=invoice.invoice,
         text="The statements agree now." if not differing else f"{len(differing)} inputs still differ.",
     )
-    desk.office.send(answer, verb=Verb.REPLY, about=f"settlement-{month.name}", reply_to=mail.id)
-    desk.office.send(invoice, verb=Verb.CHANGED, about=f"settlement-{month.name}", reply_to=mail.id)
+    desk.office.send(answer, verb=Verb.REPLY, about=f"settlement-{month.name}", reply_to=mail)
+    desk.office.send(invoice, verb=Verb.CHANGED, about=f"settlement-{month.name}", reply_to=mail)
 
 
 def _pay(season: Season, month: Month) -> None:
     """Paid is the newest invoice of the month, once nothing in it is disputed any more."""
     desk = season.utility
-    mail, invoice = newest(desk.inbox, Invoice, f"I-{month.name}", "invoice")
+    mail, invoice = desk.newest(Invoice, "invoice", f"I-{month.name}")
     _, own = run(desk, month)
     if disputed_lines(invoice, own, desk.books.confirmed().tolerance_percent):
         return
     advice = _advice(invoice, f"P-{month.name}", f"ACH-{month.name}-0001", season.clock.now)
-    desk.office.send(advice, about=f"settlement-{month.name}", reply_to=mail.id)
+    desk.office.send(advice, about=f"settlement-{month.name}", reply_to=mail)
 
 
 def _advice(invoice: Invoice, name: str, reference: str, now: datetime) -> RemittanceAdvice:
@@ -303,6 +289,6 @@ def _fee(season: Season, month: Month) -> None:
 
 
 def _pay_fee(season: Season) -> None:
-    mail, invoice = newest(season.aggregator.inbox, Invoice, "U-", "invoice")
+    mail, invoice = season.aggregator.newest(Invoice, "invoice", "U-")
     advice = _advice(invoice, f"P-{invoice.invoice}", f"ACH-{invoice.invoice}-0001", season.clock.now)
-    season.aggregator.office.send(advice, about="fees", reply_to=mail.id)
+    season.aggregator.office.send(advice, about="fees", reply_to=mail)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from intertie.demo.feeder import STEPS
-from intertie.demo.plan import Fate, PlannedEvent, forecast_kw
+from intertie.demo.feeder import STEP_SECONDS, STEPS
+from intertie.demo.plan import EVENING, Fate, PlannedEvent, forecast_kw
 from intertie.demo.response import Call
 from intertie.demo.season import AGGREGATION, DEAL, Season, series
 from intertie.model.contract import Service
@@ -19,7 +19,7 @@ from intertie.model.dispatch import (
     Instruction,
     RefusalReason,
 )
-from intertie.model.interval import Window
+from intertie.model.interval import IntervalSeries, Window
 from intertie.model.message import Mode, Verb
 from intertie.model.quantity import Unit
 from intertie.model.record import Record
@@ -62,6 +62,14 @@ def _say(season: Season, event: PlannedEvent, *bodies: Record, mode: Mode = Mode
         season.utility.books.note(body)
 
 
+def evening_limit(season: Season, day: int) -> IntervalSeries:
+    """The limit over a day: a gap outside the evening."""
+    values = tuple(season.plan.limit_kw if i in EVENING else None for i in range(STEPS))
+    return IntervalSeries(
+        start=season.at(day), step_seconds=STEP_SECONDS, unit=Unit.KW, power_of_ten=0, values=values
+    )
+
+
 def _condition(season: Season, event: PlannedEvent, kilowatts: list[int], text: str) -> SystemCondition:
     start = season.at(event.day)
     return SystemCondition(
@@ -70,7 +78,7 @@ def _condition(season: Season, event: PlannedEvent, kilowatts: list[int], text: 
         points=(season.point,),
         window=season.window(event.day),
         forecast_kw=series(start, Unit.KW, kilowatts, 0),
-        limit_kw=series(start, Unit.KW, [season.plan.limit_kw] * STEPS, 0),
+        limit_kw=evening_limit(season, event.day),
         text=text,
     )
 
@@ -99,14 +107,9 @@ def _call(season: Season, event: PlannedEvent) -> None:
 def _answer(season: Season, event: PlannedEvent) -> None:
     """The aggregator answers the instruction it received, by what it can do; its DERs will act in the evening."""
     name = name_of(season, event)
-    mail = next(
-        m
-        for m in season.aggregator.inbox
-        if isinstance(m.body, DispatchInstruction) and m.body.dispatch == name
-    )
-    assert isinstance(mail.body, DispatchInstruction)
-    response = _response(mail.body, event.fate)
-    season.aggregator.office.send(response, verb=Verb.REPLY, about=name, reply_to=mail.id)
+    mail, instruction = season.aggregator.newest(DispatchInstruction, "dispatch", name)
+    response = _response(instruction, event.fate)
+    season.aggregator.office.send(response, verb=Verb.REPLY, about=name, reply_to=mail)
     season.aggregator.books.note(response)
     _act(season, event)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 
-from intertie.demo.feeder import STEPS, Element
+from intertie.demo.feeder import STEP_SECONDS, STEPS, Element
 from intertie.demo.gateways import AGREEMENT
-from intertie.demo.plan import DEAL_STARTS, TECHNOLOGIES
+from intertie.demo.plan import DEAL_STARTS, EVENING, TECHNOLOGIES
 from intertie.demo.season import AGGREGATION, DEAL, Season, ders_of, kw, meter_of
 from intertie.market.registration import Connection, Records, decide
 from intertie.model.aggregation import (
@@ -19,7 +19,14 @@ from intertie.model.aggregation import (
     RegistrationDecision,
     Technology,
 )
-from intertie.model.contract import Confirmation, ConfirmationAnswer, ConfirmationResponse, Service
+from intertie.model.contract import (
+    Confirmation,
+    ConfirmationAnswer,
+    ConfirmationResponse,
+    Service,
+    ServiceHours,
+    Weekday,
+)
 from intertie.model.ids import AgreementId, ConnectionPointId, DerId
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.message import Mode, Verb
@@ -94,7 +101,7 @@ def _der(season: Season, element: Element) -> Der:
 
 def _decide(season: Season) -> None:
     """The utility asks its own books, which here are the grid data."""
-    registration = next(m for m in season.utility.inbox if isinstance(m.body, AggregationRegistration))
+    mail, registration = season.utility.newest(AggregationRegistration)
     elements = season.feeder.elements.values()
     records = Records(
         feeders={ConnectionPointId(e.node): season.feeder.name for e in elements},
@@ -104,10 +111,9 @@ def _decide(season: Season) -> None:
         },
         consents=frozenset(f"consent-{e.name}" for e in elements),
     )
-    assert isinstance(registration.body, AggregationRegistration)
-    decision = decide(registration.body, records, term(season))
+    decision = decide(registration, records, term(season))
     season.utility.office.send(
-        decision, mode=Mode.REGISTRATION, verb=Verb.REPLY, about=AGGREGATION, reply_to=registration.id
+        decision, mode=Mode.REGISTRATION, verb=Verb.REPLY, about=AGGREGATION, reply_to=mail
     )
     _take(season, decision)
 
@@ -144,6 +150,7 @@ def _confirm(season: Season) -> None:
         currency="EUR",
         zone=season.feeder.zone,
         confirm_deadline=season.clock.now + timedelta(days=2),
+        service_hours=tuple(ServiceHours(weekday=day, start=time(17), end=time(22)) for day in Weekday),
         special_provisions=f"For {len(ders_of(season.accepted))} DERs as registered and decided.",
     )
     season.utility.office.send(deal, verb=Verb.CREATE, about=DEAL)
@@ -151,20 +158,21 @@ def _confirm(season: Season) -> None:
 
 
 def _accept(season: Season) -> None:
-    mail = next(m for m in season.aggregator.inbox if isinstance(m.body, Confirmation))
+    mail, _ = season.aggregator.newest(Confirmation)
     answer = ConfirmationResponse(confirmation=DEAL, answer=ConfirmationAnswer.ACCEPTED)
-    season.aggregator.office.send(answer, verb=Verb.REPLY, about=DEAL, reply_to=mail.id)
+    season.aggregator.office.send(answer, verb=Verb.REPLY, about=DEAL, reply_to=mail)
 
 
 def _tell_limit(season: Season) -> None:
-    """One value a day: the limit holds all winter."""
+    """Quarter-hours of the whole winter; outside the evenings there is no limit: a gap."""
     window = Window(start=season.at(0), end=season.at(len(season.feeder.days) - 1, STEPS))
+    day = tuple(season.plan.limit_kw if i in EVENING else None for i in range(STEPS))
     limit = IntervalSeries(
         start=window.start,
-        step_seconds=86400,
+        step_seconds=STEP_SECONDS,
         unit=Unit.KW,
         power_of_ten=0,
-        values=(season.plan.limit_kw,) * len(season.feeder.days),
+        values=day * len(season.feeder.days),
     )
     season.utility.office.send(
         SystemCondition(
@@ -173,6 +181,7 @@ def _tell_limit(season: Season) -> None:
             points=(season.point,),
             window=window,
             limit_kw=limit,
+            text="From 17:00 to 22:00 the neighbouring feeder cannot take load over.",
         ),
         about="winter-limit",
     )

@@ -1,0 +1,117 @@
+"""Draw docs/states.md from the state tables in `exchange/`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from intertie.exchange import inbound, outbound
+from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
+
+PAGE = Path("docs") / "states.md"
+
+HEAD = """# States
+
+Drawn from the tables in `src/intertie/exchange/` by `make docs`; a test keeps this page current. An event that a table
+does not have is an error with a name (`ImpossibleEvent`), never ignored.
+"""
+
+MESSAGE = """## An outgoing message
+
+`queued` and `sending` are on their way; all other states are final, but for one thing: a receipt that comes after we gave
+up is still a receipt. Only a receipt delivers. `duplicate` means that the partner had the message already: delivered.
+A message in `sending` shares the fate of its parcel; only a queued one can be taken back.
+"""
+
+PARCEL = """## An outgoing parcel
+
+No answer leaves it `waiting`: the outcome is unknown, and the same bytes go again, later and later, until the last of its
+messages expires. Nothing changes a parcel that has its receipt.
+"""
+
+INBOUND = """## An incoming message
+
+What we hold under a sender's message id, what arrives under it, and what the receipt then says. A refused message
+leaves its id free, so that the sender can mend it and send it again.
+"""
+
+
+def main() -> None:
+    """Write the page of this checkout."""
+    write(Path(__file__).parent.parent)
+
+
+def write(root: Path) -> None:
+    """Write the page below `root`."""
+    (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
+    (root / PAGE).write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """The text of the page."""
+    message = _diagram(outbound.TABLE, outbound.STARTS, FINAL, "outbound.TABLE")
+    parcel = _diagram(
+        outbound.PARCEL_TABLE,
+        ParcelState.WAITING,
+        {ParcelState.RECEIPTED, ParcelState.ABANDONED},
+        "outbound.PARCEL_TABLE",
+    )
+    delivered = ", ".join(f"`{state}`" for state in sorted(DELIVERED))
+    return "\n".join(
+        [
+            HEAD,
+            MESSAGE,
+            message,
+            f"Delivered: {delivered}.\n",
+            PARCEL,
+            parcel,
+            INBOUND,
+            _verdicts(),
+        ]
+    )
+
+
+def _diagram(
+    table: Mapping[tuple[StrEnum, StrEnum], StrEnum],
+    start: StrEnum,
+    final: set[StrEnum] | frozenset[StrEnum],
+    source: str,
+) -> str:
+    """A mermaid state diagram; events between the same two states share an arrow."""
+    arrows: dict[tuple[StrEnum, StrEnum], list[str]] = {}
+    for (before, event), after in table.items():
+        arrows.setdefault((before, after), []).append(event.value.replace("_", " "))
+    lines = [f"    [*] --> {start.value}"]
+    lines += [
+        f"    {a.value} --> {b.value}: {', '.join(sorted(events))}" for (a, b), events in arrows.items()
+    ]
+    lines += [f"    {state.value} --> [*]" for state in type(start) if state in final]
+    return "\n".join(["```mermaid", f"%% {source}", "stateDiagram-v2", *lines, "```", ""])
+
+
+def _verdicts() -> str:
+    """The inbound table as a table."""
+    meaning = _comments(inbound.Arrival)
+    lines = ["| we hold | arrives | receipt says | code | then we hold |", "|---|---|---|---|---|"]
+    for (standing, arrival), verdict in inbound.TABLE.items():
+        refused = "of the rule" if verdict.status == "refused" else ""
+        code = f"`{verdict.code}`" if verdict.code else refused
+        said = f"{arrival.value}: {meaning[arrival.name]}"
+        lines.append(f"| {standing.value} | {said} | {verdict.status} | {code} | {verdict.standing.value} |")
+    return "\n".join([*lines, ""])
+
+
+def _comments(enum: type[StrEnum]) -> dict[str, str]:
+    """What the source says behind each member."""
+    found = {}
+    for line in inspect.getsource(enum).splitlines():
+        member, mark, comment = line.partition("  # ")
+        if mark:
+            found[member.split("=")[0].strip()] = comment
+    return found
+
+
+if __name__ == "__main__":
+    main()
