@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -226,7 +227,7 @@ def _invoice(season: Season, one: _Said, said: list[_Said]) -> Json:
         "invoice": invoice.invoice,
         "from": one.office.who.short,
         "period": f"{season.utility.books.local_day(invoice.period.start)} to "
-        f"{season.utility.books.local_day(invoice.period.end)}",
+        f"{season.utility.books.local_day(invoice.period.end - timedelta(seconds=1))}",
         "corrects": invoice.corrects,
         "disputed_total": str(before.total.amount),
         "lines": [

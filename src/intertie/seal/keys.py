@@ -42,6 +42,8 @@ IDENTITY_FILE = "identity.json"
 OPENING_FILE = "opening.json"
 KEY_SUFFIX = ".key.pem"
 CHAIN_SUFFIX = ".crt.pem"
+TLS_KEY_FILE = f"tls{KEY_SUFFIX}"
+TLS_CHAIN_FILE = f"tls{CHAIN_SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -90,24 +92,6 @@ class PrivateKeys:
     signing: Mapping[str, SigningKey]
     opening: Mapping[KeyId, OpeningKey]
     tls: TlsKey
-    directory: Path | None = None  # where they were loaded from
-
-    @property
-    def tls_key(self) -> Path:
-        """The file of the TLS key; SettingsError for keys that are in memory only."""
-        return self._folder() / f"tls{KEY_SUFFIX}"
-
-    @property
-    def tls_chain(self) -> Path:
-        """The file of the TLS certificates; SettingsError for keys that are in memory only."""
-        return self._folder() / f"tls{CHAIN_SUFFIX}"
-
-    def _folder(self) -> Path:
-        if self.directory is None:
-            raise SettingsError(
-                "TLS takes its key from a file", do="Save these keys and load them from there."
-            )
-        return self.directory
 
     def public(self) -> PublicKeys:
         """What partners may know."""
@@ -179,8 +163,8 @@ def save_keys(directory: Path, keys: PrivateKeys) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(directory / IDENTITY_FILE, write_canonical(identity))
         write_private(directory / OPENING_FILE, write_canonical(lines))
-        write_private(directory / f"tls{KEY_SUFFIX}", keys.tls.key)
-        write_private(directory / f"tls{CHAIN_SUFFIX}", keys.tls.chain)
+        write_private(directory / TLS_KEY_FILE, keys.tls.key)
+        write_private(directory / TLS_CHAIN_FILE, keys.tls.chain)
         for alg, signing in keys.signing.items():
             write_private(directory / f"{alg}{KEY_SUFFIX}", _key_pem(signing.key))
             write_private(directory / f"{alg}{CHAIN_SUFFIX}", chain_pem(signing.chain))
@@ -194,9 +178,7 @@ def load_keys(directory: Path) -> PrivateKeys:
         identity = msgspec.json.decode((directory / IDENTITY_FILE).read_bytes(), type=_Identity)
         lines = msgspec.json.decode((directory / OPENING_FILE).read_bytes(), type=list[_KeyLine])
         opening = [opening_key(line.suite, from_base64url(line.private)) for line in lines]
-        tls = TlsKey(
-            (directory / f"tls{KEY_SUFFIX}").read_bytes(), (directory / f"tls{CHAIN_SUFFIX}").read_bytes()
-        )
+        tls = TlsKey((directory / TLS_KEY_FILE).read_bytes(), (directory / TLS_CHAIN_FILE).read_bytes())
     except (OSError, msgspec.MsgspecError, ValueError) as error:
         do = "`intertie init` makes keys; otherwise restore them from a backup."
         raise SettingsError(f"the keys in {directory} cannot be read: {error}", do=do) from error
@@ -213,7 +195,6 @@ def load_keys(directory: Path) -> PrivateKeys:
         signing=signing,
         opening={key.kid: key for key in opening},
         tls=tls,
-        directory=directory,
     )
 
 
