@@ -223,6 +223,10 @@ def test_a_message_travels_in_one_parcel_only(store: Store) -> None:
         seal(store, 2, outgoing(77))
     with pytest.raises(StoreError, match="twice"):
         seal(store, 2, second, second)
+    with pytest.raises(StoreError, match="names no message"):
+        seal(store, 2)
+    with pytest.raises(StoreError, match=f"for {THEM}"):
+        store.add_parcel(parcel(2, [second], out=True, partner=OTHER), [second.id], NOW)
     with pytest.raises(StoreError):
         seal(store, 1, second)  # the parcel's id is taken
     assert store.counts() == {(True, "queued"): 1, (True, "sending"): 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -78,4 +78,4 @@ def rounded(value: Fraction, places: Decimal) -> Decimal:
     scale = -int(places.as_tuple().exponent)
     scaled = abs(value) * 10**scale
     whole = int(scaled + Fraction(1, 2))  # truncates: half goes up
-    return Decimal(whole if value >= 0 else -whole).scaleb(-scale).quantize(places, ROUND_HALF_UP)
+    return Decimal((int(value < 0 and whole > 0), tuple(map(int, str(whole))), -scale))

@@ -19,7 +19,7 @@ from intertie.model.errors import EvidenceError, Refused
 from intertie.model.ids import PartyId
 from intertie.model.message import Header, read_envelope
 from intertie.seal.algorithm_table import proof_until
-from intertie.seal.certificates import CHAIN_MAX, Chain, TrustStore
+from intertie.seal.certificates import CHAIN_MAX, Chain, TrustStore, thumbprint
 from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
 from intertie.seal.evidence_report import EvidenceReport, Signatory, signatory
 from intertie.seal.jws import Jws, check_certificate, check_signature, read_jws
@@ -95,7 +95,7 @@ def build_evidence(
     """The evidence file of message `index` of a parcel with these leaf hashes.
 
     The chains may hold more algorithms than the signatures need; those are left out. Raises EvidenceError if the message
-    is not the leaf, or a chain is missing, or a part cannot be read.
+    is not the leaf, a chain is missing or of other certificates, or a part cannot be read.
     """
     if not 0 <= index < len(leaves) or leaf_hash(message) != leaves[index]:
         raise EvidenceError(STEP_TREE, f"the message is not leaf {index} of its parcel")
@@ -179,6 +179,12 @@ def _write_chains(jws: Jws, chains: Chains, step: int) -> _TextChains:
     missing = [alg for alg in jws.algorithms if not chains.get(alg)]
     if missing:
         raise EvidenceError(step, f"no certificate for {', '.join(missing)}")
+    for signature in jws.signatures:
+        if thumbprint(chains[signature.alg][0]) != signature.thumbprint:
+            do = "Take the certificates that were in use when it was signed."
+            raise EvidenceError(
+                step, f"the {signature.alg} certificate is not the one that it was signed under", do=do
+            )
     return {alg: tuple(to_base64url(der) for der in chains[alg]) for alg in jws.algorithms}
 
 

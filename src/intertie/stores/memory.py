@@ -173,8 +173,10 @@ class MemoryStore:
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
         """Keep a sealed parcel; ImpossibleEvent if a message of it is not queued any more."""
         with self._open():
-            states = {m: self._rows[self._out[m] - 1].state for m in messages if m in self._out}
-            sending.check_sealing(messages, states)
+            rows = {m: self._rows[self._out[m] - 1] for m in messages if m in self._out}
+            sending.check_sealing(
+                parcel, messages, {m: (row.state, row.recipient) for m, row in rows.items()}
+            )
             key = (parcel.id, True, parcel.partner)
             if self._find(parcel.id, True, None):
                 raise StoreError(f"parcel {parcel.id} is there already", do="report this")

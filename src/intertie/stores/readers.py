@@ -25,17 +25,16 @@ class Readers:
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
         """A connection inside a transaction: all that is read through it is of one moment. Raises StoreError."""
+        db = self._take()
+        sound = True
         try:
-            db = self._take()
-            try:
-                with db:
-                    yield db
-            except apsw.Error:
-                db.close()
-                raise
+            with db:
+                yield db
         except apsw.Error as error:
+            sound = False
             raise store_error(error) from error
-        self._give(db)
+        finally:
+            self._give(db, sound)
 
     def version(self) -> int:
         """A number that differs after any other connection, of any process, committed."""
@@ -64,11 +63,15 @@ class Readers:
                 raise _closed()
             if self._idle:
                 return self._idle.pop()
-        return self._connect()
+        try:
+            return self._connect()
+        except apsw.Error as error:
+            raise store_error(error) from error
 
-    def _give(self, db: apsw.Connection) -> None:
+    def _give(self, db: apsw.Connection, sound: bool) -> None:
+        """Back for the next question, unless the store was closed meanwhile or the connection met an error."""
         with self._lock:
-            if not self._closed:
+            if sound and not self._closed:
                 self._idle.append(db)
                 return
         db.close()

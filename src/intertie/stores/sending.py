@@ -45,14 +45,20 @@ def expired_entry(message: MessageId, partner: PartyId, leaf: bytes, now: dateti
     )
 
 
-def check_sealing(wanted: Sequence[MessageId], states: Mapping[MessageId, State]) -> None:
-    """StoreError for a message that is not there or twice; ImpossibleEvent for one that is not queued."""
-    if len(set(wanted)) != len(wanted):
-        raise StoreError("a parcel names a message twice", do="report this")
+def check_sealing(
+    parcel: ParcelRow, wanted: Sequence[MessageId], found: Mapping[MessageId, tuple[State, PartyId]]
+) -> None:
+    """`found` are states and recipients. StoreError unless the parcel carries messages to its partner, each once;
+    ImpossibleEvent if one of them is not queued."""
+    if not wanted or len(set(wanted)) != len(wanted):
+        raise StoreError(f"parcel {parcel.id} names no message, or one twice", do="report this")
     for message in wanted:
-        if message not in states:
+        if message not in found:
             raise StoreError(f"no outgoing message {message}", do="queue it first")
-        step(states[message], Event.SEAL, message=message)
+        state, recipient = found[message]
+        if recipient != parcel.partner:
+            raise StoreError(f"message {message} is for {recipient}, not {parcel.partner}", do="report this")
+        step(state, Event.SEAL, message=message)
 
 
 def close_event(receipt: bytes | None) -> ParcelEvent:

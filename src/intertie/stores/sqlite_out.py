@@ -29,7 +29,7 @@ from intertie.stores.rows import (
 )
 from intertie.stores.sqlite_journal import append, keep_chunk, next_message_seq, tally
 
-_BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state FROM json_each(?) AS wanted
+_BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state, m.recipient FROM json_each(?) AS wanted
     CROSS JOIN messages AS m ON m.id = wanted.value AND m.outgoing = 1"""
 _BY_ID = "SELECT seq, state FROM messages WHERE id = ? AND outgoing = 1"
 # What may go now: not waiting for a later attempt, not expired. Blocked: its conversation has an earlier one on its way.
@@ -72,7 +72,7 @@ def add(
     ids = [message.id for message in messages]
     seqs: dict[MessageId, int] = {}
     held: dict[MessageId, bytes] = {}
-    for message, leaf, seq, _ in db.execute(_BY_IDS, (_json(ids),)):
+    for message, leaf, seq, _, _ in db.execute(_BY_IDS, (_json(ids),)):
         held[message], seqs[message] = leaf, seq
     new = sending.pick_new(messages, held)
     if new:
@@ -129,10 +129,11 @@ def next_seq(db: apsw.Connection, partner: PartyId) -> int:
 
 def add_parcel(db: apsw.Connection, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
     """`Store.add_parcel`."""
-    found = {
-        message: (seq, State(state)) for message, _, seq, state in db.execute(_BY_IDS, (_json(messages),))
-    }
-    sending.check_sealing(messages, {message: state for message, (_, state) in found.items()})
+    seqs: dict[MessageId, int] = {}
+    found: dict[MessageId, tuple[State, PartyId]] = {}
+    for message, _, seq, state, recipient in db.execute(_BY_IDS, (_json(messages),)):
+        seqs[message], found[message] = seq, (State(state), recipient)
+    sending.check_sealing(parcel, messages, found)
     chunk = keep_chunk(db, parcel.blob) if parcel.blob is not None else None
     values = (
         parcel.id,
@@ -145,8 +146,7 @@ def add_parcel(db: apsw.Connection, parcel: ParcelRow, messages: Sequence[Messag
     )
     db.execute(_INSERT_PARCEL, (*values, ParcelState.WAITING.value))
     number = db.last_insert_rowid()
-    seqs = _json([found[message][0] for message in messages])
-    db.execute(_SEAL, (State.SENDING.value, number, seqs))
+    db.execute(_SEAL, (State.SENDING.value, number, _json([seqs[message] for message in messages])))
     tally(db, True, State.QUEUED, -len(messages))
     tally(db, True, State.SENDING, len(messages))
     append(db, [sending.sealed_entry(parcel, now)])

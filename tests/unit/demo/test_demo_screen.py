@@ -1,0 +1,75 @@
+"""The one screen, from a summary made by hand."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from intertie.demo.screen import plot, progress, show
+from intertie.demo.summary import Picture, Summary
+
+PICTURE = Picture(
+    "2026-01-28", [100.0] * 76 + [180.0] * 8 + [100.0] * 12, [100.0] * 76 + [150.0] * 8 + [100.0] * 12, 165.0
+)
+SUMMARY = Summary(
+    flows={"billing aggregator>utility": 6, "system_outage utility>aggregator": 16},
+    receipts=213,
+    unreceipted=0,
+    refused=[{"what": "der", "id": "charger-9", "from": "aggregator", "reason": "double_commitment: elsewhere"}],
+    events=[
+        {"dispatch": "D-1", "hours": "1", "answer": "accepted", "asked_kw": "15.0", "delivered_kw": "14.2",
+         "factor": "0.95", "baseline": "high 5 of 10"},
+        {"dispatch": "D-2", "hours": "1", "answer": "cancelled", "asked_kw": "15.0", "delivered_kw": None,
+         "factor": None, "baseline": None},
+    ],
+    invoice={
+        "invoice": "I-2", "period": "2026-02-01 to 2026-02-28", "corrects": "I-1", "disputed_total": "122.50",
+        "currency": "EUR", "total": "108.24",
+        "lines": [{"code": "RES", "text": "capacity kept ready", "quantity": "16.1", "unit": "kW month",
+                   "rate": "6.00", "amount": "96.60"}],
+    },
+    paid="507.19 EUR",
+    journals_verified=True,
+    evidence="demo/invoice.evidence.json",
+    seconds=14.2,
+)  # fmt: skip
+
+
+def shown(summary: Summary) -> str:
+    out = io.StringIO()
+    show(Console(file=out, width=110), summary, PICTURE)
+    return out.getvalue()
+
+
+def test_everything_is_on_it() -> None:
+    text = shown(SUMMARY)
+    for part in (
+        "billing", "aggregator > utility", "system/outage", "high 5 of 10", "D-1", "14.2", "cancelled",
+        "charger-9", "double_commitment", "Invoice I-2", "122.50 EUR", "96.60", "108.24 EUR",
+        "Paid: 507.19 EUR", "Receipts: 213, messages without one: 0", "Both journals verify", "14.2 s",
+        "demo/invoice.evidence.json", "Transformer on 2026-01-28",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_a_journal_that_fails_is_said_loudly() -> None:
+    bad = SUMMARY._replace(journals_verified=False)
+    assert "DO NOT VERIFY" in shown(bad)
+    assert (SUMMARY.good, bad.good, SUMMARY._replace(unreceipted=1).good) == (True, False, False)
+
+
+def test_the_plot_shows_both_curves_and_the_limit() -> None:
+    drawn = plot(PICTURE).plain
+    assert "without dispatch" in drawn
+    assert "as it was" in drawn
+    assert "limit" in drawn
+    assert drawn.count("•") > 3
+    assert "180.0" in drawn
+
+
+def test_progress_off_a_terminal_stays_silent() -> None:
+    out = io.StringIO()
+    with progress(Console(file=out)) as tell:
+        tell("registering", 1, 10)
+    assert "registering" not in out.getvalue()
