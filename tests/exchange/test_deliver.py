@@ -211,3 +211,23 @@ def test_every_receipt_makes_us_a_witness_of_the_partners_journal() -> None:
     assert [head.size for head in heads] == sorted({head.size for head in heads}) and len(heads) == 3
     assert verify_journal(pair.utility.store).size >= heads[-1].size
     assert verify_journal(pair.aggregator.store).size > 0
+
+
+def test_a_message_cancelled_while_it_is_sealed_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process cancels between taking and keeping: the parcel is dropped, the rest goes next time."""
+    pair = make_pair()
+    first, second = declare(pair), declare(pair)
+    store = pair.aggregator.store
+    take = store.take_outgoing
+
+    def take_and_cancel(*args: object, **more: object) -> list[MessageRow]:
+        rows = take(*args, **more)  # type: ignore[arg-type]
+        monkeypatch.setattr(store, "take_outgoing", take)
+        assert cancel(pair.aggregator, first, NOW)
+        return rows
+
+    monkeypatch.setattr(store, "take_outgoing", take_and_cancel)
+    wire = Wire(pair.utility, AGGREGATOR)
+    assert deliver(pair, wire) is None and wire.sent == []
+    done = deliver(pair, wire)
+    assert done is not None and done.receipted and [row.id for row in received(pair)] == [second]

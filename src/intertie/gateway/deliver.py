@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from intertie.exchange.outbound import State, backoff
+from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.journal.checkpoint import Head
@@ -110,7 +110,10 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
         receipt=None,
         at=now,
     )
-    gateway.store.add_parcel(parcel, [row.id for row in rows], now)
+    try:
+        gateway.store.add_parcel(parcel, [row.id for row in rows], now)
+    except ImpossibleEvent:  # another process took or cancelled one of them: look again next time
+        return None
     return parcel
 
 
@@ -265,7 +268,10 @@ def cancel(gateway: Gateway, message: MessageId, now: datetime) -> bool:
     row = gateway.store.message(message, outgoing=True)
     if row is None or row.state is not State.QUEUED:
         return False
-    _finish(gateway, row, State.CANCELLED, "cancelled before sending", now)
+    try:
+        _finish(gateway, row, State.CANCELLED, "cancelled before sending", now)
+    except ImpossibleEvent:  # it left a moment ago
+        return False
     return True
 
 

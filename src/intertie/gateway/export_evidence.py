@@ -27,7 +27,8 @@ def export(gateway: Gateway, message: MessageId) -> bytes:
         raise NoEvidenceError(
             f"message {message} is {row.state.value}: it is in no parcel yet", do="Wait until it is sent"
         )
-    parcel = gateway.store.parcel(row.parcel, outgoing=row.outgoing)
+    other = row.recipient if row.outgoing else row.sender  # two partners may have chosen the same parcel id
+    parcel = gateway.store.parcel(row.parcel, outgoing=row.outgoing, partner=other)
     if parcel is None:
         raise NoEvidenceError(f"parcel {row.parcel} of message {message} is not here")
     return _build(gateway, row, parcel)

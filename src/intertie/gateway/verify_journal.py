@@ -1,4 +1,4 @@
-"""The journal read back: every entry hashes to its leaf, the leaves to the head, and our receipts' heads lie on the way."""
+"""The journal read back: every entry hashes to its leaf, and the leaves to the head."""
 
 from __future__ import annotations
 

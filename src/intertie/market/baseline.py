@@ -188,8 +188,8 @@ def _eligible(
             if len(days) == rule.of:
                 break
         sums = {day: _window_sum(loads[day], event) for day in days}
-        limit = rule.low_usage * Fraction(sum(sums.values()), len(days)) if days else Fraction(0)
-        fresh = {day for day in days if limit > 0 and sums[day] < limit}
+        mean = Fraction(sum(sums.values()), len(days)) if days else Fraction(0)
+        fresh = {day for day in days if mean > 0 and sums[day] < rule.low_usage * mean}
         if not fresh:
             return days, excluded
         low |= fresh

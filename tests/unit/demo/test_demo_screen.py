@@ -65,7 +65,7 @@ def test_the_plot_shows_both_curves_and_the_limit() -> None:
     assert "as it was" in drawn
     assert "limit" in drawn
     assert drawn.count("•") > 3
-    assert "180.0" in drawn
+    assert "180" in drawn
 
 
 def test_progress_off_a_terminal_stays_silent() -> None:

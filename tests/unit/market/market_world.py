@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -126,16 +126,3 @@ def half_up(value: Fraction, places: int) -> Fraction:
     if 2 * rest >= scaled.denominator:
         units += 1
     return Fraction(units if value >= 0 else -units, 10**places)
-
-
-def portfolio(
-    parts: Mapping[str, int], day: date, levels: Sequence[int]
-) -> dict[str, dict[date, list[int | None]]]:
-    """Meters that each take a share of ten flat days before a day: `parts` are percent, `levels` latest first."""
-    return {
-        meter: {
-            one: flat(level * share // 100)
-            for one, level in zip(weekdays_before(day, len(levels)), levels, strict=True)
-        }
-        for meter, share in parts.items()
-    }

@@ -1,0 +1,226 @@
+"""`intertie demo` as a newcomer runs it: once, in full, and then everything it claims is checked against what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.command.gateways import PROGRAM, command
+
+# The six directed flows of the use case.
+SIX = {
+    "billing aggregator>utility",
+    "billing utility>aggregator",
+    "system_outage utility>aggregator",
+    "system_outage aggregator>utility",
+    "aggregation aggregator>utility",
+    "availability aggregator>utility",
+}
+KEYS = [
+    "flows", "receipts", "unreceipted", "refused", "events", "invoice", "paid", "journals_verified", "evidence",
+    "seconds",
+]  # fmt: skip
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "kept"
+
+
+@pytest.fixture(scope="module")
+def summary(kept: Path) -> Any:
+    """One season; every test looks at what it left."""
+    return command("demo", "--json", "--keep", kept).json
+
+
+def test_the_summary_is_one_object_with_its_keys(summary: Any) -> None:
+    assert list(summary) == KEYS
+
+
+def test_everything_is_receipted_and_both_journals_verify(summary: Any) -> None:
+    assert summary["unreceipted"] == 0
+    assert summary["journals_verified"] is True
+    assert 0 < summary["receipts"] <= sum(summary["flows"].values()) + len(summary["refused"])
+
+
+def test_all_six_flows_and_at_least_sixty_days_of_availability(summary: Any) -> None:
+    assert set(summary["flows"]) >= SIX
+    assert all(count > 0 for count in summary["flows"].values())
+    assert summary["flows"]["availability aggregator>utility"] >= 60
+    assert summary["flows"]["metering utility>aggregator"] >= 77
+
+
+def test_refusals_of_every_kind_have_reasons(summary: Any) -> None:
+    by_kind = {one["what"]: one for one in summary["refused"]}
+    assert set(by_kind) == {"der", "dispatch", "message", "invoice line"}
+    assert by_kind["der"]["reason"].startswith("double_commitment")
+    assert by_kind["message"]["reason"].startswith("agreement_not_in_force")
+    assert by_kind["dispatch"]["reason"].startswith("communication_lost")
+    assert "revision 1" in by_kind["invoice line"]["reason"]
+    assert "revision 2" in by_kind["invoice line"]["reason"]
+
+
+def test_events_say_what_was_asked_and_delivered(summary: Any) -> None:
+    answers = [event["answer"] for event in summary["events"]]
+    assert {"accepted", "partial", "refused", "cancelled"} == set(answers)
+    assert len(answers) >= 6
+    for event in summary["events"]:
+        if event["answer"] == "cancelled":
+            assert event["delivered_kw"] is None
+            continue
+        assert 0 <= Decimal(event["delivered_kw"]) <= Decimal(event["asked_kw"])
+        assert "high 5 of 10" in event["baseline"]
+        assert len(event["days_used"]) == 5
+        assert all(day < event["start"] for day in event["days_used"])
+    assert sum(Decimal(event["delivered_kw"] or 0) for event in summary["events"]) > 50
+
+
+def test_the_invoice_adds_up_and_corrects_the_disputed_one(summary: Any) -> None:
+    invoice = summary["invoice"]
+    assert sum(Decimal(line["amount"]) for line in invoice["lines"]) == Decimal(invoice["total"])
+    for line in invoice["lines"]:
+        exact = Decimal(line["quantity"]) * Decimal(line["rate"])
+        assert abs(exact - Decimal(line["amount"])) <= Decimal("0.005")
+    assert invoice["corrects"]
+    assert Decimal(invoice["disputed_total"]) > Decimal(invoice["total"])
+    assert "high 5 of 10" in invoice["baseline"]
+    assert {line["code"] for line in invoice["lines"]} >= {"RES", "UTL"}
+
+
+def test_the_payments_are_the_invoices(summary: Any, kept: Path) -> None:
+    """What was paid is the sum of the newest invoices, read back from the utility's inbox."""
+    rows = [row["id"] for row in bodies(kept / "utility", "inbox", "invoice")]
+    invoices = {body["invoice"]: body for body in (body_of(kept / "utility", row) for row in rows)}
+    replaced = {body.get("corrects") for body in invoices.values()}
+    due = sum(Decimal(b["total"]["amount"]) for name, b in invoices.items() if name not in replaced)
+    assert summary["paid"] == f"{due:,.2f} EUR"
+
+
+def test_the_evidence_verifies_anywhere_and_any_other_byte_does_not(
+    summary: Any, kept: Path, tmp_path: Path
+) -> None:
+    evidence, root = tmp_path / "e.json", tmp_path / "trust-root.pem"
+    shutil.copy(summary["evidence"], evidence)
+    shutil.copy(kept / "trust-root.pem", root)
+    good = command("evidence", "verify", evidence.name, "--trust", root.name, cwd=tmp_path)
+    assert good.code == 0, good.err
+    assert "invoice" in good.out
+    raw = bytearray(evidence.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    evidence.write_bytes(raw)
+    bad = command("evidence", "verify", evidence.name, "--trust", root.name, cwd=tmp_path)
+    assert bad.code == 1
+    assert "step" in bad.err
+
+
+def test_the_directories_are_gateways_one_can_ask(summary: Any, kept: Path) -> None:
+    for who in ("utility", "aggregator"):
+        assert command("journal", "verify", "--dir", kept / who, "--json").json["verified"] is True
+        assert (kept / who / "serve.log").read_text() == ""
+    assert [
+        p["party"] for p in command("partner", "list", "--dir", kept / "utility", "--json").json["partners"]
+    ] == ["aggregator.example"]
+
+
+def test_both_sides_hold_the_same_messages(summary: Any, kept: Path) -> None:
+    for sender, recipient in (("utility", "aggregator"), ("aggregator", "utility")):
+        sent = {row["id"] for row in bodies(kept / sender, "outbox") if row["state"] == "accepted"}
+        received = {row["id"] for row in bodies(kept / recipient, "inbox")}
+        assert sent == received
+
+
+def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious")
+    said = command("demo", "--keep", tmp_path)
+    assert said.code == 1
+    assert "not empty" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_without_load_data_it_says_what_to_do(tmp_path: Path) -> None:
+    said = command("demo", "--feeder", tmp_path)
+    assert said.code == 1
+    assert "--feeder" in said.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_in_the_middle_it_leaves_no_process_behind(number: signal.Signals, tmp_path: Path) -> None:
+    keep = tmp_path / "kept"
+    demo = subprocess.Popen(
+        [*PROGRAM, "demo", "--json", "--keep", keep], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        wait_for((keep / "aggregator" / "serve.lock").exists)
+        time.sleep(1.5)
+        demo.send_signal(number)
+        demo.communicate(timeout=60)
+    finally:
+        demo.kill()
+        demo.communicate()
+    assert demo.returncode != 0
+    assert serving(keep) == []
+
+
+def test_serve_leaves_both_running_until_it_is_interrupted(tmp_path: Path) -> None:
+    keep = tmp_path / "kept"
+    out = tmp_path / "out"
+    with out.open("w") as file:
+        demo = subprocess.Popen(
+            [*PROGRAM, "demo", "--serve", "--keep", keep], stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(lambda: "Ctrl-C ends them" in out.read_text(), seconds=150)
+        assert len(serving(keep)) == 2
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(60) == 0
+    finally:
+        demo.kill()
+        demo.wait()
+    assert serving(keep) == []
+    assert "Messages taken" in out.read_text()
+
+
+def bodies(directory: Path, box: str, document: str | None = None) -> list[dict[str, Any]]:
+    """Rows of an inbox or outbox."""
+    more = ["--document", document] if document else []
+    said = command(box, "--dir", directory, "--json", "--limit", "1000", *more).json
+    rows: list[dict[str, Any]] = said["messages"] if isinstance(said, dict) else said
+    return rows
+
+
+def body_of(directory: Path, message: str) -> dict[str, Any]:
+    raw = command("message", "show", message, "--dir", directory, "--body")
+    assert raw.code == 0, raw.err
+    body: dict[str, Any] = json.loads(raw.out)["body"]
+    return body
+
+
+def serving(keep: Path) -> list[int]:
+    """Processes that serve one of these directories."""
+    return [pid for pid, line in command_lines() if str(keep) in line and "serve" in line.split("\0")]
+
+
+def command_lines() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                yield int(entry.name), (entry / "cmdline").read_text(errors="replace")
+            except OSError:
+                continue
+
+
+def wait_for(what: Any, seconds: float = 90) -> None:
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.1)
