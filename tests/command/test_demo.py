@@ -126,7 +126,7 @@ def test_the_evidence_verifies_anywhere_and_any_other_byte_does_not(
 def test_the_directories_are_gateways_one_can_ask(summary: Any, kept: Path) -> None:
     for who in ("utility", "aggregator"):
         assert command("journal", "verify", "--dir", kept / who, "--json").json["verified"] is True
-        assert (kept / who / "serve.log").read_text() == ""
+        assert "Traceback" not in (kept / who / "serve.log").read_text()
     assert [
         p["party"] for p in command("partner", "list", "--dir", kept / "utility", "--json").json["partners"]
     ] == ["aggregator.example"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -92,7 +93,8 @@ class Books:
                 readings[meter][day] = revisions[-1].series.values
         if replaced is not None:
             readings[replaced.meter][replaced.day] = replaced.older.series.values
-        return Book(rule_of(deal, HOLIDAYS), terms_of(deal), self.zone, readings, self._not_usable())
+        cap = Fraction(deal.delivered_cap_fraction)
+        return Book(rule_of(deal, HOLIDAYS), terms_of(deal), self.zone, readings, self._not_usable(), cap)
 
     def confirmed(self) -> Confirmation:
         """The deal; every chapter after the first has one."""

@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from intertie.demo.feeder import STEPS, Element, Feeder, Watts
+from intertie.demo.feeder import Element, Feeder, Watts
 from intertie.model.errors import SettingsError
 
 # The evening in which the limit holds: 17:00 to 22:00.
@@ -143,8 +143,3 @@ def _event(day: int, row: Watts, limit: int, fate: Fate) -> PlannedEvent:
 
 def _same_type_before(days: Sequence[date], i: int) -> int:
     return sum((days[j].weekday() >= 5) == (days[i].weekday() >= 5) for j in range(i))
-
-
-def flat(feeder: Feeder) -> dict[str, Watts]:
-    """Power as one row per element over the whole season."""
-    return {name: rows.reshape(len(feeder.days) * STEPS) for name, rows in feeder.power.items()}

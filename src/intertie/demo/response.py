@@ -56,11 +56,6 @@ def respond(
     return moved
 
 
-def capacity_watts(elements: Sequence[Element], hours: float) -> int:
-    """What batteries can give for so many hours."""
-    return sum(_even_watts(e, hours) for e in elements if e.kind == "storage")
-
-
 def _even_watts(battery: Element, hours: float) -> int:
     return min(battery.rated_w, int((battery.rated_wh or 0) * (1 - RESERVE) / hours))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -53,14 +52,3 @@ class World:
         """Net watt-hours per quarter-hour at these nodes' meters, rounded to whole watt-hours, half up."""
         cut = slice(day * STEPS, (day + 1) * STEPS)
         return {node: tuple(int(w) for w in (self.node_watts(node)[cut] + 2) // 4) for node in nodes}
-
-
-def net_loads(
-    world: World, nodes: Sequence[str], days: Sequence[date]
-) -> Mapping[str, dict[date, tuple[int, ...]]]:
-    """All meter days of a season, by node: what perfect metering would have."""
-    found: dict[str, dict[date, tuple[int, ...]]] = {node: {} for node in nodes}
-    for i, day in enumerate(days):
-        for node, values in world.meter_days(nodes, i).items():
-            found[node][day] = values
-    return found

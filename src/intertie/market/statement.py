@@ -22,7 +22,7 @@ from intertie.market.baseline import (
     mean_of_days,
 )
 from intertie.market.payment import EventResult, Line, Terms, month_lines
-from intertie.market.performance import Performance, measure, rounded
+from intertie.market.performance import Performance, measure, month_factor, rounded
 from intertie.model.billing import Invoice, InvoiceLine, LineCode
 from intertie.model.contract import Confirmation
 from intertie.model.dispatch import DispatchInstruction
@@ -98,6 +98,7 @@ def settle(
         events=tuple(events),
         lines=tuple(_statement_line(line) for line in lines),
         contracted_kw=confirmation.contracted_kw,
+        performance_factor=month_factor([(r.factor, r.hours) for r in results], before),
         text=book.rule.text(),
     )
     return statement, lines

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -110,3 +112,8 @@ def test_other_documents_are_passed_over(books: Books) -> None:
 def test_without_a_deal_there_is_nothing_to_settle() -> None:
     with pytest.raises(DemoError, match="no deal"):
         Books("Europe/Berlin").book()
+
+
+def test_the_deal_says_how_far_delivery_counts(books: Books) -> None:
+    books.note(msgspec.structs.replace(DEAL, delivered_cap_fraction=Decimal("1.1")))
+    assert books.book().delivered_cap == Fraction(11, 10)

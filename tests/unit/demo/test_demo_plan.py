@@ -15,7 +15,6 @@ from intertie.demo.plan import (
     Fate,
     Plan,
     choose_events,
-    flat,
     forecast_kw,
     make_plan,
     offer_watts,
@@ -94,8 +93,3 @@ def test_the_offer_is_the_batteries_and_half_of_the_flexible_load(feeder: Feeder
     assert offer_watts(feeder, [pump], 20) == [int(w) // 7 // 2 for w in week]
     assert offer_watts(feeder, [pump], 0) == [int(w) // 2 for w in feeder.power[pump.name][0]]
     assert offer_watts(feeder, [], 5) == [0] * 96
-
-
-def test_flat_keeps_the_order_of_time(feeder: Feeder) -> None:
-    name = feeder.of_kind("customer")[0].name
-    assert flat(feeder)[name][96 + 5] == feeder.power[name][1, 5]

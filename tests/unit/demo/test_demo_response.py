@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.demo.feeder import Element
-from intertie.demo.response import Call, capacity_watts, respond
+from intertie.demo.response import Call, respond
 
 BATTERY = Element("battery", "storage", "n1", 4000, 8000)
 PUMP = Element("pump", "heat_pump", "n2", 5000, None)
@@ -48,8 +48,6 @@ def test_a_battery_lasts_the_whole_event() -> None:
     moved = respond(Call(76, 88, 20_000), [BATTERY], power())
     # 90 % of 8 kWh over three hours: 2400 W.
     assert set(moved["battery"][76:88]) == {-2400}
-    assert capacity_watts([BATTERY, PUMP], 3) == 2400
-    assert capacity_watts([BATTERY], 1) == 4000
 
 
 def test_the_battery_is_charged_at_night_with_losses() -> None:

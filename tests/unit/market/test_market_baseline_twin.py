@@ -88,12 +88,11 @@ class Twin:
         while True:
             hand = pool[: self.rule.of]
             total = sum(self.energy(day) for day in hand)
-            # energy < share x total / n, without a division; a limit not above zero bars nobody
+            # energy < share x total / n, without a division; a mean not above zero bars nobody
             keep = [
                 day
                 for day in hand
-                if self.rule.low_usage * total <= 0
-                or self.energy(day) * len(hand) >= self.rule.low_usage * total
+                if total <= 0 or self.energy(day) * len(hand) >= self.rule.low_usage * total
             ]
             if keep == hand:
                 return hand

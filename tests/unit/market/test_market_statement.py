@@ -76,6 +76,7 @@ def test_the_month_by_hand() -> None:
     assert (statement.period.start, statement.period.end) == (DEAL.term.start, DEAL.term.end)
     assert [line.amount for line in statement.lines] == [line.amount for line in lines]
     assert "high 2 of 3" in statement.text
+    assert statement.performance_factor == Decimal("0.75")
 
 
 def test_both_sides_get_the_same_bytes() -> None:

@@ -62,6 +62,15 @@ class StreetProtocol(HttpToolsProtocol):
                 self._stop_deadline()
                 self.transport.abort()
 
+    def shutdown(self) -> None:
+        """The server stops. An idle connection is cut: TLS's farewell would wait for a partner that keeps the
+        connection for its next parcel and reads nothing meanwhile."""
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def _start_deadline(self) -> None:
         self._deadline = self.loop.call_later(self.header_seconds, self._cut)
 
