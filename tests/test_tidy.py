@@ -234,8 +234,8 @@ def test_tests_are_grouped_by_what_they_need() -> None:
         assert len(parts) == 1 or parts[0] in groups, f"{path}: which group?"
 
 
-def test_more_tests_than_code() -> None:
-    """At least as many lines of test as of code; STYLE.md aims at 1.2."""
+def test_the_share_of_tests_does_not_fall() -> None:
+    """The share of test may only grow: STYLE.md aims at 1.2 lines of test per line of code."""
     code = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in python_files())
     test = sum(len(p.read_text(encoding="utf-8").splitlines()) for p in (ROOT / "tests").rglob("*.py"))
-    assert test >= 0.6 * code, f"{test} lines of test for {code} of code"
+    assert test >= 0.85 * code, f"{test} lines of test for {code} of code"
