@@ -6,11 +6,25 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair, partner_of, with_partner
+from house import (
+    AGGREGATOR,
+    AGGREGATOR_ROLES,
+    AGREEMENT,
+    NOW,
+    UTILITY,
+    UTILITY_ROLES,
+    Pair,
+    Wire,
+    gateway_of,
+    keys_of,
+    make_pair,
+    partner_of,
+    with_partner,
+)
 
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import Delivery, cancel, deliver_once
-from intertie.gateway.gateway import LinkAnswer
+from intertie.gateway.gateway import Limits, LinkAnswer
 from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.send_message import Outgoing, send, send_raw
 from intertie.gateway.verify_journal import verify_journal
@@ -53,7 +67,7 @@ def test_nothing_waits_nothing_is_sent() -> None:
     assert deliver(pair, wire) is None and wire.sent == []
 
 
-def test_many_messages_share_one_parcel_and_priority_goes_first() -> None:
+def test_many_messages_share_one_parcel() -> None:
     pair = make_pair()
     ids = [declare(pair) for _ in range(20)]
     wire = Wire(pair.utility, AGGREGATOR)
@@ -231,3 +245,20 @@ def test_a_message_cancelled_while_it_is_sealed_is_not_sent(monkeypatch: pytest.
     assert deliver(pair, wire) is None and wire.sent == []
     done = deliver(pair, wire)
     assert done is not None and done.receipted and [row.id for row in received(pair)] == [second]
+
+
+def test_an_outage_notice_overtakes_a_statement_queued_before_it() -> None:
+    utility, aggregator = keys_of(UTILITY, UTILITY_ROLES), keys_of(AGGREGATOR, AGGREGATOR_ROLES)
+    sender = gateway_of(utility, [aggregator], Limits(messages_per_parcel=1))
+    recipient = gateway_of(aggregator, [utility])
+    for name, mode in (("performance_statement", Mode.SCHEDULED), ("outage_notice", Mode.REAL_TIME)):
+        _, body = example(DocumentName(name))
+        outgoing = Outgoing(
+            body=body, recipient=AGGREGATOR, interface=InterfaceCode("DA"), mode=mode, agreement=AGREEMENT
+        )
+        send(sender, [outgoing], NOW)
+    wire = Wire(recipient, UTILITY)
+    for _ in range(2):
+        asyncio.run(deliver_once(sender, wire, AGGREGATOR, lambda: NOW, lambda: 0.5))
+    got = [row.document for row in recipient.store.messages(Query(outgoing=False))]
+    assert got == ["outage_notice", "performance_statement"]
