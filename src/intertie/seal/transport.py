@@ -1,4 +1,4 @@
-"""How a parcel came: what the connection had negotiated. Kept with each parcel, so that it can be asked for later."""
+"""What a connection was, as it is kept with every parcel that came or went over it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from msgspec import Meta
 
 from intertie.model.record import Record
 
+EngineName = Literal["openssl", "stdlib"]
+
 
 class Transport(Record, frozen=True, kw_only=True):
-    """One connection as this end saw it. `group` is "" where the engine cannot say which one was negotiated."""
+    """What was negotiated with the peer (RFC 8446), and which certificate it showed."""
 
-    binding: Annotated[str, Meta(max_length=32)]
-    engine: Literal["openssl", "stdlib"]
-    version: Annotated[str, Meta(max_length=16)]
-    group: Annotated[str, Meta(max_length=64)]
-    cipher: Annotated[str, Meta(max_length=64)]
-    certificate: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of the peer's certificate
+    binding: str
+    engine: EngineName
+    version: str
+    # As IANA's registry of TLS supported groups writes it; empty if the engine cannot say.
+    group: str
+    cipher: str
+    # SHA-256 of the peer's leaf certificate.
+    certificate: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
