@@ -1,4 +1,4 @@
-"""What a connection was when a parcel came or went over it, as the binding measured it: kept with the parcel."""
+"""What a connection was, as it is kept with every parcel that came or went over it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from msgspec import Meta
 
 from intertie.model.record import Record
 
+EngineName = Literal["openssl", "stdlib"]
+
 
 class Transport(Record, frozen=True, kw_only=True):
-    """One connection. `group` is "" where the engine cannot say; `certificate` is SHA-256 of the peer's leaf, in hex."""
+    """What was negotiated with the peer (RFC 8446), and which certificate it showed."""
 
     binding: str
-    engine: Literal["openssl", "stdlib"]
+    engine: EngineName
     version: str
+    # As IANA's registry of TLS supported groups writes it; empty if the engine cannot say.
     group: str
     cipher: str
-    certificate: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+    # SHA-256 of the peer's leaf certificate.
+    certificate: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
