@@ -10,7 +10,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +41,7 @@ class Tls:
 
     present: Present
     clock: Callable[[], datetime]
-    options: TlsOptions = TlsOptions()
+    options: TlsOptions = field(default_factory=TlsOptions)
 
     def server_context(self) -> ssl.SSLContext:
         """For the street door: a client without a certificate from a trusted root does not get in.
@@ -59,7 +59,9 @@ class Tls:
         """
         groups = hybrid_only(self.options.groups) if hybrid else self.options.groups
         if not groups:
-            raise SettingsError("TLS: no hybrid group is allowed here", do="Add X25519MLKEM768 to [tls] groups.")
+            raise SettingsError(
+                "TLS: no hybrid group is allowed here", do="Add X25519MLKEM768 to [tls] groups."
+            )
 
         def check(tls: ssl.SSLObject, host: str) -> None:
             connection = describe(tls, host)
@@ -84,7 +86,9 @@ class LiveContext(ssl.SSLContext):
     What a library sets on it (ALPN, versions) has no effect: what is negotiated is decided here.
     """
 
-    def __new__(cls, tls: Tls, groups: Sequence[str], check: _HostCheck | None, *, server: bool) -> LiveContext:
+    def __new__(
+        cls, tls: Tls, groups: Sequence[str], check: _HostCheck | None, *, server: bool
+    ) -> LiveContext:
         """The base class wants to know its side when it is made."""
         return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
 
@@ -181,4 +185,6 @@ def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
     # Python 3.11 and 3.12 have it, but not yet under a public name. Without the authorities that the peer sent, no
     # chain with an intermediate could be checked.
     inner: Any = tls._sslobj  # type: ignore[attr-defined]
-    return tuple(ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in inner.get_unverified_chain())
+    return tuple(
+        ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in inner.get_unverified_chain()
+    )

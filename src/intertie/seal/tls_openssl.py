@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from OpenSSL import SSL, crypto
 
 from intertie.model.errors import SettingsError
-from intertie.seal.certificates import Chain, TrustStore
+from intertie.seal.certificates import TrustStore
 from intertie.seal.keys import TlsKey
 from intertie.seal.tls_groups import is_hybrid
 
@@ -35,7 +35,7 @@ NO_AUTO_CHAIN = 0x8
 ALPN = b"http/1.1"
 
 # pyOpenSSL has no call for these two; `cryptography` carries them for it.
-_LIB: Any = SSL._lib
+_LIB: Any = SSL._lib  # type: ignore[attr-defined]
 _VERDICTS = {
     number: name.removeprefix("ERR_").lower().replace("_", " ")
     for name, number in vars(SSL.X509VerificationCodes).items()
@@ -115,7 +115,7 @@ class OpensslObject(ssl.SSLObject):
         return self._host
 
     @property
-    def session(self) -> ssl.SSLSession | None:
+    def session(self) -> ssl.SSLSession | None:  # type: ignore[override]
         """None: sessions are not resumed."""
         return None
 
@@ -139,12 +139,10 @@ class OpensslObject(ssl.SSLObject):
                 self._take_out(lambda piece: None)
                 raise
 
-    @overload
-    def read(self, len: int = ..., buffer: None = ...) -> bytes: ...
-    @overload
-    def read(self, len: int = ..., buffer: Any = ...) -> int: ...
-    def read(self, len: int = 1024, buffer: Any = None) -> bytes | int:
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Plaintext, or its number of bytes if a buffer takes it; nothing at the peer's farewell, as in `ssl`."""
+        if not len and buffer is None:
+            return b""
         try:
             if buffer is None:
                 return self._drive(lambda: self._connection.recv(min(len, RECORD_BYTES)))
@@ -162,7 +160,7 @@ class OpensslObject(ssl.SSLObject):
                     self._drive(lambda piece=piece: _send(self._connection, piece))  # type: ignore[misc]
             return octets.nbytes
 
-    def unwrap(self) -> None:  # type: ignore[override]
+    def unwrap(self) -> None:
         """Say goodbye and wait for the peer's; ssl.SSLWantReadError until it is there."""
         self._said_goodbye = True
         if not self._drive(self._connection.shutdown):
@@ -176,10 +174,6 @@ class OpensslObject(ssl.SSLObject):
         """Plaintext bytes that can be read without more from the network."""
         return self._connection.pending()
 
-    @overload
-    def getpeercert(self, binary_form: bool = ...) -> Any: ...
-    @overload
-    def getpeercert(self) -> Any: ...
     def getpeercert(self, binary_form: bool = False) -> Any:
         """The peer's certificate as DER; in the other form only whether there is one ({} or None)."""
         certificate = self._connection.get_peer_certificate(as_cryptography=True)
@@ -296,7 +290,9 @@ def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
     return ALPN if ALPN in offered else b""
 
 
-def _note_verdict(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, good: int) -> bool:
+def _note_verdict(
+    connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, good: int
+) -> bool:
     """Leave OpenSSL's judgement as it is; keep its reason for whoever reads the log."""
     if good != 1:
         connection.set_app_data(_VERDICTS.get(error, f"reason {error}"))
@@ -326,7 +322,9 @@ def _set_groups(context: SSL.Context, groups: Sequence[str]) -> None:
     text = "/".join("*" + ":".join(part) for part in parts if part)
     if _LIB.SSL_CTX_set1_curves_list(context._context, text.encode("ascii")) != 1:
         _LIB.ERR_clear_error()
-        raise SettingsError(f"TLS: this OpenSSL does not know all of {', '.join(groups)}", do="Mend [tls] groups.")
+        raise SettingsError(
+            f"TLS: this OpenSSL does not know all of {', '.join(groups)}", do="Mend [tls] groups."
+        )
 
 
 def _set_roots(context: SSL.Context, trust: TrustStore) -> None:

@@ -69,9 +69,14 @@ def _check(chain: Sequence[bytes], trust: TrustStore, now: datetime, host: str |
         raise _refused(f"the peer sent {len(chain)} certificates")
     leaf, *others = [read_certificate(der) for der in chain]
     party = party_of_certificate(chain[0])
+    since, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if not since <= now <= end:
+        raise _refused(
+            f"the certificate is valid from {since.isoformat()} to {end.isoformat()}, not {now.isoformat()}"
+        )
     _check_usage(leaf, ExtendedKeyUsageOID.CLIENT_AUTH if host is None else ExtendedKeyUsageOID.SERVER_AUTH)
     post_quantum = is_post_quantum(leaf.public_key())
-    roots = [root for root in trust.roots_for(party) if is_post_quantum(root.public_key()) == post_quantum]
+    roots = trust.family(post_quantum=post_quantum, party=party)
     if not roots:
         raise _refused(f"no root is trusted for {party} and this family of algorithms")
     path = _path(leaf, others, roots, now, host)

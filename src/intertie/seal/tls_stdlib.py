@@ -91,7 +91,8 @@ def _set_groups(context: ssl.SSLContext, groups: Sequence[str]) -> None:
     elif tuple(groups) != DEFAULT_GROUPS:
         only = "only hybrid groups" if tuple(groups) == hybrid_only(groups) else "groups"
         raise SettingsError(
-            f"TLS: the standard library of this Python cannot choose {only}", do='Set [tls] engine = "openssl".'
+            f"TLS: the standard library of this Python cannot choose {only}",
+            do='Set [tls] engine = "openssl".',
         )
 
 
@@ -102,9 +103,7 @@ def _set_roots(context: ssl.SSLContext, trust: TrustStore) -> None:
             "TLS: no trusted root with an elliptic-curve key",
             do='Put one into the trust folder, or set [tls] engine = "openssl".',
         )
-    context.load_verify_locations(
-        cadata="".join(root.public_bytes(Encoding.PEM).decode() for root in roots)
-    )
+    context.load_verify_locations(cadata="".join(root.public_bytes(Encoding.PEM).decode() for root in roots))
 
 
 def _set_key(context: ssl.SSLContext, key: TlsKey) -> None:

@@ -7,6 +7,7 @@ known before a byte is sent: the handshake fails with anybody else.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,6 +83,7 @@ class HttpsLink:
         headers = {"content-type": PARCEL} if blob is not None else {}
         try:
             async with (
+                asyncio.timeout(self._whole_seconds),
                 self._client(partner.party, hybrid=hybrid) as client,
                 client.stream(method, url, content=blob, headers=headers) as response,
             ):
@@ -98,7 +100,9 @@ class HttpsLink:
         stream: Any = response.extensions.get("network_stream")
         tls: Any = stream.get_extra_info("ssl_object") if stream is not None else None
         if tls is None:
-            raise PartnerError(f"{partner.url} is not an https:// address", do="The descriptor must name one.")
+            raise PartnerError(
+                f"{partner.url} is not an https:// address", do="The descriptor must name one."
+            )
         try:
             connection = describe(tls)
             connection.party(self._tls.present()[1], self._tls.clock())
