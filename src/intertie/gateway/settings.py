@@ -15,6 +15,7 @@ from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
+from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
 
@@ -96,6 +97,7 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    tls: TlsOptions = TlsOptions()
 
 
 class Places:
@@ -187,6 +189,12 @@ listen = {listen}          # host:port on this machine
 # clock_skew_seconds = 30           # how far a partner's clock may be ahead
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
+
+# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
+# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
+[tls]
+# engine = "auto"
+# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
