@@ -27,7 +27,8 @@ from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, 
 from intertie.model.message import read_envelope, write_message
 from intertie.model.party import Party, Role
 from intertie.run import StreetServer, uvicorn_config
-from intertie.seal.keys import generate_keys, save_keys
+from intertie.seal.descriptor import Descriptor
+from intertie.seal.keys import generate_keys
 from intertie.seal.parcel import SealedParcel, seal_parcel
 from intertie.seal.profile import PROFILES
 from intertie.seal.tls import Tls
@@ -60,6 +61,11 @@ class Book:
 
     def all(self) -> Sequence[Partner]:
         return list(self.partners.values())
+
+    def renew(self, raw: bytes, descriptor: Descriptor, now: datetime) -> bool:
+        known = self.partners[descriptor.party]
+        self.partners[descriptor.party] = known._replace(keys=descriptor.keys, url=descriptor.url)
+        return known.keys != descriptor.keys
 
 
 @dataclass
@@ -106,7 +112,8 @@ def make_house(directory: Path, ca: TrialCa, party: PartyId, **keys: datetime) -
     (directory / "keys").mkdir(parents=True)
     (directory / "trust").mkdir()
     made = generate_keys(party, ROLES[party], ca, now(), hosts=["127.0.0.1", "localhost"], **keys)
-    save_keys(directory / "keys", made)
+    (directory / "keys" / "tls.key.pem").write_bytes(made.tls.key)
+    (directory / "keys" / "tls.crt.pem").write_bytes(made.tls.chain)
     (directory / "trust" / "root.pem").write_bytes(ca.trust().pem())
     book = Book()
     gateway = Gateway(
@@ -175,7 +182,10 @@ class Door:
             party=house.gateway.party, street=street, quota=quota, limits=house.gateway.limits
         )
         self.url = street.url
-        self.app = StreetDoor(house.gateway, settings, b'{"descriptor":true}', now)
+        self.stale: list[PartyId] = []
+        self.app = StreetDoor(
+            house.gateway, settings, lambda: b'{"descriptor":true}', now, stale=self.stale.append
+        )
         config = uvicorn_config(self.app.app(), street, house.tls(tls).server_context())
         self.server = StreetServer(config)
         self._port = port

@@ -15,6 +15,7 @@ from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
+from intertie.seal.protection import Secrets
 from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
@@ -98,6 +99,7 @@ class Settings(Record, frozen=True, kw_only=True):
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
     tls: TlsOptions = TlsOptions()
+    keys: Secrets = Secrets()
 
 
 class Places:
@@ -196,13 +198,22 @@ listen = {listen}          # host:port on this machine
 # engine = "auto"
 # groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
 
+# Where the secret is that opens the keys at rest. How they are protected, `intertie keys protect` says and changes.
+[keys]
+{passphrase}                    # first line of a file, mode 600; INTERTIE_PASSPHRASE_FILE goes before it
+# pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
+# pkcs11_token = "intertie"
+# pkcs11_pin_file = "pin.txt"
+
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
 {clock}
 """
 
 
-def settings_text(party: Party, url: str, listen: str, clock: str | None = None) -> str:
+def settings_text(
+    party: Party, url: str, listen: str, clock: str | None = None, passphrase_file: str | None = None
+) -> str:
     """The commented file that `init` writes. SettingsError if it would not be read back as the same settings."""
     text = TEMPLATE.format(
         id=_quoted(party.id),
@@ -210,6 +221,11 @@ def settings_text(party: Party, url: str, listen: str, clock: str | None = None)
         roles="[" + ", ".join(_quoted(role.value) for role in sorted(party.roles)) + "]",
         url=_quoted(url),
         listen=_quoted(listen),
+        passphrase=(
+            f"passphrase_file = {_quoted(passphrase_file)}"
+            if passphrase_file
+            else '# passphrase_file = "passphrase.txt"'
+        ),
         clock=f"file = {_quoted(clock)}" if clock else '# file = "now.txt"',
     )
     parse_settings(text, "the settings asked for")

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from intertie.model.errors import StoreError
+from intertie.seal.private_files import sync_folder
 
 # AES-256: what ML-KEM-768 and SHA-256 in the profiles are matched with, and no harder to keep than 128 bits.
 KEY_BYTES = 32
@@ -36,11 +37,39 @@ class KeyPort(Protocol):
         """The key again. KeyPortError unless this port wrapped it, with this context, and nothing was changed."""
 
 
-class KeyFile:
-    """A key port over a file of 32 random bytes that only its owner reads; made when the first key is wrapped.
+class Kek:
+    """A key port over 32 bytes that are in this process's memory, found by `_read`.
 
     Each context has a wrapping key of its own (HKDF-SHA256, RFC 5869), which wraps by RFC 3394.
     """
+
+    name = "kek"
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        """The key, wrapped; KeyPortError if the wrapping key cannot be had."""
+        return aes_key_wrap(self._wrapping_key(context), key)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The key again; KeyPortError if it was wrapped by another key or for another context."""
+        try:
+            return aes_key_unwrap(self._wrapping_key(context), wrapped)
+        except (InvalidUnwrap, ValueError) as error:
+            raise self._wrong() from error
+
+    def _wrapping_key(self, context: bytes) -> bytes:
+        return HKDF(SHA256(), KEY_BYTES, salt=None, info=_LABEL + context).derive(self._read())
+
+    def _read(self) -> bytes:
+        raise NotImplementedError
+
+    def _wrong(self) -> KeyPortError:
+        return KeyPortError(
+            "this key was wrapped by another key, or for another use", do="restore what belongs together"
+        )
+
+
+class KeyFile(Kek):
+    """A key port over a file of 32 random bytes that only its owner reads; made when the first key is wrapped."""
 
     name = "file"
 
@@ -54,20 +83,13 @@ class KeyFile:
         """The key, wrapped; KeyPortError if the file cannot be used."""
         if not self._path.exists():
             self._make()
-        return aes_key_wrap(self._wrapping_key(context), key)
+        return super().wrap(key, context)
 
-    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """The key again; KeyPortError if it was wrapped by another key or for another context."""
-        try:
-            return aes_key_unwrap(self._wrapping_key(context), wrapped)
-        except InvalidUnwrap as error:
-            raise KeyPortError(
-                f"{self._path} does not unwrap this key: it is not the file that wrapped it",
-                do="restore the key file that belongs to this store",
-            ) from error
-
-    def _wrapping_key(self, context: bytes) -> bytes:
-        return HKDF(SHA256(), KEY_BYTES, salt=None, info=_LABEL + context).derive(self._read())
+    def _wrong(self) -> KeyPortError:
+        return KeyPortError(
+            f"{self._path} does not unwrap this key: it is not the file that wrapped it",
+            do="restore the key file that belongs to this store",
+        )
 
     def _read(self) -> bytes:
         try:
@@ -97,19 +119,11 @@ class KeyFile:
                 os.link(draft, self._path)
             finally:
                 draft.unlink()
-            _sync_folder(self._path.parent)
+            # What was encrypted under the key must not be on disk before the key is.
+            sync_folder(self._path.parent)
         except FileExistsError:
             return
         except OSError as error:
             raise KeyPortError(
                 f"{self._path} cannot be made: {error.strerror}", do="make its folder, or name another"
             ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """What was encrypted under the key must not be on disk before the key is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

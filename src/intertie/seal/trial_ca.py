@@ -1,12 +1,11 @@
 """A certificate authority for trials and demonstrations: two roots, one per family of algorithms, and their leaves.
 
-Not for operation: its keys lie in a folder. In operation an accredited authority issues the certificates.
+Not for operation: its keys lie in a folder of this machine. In operation an accredited authority issues the certificates.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,9 +26,14 @@ from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.algorithms import SigningPrivateKey, is_post_quantum
 from intertie.seal.certificates import PARTY_URI, Chain, TrustStore
+from intertie.seal.private_files import write_private
+from intertie.seal.protection import Kind, Opener, plain_opener
+from intertie.seal.vault import Vault
 
 # A root is at least as strong as the strongest key that it vouches for: hybrid-high's.
 _ROOTS = {"ec": "ES384", "mldsa": "ML-DSA-87"}
+# Whose keys they are, to the vault that holds them.
+AUTHORITY = PartyId("trial-ca.invalid")
 PublicKeyTypes = ec.EllipticCurvePublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
 
 
@@ -57,6 +61,11 @@ class TrialCa:
                 post_quantum, _root_certificate(f"{name} ML-DSA root", post_quantum, not_before, not_after)
             ),
         )
+
+    @property
+    def until(self) -> datetime:
+        """The end of the first root that ends: no leaf is worth more."""
+        return min(root.certificate.not_valid_after_utc for root in (self.classical, self.post_quantum))
 
     def trust(self) -> TrustStore:
         """What a gateway has to believe in order to accept this authority's certificates."""
@@ -107,25 +116,32 @@ class TrialCa:
             pems.append(builder.sign(root.key, _hash_for(root.key)).public_bytes(Encoding.PEM))
         return b"".join(pems)
 
-    def save(self, directory: Path) -> None:
-        """Write keys (0600) and certificates; SettingsError if there are any, or the folder cannot be written."""
+    def save(self, directory: Path, *, kind: Kind = "none", opener: Opener | None = None) -> None:
+        """Write certificates, and keys encrypted as `kind` says; SettingsError if there are any, or the folder cannot be
+        written; KeyPortError."""
+        vault = Vault.create(directory, AUTHORITY, kind, opener or plain_opener(directory))
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name, root in (("ec", self.classical), ("mldsa", self.post_quantum)):
-                pem = root.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-                write_private(directory / f"{name}.key", pem)
                 write_private(directory / f"{name}.pem", root.certificate.public_bytes(Encoding.PEM))
         except OSError as error:
             raise SettingsError(f"{directory} cannot be written: {error}") from error
+        keys = {"ec": self.classical.key, "mldsa": self.post_quantum.key}
+        pems = {
+            f"{n}.key": k.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            for n, k in keys.items()
+        }
+        with vault.lock():
+            vault.add(pems)
 
     @classmethod
-    def load(cls, directory: Path) -> TrialCa:
-        """What `save` wrote; SettingsError if it is not there or damaged."""
+    def load(cls, directory: Path, *, opener: Opener | None = None) -> TrialCa:
+        """What `save` wrote; SettingsError if it is not there or damaged, KeyPortError if it does not open."""
+        vault = Vault(directory, opener or plain_opener(directory))
         roots = []
         for name in _ROOTS:
             try:
-                key = load_pem_private_key((directory / f"{name}.key").read_bytes(), None)
                 certificate = x509.load_pem_x509_certificate((directory / f"{name}.pem").read_bytes())
+                key = load_pem_private_key(vault.read(f"{name}.key"), None)
             except (OSError, ValueError, TypeError) as error:
                 raise SettingsError(f"no trial authority in {directory}: {error}") from error
             if not isinstance(key, ec.EllipticCurvePrivateKey | mldsa.MLDSA87PrivateKey):
@@ -135,20 +151,6 @@ class TrialCa:
 
     def _root_of(self, key: SigningPrivateKey) -> _Root:
         return self.post_quantum if is_post_quantum(key.public_key()) else self.classical
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a new file that only its owner can read; SettingsError if there is one already (a key is never lost)."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise SettingsError(
-            f"{path} exists", do="Keys are never overwritten: move the old ones away first."
-        ) from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _name(common: str) -> x509.Name:
@@ -206,8 +208,6 @@ def _leaf(
     commitment: bool,
     hosts: Sequence[str],
 ) -> x509.CertificateBuilder:
-    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(PARTY_URI + party)]
-    names += [_host_name(host) for host in hosts]
     return (
         x509.CertificateBuilder()
         .subject_name(_name(party[:64]))  # X.520 ub-common-name; the party's full name is the SAN
@@ -222,8 +222,14 @@ def _leaf(
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False
         )
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(party_names(party, hosts), critical=False)
     )
+
+
+def party_names(party: PartyId, hosts: Sequence[str]) -> x509.SubjectAlternativeName:
+    """Whose certificate it is, and for which DNS names and IP addresses."""
+    uri = x509.UniformResourceIdentifier(PARTY_URI + party)
+    return x509.SubjectAlternativeName([uri, *(_host_name(host) for host in hosts)])
 
 
 def _host_name(host: str) -> x509.GeneralName:

@@ -247,6 +247,8 @@ class MemoryStore:
             self._parcels[key] = self._parcels[key]._replace(receipt=receipt, transport=transport, blob=None)
             for message, state, detail in outcomes:
                 self._put(self._out[message], state=state, detail=detail, done_at=now, next_attempt=None)
+                if state is State.QUEUED:
+                    self._put(self._out[message], done_at=None, parcel=None, position=None)
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime

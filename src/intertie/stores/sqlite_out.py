@@ -62,6 +62,7 @@ _SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM
 _EXPIRED = """SELECT seq, id, recipient, leaf FROM messages
     WHERE outgoing = 1 AND state = 'queued' AND expires <= ?"""
 _MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
+_REQUEUED = "UPDATE messages SET done_at = NULL, parcel = NULL, position = NULL WHERE seq = ?"
 
 
 def _json(values: Sequence[object]) -> str:
@@ -200,6 +201,7 @@ def close(
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)
     db.executemany(_MOVE, [(state.value, detail, done, seqs[message]) for message, state, detail in outcomes])
+    db.executemany(_REQUEUED, [(seqs[m],) for m, state, _ in outcomes if state is State.QUEUED])
     drop_blob(db, number)
     db.execute(
         "UPDATE parcels SET state = ?, receipt = ?, transport = ?, next_attempt = NULL WHERE number = ?",

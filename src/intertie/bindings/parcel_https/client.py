@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from intertie.bindings.parcel_https import PARCEL
+from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery
 from intertie.model.errors import PartnerError, Refused, SettingsError
@@ -63,6 +63,10 @@ class HttpsLink:
         """
         return await self._ask(partner, "POST", "/parcels", blob, hybrid=hybrid)
 
+    async def post_descriptor(self, partner: Partner, raw: bytes) -> LinkAnswer:
+        """Tell a partner our descriptor and return the answer; PartnerError when there was none."""
+        return await self._ask(partner, "POST", "/descriptors", raw, kind=DESCRIPTOR)
+
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
         answer = await self._ask(partner, "GET", "/.well-known/intertie", None)
@@ -77,10 +81,17 @@ class HttpsLink:
             await pool.client.aclose()
 
     async def _ask(
-        self, partner: Partner, method: str, path: str, blob: bytes | None, *, hybrid: bool = False
+        self,
+        partner: Partner,
+        method: str,
+        path: str,
+        blob: bytes | None,
+        *,
+        hybrid: bool = False,
+        kind: str = PARCEL,
     ) -> LinkAnswer:
         url = partner.url.rstrip("/") + path
-        headers = {"content-type": PARCEL} if blob is not None else {}
+        headers = {"content-type": kind} if blob is not None else {}
         try:
             async with (
                 asyncio.timeout(self._whole_seconds),

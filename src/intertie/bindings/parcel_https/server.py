@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 import intertie
 from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, RECEIPT
+from intertie.bindings.parcel_https.descriptors import DescriptorDoor
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
@@ -52,12 +53,21 @@ class StreetDoor:
     """The app behind the street door of one gateway."""
 
     def __init__(
-        self, gateway: Gateway, settings: Settings, descriptor: bytes, clock: Callable[[], datetime]
+        self,
+        gateway: Gateway,
+        settings: Settings,
+        descriptor: Callable[[], bytes],
+        clock: Callable[[], datetime],
+        *,
+        stale: Callable[[PartyId], None] = lambda party: None,
     ) -> None:
+        """`descriptor` gives our own as it is now; `stale` is told of a partner that signs under a certificate that its
+        descriptor, as we know it, does not have."""
         self._gateway = gateway
         self._street = settings.street
         self._descriptor = descriptor
         self._clock = clock
+        self._stale = stale
         self._quotas = Quotas(settings.quota)
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
@@ -68,6 +78,11 @@ class StreetDoor:
             Route("/parcels", self.parcels, methods=["POST"]),
             Route("/.well-known/intertie", self.descriptor, methods=["GET"]),
             Route("/healthz", self.health, methods=["GET"]),
+            Route(
+                "/descriptors",
+                DescriptorDoor(self._gateway, self._clock, self._quotas, self._threads).post,
+                methods=["POST"],
+            ),
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
         gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
@@ -95,7 +110,7 @@ class StreetDoor:
 
     async def descriptor(self, request: Request) -> Response:
         """GET /.well-known/intertie: who this gateway is, signed."""
-        return Response(self._descriptor, media_type=DESCRIPTOR)
+        return Response(self._descriptor(), media_type=DESCRIPTOR)
 
     async def health(self, request: Request) -> Response:
         """GET /healthz: whether this gateway can keep what it is sent."""
@@ -144,6 +159,8 @@ class StreetDoor:
         try:
             receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
+            if refused.code is Code.UNKNOWN_CERTIFICATE:
+                self._stale(peer.party)
             return self._refuse(refused)
         except StoreError as error:
             LOG.error("store", extra={"partner": peer.party, "why": error.why})
