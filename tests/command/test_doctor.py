@@ -43,16 +43,16 @@ def test_all_is_well(gateway: Path, capsys: Capsys) -> None:
     assert "ok" in here(capsys, "doctor", "--dir", gateway).out
 
 
-@pytest.mark.parametrize("key", ["tls.key.pem", "opening.json"])
+@pytest.mark.parametrize("key", ["0001/tls.key", "0001/opening.key", "wrapped.json", "plain.kek", "store.kek"])
 def test_a_key_that_others_can_read(gateway: Path, capsys: Capsys, key: str) -> None:
     (gateway / "keys" / key).chmod(0o644)
     [(check, what, do)] = findings(capsys, gateway, "fail")
-    assert (check, key in what, "chmod 600" in do) == ("keys", True, True)
+    assert (check, key.split('/')[-1] in what, "chmod 600" in do) == ("keys", True, True)
 
 
 def test_a_missing_key(gateway: Path, capsys: Capsys) -> None:
-    (gateway / "keys" / "tls.key.pem").unlink()
-    assert [check for check, _, _ in findings(capsys, gateway, "fail")] == ["gateway"]
+    (gateway / "keys" / "0001" / "tls.key").unlink()
+    assert [check for check, _, _ in findings(capsys, gateway, "fail")] == ["keys"]
 
 
 def test_no_root(gateway: Path, capsys: Capsys) -> None:

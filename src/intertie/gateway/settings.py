@@ -200,10 +200,10 @@ listen = {listen}          # host:port on this machine
 
 # Where the secret is that opens the keys at rest. How they are protected, `intertie keys protect` says and changes.
 [keys]
-{passphrase}                    # first line of a file, mode 600; INTERTIE_PASSPHRASE_FILE goes before it
-# pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
+{passphrase}   # its first line; mode 600. INTERTIE_PASSPHRASE_FILE goes before it
+#   pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
 # pkcs11_token = "intertie"
-# pkcs11_pin_file = "pin.txt"
+#   pkcs11_pin_file = "pin.txt"
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
@@ -224,7 +224,7 @@ def settings_text(
         passphrase=(
             f"passphrase_file = {_quoted(passphrase_file)}"
             if passphrase_file
-            else '# passphrase_file = "passphrase.txt"'
+            else '#   passphrase_file = "passphrase.txt"'
         ),
         clock=f"file = {_quoted(clock)}" if clock else '# file = "now.txt"',
     )
