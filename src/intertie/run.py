@@ -61,6 +61,7 @@ LOG_FIELDS = (
     "why",
     "count",
     "bytes",
+    "group",
     "url",
     "file",
     "error",
