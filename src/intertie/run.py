@@ -68,6 +68,7 @@ LOG_FIELDS = (
     "why",
     "count",
     "bytes",
+    "group",
     "url",
     "file",
     "error",
