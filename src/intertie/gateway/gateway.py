@@ -14,6 +14,8 @@ from intertie.model.party import Party, Role
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.keys import PrivateKeys, PublicKeys
+from intertie.seal.policy_settings import DEFAULT as DEFAULT_POLICY
+from intertie.seal.policy_settings import PolicySettings
 
 
 class Agreement(Record, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ class Gateway:
     catalogue: Catalogue
     store: Store
     limits: Limits
+    policy: PolicySettings = DEFAULT_POLICY
 
 
 class LinkAnswer(NamedTuple):

@@ -1,0 +1,198 @@
+"""Policy applied to messages, in such a way that nobody can choose anything weaker.
+
+Sending: `seal_parcel` takes a `Protected`, and only `protect` makes one, from the messages themselves: it reads each
+header, finds the flow, and computes what it needs. There is no parameter that names a profile, and none to leave out.
+Receiving: verification gives a `Proven`, and the flow of a message is had from it, which it only gives to a message
+whose own needs the parcel meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple, NoReturn, final
+
+from intertie.catalogue.admit import Catalogue
+from intertie.catalogue.flow import Flow
+from intertie.model.errors import Code, Refused
+from intertie.model.message import Header, read_envelope
+from intertie.model.party import Role
+from intertie.seal.jws import Signed
+from intertie.seal.keys import PrivateKeys, PublicKeys
+from intertie.seal.policy import Requirement, requirement
+from intertie.seal.policy_settings import PolicySettings
+from intertie.seal.profile import PROFILES, Profile
+
+Roles = frozenset[Role]
+
+
+class _Key:
+    """Held by this file alone: what it does not sign, is not protected."""
+
+
+_KEY = _Key()
+
+
+@final
+class Protected:
+    """Messages for one recipient, with the profile that their own flows need. Made by `protect` and nowhere else."""
+
+    __slots__ = ("keys", "messages", "profile", "recipient")
+    messages: tuple[bytes, ...]
+    profile: Profile
+    recipient: PublicKeys
+    keys: PrivateKeys
+
+    def __init__(
+        self,
+        key: _Key,
+        messages: tuple[bytes, ...],
+        profile: Profile,
+        recipient: PublicKeys,
+        keys: PrivateKeys,
+    ) -> None:
+        if key is not _KEY:
+            raise TypeError("messages are protected by policy: call protect()")
+        for name, value in zip(sorted(self.__slots__), (keys, messages, profile, recipient), strict=True):
+            object.__setattr__(self, name, value)
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise TypeError("nothing else is protected")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name} cannot be changed: call protect() again")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]  # refuses too
+
+
+class Plan(NamedTuple):
+    """What of some messages can go, together, and why each of the others cannot (by its place among them)."""
+
+    protected: Protected | None
+    refused: Mapping[int, Refused]
+
+
+def protect(
+    messages: Sequence[bytes],
+    *,
+    keys: PrivateKeys,
+    sender_roles: Roles,
+    recipient: PublicKeys,
+    recipient_roles: Roles,
+    catalogue: Catalogue,
+    today: date,
+    settings: PolicySettings,
+) -> Plan:
+    """The messages that both sides' keys can protect as their flows need; the rest one by one, each with its reason.
+
+    They share the strongest profile that one of them needs, and at least the default if both sides can do it.
+    """
+    able = [profile for profile in PROFILES.values() if can_send(profile, keys, recipient)]
+    most = max((profile.rank for profile in able), default=0)
+    refused: dict[int, Refused] = {}
+    going: list[bytes] = []
+    least = 0
+    for place, raw in enumerate(messages):
+        try:
+            header = read_envelope(raw).header
+            _check_parties(header, keys, recipient)
+            flow = catalogue.admit(header, sender_roles, recipient_roles)
+            needed = requirement(flow, today, settings)
+            if needed.profile.rank > most:
+                raise _cannot(header, flow, needed, able, keys, recipient)
+        except Refused as error:
+            refused[place] = error
+            continue
+        going.append(raw)
+        least = max(least, needed.profile.rank)
+    if not going:
+        return Plan(None, refused)
+    profile = choose(able, least, settings)
+    return Plan(Protected(_KEY, tuple(going), profile, recipient, keys), refused)
+
+
+def can_send(profile: Profile, keys: PrivateKeys, recipient: PublicKeys) -> bool:
+    """Whether we can sign with a profile, and the recipient can open it and sign its receipt."""
+    return set(profile.signatures) <= set(keys.signing) and recipient.can_do(profile)
+
+
+def choose(able: Sequence[Profile], least: int, settings: PolicySettings) -> Profile:
+    """Of what both sides can do: the weakest that is enough and not below the default, else the strongest there is.
+
+    `least` is the rank that is needed; one of `able` has it.
+    """
+    wanted = max(least, settings.default.rank)
+    enough = [profile for profile in able if profile.rank >= wanted]
+    if enough:
+        return min(enough, key=lambda profile: profile.rank)
+    return max(able, key=lambda profile: profile.rank)
+
+
+@final
+class Proven:
+    """What the signatures of a parcel proved of its protection; the only way from a received header to its flow."""
+
+    __slots__ = ("_profile",)
+
+    def __init__(self, signed: Signed) -> None:
+        """From the verified signatures of a manifest, whose algorithms are its profile's and all of them."""
+        self._profile = signed.profile
+
+    @property
+    def profile(self) -> Profile:
+        """The profile: a receipt is signed with the same."""
+        return self._profile
+
+    def admit(
+        self,
+        header: Header,
+        *,
+        sender_roles: Roles,
+        recipient_roles: Roles,
+        catalogue: Catalogue,
+        today: date,
+        settings: PolicySettings,
+    ) -> Flow:
+        """The flow of a message, if this protection is what the flow needs today.
+
+        Raises Refused(UNKNOWN_FLOW | WRONG_ROLE | PROTECTION_TOO_WEAK).
+        """
+        flow = catalogue.admit(header, sender_roles, recipient_roles)
+        needed = requirement(flow, today, settings)
+        if self._profile.rank < needed.profile.rank:
+            detail = (
+                f"{flow.key} must hold until {needed.protect_until} and needs {needed.profile.name}, "
+                f"the parcel has {self._profile.name}"
+            )
+            raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=header.sender)
+        return flow
+
+
+def _check_parties(header: Header, keys: PrivateKeys, recipient: PublicKeys) -> None:
+    if header.sender != keys.party or header.recipient != recipient.party:
+        detail = f"from {header.sender} to {header.recipient}, the parcel goes from {keys.party}"
+        raise Refused(Code.HEADER_NOT_PARCEL, detail, message=header.id, partner=recipient.party)
+
+
+def _cannot(
+    header: Header,
+    flow: Flow,
+    needed: Requirement,
+    able: Sequence[Profile],
+    keys: PrivateKeys,
+    recipient: PublicKeys,
+) -> Refused:
+    """Who lacks what: the person who reads it has to ask somebody for a key."""
+    whose = [
+        party
+        for party, can in (
+            (keys.party, set(needed.profile.signatures) <= set(keys.signing)),
+            (recipient.party, recipient.can_do(needed.profile)),
+        )
+        if not can
+    ]
+    detail = (
+        f"{flow.key} must hold until {needed.protect_until} and needs {needed.profile.name}; "
+        f"{' and '.join(whose)} has no keys for it, both can do {', '.join(p.name for p in able) or 'nothing'}"
+    )
+    return Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=recipient.party)
