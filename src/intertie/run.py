@@ -134,6 +134,7 @@ class Opened:
             catalogue=load_catalogue(),
             store=SqliteStore(self.places.of(self.settings.store.file)),
             limits=self.settings.limits,
+            policy=self.settings.policy,
         )
 
     def descriptor(self) -> bytes:

@@ -20,8 +20,7 @@ from intertie.model.errors import Code, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId
 from intertie.model.message import Envelope, Header, read_envelope
 from intertie.seal.parcel import Frame, Opened, Verified, open_frame, read_frame, verify_manifest
-from intertie.seal.policy import Needs, required_profile
-from intertie.seal.profile import Profile
+from intertie.seal.protect import Proven
 from intertie.seal.receipt import JournalHead, Outcome, Receipt, sign_receipt
 
 
@@ -117,7 +116,7 @@ def _read_messages(
                 raise envelope
             header = envelope.header
             seen = within.get(header.id) or known.get(header.id)
-            duplicate = _check_message(gateway, partner, envelope, leaf, seen, verified.profile, now)
+            duplicate = _check_message(gateway, partner, envelope, leaf, seen, verified.proven, now)
         except Refused as refused:
             message = envelope.header.id if isinstance(envelope, Envelope) else None
             reading.outcomes.append(_refused_outcome(message, leaf, refused))
@@ -146,7 +145,7 @@ def _check_message(
     envelope: Envelope,
     leaf: bytes,
     seen: bytes | None,
-    profile: Profile,
+    proven: Proven,
     now: datetime,
 ) -> bool:
     """Step 9 for one message, in the order of the design; True if it is a duplicate. Raises Refused."""
@@ -159,11 +158,14 @@ def _check_message(
             message=header.id,
             partner=partner.party,
         )
-    flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
-    needed = required_profile(Needs.of(flow), now.date())
-    if profile.rank < needed.rank:
-        detail = f"{flow.key} needs {needed.name}, the parcel has {profile.name}"
-        raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=sender)
+    flow = proven.admit(
+        header,
+        sender_roles=partner.roles,
+        recipient_roles=gateway.party.roles,
+        catalogue=gateway.catalogue,
+        today=now.date(),
+        settings=gateway.policy,
+    )
     if seen is not None:  # before the clock: a late repeat of what was accepted is still a repeat
         if seen != leaf:
             raise Refused(Code.MESSAGE_ID_REUSED, message=header.id, partner=sender)

@@ -7,7 +7,7 @@ last message in them expires. The partner answers a repeat with the receipt it w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -20,14 +20,11 @@ from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
-from intertie.model.message import read_envelope
 from intertie.seal.parcel import read_frame, seal_parcel
-from intertie.seal.policy import Needs, required_profile
-from intertie.seal.profile import PROFILES, Profile, profile_of_suite
+from intertie.seal.profile import profile_of_suite
+from intertie.seal.protect import protect
 from intertie.seal.receipt import Receipt, verify_receipt
 
-# What goes out unless a flow needs more (DESIGN section 4).
-DEFAULT_PROFILE = "hybrid"
 # A partner may ask us to wait, but not for longer than a priority message can bear.
 RETRY_AFTER_MAX = 600.0
 
@@ -84,18 +81,25 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
     )
     if not rows:
         return None
+    plan = protect(
+        [row.body for row in rows],
+        keys=gateway.keys,
+        sender_roles=gateway.party.roles,
+        recipient=partner.keys,
+        recipient_roles=partner.roles,
+        catalogue=gateway.catalogue,
+        today=now.date(),
+        settings=gateway.policy,
+    )
+    for place, refused in plan.refused.items():  # the others go: one that cannot does not hold them up
+        _finish(gateway, rows[place], State.FAILED, str(refused), now)
+    rows = [row for place, row in enumerate(rows) if place not in plan.refused]
+    if plan.protected is None:
+        return None
     try:
-        profile = profile_for(gateway, partner, rows, now)
-        sealed = seal_parcel(
-            [row.body for row in rows],
-            parcel=new_parcel_id(now),
-            recipient=partner.keys,
-            seq=gateway.store.next_seq(partner.party),
-            created=now,
-            profile=profile,
-            keys=gateway.keys,
-        )
-    except Refused as refused:  # the partner has no key that is strong enough: nothing leaves
+        seq = gateway.store.next_seq(partner.party)
+        sealed = seal_parcel(plan.protected, parcel=new_parcel_id(now), seq=seq, created=now)
+    except Refused as refused:  # too large: a message that no parcel can carry
         for row in rows:
             _finish(gateway, row, State.FAILED, str(refused), now)
         return None
@@ -115,17 +119,6 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
     except ImpossibleEvent:  # another process took or cancelled one of them: look again next time
         return None
     return parcel
-
-
-def profile_for(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> Profile:
-    """The strongest profile that any of the messages needs, and never less than the default."""
-    profile = PROFILES[DEFAULT_PROFILE]
-    for row in rows:
-        header = read_envelope(row.body).header
-        flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
-        needed = required_profile(Needs.of(flow), now.date())
-        profile = max(profile, needed, key=lambda p: p.rank)
-    return profile
 
 
 def _judge(

@@ -126,7 +126,7 @@ def seal_parcel(protected: Protected, *, parcel: ParcelId, seq: int, created: da
 
     Raises Refused(TOO_LARGE) for too many or too large messages.
     """
-    return _seal(
+    return _assemble(
         protected.messages,
         parcel=parcel,
         recipient=protected.recipient,
@@ -137,7 +137,7 @@ def seal_parcel(protected: Protected, *, parcel: ParcelId, seq: int, created: da
     )
 
 
-def _seal(
+def _assemble(
     messages: Sequence[bytes],
     *,
     parcel: ParcelId,
