@@ -9,8 +9,9 @@ whose own needs the parcel meets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import date
-from typing import NamedTuple, NoReturn, final
+from typing import NamedTuple, final
 
 from intertie.catalogue.admit import Catalogue
 from intertie.catalogue.flow import Flow
@@ -27,42 +28,26 @@ Roles = frozenset[Role]
 
 
 class _Key:
-    """Held by this file alone: what it does not sign, is not protected."""
+    """Held by this file alone."""
 
 
 _KEY = _Key()
 
 
 @final
+@dataclass(frozen=True, slots=True)
 class Protected:
     """Messages for one recipient, with the profile that their own flows need. Made by `protect` and nowhere else."""
 
-    __slots__ = ("keys", "messages", "profile", "recipient")
-    messages: tuple[bytes, ...]
+    messages: tuple[bytes, ...] = field(repr=False)
     profile: Profile
     recipient: PublicKeys
     keys: PrivateKeys
+    made_by: InitVar[_Key]
 
-    def __init__(
-        self,
-        key: _Key,
-        messages: tuple[bytes, ...],
-        profile: Profile,
-        recipient: PublicKeys,
-        keys: PrivateKeys,
-    ) -> None:
-        if key is not _KEY:
-            raise TypeError("messages are protected by policy: call protect()")
-        for name, value in zip(sorted(self.__slots__), (keys, messages, profile, recipient), strict=True):
-            object.__setattr__(self, name, value)
-
-    def __init_subclass__(cls) -> NoReturn:
-        raise TypeError("nothing else is protected")
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{name} cannot be changed: call protect() again")
-
-    __delattr__ = __setattr__  # type: ignore[assignment]  # refuses too
+    def __post_init__(self, made_by: _Key) -> None:
+        if made_by is not _KEY:
+            raise TypeError("only protect() makes these: what is sealed is protected by policy")
 
 
 class Plan(NamedTuple):
@@ -108,7 +93,7 @@ def protect(
     if not going:
         return Plan(None, refused)
     profile = choose(able, least, settings)
-    return Plan(Protected(_KEY, tuple(going), profile, recipient, keys), refused)
+    return Plan(Protected(tuple(going), profile, recipient, keys, _KEY), refused)
 
 
 def can_send(profile: Profile, keys: PrivateKeys, recipient: PublicKeys) -> bool:
@@ -129,19 +114,16 @@ def choose(able: Sequence[Profile], least: int, settings: PolicySettings) -> Pro
 
 
 @final
+@dataclass(frozen=True, slots=True)
 class Proven:
-    """What the signatures of a parcel proved of its protection; the only way from a received header to its flow."""
+    """What the verified signatures of a parcel proved of its protection; from it one has the flow of each message."""
 
-    __slots__ = ("_profile",)
-
-    def __init__(self, signed: Signed) -> None:
-        """From the verified signatures of a manifest, whose algorithms are its profile's and all of them."""
-        self._profile = signed.profile
+    signed: Signed
 
     @property
     def profile(self) -> Profile:
-        """The profile: a receipt is signed with the same."""
-        return self._profile
+        """The profile whose signatures it has, all of them: its receipt is signed with the same."""
+        return self.signed.profile
 
     def admit(
         self,
@@ -159,10 +141,10 @@ class Proven:
         """
         flow = catalogue.admit(header, sender_roles, recipient_roles)
         needed = requirement(flow, today, settings)
-        if self._profile.rank < needed.profile.rank:
+        if self.profile.rank < needed.profile.rank:
             detail = (
                 f"{flow.key} must hold until {needed.protect_until} and needs {needed.profile.name}, "
-                f"the parcel has {self._profile.name}"
+                f"the parcel has {self.profile.name}"
             )
             raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=header.sender)
         return flow
