@@ -15,6 +15,7 @@ import msgspec
 
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
+from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
@@ -81,9 +82,11 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
     )
     if not rows:
         return None
+    keys = keys_towards(gateway, partner.party)
+    gateway.store.keep_chains(own_chains(keys))
     plan = protect(
         [row.body for row in rows],
-        keys=gateway.keys,
+        keys=keys,
         sender_roles=gateway.party.roles,
         recipient=partner.keys,
         recipient_roles=partner.roles,
@@ -186,6 +189,7 @@ def _close(
         parcel=parcel.id,
         digest=hashlib.sha256(raw).hexdigest(),
     )
+    gateway.store.keep_chains(partner.keys.chains)
     gateway.store.close_parcel(parcel.id, raw, outcomes, [entry], now)
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)
