@@ -175,7 +175,7 @@ def _default_step(profile: Profile, settings: PolicySettings) -> Step:
             "and is accepted from one"
         )
     else:
-        text = f"a gateway sends nothing weaker, and accepts nothing weaker: {profile.name} or it is refused"
+        text = f"a gateway sends nothing weaker than {profile.name}, and refuses what is weaker"
     return _by_setting("what is sent", text, "default_profile", settings)
 
 
