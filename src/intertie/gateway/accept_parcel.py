@@ -71,7 +71,7 @@ def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | No
         raise Refused(
             Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender
         )
-    reading = _read_messages(gateway, partner, opened, verified, header.parcel, now)  # step 9
+    reading = _read_messages(gateway, partner, peer, opened, verified, header.parcel, now)  # step 9
     return _commit(gateway, partner, peer, frame, opened, verified, reading, digest, now)  # step 10
 
 
@@ -101,7 +101,13 @@ def _repeat(gateway: Gateway, frame: Frame, digest: bytes) -> bytes | None:
 
 
 def _read_messages(
-    gateway: Gateway, partner: Partner, opened: Opened, verified: Verified, parcel: ParcelId, now: datetime
+    gateway: Gateway,
+    partner: Partner,
+    peer: Peer,
+    opened: Opened,
+    verified: Verified,
+    parcel: ParcelId,
+    now: datetime,
 ) -> _Reading:
     """Step 9 for each message, in order."""
     reading = _Reading([], [], [])
@@ -117,7 +123,7 @@ def _read_messages(
                 raise envelope
             header = envelope.header
             seen = within.get(header.id) or known.get(header.id)
-            duplicate = _check_message(gateway, partner, envelope, leaf, seen, verified.proven, now)
+            duplicate = _check_message(gateway, partner, peer, envelope, leaf, seen, verified.proven, now)
         except Refused as refused:
             message = envelope.header.id if isinstance(envelope, Envelope) else None
             reading.outcomes.append(_refused_outcome(message, leaf, refused))
@@ -143,6 +149,7 @@ def _envelope_or_refusal(raw: bytes) -> Envelope | Refused:
 def _check_message(
     gateway: Gateway,
     partner: Partner,
+    peer: Peer,
     envelope: Envelope,
     leaf: bytes,
     seen: bytes | None,
@@ -161,11 +168,10 @@ def _check_message(
         )
     flow = proven.admit(
         header,
+        peer.transport,
         sender_roles=partner.roles,
         recipient_roles=gateway.party.roles,
-        catalogue=gateway.catalogue,
-        today=now.date(),
-        settings=gateway.policy,
+        policy=gateway.policy_on(now),
     )
     if seen is not None:  # before the clock: a late repeat of what was accepted is still a repeat
         if seen != leaf:

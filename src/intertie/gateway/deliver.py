@@ -7,12 +7,13 @@ last message in them expires. The partner answers a repeat with the receipt it w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
+from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
@@ -23,7 +24,7 @@ from intertie.model.errors import RULES, Code, PartnerError, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
 from intertie.seal.parcel import read_frame, seal_parcel
 from intertie.seal.profile import profile_of_suite
-from intertie.seal.protect import protect
+from intertie.seal.protect import needed_connection, protect
 from intertie.seal.receipt import Receipt, verify_receipt
 
 # A partner may ask us to wait, but not for longer than a priority message can bear.
@@ -67,11 +68,19 @@ async def deliver_once(
     if parcel is None or parcel.blob is None:
         return None
     rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+    hybrid = _needs_hybrid(gateway, partner, rows, clock())
     try:
-        answer = await link.post(partner, parcel.blob)
+        answer = await link.post(partner, parcel.blob, hybrid=hybrid)
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     return _judge(gateway, partner, parcel, rows, answer, clock(), random)
+
+
+def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> bool:
+    """Whether a parcel may leave over a hybrid connection only."""
+    bodies = (row.body for row in rows)
+    channel = needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
+    return channel is Channel.HYBRID
 
 
 def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRow | None:
@@ -90,13 +99,11 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
         sender_roles=gateway.party.roles,
         recipient=partner.keys,
         recipient_roles=partner.roles,
-        catalogue=gateway.catalogue,
-        today=now.date(),
-        settings=gateway.policy,
+        policy=gateway.policy_on(now),
     )
     for place, refused in plan.refused.items():  # the others go: one that cannot does not hold them up
         _finish(gateway, rows[place], State.FAILED, str(refused), now)
-    rows = [row for place, row in enumerate(rows) if place not in plan.refused]
+    rows = [rows[place] for place in plan.places]
     if plan.protected is None:
         return None
     try:

@@ -16,6 +16,7 @@ from intertie.seal.certificates import TrustStore
 from intertie.seal.keys import PrivateKeys, PublicKeys
 from intertie.seal.policy_settings import DEFAULT as DEFAULT_POLICY
 from intertie.seal.policy_settings import PolicySettings
+from intertie.seal.protect import PolicyOn
 from intertie.seal.transport import Transport
 
 
@@ -146,6 +147,10 @@ class Gateway:
         """Whom we trust now. Ask once per act."""
         return self.trust_book.present()
 
+    def policy_on(self, now: datetime) -> PolicyOn:
+        """By what messages are protected, and admitted, at this time."""
+        return PolicyOn(self.catalogue, self.policy, now.date())
+
 
 class LinkAnswer(NamedTuple):
     """What a partner's door answered, whole."""
@@ -158,5 +163,8 @@ class LinkAnswer(NamedTuple):
 class Link(Protocol):
     """A way to a partner's door."""
 
-    async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
-        """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown)."""
+    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
+        """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown).
+
+        With `hybrid` nothing leaves over a connection whose key exchange is not hybrid.
+        """

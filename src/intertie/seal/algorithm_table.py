@@ -139,6 +139,7 @@ def rule(name: str) -> Rule:
     return _find(rules(), "rule", name)
 
 
+@cache
 def hybrid_groups() -> frozenset[str]:
     """The TLS groups whose key agreement withstands a quantum computer."""
     return frozenset(row.name for row in algorithms().values() if row.kind == "group" and row.quantum_safe)

@@ -8,21 +8,23 @@ whose own needs the parcel meets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import date
 from typing import NamedTuple, final
 
 from intertie.catalogue.admit import Catalogue
-from intertie.catalogue.flow import Flow
+from intertie.catalogue.flow import Channel, Flow
 from intertie.model.errors import Code, Refused
 from intertie.model.message import Header, read_envelope
 from intertie.model.party import Role
+from intertie.seal.algorithm_table import hybrid_groups
 from intertie.seal.jws import Signed
 from intertie.seal.keys import PrivateKeys, PublicKeys
 from intertie.seal.policy import Requirement, requirement
 from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES, Profile
+from intertie.seal.transport import Transport
 
 Roles = frozenset[Role]
 
@@ -50,10 +52,24 @@ class Protected:
             raise TypeError("only protect() makes these: what is sealed is protected by policy")
 
 
+class PolicyOn(NamedTuple):
+    """What decides about a message: the flows there are, the settings, and the day."""
+
+    catalogue: Catalogue
+    settings: PolicySettings
+    today: date
+
+    def flow_of(self, header: Header, sender: Roles, recipient: Roles) -> tuple[Flow, Requirement]:
+        """A message's flow and what it needs today; Refused(UNKNOWN_FLOW | WRONG_ROLE)."""
+        flow = self.catalogue.admit(header, sender, recipient)
+        return flow, requirement(flow, self.today, self.settings)
+
+
 class Plan(NamedTuple):
-    """What of some messages can go, together, and why each of the others cannot (by its place among them)."""
+    """What of some messages can go together, and which they are; why others cannot go at all; the rest goes next."""
 
     protected: Protected | None
+    places: tuple[int, ...]
     refused: Mapping[int, Refused]
 
 
@@ -64,36 +80,52 @@ def protect(
     sender_roles: Roles,
     recipient: PublicKeys,
     recipient_roles: Roles,
-    catalogue: Catalogue,
-    today: date,
-    settings: PolicySettings,
+    policy: PolicyOn,
 ) -> Plan:
-    """The messages that both sides' keys can protect as their flows need; the rest one by one, each with its reason.
+    """The messages that both sides' keys can protect as their flows need; what cannot be, is refused alone.
 
-    They share the strongest profile that one of them needs, and at least the default if both sides can do it.
+    They share the strongest profile that one of them needs, and at least the default if both sides can do it; and a
+    connection: those that need another one than the first are left for the next parcel, so as not to wait for it.
     """
     able = [profile for profile in PROFILES.values() if can_send(profile, keys, recipient)]
     most = max((profile.rank for profile in able), default=0)
     refused: dict[int, Refused] = {}
-    going: list[bytes] = []
-    least = 0
+    going: list[tuple[int, Requirement]] = []
     for place, raw in enumerate(messages):
         try:
             header = read_envelope(raw).header
             _check_parties(header, keys, recipient)
-            flow = catalogue.admit(header, sender_roles, recipient_roles)
-            needed = requirement(flow, today, settings)
+            flow, needed = policy.flow_of(header, sender_roles, recipient_roles)
             if needed.profile.rank > most:
                 raise _cannot(header, flow, needed, able, keys, recipient)
         except Refused as error:
             refused[place] = error
             continue
-        going.append(raw)
-        least = max(least, needed.profile.rank)
+        if not going or going[0][1].channel is needed.channel:
+            going.append((place, needed))
     if not going:
-        return Plan(None, refused)
-    profile = choose(able, least, settings)
-    return Plan(Protected(tuple(going), profile, recipient, keys, _KEY), refused)
+        return Plan(None, (), refused)
+    profile = choose(able, max(needed.profile.rank for _, needed in going), policy.settings)
+    places = tuple(place for place, _ in going)
+    ready = tuple(messages[place] for place in places)
+    return Plan(Protected(ready, profile, recipient, keys, _KEY), places, refused)
+
+
+def needed_connection(
+    messages: Iterable[bytes], sender_roles: Roles, recipient_roles: Roles, policy: PolicyOn
+) -> Channel:
+    """The connection that a parcel of ours may leave over, first or again: hybrid if one of its messages needs that.
+
+    What no flow allows any more does not decide: its recipient refuses it.
+    """
+    for raw in messages:
+        try:
+            _, needed = policy.flow_of(read_envelope(raw).header, sender_roles, recipient_roles)
+        except Refused:
+            continue
+        if needed.channel is Channel.HYBRID:
+            return Channel.HYBRID
+    return Channel.ANY
 
 
 def can_send(profile: Profile, keys: PrivateKeys, recipient: PublicKeys) -> bool:
@@ -128,25 +160,27 @@ class Proven:
     def admit(
         self,
         header: Header,
+        transport: Transport | None,
         *,
         sender_roles: Roles,
         recipient_roles: Roles,
-        catalogue: Catalogue,
-        today: date,
-        settings: PolicySettings,
+        policy: PolicyOn,
     ) -> Flow:
-        """The flow of a message, if this protection is what the flow needs today.
+        """The flow of a message, if this protection, and the connection it came over, are what the flow needs today.
 
-        Raises Refused(UNKNOWN_FLOW | WRONG_ROLE | PROTECTION_TOO_WEAK).
+        Raises Refused(UNKNOWN_FLOW | WRONG_ROLE | PROTECTION_TOO_WEAK | TRANSPORT_TOO_WEAK).
         """
-        flow = catalogue.admit(header, sender_roles, recipient_roles)
-        needed = requirement(flow, today, settings)
+        flow, needed = policy.flow_of(header, sender_roles, recipient_roles)
         if self.profile.rank < needed.profile.rank:
             detail = (
                 f"{flow.key} must hold until {needed.protect_until} and needs {needed.profile.name}, "
                 f"the parcel has {self.profile.name}"
             )
             raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=header.sender)
+        group = transport.group if transport is not None else ""
+        if needed.channel is Channel.HYBRID and group not in hybrid_groups():
+            detail = f"{flow.key} needs a hybrid group, the connection had {group or 'none that it could name'}"
+            raise Refused(Code.TRANSPORT_TOO_WEAK, detail, message=header.id, partner=header.sender)
         return flow
 
 

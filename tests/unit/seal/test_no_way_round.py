@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,13 @@ from intertie.seal.keys import PrivateKeys, generate_keys
 from intertie.seal.parcel import seal_parcel
 from intertie.seal.policy_settings import DEFAULT
 from intertie.seal.profile import PROFILES
-from intertie.seal.protect import Plan, Protected, Proven, protect
+from intertie.seal.protect import Plan, PolicyOn, Protected, Proven, protect
 from intertie.seal.trial_ca import TrialCa
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-TODAY = date(2026, 11, 22)
 CLASSICAL = PROFILES["classical"]
 CA = TrialCa.create("Test", datetime(2026, 1, 1, tzinfo=UTC), datetime(2029, 1, 1, tzinfo=UTC))
+POLICY = PolicyOn(load_catalogue(), DEFAULT, NOW.date())
 AGG = generate_keys(party_id("agg.example"), frozenset({Role.DER_AGGREGATOR}), CA, NOW)
 UTIL = generate_keys(party_id("util.example"), frozenset({Role.DISTRIBUTION_UTILITY}), CA, NOW)
 
@@ -61,9 +61,7 @@ def plan(*messages: bytes, keys: PrivateKeys = AGG) -> Plan:
         sender_roles=AGG.roles,
         recipient=UTIL.public(),
         recipient_roles=UTIL.roles,
-        catalogue=load_catalogue(),
-        today=TODAY,
-        settings=DEFAULT,
+        policy=POLICY,
     )
 
 
@@ -116,7 +114,7 @@ def test_mypy_lets_nothing_else_be_protection() -> None:
 
 def test_needs_cannot_be_left_out_or_given() -> None:
     given = {"keys": AGG, "sender_roles": AGG.roles, "recipient": UTIL.public(), "recipient_roles": UTIL.roles}
-    with pytest.raises(TypeError, match=r"catalogue.*today.*settings"):
+    with pytest.raises(TypeError, match="argument: 'policy'"):
         protect([invoice()], **given)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unexpected keyword argument 'needs'"):
         protect(
@@ -125,9 +123,7 @@ def test_needs_cannot_be_left_out_or_given() -> None:
             sender_roles=AGG.roles,
             recipient=UTIL.public(),
             recipient_roles=UTIL.roles,
-            catalogue=load_catalogue(),
-            today=TODAY,
-            settings=DEFAULT,
+            policy=POLICY,
             needs=[],  # type: ignore[call-arg]
         )
 
@@ -161,9 +157,7 @@ def test_a_partner_without_the_keys_gets_nothing() -> None:
         sender_roles=AGG.roles,
         recipient=weak,
         recipient_roles=UTIL.roles,
-        catalogue=load_catalogue(),
-        today=TODAY,
-        settings=DEFAULT,
+        policy=POLICY,
     )
     assert found.protected is None
     refused = found.refused[0]
