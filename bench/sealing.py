@@ -13,7 +13,7 @@ from bench.machine import timed
 from intertie.model.ids import PartyId, new_parcel_id
 from intertie.model.party import Role
 from intertie.seal.keys import PrivateKeys, generate_keys
-from intertie.seal.parcel import open_frame, read_frame, _assemble, verify_manifest
+from intertie.seal.parcel import _assemble, open_frame, read_frame, verify_manifest
 from intertie.seal.profile import PROFILES
 from intertie.seal.trial_ca import TrialCa
 

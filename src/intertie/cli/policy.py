@@ -13,13 +13,15 @@ from cyclopts import App, Parameter, Token
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, write_file
 from intertie.cli.policy_explain import explain_flow
-from intertie.gateway.check_policy import Ends, Finding, check_policy
+from intertie.gateway.check_policy import Dates, Finding, check_policy
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.seal.descriptor import descriptor_end
 from intertie.seal.inventory import Holdings, write_inventory
 
-app = App(name="policy", help="Protection: how it is computed, what falls short of it, what cryptography is here.")
+app = App(
+    name="policy", help="Protection: how it is computed, what falls short of it, what cryptography is here."
+)
 app.command(explain_flow, name="explain")
 
 
@@ -47,7 +49,7 @@ def check(
     """
     with opened(dir) as it:
         ahead = timedelta(days=it.settings.policy.warn_days) if within is None else within
-        found = check_policy(it.gateway, _ends(it), it.clock(), ahead)
+        found = check_policy(it.gateway, _dates(it), it.clock(), ahead)
     if json:
         print_json({"within_days": ahead.days, "findings": [one._asdict() for one in found]})
     else:
@@ -64,7 +66,8 @@ def check(
 def inventory(
     *,
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="The file to write; must not exist (default: stdout).")
+        Path | None,
+        Parameter(name=["--output", "-o"], help="The file to write; must not exist (default: stdout)."),
     ] = None,
     dir: Dir = HERE,
 ) -> None:
@@ -81,12 +84,12 @@ def inventory(
         print(f"Wrote {output}: {len(raw)} bytes of CycloneDX.")
 
 
-def _ends(it: Opened) -> Ends:
+def _dates(it: Opened) -> Dates:
     try:
         own = descriptor_end(it.descriptor())
     except SettingsError:  # no descriptor, nothing that ends: `intertie doctor` says that it is missing
         own = None
-    return Ends(own, {entry.descriptor.party: entry.descriptor.until for entry in it.partners.entries()})
+    return Dates(own, {entry.descriptor.party: entry.descriptor.until for entry in it.partners.entries()})
 
 
 def _when(one: Finding) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import date
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -33,7 +32,9 @@ _WIDTH = 140
 
 def explain_flow(
     *,
-    interface: Annotated[str, Parameter(help="The interface's code, as `intertie interfaces list` prints it.")],
+    interface: Annotated[
+        str, Parameter(help="The interface's code, as `intertie interfaces list` prints it.")
+    ],
     document: Annotated[str, Parameter(help="The document's name, as `intertie interfaces show` prints it.")],
     mode: Annotated[Mode | None, Parameter(help="Only this mode (default: each).")] = None,
     partner: Annotated[PartyOption | None, Parameter(help="What this partner can do of it.")] = None,
@@ -88,7 +89,9 @@ def _print(console: Console, alike: list[Explained]) -> None:
     console.print(table)
     names = ", ".join(part.name for part in parts_of(derivation.profile))
     until = derivation.protect_until
-    console.print(f"[bold]{derivation.profile.name}[/bold]: {names}. Protection must reach {until.year} ({until}).")
+    console.print(
+        f"[bold]{derivation.profile.name}[/bold]: {names}. Protection must reach {until.year} ({until})."
+    )
     if first.partner is not None:
         console.print(f"Our keys can do {', '.join(first.partner.ours) or 'nothing'}.")
         console.print(f"The partner's can do {', '.join(first.partner.theirs) or 'nothing'}.")

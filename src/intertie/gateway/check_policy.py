@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -10,6 +10,7 @@ from intertie.catalogue.admit import Catalogue
 from intertie.catalogue.flow import Flow
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.model.ids import PartyId
+from intertie.model.party import Role
 from intertie.seal.algorithm_table import algorithms, periods
 from intertie.seal.certificate_facts import CertificateFacts, chain_of_pem, facts_of
 from intertie.seal.keys import PrivateKeys, PublicKeys
@@ -33,11 +34,21 @@ class Finding(NamedTuple):
     do: str
 
 
-class Ends(NamedTuple):
-    """Until when descriptors are valid: ours (None: there is none to ask), and each partner's."""
+class KeyAge(NamedTuple):
+    """A key of a type that algorithms.toml has a period for, and since when it is in use."""
+
+    name: str
+    kind: str
+    since: datetime
+
+
+class Dates(NamedTuple):
+    """What the gateway's keys do not say themselves: until when descriptors are valid, ours (None: there is none) and
+    each partner's; and the age of keys that have no certificate, of the store for example."""
 
     own: datetime | None
-    partners: dict[PartyId, datetime]
+    partners: Mapping[PartyId, datetime]
+    keys: Sequence[KeyAge] = ()
 
 
 class _Horizon(NamedTuple):
@@ -53,53 +64,61 @@ class _Horizon(NamedTuple):
         return "soon" if end <= self.now + self.within else None
 
 
-def check_policy(gateway: Gateway, ends: Ends, now: datetime, within: timedelta) -> list[Finding]:
+def check_policy(gateway: Gateway, dates: Dates, now: datetime, within: timedelta) -> list[Finding]:
     """Everything that falls short now or within a time, the worst first; empty if all is well.
 
     Raises Refused(CERTIFICATE_UNTRUSTED) if a certificate of ours cannot be read.
     """
     horizon, keys, settings = _Horizon(now, within), gateway.keys, gateway.policy
     found = [
-        *_own(keys, ends.own, settings, horizon),
+        *_own(keys, dates, settings, horizon),
         *_roots(gateway, horizon),
-        *(one for partner in gateway.partners.all() for one in _partner(gateway, partner, ends, keys, horizon)),
+        *(
+            one
+            for partner in gateway.partners.all()
+            for one in _partner(gateway, partner, dates, keys, horizon)
+        ),
         *_algorithms(gateway, horizon),
     ]
     return sorted(set(found), key=lambda one: (one.when, one.day or now.date(), one.kind, one.subject))
 
 
-def flows_between(catalogue: Catalogue, ours: Iterable[object], theirs: Iterable[object]) -> list[tuple[Flow, bool]]:
-    """The flows that two parties' roles can mean, and whether it is we who send."""
-    mine, other = set(ours), set(theirs)
-    flows = catalogue.flows()
-    sent = [(flow, True) for flow in flows if flow.sender in mine and flow.recipient in other]
-    taken = [(flow, False) for flow in flows if flow.sender in other and flow.recipient in mine]
-    return sent + taken
+def flows_between(catalogue: Catalogue, ours: frozenset[Role], theirs: frozenset[Role]) -> list[Flow]:
+    """The flows that two parties' roles can mean, either way."""
+    return [
+        flow
+        for flow in catalogue.flows()
+        if (flow.sender in ours and flow.recipient in theirs)
+        or (flow.sender in theirs and flow.recipient in ours)
+    ]
 
 
-def _own(
-    keys: PrivateKeys, descriptor_end: datetime | None, settings: PolicySettings, horizon: _Horizon
-) -> Iterator[Finding]:
+def _own(keys: PrivateKeys, dates: Dates, settings: PolicySettings, horizon: _Horizon) -> Iterator[Finding]:
     tls = chain_of_pem(keys.tls.chain)
     signing = [(f"our {alg}", key.chain, "signature") for alg, key in keys.signing.items()]
+    # A key to open with has no date of its own: it counts as old as the oldest key that was made beside it.
+    oldest = min(facts_of(key.chain[0]).start for key in keys.signing.values())
+    ages = [KeyAge(f"our {key.suite.split('/')[0]}", "sealing", oldest) for key in keys.opening.values()]
     for name, chain, kind in [*signing, ("our TLS", tls, "tls")]:
         facts = [facts_of(der) for der in chain]
+        ages.append(KeyAge(name, kind, facts[0].start))
         yield from _certificates(name, facts, horizon, _RENEW)
-        yield from _key_age(name, facts[0].start, kind, settings, horizon)
-    if descriptor_end is not None:
-        yield from _ending("descriptor", "our descriptor", descriptor_end, "ends", _RENEW, horizon)
+    for age in [*ages, *dates.keys]:
+        yield from _key_age(age, settings, horizon)
+    if dates.own is not None:
+        yield from _ending("descriptor", "our descriptor", dates.own, "ends", _RENEW, horizon)
 
 
-def _key_age(
-    name: str, since: datetime, kind: str, settings: PolicySettings, horizon: _Horizon
+def _key_age(age: KeyAge, settings: PolicySettings, horizon: _Horizon) -> Iterator[Finding]:
+    days = settings.key_days.of(age.kind)
+    why = f"in use since {age.since.date()}, {days} days at most ({periods()[age.kind].source}), so until"
+    end = age.since + timedelta(days=days)
+    yield from _ending("key", f"{age.name} key", end, why, "Make a new key, and give it out.", horizon)
+
+
+def _certificates(
+    name: str, facts: Sequence[CertificateFacts], horizon: _Horizon, do: str
 ) -> Iterator[Finding]:
-    """A key is as old as its certificate, at least: that is what we know of its age."""
-    days = settings.key_days.of(kind)
-    why = f"in use since {since.date()}, {days} days at most ({periods()[kind].source}), so until"
-    yield from _ending("key", f"{name} key", since + timedelta(days=days), why, "Make a new key.", horizon)
-
-
-def _certificates(name: str, facts: Sequence[CertificateFacts], horizon: _Horizon, do: str) -> Iterator[Finding]:
     for place, one in enumerate(facts):
         what = f"{name} certificate" if place == 0 else f"{name} chain: {one.subject}"
         yield from _ending("certificate", what, one.end, "is valid until", do, horizon)
@@ -129,13 +148,13 @@ def _roots(gateway: Gateway, horizon: _Horizon) -> Iterator[Finding]:
 
 
 def _partner(
-    gateway: Gateway, partner: Partner, ends: Ends, keys: PrivateKeys, horizon: _Horizon
+    gateway: Gateway, partner: Partner, dates: Dates, keys: PrivateKeys, horizon: _Horizon
 ) -> Iterator[Finding]:
     if partner.suspended:  # nothing goes either way, so nothing falls short
         return
     do = _ASK.format(party=partner.party)
-    if partner.party in ends.partners:
-        end = ends.partners[partner.party]
+    if partner.party in dates.partners:
+        end = dates.partners[partner.party]
         yield from _ending("descriptor", f"{partner.party}'s descriptor", end, "ends", do, horizon)
     for alg, chains in partner.keys.signing.items():
         for chain in chains[:1]:  # the newest: the others are on their way out
@@ -148,7 +167,7 @@ def _lacking(gateway: Gateway, partner: Partner, keys: PrivateKeys, horizon: _Ho
     """Flows between us that one side has no keys for, by the day from which it matters."""
     able = [profile for profile in PROFILES.values() if can_send(profile, keys, partner.keys)]
     most = max((profile.rank for profile in able), default=0)
-    flows = [flow for flow, _ in flows_between(gateway.catalogue, gateway.party.roles, partner.roles)]
+    flows = flows_between(gateway.catalogue, gateway.party.roles, partner.roles)
     later = (horizon.now + horizon.within).date()
     for profile in PROFILES.values():
         if profile.rank <= most:
@@ -191,7 +210,7 @@ def _algorithms(gateway: Gateway, horizon: _Horizon) -> Iterator[Finding]:
         flow
         for partner in gateway.partners.all()
         if not partner.suspended
-        for flow, _ in flows_between(gateway.catalogue, gateway.party.roles, partner.roles)
+        for flow in flows_between(gateway.catalogue, gateway.party.roles, partner.roles)
     }
     for day, when in ((horizon.now.date(), "now"), ((horizon.now + horizon.within).date(), "soon")):
         for profile in PROFILES.values():

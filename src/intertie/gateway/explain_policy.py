@@ -74,7 +74,9 @@ def explain_with(gateway: Gateway, partner: Partner, flows: tuple[Flow, ...], to
             derivation = _derived(flow, today, gateway.policy)
             found.append(Explained(flow, derivation, _with(gateway, partner, derivation, we_send=sends)))
     if not found:
-        roles = f"we hold {', '.join(sorted(gateway.party.roles))}, it holds {', '.join(sorted(partner.roles))}"
+        roles = (
+            f"we hold {', '.join(sorted(gateway.party.roles))}, it holds {', '.join(sorted(partner.roles))}"
+        )
         raise SettingsError(
             f"none of these flows runs between us and {partner.party}: {roles}", do="Leave out --partner."
         )
@@ -91,7 +93,9 @@ def _with(gateway: Gateway, partner: Partner, derivation: Derivation, *, we_send
     ours, theirs = _can(keys.public()), _can(partner.keys)
     able = [profile for profile in PROFILES.values() if can_send(profile, keys, partner.keys)]
     if not any(profile.rank >= needed.rank for profile in able):
-        lacks = [party for party, can in ((keys.party, ours), (partner.party, theirs)) if needed.name not in can]
+        lacks = [
+            party for party, can in ((keys.party, ours), (partner.party, theirs)) if needed.name not in can
+        ]
         text = f"refused before a byte leaves: {' and '.join(lacks)} has no keys for {needed.name}"
         return WithPartner(we_send, ours, theirs, None, text)
     if not we_send:

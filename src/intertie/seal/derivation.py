@@ -121,7 +121,9 @@ def _result_step(profile: Profile, until: date, settings: PolicySettings) -> Ste
     end = holds_until(profile, settings)
     text = f"so the profile is {profile.name}, sealed with {profile.suite}"
     if end is not None and end < until:
-        text += f"; no profile holds through {until}, this one until {end}: renew its evidence before that day"
+        text += (
+            f"; no profile holds through {until}, this one until {end}: renew its evidence before that day"
+        )
     elif end is not None:
         text += f"; it holds until {end}"
     else:
@@ -154,13 +156,17 @@ def _key_steps(settings: PolicySettings) -> Iterator[Step]:
 
 
 def _channel_steps(needs: Needs, today: date, settings: PolicySettings) -> Iterator[Step]:
-    yield _by_rule("TLS version", f"TLS {settings.tls_least} or later, certificates on both sides", rule("tls_least"))
+    yield _by_rule(
+        "TLS version", f"TLS {settings.tls_least} or later, certificates on both sides", rule("tls_least")
+    )
     first = rule("tls_groups")
     if needed_channel(needs, today, settings) is Channel.ANY:
         text = f"any group, {first.value} where both engines have it: the parcel seals its content by itself"
         yield _by_rule("TLS group", text, first)
         return
-    text = f"only {', '.join(sorted(hybrid_groups()))}: who writes to whom, and when, outlives the horizon too"
+    text = (
+        f"only {', '.join(sorted(hybrid_groups()))}: who writes to whom, and when, outlives the horizon too"
+    )
     if needs.channel is Channel.HYBRID:
         yield _by_rule("TLS group", text, rule("catalogue"))
     else:
@@ -188,4 +194,6 @@ def _by_setting(about: str, text: str, name: str, settings: PolicySettings) -> S
     said = rule(name)
     if getattr(settings, name) == getattr(DEFAULT, name):
         return Step(about, text, said.source, said.certainty)
-    return Step(about, text, f"intertie.toml [policy] {name}; the default is {said.value}: {said.source}", "choice")
+    return Step(
+        about, text, f"intertie.toml [policy] {name}; the default is {said.value}: {said.source}", "choice"
+    )

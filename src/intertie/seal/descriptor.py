@@ -95,9 +95,7 @@ def write_descriptor(
 def _needs(body: _Body, now: datetime) -> Needs:
     """Everybody may read a descriptor; what it says must hold as long as it is valid."""
     days = max(0, (body.until - now).days + 1)
-    return Needs(
-        confidentiality=Level.LOW, integrity=Level.HIGH, non_repudiation=True, protect_for_days=days
-    )
+    return Needs(confidentiality=Level.LOW, integrity=Level.HIGH, non_repudiation=True, protect_for_days=days)
 
 
 def check_not_weaker(known: PublicKeys, new: PublicKeys) -> None:

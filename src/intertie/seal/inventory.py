@@ -69,7 +69,9 @@ class _Parts(NamedTuple):
     components: dict[str, Component]
     uses: dict[str, set[str]]
 
-    def add(self, ref: str, name: str, properties: CryptoProperties, uses: Iterable[str], *notes: tuple[str, str]) -> None:
+    def add(
+        self, ref: str, name: str, properties: CryptoProperties, uses: Iterable[str], *notes: tuple[str, str]
+    ) -> None:
         if ref in self.components:
             return
         self.components[ref] = Component(
@@ -232,9 +234,7 @@ def _add_key(
     return ref
 
 
-def _add_certificate(
-    parts: _Parts, whose: str, facts: CertificateFacts, issuers: Mapping[str, str]
-) -> None:
+def _add_certificate(parts: _Parts, whose: str, facts: CertificateFacts, issuers: Mapping[str, str]) -> None:
     """`issuers`: the key algorithm of each certificate that is here, by its subject; a root's is its own."""
     public = RelatedCryptoMaterialType.PUBLIC_KEY
     own = _add_key(parts, public, facts.thumbprint, facts.algorithm, whose, facts.start, facts.end)

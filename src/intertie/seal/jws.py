@@ -12,8 +12,8 @@ at the form, `verify_jws` at certificates and signatures.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from dataclasses import InitVar, dataclass, field
+from datetime import datetime
 from typing import NamedTuple, final
 
 import msgspec

@@ -62,7 +62,9 @@ def requirement(flow: Flow, today: date, settings: PolicySettings) -> Requiremen
     """What a flow needs of what is sent today."""
     needs = Needs.of(flow)
     until = days_after(today, needs.protect_for_days)
-    return Requirement(required_profile(needs, today, settings), needed_channel(needs, today, settings), until)
+    return Requirement(
+        required_profile(needs, today, settings), needed_channel(needs, today, settings), until
+    )
 
 
 def required_profile(needs: Needs, today: date, settings: PolicySettings) -> Profile:

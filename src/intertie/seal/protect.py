@@ -52,17 +52,30 @@ class Protected:
             raise TypeError("only protect() makes these: what is sealed is protected by policy")
 
 
-class PolicyOn(NamedTuple):
-    """What decides about a message: the flows there are, the settings, and the day."""
+@dataclass(frozen=True)
+class PolicyOn:
+    """What decides about a message: the flows there are, the settings, and the day. Made anew for each act."""
 
     catalogue: Catalogue
     settings: PolicySettings
     today: date
+    # A parcel has thousands of messages and few flows.
+    _found: dict[object, tuple[Flow, Requirement]] = field(default_factory=dict, init=False, repr=False)
 
     def flow_of(self, header: Header, sender: Roles, recipient: Roles) -> tuple[Flow, Requirement]:
         """A message's flow and what it needs today; Refused(UNKNOWN_FLOW | WRONG_ROLE)."""
-        flow = self.catalogue.admit(header, sender, recipient)
-        return flow, requirement(flow, self.today, self.settings)
+        place = header.interface, header.document, header.mode, sender, recipient
+        found = self._found.get(place)
+        if found is None:
+            flow = self.catalogue.admit(header, sender, recipient)
+            found = self._found[place] = flow, requirement(flow, self.today, self.settings)
+        return found
+
+    def may_need_hybrid(self) -> bool:
+        """Whether any flow at all could need a hybrid connection."""
+        if self.settings.hybrid_channel_from != "never":
+            return True
+        return any(flow.channel is Channel.HYBRID for flow in self.catalogue.flows())
 
 
 class Plan(NamedTuple):
@@ -118,7 +131,7 @@ def needed_connection(
 
     What no flow allows any more does not decide: its recipient refuses it.
     """
-    for raw in messages:
+    for raw in messages if policy.may_need_hybrid() else ():
         try:
             _, needed = policy.flow_of(read_envelope(raw).header, sender_roles, recipient_roles)
         except Refused:
@@ -160,8 +173,8 @@ class Proven:
     def admit(
         self,
         header: Header,
-        transport: Transport | None,
         *,
+        transport: Transport | None,
         sender_roles: Roles,
         recipient_roles: Roles,
         policy: PolicyOn,
@@ -179,7 +192,9 @@ class Proven:
             raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=header.sender)
         group = transport.group if transport is not None else ""
         if needed.channel is Channel.HYBRID and group not in hybrid_groups():
-            detail = f"{flow.key} needs a hybrid group, the connection had {group or 'none that it could name'}"
+            detail = (
+                f"{flow.key} needs a hybrid group, the connection had {group or 'none that it could name'}"
+            )
             raise Refused(Code.TRANSPORT_TOO_WEAK, detail, message=header.id, partner=header.sender)
         return flow
 

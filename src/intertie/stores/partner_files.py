@@ -47,7 +47,9 @@ class Entry(NamedTuple):
 class PartnerFiles:
     """gateway.gateway.PartnerBook over a folder. `ticks` is a monotonic clock in seconds."""
 
-    def __init__(self, folder: Path, trust: TrustBook, ticks: Callable[[], float], policy: PolicySettings = DEFAULT) -> None:
+    def __init__(
+        self, folder: Path, trust: TrustBook, ticks: Callable[[], float], policy: PolicySettings = DEFAULT
+    ) -> None:
         self._folder = folder
         self._trust = trust
         self._ticks = ticks

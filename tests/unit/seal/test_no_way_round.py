@@ -17,7 +17,14 @@ import intertie
 from intertie.catalogue.load import load_catalogue
 from intertie.model.documents import example
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, new_message_id, new_parcel_id, party_id
+from intertie.model.ids import (
+    AgreementId,
+    DocumentName,
+    InterfaceCode,
+    new_message_id,
+    new_parcel_id,
+    party_id,
+)
 from intertie.model.message import Header, Mode, write_message
 from intertie.model.party import Role
 from intertie.seal.jws import Signed
@@ -113,7 +120,12 @@ def test_mypy_lets_nothing_else_be_protection() -> None:
 
 
 def test_needs_cannot_be_left_out_or_given() -> None:
-    given = {"keys": AGG, "sender_roles": AGG.roles, "recipient": UTIL.public(), "recipient_roles": UTIL.roles}
+    given = {
+        "keys": AGG,
+        "sender_roles": AGG.roles,
+        "recipient": UTIL.public(),
+        "recipient_roles": UTIL.roles,
+    }
     with pytest.raises(TypeError, match="argument: 'policy'"):
         protect([invoice()], **given)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unexpected keyword argument 'needs'"):

@@ -11,12 +11,18 @@ from seal_world import World
 
 from intertie.model.errors import Code, Refused
 from intertie.model.party import Party
-from intertie.seal.policy_settings import PolicySettings
-from intertie.seal.descriptor import check_not_weaker, descriptor_end, DESCRIPTOR_TYP, read_descriptor, write_descriptor
+from intertie.seal.descriptor import (
+    DESCRIPTOR_TYP,
+    check_not_weaker,
+    descriptor_end,
+    read_descriptor,
+    write_descriptor,
+)
 from intertie.seal.encoding import from_base64url, to_base64url, write_canonical
 from intertie.seal.jws import sign_json
 from intertie.seal.keys import OlderChain, PrivateKeys, generate_keys
 from intertie.seal.parcel import open_frame, read_frame, verify_manifest
+from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES
 from intertie.seal.trial_ca import TrialCa
 

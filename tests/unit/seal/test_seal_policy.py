@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -98,10 +99,8 @@ def test_later_is_never_weaker(need: Needs, today: date, more: int, settings: Po
 
 @given(NEEDS, DAYS, policies(), st.sampled_from(["confidentiality", "integrity"]))
 def test_worth_more_is_never_weaker(need: Needs, today: date, settings: PolicySettings, what: str) -> None:
-    found = [
-        strength(msgspec.structs.replace(need, **{what: level}), today, settings) for level in LEVELS
-    ]
-    assert all(never_weaker(one, other) for one, other in zip(found, found[1:], strict=False))
+    found = [strength(msgspec.structs.replace(need, **{what: level}), today, settings) for level in LEVELS]
+    assert all(never_weaker(one, other) for one, other in pairwise(found))
 
 
 @given(NEEDS, DAYS, policies())
@@ -290,12 +289,12 @@ def test_the_derivation_says_why() -> None:
 
 
 def test_the_derivation_says_what_settings_changed() -> None:
-    settings = PolicySettings(
-        harvest_horizon=date(2029, 1, 1), high_years=5, key_days=KeyDays(signature=100)
-    )
+    settings = PolicySettings(harvest_horizon=date(2029, 1, 1), high_years=5, key_days=KeyDays(signature=100))
     steps = {step.about: step for step in derive(needs(30), TODAY, settings).steps}
     assert steps["harvest"].certainty == "choice"
-    assert steps["harvest"].source.startswith("intertie.toml [policy] harvest_horizon; the default is 2030-12-31")
+    assert steps["harvest"].source.startswith(
+        "intertie.toml [policy] harvest_horizon; the default is 2030-12-31"
+    )
     assert steps["key lifetime: signature"].source.startswith("intertie.toml [policy.key_days]")
     assert steps["end of classical"].source.startswith("NIST IR 8547")
     assert "for a partner that can do no more" in steps["what is sent"].text
