@@ -52,6 +52,12 @@ _PRIMITIVES = {
 }
 # Algorithms that only a certificate of an external authority may bring along: listed if one did.
 _ONLY_IF_USED = {"RSA-2048", "RSA-3072"}
+# RFC 8446 s.B.4: what TLS 1.3 may agree on, with the cipher of each.
+_TLS_SUITES = {
+    "TLS_AES_256_GCM_SHA384": "AES-256-GCM",
+    "TLS_CHACHA20_POLY1305_SHA256": "CHACHA20-POLY1305",
+    "TLS_AES_128_GCM_SHA256": "AES-128-GCM",
+}
 _SPEC = SchemaVersion.V1_6
 
 
@@ -171,14 +177,14 @@ def _add_profile(parts: _Parts, profile: Profile, settings: PolicySettings) -> N
 
 
 def _add_tls(parts: _Parts, settings: PolicySettings) -> None:
-    refs = [_ref("algorithm", part.name) for part in algorithms().values() if part.kind == "group"]
+    groups = [part.name for part in algorithms().values() if part.kind == "group"]
+    refs = [_ref("algorithm", name) for name in (*groups, *_TLS_SUITES.values())]
     properties = ProtocolProperties(
         type=ProtocolPropertiesType.TLS,
         version=settings.tls_least,
         cipher_suites=[
-            ProtocolPropertiesCipherSuite(
-                name="TLS_AES_256_GCM_SHA384", algorithms=[BomRef(_ref("algorithm", "AES-256-GCM"))]
-            )
+            ProtocolPropertiesCipherSuite(name=name, algorithms=[BomRef(_ref("algorithm", cipher))])
+            for name, cipher in _TLS_SUITES.items()
         ],
         crypto_refs=[BomRef(ref) for ref in refs],
     )
@@ -186,7 +192,7 @@ def _add_tls(parts: _Parts, settings: PolicySettings) -> None:
         _ref("protocol", "tls"),
         f"TLS {settings.tls_least}, mutual authentication",
         CryptoProperties(asset_type=CryptoAssetType.PROTOCOL, protocol_properties=properties),
-        [*refs, _ref("algorithm", "AES-256-GCM")],
+        refs,
         ("first-group", rule("tls_groups").value),
     )
 

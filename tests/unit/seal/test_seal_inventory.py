@@ -91,6 +91,11 @@ def test_profiles_and_tls_name_their_algorithms() -> None:
         assert wanted <= set(properties["cryptoRefArray"])
     tls = protocols["protocol/tls"]["cryptoProperties"]["protocolProperties"]
     assert (tls["type"], tls["version"]) == ("tls", "1.3")
+    assert [suite["name"] for suite in tls["cipherSuites"]] == [
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256",
+    ]
     assert {f"algorithm/{group}" for group in hybrid_groups()} < set(tls["cryptoRefArray"])
 
 
