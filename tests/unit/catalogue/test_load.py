@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.catalogue.flow import Channel, Category, Direction, Interface, Level
+from intertie.catalogue.flow import Category, Channel, Direction, Interface, Level
 from intertie.catalogue.load import (
     FILE_CHARACTERS_MAX,
     load_catalogue,

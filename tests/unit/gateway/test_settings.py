@@ -105,7 +105,10 @@ def test_any_name_survives_its_quotes(name: str) -> None:
         (("# high_years = 20", "high_years = 0"), "policy.high_years"),
         (("# harvest_horizon = 2030-12-31", "harvest_horizon = 2040-01-01"), "after disallow_date"),
         (("# data = 31", "data = 4000"), "730 at most"),
-        (("[policy.key_days]", "[[policy.ends]]\nalgorithm = 'X'\nday = 2030-01-01\n[policy.key_days]"), "'X' is none of"),
+        (
+            ("[policy.key_days]", "[[policy.ends]]\nalgorithm = 'X'\nday = 2030-01-01\n[policy.key_days]"),
+            "'X' is none of",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(change: tuple[str, str], place: str) -> None:
