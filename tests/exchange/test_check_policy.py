@@ -163,6 +163,19 @@ def test_a_key_that_the_table_does_not_know() -> None:
     assert (one.when, one.kind) == ("now", "algorithm") and "Ed25519" in one.why
 
 
+def test_a_root_whose_algorithm_ends_before_it_does() -> None:
+    """RSA-2048 is over after 2030, whatever its certificate says."""
+    gateway = make_pair().utility
+    ends = (AlgorithmEnd(algorithm="RSA-2048", day=NOW.date() + timedelta(days=30)),)
+    trust = TrustStore((*gateway.trust.roots, root_of(rsa.generate_private_key(65537, 2048))))
+    gateway = replace(gateway, trust_book=FixedTrust(trust), policy=PolicySettings(ends=ends))
+    (one,) = found(gateway)
+    assert (one.when, one.kind, one.day) == ("soon", "algorithm", ends[0].day)
+    assert "its key is RSA-2048, until" in one.why
+    assert found(gateway, within=timedelta(days=29)) == []
+    assert found(gateway, NOW + timedelta(days=31))[0].when == "now"
+
+
 def root_of(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Other")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())

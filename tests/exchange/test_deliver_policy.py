@@ -29,9 +29,10 @@ from intertie.catalogue.load import load_catalogue
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.ports import MessageRow
+from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.send_message import Outgoing, send
 from intertie.model.documents import example
+from intertie.model.errors import Code, Refused
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId
 from intertie.model.message import Mode
 from intertie.seal.keys import generate_keys
@@ -79,6 +80,12 @@ def classical_pair() -> Pair:
     return Pair(gateway_of(weak, [aggregator]), gateway_of(aggregator, [weak]))
 
 
+def weakened(pair: Pair) -> Pair:
+    """The same aggregator, with what it has queued, once its partner has only classical keys."""
+    weak = classical_pair()
+    return Pair(weak.utility, replace(pair.aggregator, partners=weak.aggregator.partners))
+
+
 def with_policy(pair: Pair, **settings: object) -> Pair:
     policy = PolicySettings(**settings)  # type: ignore[arg-type]
     return Pair(replace(pair.utility, policy=policy), replace(pair.aggregator, policy=policy))
@@ -116,10 +123,11 @@ def test_a_partner_with_classical_keys_gets_what_may_be_classical() -> None:
 
 
 def test_what_needs_more_fails_alone_before_a_byte_leaves() -> None:
-    pair = classical_pair()
+    pair = make_pair()
     short = put(pair, "availability_declaration", Mode.REAL_TIME)
     invoice = put(pair, "invoice")
     other = put(pair, "availability_declaration")
+    pair = weakened(pair)
     wire = Wire(pair.utility, AGGREGATOR)
     deliver(pair, wire)
     failed = row(pair.aggregator, invoice)
@@ -132,9 +140,18 @@ def test_what_needs_more_fails_alone_before_a_byte_leaves() -> None:
     assert {row(pair.aggregator, message).state for message in (short, other)} == {State.ACCEPTED}
 
 
-def test_nothing_but_what_needs_more_sends_nothing() -> None:
+def test_its_writer_hears_of_it_at_once() -> None:
     pair = classical_pair()
+    with pytest.raises(Refused, match=r"needs hybrid; utility\.example has no keys for it") as refused:
+        put(pair, "invoice")
+    assert refused.value.code is Code.PROTECTION_TOO_WEAK
+    assert pair.aggregator.store.messages(Query(outgoing=True)) == []
+
+
+def test_nothing_but_what_needs_more_sends_nothing() -> None:
+    pair = make_pair()
     invoice = put(pair, "invoice")
+    pair = weakened(pair)
     wire = Wire(pair.utility, AGGREGATOR)
     deliver(pair, wire)
     assert wire.sent == [] and row(pair.aggregator, invoice).state is State.FAILED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
 
 from intertie.catalogue.admit import Catalogue
@@ -17,7 +17,7 @@ from intertie.seal.keys import PrivateKeys, PublicKeys
 from intertie.seal.policy import holds_until, requirement
 from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES, Profile
-from intertie.seal.protect import can_send
+from intertie.seal.protect import profiles_of
 
 _RENEW = "Have the authority issue a new one, and give partners the new descriptor."
 _ASK = "Ask {party} for its present descriptor and add it: `intertie partner add`."
@@ -102,7 +102,7 @@ def _own(keys: PrivateKeys, dates: Dates, settings: PolicySettings, horizon: _Ho
     for name, chain, kind in [*signing, ("our TLS", tls, "tls")]:
         facts = [facts_of(der) for der in chain]
         ages.append(KeyAge(name, kind, facts[0].start))
-        yield from _certificates(name, facts, horizon, _RENEW)
+        yield from _certificates(name, facts, settings, horizon, _RENEW)
     for age in [*ages, *dates.keys]:
         yield from _key_age(age, settings, horizon)
     if dates.own is not None:
@@ -117,7 +117,7 @@ def _key_age(age: KeyAge, settings: PolicySettings, horizon: _Horizon) -> Iterat
 
 
 def _certificates(
-    name: str, facts: Sequence[CertificateFacts], horizon: _Horizon, do: str
+    name: str, facts: Sequence[CertificateFacts], settings: PolicySettings, horizon: _Horizon, do: str
 ) -> Iterator[Finding]:
     for place, one in enumerate(facts):
         what = f"{name} certificate" if place == 0 else f"{name} chain: {one.subject}"
@@ -125,10 +125,15 @@ def _certificates(
         if one.algorithm not in algorithms():
             why = f"its key is {one.algorithm}, which nothing here says is acceptable"
             yield Finding("now", "algorithm", what, None, why, do)
+            continue
+        last = settings.last_day(algorithms()[one.algorithm])
+        if last is not None:
+            end = datetime.combine(last, time.max, horizon.now.tzinfo)
+            yield from _ending("algorithm", what, end, f"its key is {one.algorithm}, until", do, horizon)
 
 
 def _ending(
-    kind: Literal["certificate", "key", "descriptor"],
+    kind: Literal["certificate", "key", "descriptor", "algorithm"],
     subject: str,
     end: datetime,
     why: str,
@@ -144,7 +149,7 @@ def _roots(gateway: Gateway, horizon: _Horizon) -> Iterator[Finding]:
     for der in chain_of_pem(gateway.trust.pem()):
         facts = facts_of(der)
         do = "Get the authority's next root and put it beside this one in trust/ before that day."
-        yield from _certificates(f"trusted root {facts.subject}:", [facts], horizon, do)
+        yield from _certificates(f"trusted root {facts.subject}:", [facts], gateway.policy, horizon, do)
 
 
 def _partner(
@@ -159,13 +164,13 @@ def _partner(
     for alg, chains in partner.keys.signing.items():
         for chain in chains[:1]:  # the newest: the others are on their way out
             facts = [facts_of(der) for der in chain]
-            yield from _certificates(f"{partner.party}'s {alg}", facts, horizon, do)
+            yield from _certificates(f"{partner.party}'s {alg}", facts, gateway.policy, horizon, do)
     yield from _lacking(gateway, partner, keys, horizon)
 
 
 def _lacking(gateway: Gateway, partner: Partner, keys: PrivateKeys, horizon: _Horizon) -> Iterator[Finding]:
     """Flows between us that one side has no keys for, by the day from which it matters."""
-    able = [profile for profile in PROFILES.values() if can_send(profile, keys, partner.keys)]
+    able = profiles_of(keys, partner.keys)
     most = max((profile.rank for profile in able), default=0)
     flows = flows_between(gateway.catalogue, gateway.party.roles, partner.roles)
     later = (horizon.now + horizon.within).date()

@@ -17,7 +17,7 @@ from intertie.seal.keys import PublicKeys
 from intertie.seal.policy import Needs
 from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES, Profile
-from intertie.seal.protect import can_send, choose
+from intertie.seal.protect import choose, profiles_of
 
 
 class WithPartner(NamedTuple):
@@ -91,7 +91,7 @@ def _derived(flow: Flow, today: date, settings: PolicySettings) -> Derivation:
 def _with(gateway: Gateway, partner: Partner, derivation: Derivation, *, we_send: bool) -> WithPartner:
     keys, needed = gateway.keys, derivation.profile
     ours, theirs = _can(keys.public()), _can(partner.keys)
-    able = [profile for profile in PROFILES.values() if can_send(profile, keys, partner.keys)]
+    able = profiles_of(keys, partner.keys)
     if not any(profile.rank >= needed.rank for profile in able):
         lacks = [
             party for party, can in ((keys.party, ours), (partner.party, theirs)) if needed.name not in can

@@ -100,8 +100,7 @@ def protect(
     They share the strongest profile that one of them needs, and at least the default if both sides can do it; and a
     connection: those that need another one than the first are left for the next parcel, so as not to wait for it.
     """
-    able = [profile for profile in PROFILES.values() if can_send(profile, keys, recipient)]
-    most = max((profile.rank for profile in able), default=0)
+    able = profiles_of(keys, recipient)
     refused: dict[int, Refused] = {}
     going: list[tuple[int, Requirement]] = []
     for place, raw in enumerate(messages):
@@ -109,8 +108,7 @@ def protect(
             header = read_envelope(raw).header
             _check_parties(header, keys, recipient)
             flow, needed = policy.flow_of(header, sender_roles, recipient_roles)
-            if needed.profile.rank > most:
-                raise _cannot(header, flow, needed, able, keys, recipient)
+            _check_able(header, flow, needed, able, keys, recipient)
         except Refused as error:
             refused[place] = error
             continue
@@ -141,9 +139,21 @@ def needed_connection(
     return Channel.ANY
 
 
-def can_send(profile: Profile, keys: PrivateKeys, recipient: PublicKeys) -> bool:
-    """Whether we can sign with a profile, and the recipient can open it and sign its receipt."""
-    return set(profile.signatures) <= set(keys.signing) and recipient.can_do(profile)
+def check_protectable(
+    header: Header, flow: Flow, keys: PrivateKeys, recipient: PublicKeys, policy: PolicyOn
+) -> None:
+    """Whether a message could go today: asked when it is written, so that its writer hears of it.
+
+    Raises Refused(PROTECTION_TOO_WEAK) if one side has no keys for what the flow needs.
+    """
+    needed = requirement(flow, policy.today, policy.settings)
+    _check_able(header, flow, needed, profiles_of(keys, recipient), keys, recipient)
+
+
+def profiles_of(keys: PrivateKeys, recipient: PublicKeys) -> list[Profile]:
+    """The profiles that we can sign with, and whose parcels the recipient can open and give a receipt for."""
+    signing = set(keys.signing)
+    return [p for p in PROFILES.values() if signing.issuperset(p.signatures) and recipient.can_do(p)]
 
 
 def choose(able: Sequence[Profile], least: int, settings: PolicySettings) -> Profile:
@@ -205,15 +215,17 @@ def _check_parties(header: Header, keys: PrivateKeys, recipient: PublicKeys) -> 
         raise Refused(Code.HEADER_NOT_PARCEL, detail, message=header.id, partner=recipient.party)
 
 
-def _cannot(
+def _check_able(
     header: Header,
     flow: Flow,
     needed: Requirement,
     able: Sequence[Profile],
     keys: PrivateKeys,
     recipient: PublicKeys,
-) -> Refused:
-    """Who lacks what: the person who reads it has to ask somebody for a key."""
+) -> None:
+    """Refused with who lacks what: the person who reads it has to ask somebody for a key."""
+    if any(profile.rank >= needed.profile.rank for profile in able):
+        return
     whose = [
         party
         for party, can in (
@@ -226,4 +238,4 @@ def _cannot(
         f"{flow.key} must hold until {needed.protect_until} and needs {needed.profile.name}; "
         f"{' and '.join(whose)} has no keys for it, both can do {', '.join(p.name for p in able) or 'nothing'}"
     )
-    return Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=recipient.party)
+    raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=recipient.party)
