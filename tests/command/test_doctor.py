@@ -53,11 +53,13 @@ def test_all_is_well(gateway: Path, capsys: Capsys) -> None:
     assert "ok" in here(capsys, "doctor", "--dir", gateway).out
 
 
-@pytest.mark.parametrize("key", ["0001/tls.key", "0001/opening.key", "wrapped.json", "plain.kek", "store.kek"])
+@pytest.mark.parametrize(
+    "key", ["0001/tls.key", "0001/opening.key", "wrapped.json", "plain.kek", "store.kek"]
+)
 def test_a_key_that_others_can_read(gateway: Path, capsys: Capsys, key: str) -> None:
     (gateway / "keys" / key).chmod(0o644)
     [(check, what, do)] = findings(capsys, gateway, "fail")
-    assert (check, key.split('/')[-1] in what, "chmod 600" in do) == ("keys", True, True)
+    assert (check, key.split("/")[-1] in what, "chmod 600" in do) == ("keys", True, True)
 
 
 def test_a_missing_key(gateway: Path, capsys: Capsys) -> None:

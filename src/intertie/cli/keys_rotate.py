@@ -15,7 +15,7 @@ from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.seal.certificates import Chain
 from intertie.seal.generations import Generation
-from intertie.seal.keys import BACKDATE, KEY_LIFE, read_chain_pem
+from intertie.seal.keys import BACKDATE, read_chain_pem
 from intertie.seal.new_keys import PARTS, NewKeys, Part, certify, make_keys, requests
 from intertie.seal.trial_ca import TrialCa
 from intertie.stores import rotation
@@ -119,7 +119,7 @@ def _issue(
 ) -> Generation:
     authority = TrialCa.load(folder or it.places.ca, opener=it.opener)
     now = it.clock()
-    until = min(now + KEY_LIFE, authority.until)
+    until = min(now + timedelta(days=it.settings.policy.key_days.signature), authority.until)
 
     def issue(kept: NewKeys) -> dict[str, Chain]:
         return certify(kept, authority, it.own.party.id, it.own.hosts, now - BACKDATE, until)
