@@ -102,6 +102,10 @@ class TrustStore:
         """The same roots with one more certificate revoked."""
         return replace(self, revoked={**self.revoked, _identity(read_certificate(der)): since})
 
+    def unrevoked(self) -> TrustStore:
+        """The roots alone: for what was verified, revocations and all, when it was kept."""
+        return replace(self, revoked={})
+
     def is_revoked(self, der: bytes, at: datetime) -> bool:
         """Whether a certificate was revoked at this time; Refused(CERTIFICATE_UNTRUSTED) if it is none."""
         since = self.revoked.get(_identity(read_certificate(der)))

@@ -142,7 +142,7 @@ class TrialCa:
             try:
                 certificate = x509.load_pem_x509_certificate((directory / f"{name}.pem").read_bytes())
                 key = load_pem_private_key(vault.read(f"{name}.key"), None)
-            except (OSError, ValueError, TypeError) as error:
+            except (OSError, ValueError, TypeError, SettingsError) as error:
                 raise SettingsError(f"no trial authority in {directory}: {error}") from error
             if not isinstance(key, ec.EllipticCurvePrivateKey | mldsa.MLDSA87PrivateKey):
                 raise SettingsError(f"{directory / name}.key is not a key of the trial authority")

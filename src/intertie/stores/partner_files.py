@@ -137,7 +137,8 @@ def read_entry(path: Path, trust: TrustStore, policy: PolicySettings = DEFAULT) 
         raw = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error}", do="Add the partner again.") from error
-    descriptor = read_descriptor(raw, trust, standing.added, policy=policy)
+    # Revoked since, or backdated: that is asked for each parcel, and must not take the partner off the books.
+    descriptor = read_descriptor(raw, trust.unrevoked(), standing.added, policy=policy)
     if descriptor.party != path.stem:
         raise SettingsError(
             f"{path} is the descriptor of {descriptor.party}",
