@@ -111,8 +111,10 @@ class Token:
     # Signing
 
     def make_signing_key(self, alg: str, label: str) -> TokenKey:
-        """A fresh key pair for ES256 or ES384 that never leaves the token; KeyPortError."""
+        """A fresh key pair for ES256 or ES384 that never leaves the token; KeyPortError. What a crash left under this label
+        goes."""
         name, _ = CURVES[alg]
+        self.destroy(label)
 
         def make(session: Any) -> None:
             parameters = session.create_domain_parameters(
