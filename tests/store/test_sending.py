@@ -314,6 +314,26 @@ def test_late_receipt_overrules_giving_up(store: Store) -> None:
     assert store.counts() == {(True, "accepted"): 1}
 
 
+def test_messages_of_a_refused_parcel_go_again_in_another(store: Store) -> None:
+    first, second = outgoing(1), outgoing(2)
+    queue(store, first, second)
+    seal(store, 1, first, second)
+    back = [(first.id, State.QUEUED, "unknown_key"), (second.id, State.QUEUED, "unknown_key")]
+    store.close_parcel(parcel_id(1), None, back, [act("refused")], NOW)
+    assert store.unfinished_parcel(THEM, LATER) is None
+    assert [row.id for row in store.take_outgoing(THEM, NOW, count=9, size=10**6)] == [first.id, second.id]
+    row = store.message(first.id)
+    assert row is not None
+    assert (row.parcel, row.position, row.done_at, row.detail) == (None, None, None, "unknown_key")
+    assert store.parcel_messages(parcel_id(1), outgoing=True) == []
+    assert store.counts() == {(True, "queued"): 2}
+    seal(store, 2, second, first)
+    outcomes = [(second.id, State.ACCEPTED, ""), (first.id, State.DUPLICATE, "")]
+    store.close_parcel(parcel_id(2), b"receipt", outcomes, [act()], LATER)
+    assert store.counts() == {(True, "accepted"): 1, (True, "duplicate"): 1}
+    verify(store)
+
+
 def test_close_needs_the_outcome_of_each_message_and_no_other(store: Store) -> None:
     first, second = outgoing(1), outgoing(2)
     queue(store, first, second, outgoing(3))
