@@ -191,7 +191,9 @@ def test_next_migration_is_applied_to_an_older_file(path: Path, monkeypatch: pyt
 def test_failing_migration_leaves_the_old_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SqliteStore(path).close()
     known = migrations()
-    broken = schema.Migration(len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT; CREATE TABLE frontier (y)")
+    broken = schema.Migration(
+        len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT; CREATE TABLE frontier (y)"
+    )
     with monkeypatch.context() as patched:
         patched.setattr(schema, "migrations", lambda: [*known, broken])
         with pytest.raises(StoreError):
