@@ -177,8 +177,8 @@ def test_next_migration_is_applied_to_an_older_file(path: Path, monkeypatch: pyt
     head = store.note([act()])
     store.close()
     known = migrations()
-    second = schema.Migration(len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT")
-    monkeypatch.setattr(schema, "migrations", lambda: [*known, second])
+    next_one = schema.Migration(len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT")
+    monkeypatch.setattr(schema, "migrations", lambda: [*known, next_one])
     store = SqliteStore(path)
     assert store.head() == head
     store.close()
