@@ -93,6 +93,18 @@ def test_heads_by_size_and_what_was_proven(store: Store) -> None:
     assert store.proven_head(OTHER) is None
 
 
+def test_a_partners_word_for_a_head(store: Store) -> None:
+    one, two = Head(3, b"1" * 32), Head(8, b"2" * 32)
+    store.add_partner_head(THEM, one, NOW)
+    assert store.kept_checkpoint(THEM, one) is None
+    store.keep_checkpoint(THEM, one, b"signed", NOW)
+    store.keep_checkpoint(THEM, one, b"signed again", NOW)
+    store.keep_checkpoint(THEM, two, b"signed too", NOW)
+    assert [store.kept_checkpoint(THEM, head) for head in (one, two)] == [b"signed", b"signed too"]
+    assert store.kept_checkpoint(OTHER, one) is None
+    assert (store.proven_head(THEM), store.partner_heads(THEM)) == (two, [one, two])
+
+
 def test_stamps(store: Store) -> None:
     small, large = Head(3, b"1" * 32), Head(8, b"2" * 32)
     one, two = store.add_stamp(small, b"ask", NOW), store.add_stamp(large, b"ask again", NOW)

@@ -61,6 +61,12 @@ class ProofStore(Rows, Protocol):
     def mark_proven(self, partner: PartyId, heads: Sequence[Head], now: datetime) -> None:
         """These lie on one growing journal: remember it, and keep those that we did not have."""
 
+    def keep_checkpoint(self, partner: PartyId, head: Head, signed: bytes, now: datetime) -> None:
+        """A head that an audit has placed, and the partner's signed word for it."""
+
+    def kept_checkpoint(self, partner: PartyId, head: Head) -> bytes | None:
+        """The partner's signed word for a head, if an audit kept one."""
+
     def add_stamp(self, head: Head, request: bytes, now: datetime) -> int:
         """Keep a request for a time stamp before it leaves; its number."""
 

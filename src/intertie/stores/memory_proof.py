@@ -27,6 +27,7 @@ class MemoryProof:
     def __init__(self) -> None:
         self._tree_rows: dict[int, list[bytes]] = {}
         self._proven: dict[PartyId, set[Head]] = {}
+        self._words: dict[tuple[PartyId, Head], bytes] = {}
         self._stamps: list[Stamp] = []
 
     def tree_row(self, level: int, start: int, end: int) -> bytes:
@@ -94,6 +95,17 @@ class MemoryProof:
             kept.extend(head for head in dict.fromkeys(heads) if head not in kept)
             self._proven.setdefault(partner, set()).update(heads)
             self._changes += 1
+
+    def keep_checkpoint(self, partner: PartyId, head: Head, signed: bytes, now: datetime) -> None:
+        """Keep a placed head with the partner's word for it; the first word stays."""
+        with self._open():
+            self.mark_proven(partner, [head], now)
+            self._words.setdefault((partner, head), signed)
+
+    def kept_checkpoint(self, partner: PartyId, head: Head) -> bytes | None:
+        """The partner's word for a head."""
+        with self._open():
+            return self._words.get((partner, head))
 
     def add_stamp(self, head: Head, request: bytes, now: datetime) -> int:
         """Keep a request for a time stamp."""

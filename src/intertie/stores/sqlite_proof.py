@@ -104,6 +104,19 @@ class SqliteProof:
             ON CONFLICT DO UPDATE SET proven = 1"""
         self._writer.run(lambda db: db.executemany(sql, lines) and None)
 
+    def keep_checkpoint(self, partner: PartyId, head: Head, signed: bytes, now: datetime) -> None:
+        """Keep a placed head with the partner's word for it; the first word stays."""
+        sql = """INSERT INTO partner_heads (partner, size, root, at, proven, signed) VALUES (?, ?, ?, ?, 1, ?)
+            ON CONFLICT DO UPDATE SET proven = 1, signed = coalesce(signed, excluded.signed)"""
+        self._writer.run(lambda db: db.execute(sql, (partner, *head, micros(now), signed)) and None)
+
+    def kept_checkpoint(self, partner: PartyId, head: Head) -> bytes | None:
+        """The partner's word for a head."""
+        sql = "SELECT signed FROM partner_heads WHERE partner = ? AND size = ? AND root = ?"
+        with self._readers.snapshot() as db:
+            found = db.execute(sql, (partner, *head)).fetchone()
+            return found[0] if found else None
+
     def add_stamp(self, head: Head, request: bytes, now: datetime) -> int:
         """Keep a request for a time stamp."""
         sql = "INSERT INTO stamps (size, root, request, at) VALUES (?, ?, ?, ?)"

@@ -11,7 +11,9 @@ CREATE INDEX journal_parcel ON journal (iif(json_valid(CAST(entry AS TEXT)), CAS
     WHERE iif(json_valid(CAST(entry AS TEXT)), CAST(entry AS TEXT) ->> '$.parcel', NULL) IS NOT NULL;
 
 -- Whether an audit has shown that a partner's head lies on one growing journal with the others.
+-- `signed` is the checkpoint that named it, if no receipt did.
 ALTER TABLE partner_heads ADD COLUMN proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1));
+ALTER TABLE partner_heads ADD COLUMN signed BLOB;
 CREATE INDEX partner_heads_unproven ON partner_heads (partner, size, root) WHERE proven = 0;
 CREATE INDEX partner_heads_proven ON partner_heads (partner, size) WHERE proven = 1;
 
