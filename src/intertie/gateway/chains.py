@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from intertie.gateway.gateway import Gateway
-from intertie.model.errors import Refused
 from intertie.model.ids import PartyId
-from intertie.seal.certificates import thumbprint
-from intertie.seal.jws import Chains, Jws, find_chain
+from intertie.seal.jws import Chains, Jws
 
 
 def chains_for(gateway: Gateway, jws: Jws, party: PartyId) -> Chains:
     """By algorithm; an algorithm is left out if nothing is known of its certificate any more."""
-    present = present_chains(gateway, party)
+    present = _present(gateway, party)
     found = {}
     for signature in jws.signatures:
         kept = gateway.store.chain(signature.thumbprint)
@@ -21,20 +19,7 @@ def chains_for(gateway: Gateway, jws: Jws, party: PartyId) -> Chains:
     return found
 
 
-def keep_chains_of(gateway: Gateway, jws: Jws, party: PartyId) -> None:
-    """Keep the present certificates that these signatures name, so that they can be shown after a rotation."""
-    present = present_chains(gateway, party)
-    named = {}
-    for signature in jws.signatures:
-        try:
-            chain = find_chain(signature, present, party)
-        except Refused:  # kept before, or never known: evidence will say which is missing
-            continue
-        named[thumbprint(chain[0])] = chain
-    gateway.store.keep_chains(named)
-
-
-def present_chains(gateway: Gateway, party: PartyId) -> Chains:
+def _present(gateway: Gateway, party: PartyId) -> Chains:
     """Our own certificates or the partner's; none of a party that is no partner any more."""
     if party == gateway.party.id:
         return gateway.keys.public().signing

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.own_keys import keys_towards
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import read_entry
 from intertie.journal.rows import TreeRows
@@ -87,7 +88,7 @@ class WitnessDesk:
             root=said.root.hex(),
             present=present.size,
         )
-        return sign_checkpoint(checkpoint, self._gateway.keys)
+        return sign_checkpoint(checkpoint, keys_towards(self._gateway, asker))
 
     def growth(self, size: int, earlier: Sequence[int]) -> bytes:
         """Canonical JSON of `Proofs`: that the journals of these sizes became the one of `size`. Raises NoSuchHead."""
@@ -106,7 +107,7 @@ class WitnessDesk:
             heads=tuple(JournalHead(size=h.size, root=h.root.hex()) for h in heads[:HEADS_MAX]),
             more=len(heads) > HEADS_MAX,
         )
-        return sign_witness(witness, self._gateway.keys)
+        return sign_witness(witness, keys_towards(self._gateway, asker))
 
     def lines(self, asker: PartyId, parcel: ParcelId, message: MessageId | None, size: int) -> bytes:
         """Canonical JSON of `Lines`: our entries about a parcel of the asker's, or for it, and about one message in it.
