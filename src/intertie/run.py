@@ -165,6 +165,11 @@ def open_gateway(directory: Path) -> Gateway:
     return Opened(directory).gateway
 
 
+def street_link(it: Opened) -> HttpsLink:
+    """The way to partners' doors; close it when done."""
+    return HttpsLink(client_context(it.places.keys, it.places.trust), it.settings.delivery)
+
+
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
@@ -182,8 +187,7 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        context = client_context(self._it.places.keys, self._it.places.trust)
-        link = HttpsLink(context, self._it.settings.delivery)
+        link = street_link(self._it)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
         try:
