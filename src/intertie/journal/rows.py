@@ -60,6 +60,7 @@ class TreeRows:
         self._rows = rows
         self._lock = Lock()
         self._tiles: OrderedDict[tuple[int, int], list[list[bytes]]] = OrderedDict()
+        self._filled = 0  # entries for which all rows are known to be written
 
     def root(self, size: int) -> bytes:
         """The root over the first `size` entries; EvidenceError if there are fewer."""
@@ -98,6 +99,8 @@ class TreeRows:
 
     def _fill(self, size: int) -> None:
         """Write what the rows lack for a journal of this size; each hash is worked out once in a journal's life."""
+        if size <= self._filled:
+            return
         for level in range(STEP, TOP + STEP, STEP):
             have, wanted = self._rows.tree_row_size(level), size >> level
             while have < wanted:
@@ -106,6 +109,7 @@ class TreeRows:
                 hashes = [root_over(tiles[i : i + WIDTH]) for i in range(0, len(tiles), WIDTH)]
                 self._rows.add_tree_row(level, have, b"".join(hashes))
                 have += count
+        self._filled = max(self._filled, size)
 
     def _node(self, level: int, place: int) -> bytes:
         """The hash of one perfect subtree."""
@@ -114,24 +118,22 @@ class TreeRows:
         tile, within = start // WIDTH, start % WIDTH
         with self._lock:
             levels = self._tiles.get((row, tile))
-            if levels is not None:
-                self._tiles.move_to_end((row, tile))
-        if levels is None:
+        if levels is None or len(levels[0]) < within + (1 << rise):
             levels = self._load(row, tile, within + (1 << rise))
         return levels[rise][within >> rise]
 
     def _load(self, row: int, tile: int, least: int) -> list[list[bytes]]:
-        """A tile with all perfect subtrees in it; one that is not complete yet is not kept."""
+        """A tile with all perfect subtrees in it: complete, or as far as the row goes now."""
         hashes = self._read(row, tile * WIDTH, tile * WIDTH + WIDTH, least)
         levels = [hashes]
         while len(levels[-1]) > 1:
             below = levels[-1]
             levels.append([node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)])
-        if len(hashes) == WIDTH:
-            with self._lock:
-                self._tiles[row, tile] = levels
-                if len(self._tiles) > CACHE:
-                    self._tiles.popitem(last=False)
+        with self._lock:
+            self._tiles.pop((row, tile), None)
+            self._tiles[row, tile] = levels
+            if len(self._tiles) > CACHE:
+                self._tiles.popitem(last=False)
         return levels
 
     def _read(self, row: int, start: int, end: int, least: int | None = None) -> list[bytes]:

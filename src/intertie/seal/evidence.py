@@ -19,7 +19,14 @@ from intertie.model.message import Header, read_envelope
 from intertie.seal.certificates import TrustStore
 from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
 from intertie.seal.evidence_report import EvidenceReport, Signatory, algorithm_lines, signatories
-from intertie.seal.evidence_stamp import StampedEntry, StampPart, check_stamp, read_stamp, write_stamp
+from intertie.seal.evidence_stamp import (
+    STAMP_EARLY,
+    StampedEntry,
+    StampPart,
+    check_stamp,
+    read_stamp,
+    write_stamp,
+)
 from intertie.seal.jws import Chains, read_jws
 from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP, MESSAGES_MAX, Manifest, read_manifest
 from intertie.seal.profile import Profile, profile_of_algorithms
@@ -249,6 +256,8 @@ def _report(
         notes.append("received earlier than sealed: the parties' clocks differ")
     if parts.stamp is not None and stamped is None:
         notes.append("carries a time stamp that was not checked: no time-stamping authority was named")
+    if stamped is not None and receipt is not None and stamped.at < receipt.received - STAMP_EARLY:
+        notes.append("time-stamped earlier than received: the recipient's clock and the authority's differ")
     profiles = [profile] if receipted is None else [profile, receipted.profile]
     return EvidenceReport(
         message=header.id,

@@ -7,6 +7,7 @@ authority saw at that time, so the receipt was there.
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -23,6 +24,8 @@ from intertie.seal.tree import HASH_BYTES, leaf_hash, verify_inclusion
 STEP_STAMPED_ENTRY = 12
 STEP_STAMP = 13
 
+# The clocks of two parties may differ a little.
+STAMP_EARLY = timedelta(minutes=5)
 # A tree of 2^53 entries.
 PROOF_MAX = 53
 

@@ -33,6 +33,7 @@ from intertie.seal.evidence_report import (
     signatory_line,
     when,
 )
+from intertie.seal.evidence_stamp import STAMP_EARLY
 from intertie.seal.jws import read_jws, sign_json
 from intertie.seal.keys import PrivateKeys
 from intertie.seal.profile import PROFILES, Profile, profile_of_algorithms
@@ -56,9 +57,7 @@ RENEWED_BYTES_MAX = 64 * 1024 * 1024
 # Renewing every few years, this is a century.
 DEPTH_MAX = 16
 # A stamp comes after the statement that it is over: within a week where requests are carried to the authority by hand.
-# The clocks of the two may differ a little.
 STAMP_LATE = timedelta(days=7)
-STAMP_EARLY = timedelta(minutes=5)
 
 STEP_FILE = 30
 STEP_STATEMENT = 31

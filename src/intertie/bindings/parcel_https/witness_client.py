@@ -7,7 +7,7 @@ from typing import Protocol
 
 from intertie.gateway.gateway import LinkAnswer, Partner
 
-# The door lets twenty questions a second through; a longer wait than this means something else is wrong.
+# The door lets some questions a second through; a longer wait than this means that something else is wrong.
 WAIT_MAX = 10.0
 WAITS_MAX = 20
 
