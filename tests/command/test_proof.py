@@ -52,6 +52,17 @@ def test_an_honest_partner(two: Two, partner_up: None, capsys: pytest.CaptureFix
         assert "consistent" in text.out and AGGREGATOR in text.out
 
 
+def test_a_message_is_in_the_partners_journal(
+    two: Two, partner_up: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = here(capsys, "journal", "prove", two.messages[0], "--dir", two.utility, "--json").json
+    assert said["partner"] == AGGREGATOR
+    assert [e["entry"]["kind"] for e in said["entries"]] == ["message_in", "receipt_out"]
+    assert "message_in" in here(capsys, "journal", "prove", two.messages[0], "--dir", two.utility).out
+    nobody = here(capsys, "journal", "prove", "019aab5c-1c00-7000-8000-000000000001", "--dir", two.utility)
+    assert (nobody.code, "no message" in nobody.err) == (1, True)
+
+
 def test_a_partner_that_cannot_be_reached_leaves_it_open(
     two: Two, capsys: pytest.CaptureFixture[str]
 ) -> None:

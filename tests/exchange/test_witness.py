@@ -23,6 +23,7 @@ from tests.exchange.https_world import (
     open_door,
 )
 from tests.exchange.witness_world import PARCELS, Traffic, audit, make_traffic, over_link, queue, send
+from tests.tsa import Tsa, needs_openssl
 
 from intertie.bindings.parcel_https import witness
 from intertie.bindings.parcel_https.client import HttpsLink
@@ -30,8 +31,11 @@ from intertie.bindings.parcel_https.witness_client import PatientPages
 from intertie.gateway.audit_own import ask_witness
 from intertie.gateway.audit_partner import FRESH, audit_partner
 from intertie.gateway.deliver import deliver_once
+from intertie.gateway.export_evidence import NoEvidenceError
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.ports import Query
+from intertie.gateway.prove_message import prove_message
+from intertie.gateway.stamp_journal import begin_stamp, finish_stamp
 from intertie.gateway.witness import PROOFS_MAX, Lines, Proofs, hashes_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Kind, read_entry
@@ -39,6 +43,7 @@ from intertie.journal.proof import check_entry, check_growth
 from intertie.model.errors import PartnerError
 from intertie.seal.checkpoint import HEADS_MAX, verify_checkpoint, verify_witness
 from intertie.seal.encoding import from_base64url
+from intertie.seal.timestamp import read_tsa_roots
 
 
 @pytest.fixture(scope="module")
@@ -356,3 +361,58 @@ def test_an_unreachable_partner_leaves_the_audit_open(traffic: Traffic, doors: t
         traffic.utility.book.partners[partner.party] = partner
     assert (found.sound, found.own.state, found.partners[0].state) == (False, "consistent", "unreachable")
     assert list(found.silent) == [AGGREGATOR]
+
+
+# A message in the partner's journal
+
+
+def test_a_message_is_in_the_partners_journal(traffic: Traffic, doors: tuple[Door, Door]) -> None:
+    gateway = traffic.utility.gateway
+    sent = gateway.store.messages(Query(outgoing=True))[0]
+    came = gateway.store.messages(Query(outgoing=False))[0]
+
+    async def work(link: HttpsLink) -> None:
+        proven = await prove_message(gateway, link, sent, now())
+        assert [entry.kind for _, entry in proven.entries] == [Kind.MESSAGE_IN, Kind.RECEIPT_OUT]
+        assert proven.head == present(traffic)
+        proven = await prove_message(gateway, link, came, now())
+        assert [entry.kind for _, entry in proven.entries] == [Kind.PARCEL_OUT, Kind.RECEIPT_IN]
+        with pytest.raises(PartnerError, match="proves no entry"):
+            await prove_message(gateway, link, sent._replace(parcel=came.parcel), now())
+        with pytest.raises(NoEvidenceError):
+            await prove_message(gateway, link, sent._replace(parcel=None), now())
+        for page, answer in (
+            ("lines", LinkAnswer(404, b"", None)),
+            ("lines", LinkAnswer(200, b"{}", None)),
+            ("checkpoint", LinkAnswer(200, b"{}", None)),
+        ):
+            with pytest.raises(PartnerError, match=AGGREGATOR):
+                await prove_message(gateway, Answers(link, {f"/journal/{page}": answer}), sent, now())
+
+    over_link(traffic.utility, work)
+
+
+@needs_openssl
+def test_a_checkpoint_carries_the_newest_time_stamp(
+    traffic: Traffic, doors: tuple[Door, Door], tmp_path: Path
+) -> None:
+    tsa = Tsa(tmp_path / "tsa")
+    trust = read_tsa_roots(tsa.root.read_bytes())
+    theirs, ours = traffic.aggregator.gateway, traffic.utility.gateway
+    kept = finish_stamp(theirs, tsa.reply(begin_stamp(theirs, now()).request), trust, now())
+    partner = traffic.utility.book.all()[0]
+
+    async def work(link: HttpsLink) -> None:
+        found = (await audit_partner(ours, link, partner, now(), tsa=trust)).finding
+        assert (found.state, found.stamped, found.stamped_by) == (
+            "consistent",
+            kept.stamped.at,
+            "CN=Test TSA",
+        )
+        strange = read_tsa_roots(Tsa(tmp_path / "other").root.read_bytes())
+        found = (await audit_partner(ours, link, partner, now(), tsa=strange)).finding
+        assert (found.state, "its time stamp proves nothing" in found.detail) == ("unproven", True)
+        found = (await audit_partner(ours, link, partner, now())).finding
+        assert (found.state, found.stamped) == ("consistent", None)
+
+    over_link(traffic.utility, work)

@@ -110,12 +110,19 @@ def test_stamps(store: Store) -> None:
     one, two = store.add_stamp(small, b"ask", NOW), store.add_stamp(large, b"ask again", NOW)
     assert [s.number for s in store.stamps()] == [one, two]
     assert store.stamps(answered=True) == []
+    assert store.last_stamp() is None
     store.answer_stamp(two, b"reply")
     assert [(s.head, s.request, s.reply, s.at) for s in store.stamps(answered=True)] == [
         (large, b"ask again", b"reply", NOW)
     ]
     assert [s.number for s in store.stamps(answered=False)] == [one]
     assert [s.number for s in store.stamps(least=4)] == [two]
+    assert [s.number for s in store.stamps(limit=1)] == [one]
+    assert store.last_stamp() == store.stamps(answered=True)[0]
+    store.answer_stamp(one, b"late")
+    assert [s.number for s in store.stamps(answered=True, limit=1)] == [one]
+    last = store.last_stamp()
+    assert last is not None and last.number == two
     with pytest.raises(StoreError):
         store.answer_stamp(99, b"reply")
 

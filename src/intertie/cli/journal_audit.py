@@ -10,12 +10,13 @@ from cyclopts import Parameter
 
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.witness_client import PatientPages
-from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, print_table
+from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, print_table, when
 from intertie.gateway.audit_journal import Audit, audit_journals
 from intertie.gateway.gateway import Partner
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened, street_link
+from intertie.seal.timestamp import load_tsa_roots
 
 # How often a name is tried for a new evidence file.
 NAMES_MAX = 1000
@@ -53,8 +54,9 @@ def audit(
 async def _audit(it: Opened, partners: list[Partner], everything: bool) -> Audit:
     link: HttpsLink = street_link(it)
     try:
+        roots = load_tsa_roots(it.places.tsa)
         return await audit_journals(
-            it.gateway, PatientPages(link), partners, it.clock(), everything=everything
+            it.gateway, PatientPages(link), partners, it.clock(), everything=everything, tsa=roots
         )
     finally:
         await link.aclose()
@@ -115,6 +117,9 @@ def _print(found: Audit, files: dict[PartyId, Path]) -> None:
     ]
     columns = ("partner", "journal", "entries", "heads proven now", "finding", "evidence")
     print_table("Partners", columns, rows, empty="No partner to audit.")
+    for each in found.partners:
+        if each.stamped is not None:
+            print(f"{each.party}: {each.stamped_by} says that its journal was there at {when(each.stamped)}")
     for party, why in found.silent.items():
         print(f"{party} does not say which heads of this journal it holds: {why}")
     for path in files.values():

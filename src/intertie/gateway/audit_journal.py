@@ -14,6 +14,7 @@ from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import PartnerError
 from intertie.model.ids import PartyId
+from intertie.seal.timestamp import TsaTrust
 
 
 class Audit(NamedTuple):
@@ -41,6 +42,7 @@ async def audit_journals(
     now: datetime,
     *,
     everything: bool = False,
+    tsa: TsaTrust | None = None,
 ) -> Audit:
     """Audit our journal and these partners'. What was found is journaled. Raises StoreError.
 
@@ -50,7 +52,7 @@ async def audit_journals(
     silent: dict[PartyId, str] = {}
     findings, evidence = [], {}
     for partner in partners:
-        finding, proof = await audit_partner(gateway, link, partner, now, everything=everything)
+        finding, proof = await audit_partner(gateway, link, partner, now, everything=everything, tsa=tsa)
         findings.append(finding)
         if proof is not None:
             evidence[partner.party] = proof

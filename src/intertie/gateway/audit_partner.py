@@ -21,9 +21,10 @@ from intertie.journal.checkpoint import Head
 from intertie.journal.proof import check_growth
 from intertie.model.errors import EvidenceError, PartnerError, Refused
 from intertie.model.record import Record
-from intertie.seal.checkpoint import Checkpoint, verify_checkpoint
-from intertie.seal.encoding import read_canonical
+from intertie.seal.checkpoint import Checkpoint, stamped_bytes, verify_checkpoint
+from intertie.seal.encoding import from_base64url, read_canonical
 from intertie.seal.equivocation import build_equivocation, read_claim
+from intertie.seal.timestamp import Stamped, StampError, TsaTrust, verify_stamp
 
 # Before all heads, in the order of (size, root).
 FIRST = Head(-1, b"")
@@ -54,6 +55,8 @@ class PartnerAudit(Record, frozen=True, kw_only=True, omit_defaults=False):
     heads: int  # placed by this audit
     size: int | None  # of the partner's journal now
     root: str | None
+    stamped: datetime | None = None  # a third party's time over an earlier head of it
+    stamped_by: str | None = None
 
 
 class Audited(NamedTuple):
@@ -85,11 +88,17 @@ class _Present(NamedTuple):
 
 
 async def audit_partner(
-    gateway: Gateway, link: WitnessLink, partner: Partner, now: datetime, *, everything: bool = False
+    gateway: Gateway,
+    link: WitnessLink,
+    partner: Partner,
+    now: datetime,
+    *,
+    everything: bool = False,
+    tsa: TsaTrust | None = None,
 ) -> Audited:
     """Audit what is new since the last audit, or `everything` again. Raises StoreError; what the partner does is a
     finding."""
-    audit = _Audit(gateway, link, partner, now)
+    audit = _Audit(gateway, link, partner, now, tsa)
     try:
         await audit.run(everything)
     except _Caught as caught:
@@ -100,12 +109,16 @@ async def audit_partner(
 
 
 class _Audit:
-    def __init__(self, gateway: Gateway, link: WitnessLink, partner: Partner, now: datetime) -> None:
+    def __init__(
+        self, gateway: Gateway, link: WitnessLink, partner: Partner, now: datetime, tsa: TsaTrust | None
+    ) -> None:
         self._gateway = gateway
         self._link = link
         self._partner = partner
         self._now = now
+        self._tsa = tsa
         self._placed = 0
+        self._stamped: Stamped | None = None
         self._present: _Present | None = None
 
     def found(self, state: State, detail: str, evidence: bytes | None = None) -> Audited:
@@ -117,6 +130,8 @@ class _Audit:
             heads=self._placed,
             size=head.size if head else None,
             root=head.root.hex() if head else None,
+            stamped=self._stamped.at if self._stamped else None,
+            stamped_by=self._stamped.authority if self._stamped else None,
         )
         return Audited(finding, evidence)
 
@@ -132,6 +147,7 @@ class _Audit:
             await self._place(heads)
             store.mark_proven(party, heads, self._now)
             self._placed += len(heads)
+        await self._check_stamp()
         store.keep_chains(self._partner.keys.chains)
         store.keep_checkpoint(party, self._present.head, self._present.signed, self._now)
 
@@ -171,6 +187,21 @@ class _Audit:
                 check_growth(head, present.head, proofs.get(head.size, []))
             except EvidenceError:
                 await self._accuse(head)
+
+    async def _check_stamp(self) -> None:
+        """The partner's time stamp, if we believe its authority: over a head that grew into the present one."""
+        present = self._present
+        word = present.said.stamp if present else None
+        if word is None or present is None or self._tsa is None or not self._tsa.roots:
+            return
+        head = Head(word.size, bytes.fromhex(word.root))
+        proofs = await self._proofs(present.head.size, [head.size])
+        try:
+            check_growth(head, present.head, proofs.get(head.size, []))
+            data = stamped_bytes(self._partner.party, *head)
+            self._stamped = verify_stamp(from_base64url(word.reply), data, self._tsa)
+        except (EvidenceError, StampError, ValueError) as error:
+            raise _Caught("unproven", f"its time stamp proves nothing: {error}"[:200]) from error
 
     async def _accuse(self, head: Head) -> None:
         """No proof that this head grew into the present one: what does the partner say was its root then?"""

@@ -78,7 +78,7 @@ def _stamp(gateway: Gateway, parcel: ParcelRow, receipt: bytes) -> StampedEntry 
         entry = read_entry(raw)
         if entry.kind not in (Kind.RECEIPT_IN, Kind.RECEIPT_OUT) or entry.digest != digest:
             continue
-        for stamp in gateway.store.stamps(answered=True, least=index + 1)[:1]:
+        for stamp in gateway.store.stamps(answered=True, least=index + 1, limit=1):
             size, root = stamp.head
             proof = TreeRows(gateway.store).inclusion(index, size)
             return StampedEntry(gateway.party.id, size, root, index, raw, proof, stamp.reply or b"")

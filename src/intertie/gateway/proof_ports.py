@@ -73,5 +73,10 @@ class ProofStore(Rows, Protocol):
     def answer_stamp(self, number: int, reply: bytes) -> None:
         """Keep the authority's reply; StoreError if there is no such request."""
 
-    def stamps(self, *, answered: bool | None = None, least: int = 0) -> list[Stamp]:
+    def stamps(
+        self, *, answered: bool | None = None, least: int = 0, limit: int | None = None
+    ) -> list[Stamp]:
         """Requests by number: all, with or without a reply; only over heads of at least `least` entries."""
+
+    def last_stamp(self) -> Stamp | None:
+        """The newest request with a reply."""

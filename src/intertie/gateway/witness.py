@@ -17,7 +17,16 @@ from intertie.journal.entry import read_entry
 from intertie.journal.rows import TreeRows
 from intertie.model.errors import Fault, IntertieError
 from intertie.model.ids import MessageId, ParcelId, PartyId
-from intertie.seal.checkpoint import HEADS_MAX, Checkpoint, Size, Witness, sign_checkpoint, sign_witness
+from intertie.seal.checkpoint import (
+    HEADS_MAX,
+    STAMP_BYTES_MAX,
+    Checkpoint,
+    Size,
+    StampWord,
+    Witness,
+    sign_checkpoint,
+    sign_witness,
+)
 from intertie.seal.encoding import from_base64url, to_base64url, write_canonical
 from intertie.seal.receipt import JournalHead
 from intertie.seal.tree import HASH_BYTES
@@ -77,7 +86,8 @@ class WitnessDesk:
     def checkpoint(self, asker: PartyId, size: int | None, now: datetime) -> bytes:
         """A signed checkpoint: of the present head, or of the root at an earlier size. Raises NoSuchHead; EvidenceError
         if our own tree does not hold together: then nothing is signed."""
-        present = self._gateway.store.head()
+        stamp = self._stamp() if size is None else None
+        present = self._gateway.store.head()  # after the stamp: it is over no more than this
         said = present if size is None else self._tree.head(self._size(size, present), present)
         checkpoint = Checkpoint(
             v=1,
@@ -87,8 +97,17 @@ class WitnessDesk:
             size=said.size,
             root=said.root.hex(),
             present=present.size,
+            stamp=stamp,
         )
         return sign_checkpoint(checkpoint, keys_towards(self._gateway, asker))
+
+    def _stamp(self) -> StampWord | None:
+        """The newest time stamp over our journal, if it is not too large to hand on."""
+        stamp = self._gateway.store.last_stamp()
+        if stamp is None or stamp.reply is None or len(stamp.reply) > STAMP_BYTES_MAX:
+            return None
+        size, root = stamp.head
+        return StampWord(size=size, root=root.hex(), reply=to_base64url(stamp.reply))
 
     def growth(self, size: int, earlier: Sequence[int]) -> bytes:
         """Canonical JSON of `Proofs`: that the journals of these sizes became the one of `size`. Raises NoSuchHead."""

@@ -26,8 +26,10 @@ from intertie.seal.receipt import JournalHead, Sha256
 
 CHECKPOINT_TYP = "intertie-checkpoint+jws"
 WITNESS_TYP = "intertie-witness+jws"
-# With the signatures of hybrid-high a checkpoint is 7 KB.
-CHECKPOINT_BYTES_MAX = 32 * 1024
+# With the signatures of hybrid-high a checkpoint is 7 KB, with a time stamp in it, twice in base64, at most 30 KB more.
+CHECKPOINT_BYTES_MAX = 64 * 1024
+# A reply with a chain of RSA certificates is 6 KB; a larger one is kept, but not handed on.
+STAMP_BYTES_MAX = 16 * 1024
 # One line of a witness statement is 85 bytes; a page of them stays small, and a page costs one pair of signatures.
 HEADS_MAX = 1000
 WITNESS_BYTES_MAX = 256 * 1024
@@ -38,8 +40,16 @@ Size = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 T = TypeVar("T", "Checkpoint", "Witness")
 
 
+class StampWord(Record, frozen=True, kw_only=True):
+    """A third party's time over an earlier head of the same journal: an RFC 3161 reply over `stamped_bytes`."""
+
+    size: Size
+    root: Sha256
+    reply: Annotated[str, Meta(max_length=STAMP_BYTES_MAX * 4 // 3 + 3)]  # base64url
+
+
 class Checkpoint(Record, frozen=True, kw_only=True, rename={"sender": "from", "recipient": "to"}):
-    """`sender` says this of its own journal, to `recipient`, at `at`."""
+    """`sender` says this of its own journal, to `recipient`, at `at`. `stamp`: the newest time stamp over it, if any."""
 
     v: Literal[1]
     sender: PartyName
@@ -48,12 +58,15 @@ class Checkpoint(Record, frozen=True, kw_only=True, rename={"sender": "from", "r
     size: Size
     root: Sha256
     present: Size
+    stamp: StampWord | None = None
 
     def check(self) -> None:
         """One spelling; nothing is said of entries that are not there."""
         require_utc("at", self.at)
         if self.size > self.present:
             raise ValueError("size: more than present")
+        if self.stamp is not None and self.stamp.size > self.size:
+            raise ValueError("stamp: over more entries than size")
 
 
 class Witness(Record, frozen=True, kw_only=True, rename={"sender": "from", "recipient": "to"}):

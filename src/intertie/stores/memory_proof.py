@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from itertools import islice
 
 from intertie.gateway.ports import ParcelRow
 from intertie.gateway.proof_ports import SignedParcel, Stamp
@@ -122,11 +123,17 @@ class MemoryProof:
             self._stamps[number - 1] = self._stamps[number - 1]._replace(reply=reply)
             self._changes += 1
 
-    def stamps(self, *, answered: bool | None = None, least: int = 0) -> list[Stamp]:
+    def stamps(
+        self, *, answered: bool | None = None, least: int = 0, limit: int | None = None
+    ) -> list[Stamp]:
         """Requests with their replies."""
         with self._open():
-            return [
-                stamp
-                for stamp in self._stamps
-                if stamp.head.size >= least and answered in (None, stamp.reply is not None)
-            ]
+            found = (
+                s for s in self._stamps if s.head.size >= least and answered in (None, s.reply is not None)
+            )
+            return list(islice(found, limit))
+
+    def last_stamp(self) -> Stamp | None:
+        """The newest request with a reply."""
+        with self._open():
+            return next((stamp for stamp in reversed(self._stamps) if stamp.reply is not None), None)

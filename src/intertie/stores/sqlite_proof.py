@@ -137,10 +137,20 @@ class SqliteProof:
 
         self._writer.run(write)
 
-    def stamps(self, *, answered: bool | None = None, least: int = 0) -> list[Stamp]:
+    def stamps(
+        self, *, answered: bool | None = None, least: int = 0, limit: int | None = None
+    ) -> list[Stamp]:
         """Requests with their replies."""
         where = {None: "", True: "AND reply IS NOT NULL", False: "AND reply IS NULL"}[answered]
-        sql = f"""SELECT number, size, root, request, reply, at FROM stamps WHERE size >= ? {where}
-            ORDER BY number"""  # noqa: S608
+        return self._stamps(
+            f"WHERE size >= ? {where} ORDER BY number LIMIT ?", least, -1 if limit is None else limit
+        )
+
+    def last_stamp(self) -> Stamp | None:
+        """The newest request with a reply."""
+        return next(iter(self._stamps("WHERE reply IS NOT NULL ORDER BY number DESC LIMIT 1")), None)
+
+    def _stamps(self, which: str, *values: int) -> list[Stamp]:
+        sql = f"SELECT number, size, root, request, reply, at FROM stamps {which}"  # noqa: S608 - our own clauses
         with self._readers.snapshot() as db:
-            return [Stamp(n, Head(s, r), q, a, moment(at)) for n, s, r, q, a, at in db.execute(sql, (least,))]
+            return [Stamp(n, Head(s, r), q, a, moment(at)) for n, s, r, q, a, at in db.execute(sql, values)]

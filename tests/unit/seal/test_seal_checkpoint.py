@@ -17,6 +17,7 @@ from intertie.seal.checkpoint import (
     CHECKPOINT_TYP,
     HEADS_MAX,
     Checkpoint,
+    StampWord,
     Witness,
     read_checkpoint,
     sign_checkpoint,
@@ -121,6 +122,9 @@ def test_one_kind_is_not_taken_for_the_other(world: World) -> None:
         {"at": "2026-11-22T12:00:00+01:00"},
         {"more": 1},
         {"present": 2**60},
+        {"stamp": {"size": 8, "root": "ab" * 32, "reply": ""}},
+        {"stamp": {"size": 3, "root": "ab" * 32, "reply": "A" * 22_000}},
+        {"stamp": {"size": 3, "root": "ab" * 32}},
     ],
 )
 def test_a_payload_that_is_none(change: dict[str, object]) -> None:
@@ -154,6 +158,12 @@ def test_what_is_written_is_read(size: int, more: int, root: bytes, seconds: int
         size=size, root=root.hex(), present=min(size + more, 2**53 - 1), at=NOW + timedelta(seconds=seconds)
     )
     assert read_checkpoint(write_canonical(said)) == said
+
+
+def test_a_checkpoint_with_a_stamp_comes_back(world: World) -> None:
+    said = checkpoint(stamp=StampWord(size=3, root="cd" * 32, reply="AAAA"))
+    raw = sign_checkpoint(said, world.util)
+    assert verify_checkpoint(raw, writer=world.util.public(), reader=AGG, trust=world.trust, now=NOW) == said
 
 
 def test_what_a_stamp_is_over() -> None:
