@@ -33,7 +33,7 @@ class OwnAudit(Record, frozen=True, kw_only=True, omit_defaults=False):
 
 
 def audit_entries(gateway: Gateway) -> OwnAudit:
-    """Read the whole journal back and compare with the heads in every receipt that we wrote. Takes 100 bytes of memory
+    """Read the whole journal back and compare with the heads in every receipt that we wrote. Takes 200 bytes of memory
     for each receipt, and reads each receipt and each entry once."""
     heads = list(_signed_heads(gateway))
     try:

@@ -125,23 +125,22 @@ class EquivocationReport(Record, frozen=True, kw_only=True, omit_defaults=False)
 def read_claim(raw: bytes) -> tuple[Jws, Claim]:
     """A receipt or a checkpoint, unverified; Refused(BAD_MANIFEST) if it is neither."""
     try:
-        jws = read_jws(raw, CHECKPOINT_TYP, limit=CHECKPOINT_BYTES_MAX)
+        jws = read_jws(raw, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
     except Refused:
-        return _receipt_claim(raw)
-    said = read_checkpoint(jws.payload)
-    name = f"over the first {said.size} entries"
-    claim = Claim(
-        said.sender, said.recipient, said.at, said.size, said.root, said.present, "checkpoint", name
-    )
-    return jws, claim
-
-
-def _receipt_claim(raw: bytes) -> tuple[Jws, Claim]:
-    jws = read_jws(raw, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
+        return _checkpoint_claim(raw)
     said = read_receipt(jws.payload)
     head, name = said.journal, f"for parcel {said.parcel}"
     return jws, Claim(
         said.sender, said.recipient, said.received, head.size, head.root, head.size, "receipt", name
+    )
+
+
+def _checkpoint_claim(raw: bytes) -> tuple[Jws, Claim]:
+    jws = read_jws(raw, CHECKPOINT_TYP, limit=CHECKPOINT_BYTES_MAX)
+    said = read_checkpoint(jws.payload)
+    name = f"over the first {said.size} entries"
+    return jws, Claim(
+        said.sender, said.recipient, said.at, said.size, said.root, said.present, "checkpoint", name
     )
 
 
