@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from intertie.seal.encoding import write_canonical
 from intertie.seal.evidence_file import verify_file
 from intertie.seal.evidence_report import EvidenceReport
 from intertie.seal.keys import generate_keys
+from intertie.seal.policy_settings import AlgorithmEnd, PolicySettings
 from intertie.seal.profile import PROFILES
 from intertie.seal.renewal import RenewedReport
 from intertie.seal.timestamp import StampError, TsaTrust, read_tsa_roots
@@ -46,15 +46,21 @@ def exchanged(count: int = 1) -> tuple[Pair, list[MessageId]]:
     return pair, ids
 
 
+# A policy for which classical signatures are enough, as they are for flows of short life.
+LENIENT = PolicySettings(
+    default_profile="classical", harvest_horizon=date(2090, 1, 1), disallow_date=date(2090, 1, 1)
+)
+
+
 @pytest.fixture
-def classical(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pair, list[MessageId]]]:
-    """Two messages that went with classical signatures, as flows of short life may."""
-    with monkeypatch.context() as patch:
-        patch.setattr("intertie.gateway.deliver.profile_for", lambda *_: PROFILES["classical"])
-        patch.setattr("intertie.gateway.accept_parcel.required_profile", lambda *_: PROFILES["classical"])
-        pair, ids = exchanged(2)
+def classical() -> tuple[Pair, list[MessageId]]:
+    """Two messages that went with classical signatures; the policy has become stricter since."""
+    usual = make_pair()
+    pair = Pair(replace(usual.utility, policy=LENIENT), replace(usual.aggregator, policy=LENIENT))
+    ids = [declare(pair) for _ in range(2)]
+    assert deliver(pair, Wire(pair.utility, AGGREGATOR))
     assert [pair.utility.store.message(i) is not None for i in ids] == [True, True]
-    yield pair, ids
+    return usual, ids
 
 
 def stamp(gateway: Gateway, tsa: Tsa) -> TsaTrust:
@@ -214,6 +220,13 @@ def test_what_lapses_is_listed(classical: tuple[Pair, list[MessageId]]) -> None:
         found = list(lapsing(gateway, 11 * YEAR, NOW))
         assert [each.row.id for each in found] == ids
         assert {(str(each.until), each.profile) for each in found} == {("2035-12-31", "classical")}
+
+
+def test_what_our_settings_say_ends_earlier_lapses_earlier(classical: tuple[Pair, list[MessageId]]) -> None:
+    pair, ids = classical
+    sooner = PolicySettings(ends=(AlgorithmEnd(algorithm="ES256", day=date(2027, 1, 1)),))
+    found = list(lapsing(replace(pair.utility, policy=sooner), 2 * YEAR, NOW))
+    assert [(each.row.id, each.until) for each in found] == [(i, date(2027, 1, 1)) for i in ids]
 
 
 def test_hybrid_evidence_does_not_lapse() -> None:
