@@ -171,6 +171,11 @@ def open_gateway(directory: Path) -> Gateway:
     return Opened(directory).gateway
 
 
+def street_link(it: Opened) -> HttpsLink:
+    """The way to partners' doors; close it when done."""
+    return HttpsLink(it.tls, it.settings.delivery)
+
+
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
@@ -188,7 +193,7 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        link = HttpsLink(self._it.tls, self._it.settings.delivery)
+        link = street_link(self._it)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
         try:

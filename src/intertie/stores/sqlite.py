@@ -24,10 +24,11 @@ from intertie.stores.identity import check_chains
 from intertie.stores.readers import Readers
 from intertie.stores.rows import micros
 from intertie.stores.schema import connect, open_store, store_error
+from intertie.stores.sqlite_proof import SqliteProof
 from intertie.stores.writer import Writer
 
 
-class SqliteStore:
+class SqliteStore(SqliteProof):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path) -> None:

@@ -64,6 +64,10 @@ class HttpsLink:
         """
         return await self._ask(partner, "POST", "/parcels", blob, hybrid=hybrid)
 
+    async def get(self, partner: Partner, path: str) -> LinkAnswer:
+        """The answer of a page of the partner's door, whole; PartnerError when there was none."""
+        return await self._ask(partner, "GET", path, None)
+
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
         return (await self.ask_descriptor(partner)).body
