@@ -14,6 +14,7 @@ from intertie.model.party import Party, Role
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.keys import PrivateKeys, PublicKeys
+from intertie.seal.transport import Transport
 
 
 class Agreement(Record, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Partner(NamedTuple):
     url: str
     agreements: tuple[Agreement, ...]
     suspended: bool
+    scopes: tuple[str, ...] | None = None  # what it may be granted at most; None: all that its roles allow
 
     def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:
         """Whether the named agreement exists with this partner and is in force."""
@@ -83,6 +85,14 @@ class Gateway:
     limits: Limits
 
 
+class Peer(NamedTuple):
+    """Whom a binding authenticated, over which connection, and what the token allows."""
+
+    party: PartyId
+    transport: Transport | None = None
+    scopes: frozenset[str] | None = None  # None only where a binding authorises in another way
+
+
 class LinkAnswer(NamedTuple):
     """What a partner's door answered, whole."""
 
@@ -96,3 +106,7 @@ class Link(Protocol):
 
     async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
         """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown)."""
+
+    async def granted(self, partner: Partner) -> frozenset[str] | None:
+        """The scopes (`DA/invoice`, `DA/*`) that the partner grants us; None if this way knows no scopes. PartnerError
+        if it cannot be asked now."""

@@ -36,6 +36,8 @@ class Code(StrEnum):
     SENDER_SUSPENDED = "sender_suspended"
     WRONG_RECIPIENT = "wrong_recipient"
     TRANSPORT_NOT_SENDER = "transport_not_sender"
+    INVALID_TOKEN = "invalid_token"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
     PARCEL_ID_REUSED = "parcel_id_reused"
     UNKNOWN_KEY = "unknown_key"
     CANNOT_OPEN = "cannot_open"
@@ -73,6 +75,10 @@ RULES: dict[Code, Rule] = {
     ),
     Code.TRANSPORT_NOT_SENDER: Rule(
         4, 403, False, "The connection's certificate belongs to another party than the sender."
+    ),
+    Code.INVALID_TOKEN: Rule(4, 401, True, "There is no access token, or it is not valid here."),
+    Code.INSUFFICIENT_SCOPE: Rule(
+        4, 403, False, "The access token does not cover a document that the parcel carries."
     ),
     Code.PARCEL_ID_REUSED: Rule(5, 409, False, "A parcel with this id and other bytes was received before."),
     Code.UNKNOWN_KEY: Rule(6, 422, False, "The parcel is sealed for a key that this gateway does not hold."),
