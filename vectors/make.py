@@ -350,12 +350,12 @@ def certificates() -> Iterator[dict[str, Any]]:
     sender = "agg, with its ML-DSA key under the EC root"
     yield case("certificate ML-DSA under the EC root", "certificate_untrusted", mixed, page, sender=sender)
     yield case(
-        "certificate none known", "certificate_untrusted", Parcel(), page, sender="agg, without certificates"
+        "certificate none known", "unknown_certificate", Parcel(), page, sender="agg, without certificates"
     )
     since = [{"serial": serial(ES256), "since": "2026-11-22T12:00:00Z"}]
     yield case("certificate revoked", "certificate_revoked", Parcel(), page, revoked=since)
     impostor = Parcel(signers=[OTHER_KEYS.signing["ES256"]])
-    yield case("certificate of an impostor", "certificate_not_sender", impostor, "docs/parcel.md: x5t#S256")
+    yield case("certificate of an impostor", "unknown_certificate", impostor, "docs/parcel.md: x5t#S256")
 
 
 def signatures() -> Iterator[dict[str, Any]]:

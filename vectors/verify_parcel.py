@@ -241,8 +241,8 @@ def check_jws(raw: bytes, wanted: list[str], case: dict[str, Any]) -> bytes:
     leaves = []
     for alg, digest, _, _ in found:
         chain = [b64(der, "bad_case") for der in case["sender"]["chains"].get(alg, [])]
-        need(chain, "certificate_untrusted")
-        need(hashlib.sha256(chain[0]).digest() == digest, "certificate_not_sender")
+        need(chain, "unknown_certificate")
+        need(hashlib.sha256(chain[0]).digest() == digest, "unknown_certificate")
         leaves.append(check_chain(chain, case))
     for (alg, _, signature, data), leaf in zip(found, leaves, strict=True):
         check_signature(alg, leaf.public_key(), signature, data)

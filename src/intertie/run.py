@@ -28,16 +28,16 @@ from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.deliver import deliver_once
-from intertie.gateway.gateway import Gateway
+from intertie.gateway.gateway import FixedKeys, Gateway
 from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
-from intertie.seal.certificates import load_trust
 from intertie.seal.keys import load_keys
 from intertie.seal.tls import client_context, server_context
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.sqlite import SqliteStore
+from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
 # A rehearsal clock moves many times a second; more often than this nobody could tell.
@@ -123,13 +123,13 @@ class Opened:
         self.places = Places(directory)
         self.settings = read_settings(directory)
         self.clock = open_clock(directory, self.settings)
-        trust = load_trust(self.places.trust)
-        keys = load_keys(self.places.keys)
+        trust = TrustFiles(self.places.trust, time.monotonic)
+        ring = FixedKeys(load_keys(self.places.keys))
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
         self.gateway = Gateway(
             party=self.settings.party,
-            keys=keys,
-            trust=trust,
+            ring=ring,
+            trust_book=trust,
             partners=self.partners,
             catalogue=load_catalogue(),
             store=SqliteStore(self.places.of(self.settings.store.file)),

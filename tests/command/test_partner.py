@@ -44,7 +44,7 @@ def test_with_its_root_it_is_a_partner(two: tuple[Path, Path], capsys: Capsys) -
     add = ("partner", "add", two[1] / "descriptor.json", "--root", root(two[1]), "--dir", two[0])
     said = here(capsys, *add, "--agreement", "BASE-1", "--from", "2026-01-01", "--until", "2027-01-01")
     assert said.code == 0, said.err
-    assert "restart" in said.out
+    assert "for this party only" in said.out
     partner = listed(capsys, two[0])[0]
     assert (partner["party"], partner["roles"], partner["suspended"]) == (
         AGGREGATOR,

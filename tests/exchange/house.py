@@ -9,7 +9,16 @@ from functools import lru_cache
 
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.accept_parcel import accept
-from intertie.gateway.gateway import Agreement, Gateway, Limits, LinkAnswer, Partner
+from intertie.gateway.gateway import (
+    Agreement,
+    FixedKeys,
+    FixedTrust,
+    Gateway,
+    Limits,
+    LinkAnswer,
+    Partner,
+    Peer,
+)
 from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Party, Role
@@ -65,8 +74,8 @@ def partner_of(keys: PrivateKeys, *, agreements: Sequence[AgreementId] = (AGREEM
 def gateway_of(keys: PrivateKeys, others: Sequence[PrivateKeys], limits: Limits | None = None) -> Gateway:
     return Gateway(
         party=Party(id=keys.party, name=keys.party, roles=keys.roles),
-        keys=keys,
-        trust=trial_ca().trust(),
+        ring=FixedKeys(keys),
+        trust_book=FixedTrust(trial_ca().trust()),
         partners=Book([partner_of(other) for other in others]),
         catalogue=load_catalogue(),
         store=MemoryStore(),
@@ -114,7 +123,7 @@ class Wire:
                 raise answer
             return answer
         try:
-            receipt = accept(self.there, blob, peer=self.peer, now=self.now)
+            receipt = accept(self.there, blob, peer=Peer(self.peer), now=self.now)
         except Refused as refused:
             retry = b"true" if refused.retry else b"false"
             body = b'{"code":"%s","detail":"","retry":%s}' % (refused.code.value.encode(), retry)

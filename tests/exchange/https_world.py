@@ -19,7 +19,7 @@ from intertie.bindings.parcel_https import PARCEL
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.accept_parcel import new_message
-from intertie.gateway.gateway import Agreement, Gateway, Limits, Partner
+from intertie.gateway.gateway import Agreement, FixedKeys, FixedTrust, Gateway, Limits, Partner
 from intertie.gateway.settings import Quota, Settings, Street
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, new_parcel_id
@@ -99,8 +99,8 @@ def make_house(directory: Path, ca: TrialCa, party: PartyId, **keys: datetime) -
     book = Book()
     gateway = Gateway(
         party=Party(id=party, name=party, roles=ROLES[party]),
-        keys=made,
-        trust=ca.trust(),
+        ring=FixedKeys(made),
+        trust_book=FixedTrust(ca.trust()),
         partners=book,
         catalogue=load_catalogue(),
         store=MemoryStore(),

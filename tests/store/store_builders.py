@@ -21,12 +21,21 @@ from intertie.model.ids import (
     PartyId,
 )
 from intertie.seal.receipt import Outcome
+from intertie.seal.transport import Transport
 from intertie.seal.tree import leaf_hash
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 US = PartyId("grid.example")
 THEM = PartyId("agg.example")
 OTHER = PartyId("other.example")
+TLS = Transport(
+    binding="parcel_https",
+    engine="openssl",
+    version="TLSv1.3",
+    group="X25519MLKEM768",
+    cipher="TLS_AES_256_GCM_SHA384",
+    certificate="ab" * 32,
+)
 
 
 def uuid7(number: int, family: int = 0) -> str:
@@ -90,6 +99,12 @@ def queued_entries(messages: Sequence[NewMessage], now: datetime = NOW) -> list[
         Entry(kind=Kind.MESSAGE_OUT, at=now, partner=m.recipient, message=m.id, digest=m.leaf.hex())
         for m in messages
     ]
+
+
+def chain(number: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """A chain of two and its thumbprint; the right shape, no certificates."""
+    leaf = b"leaf" + bytes([number])
+    return hashlib.sha256(leaf).digest(), (leaf, b"intermediate")
 
 
 def act(note: str = "test") -> Entry:

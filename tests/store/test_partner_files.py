@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intertie.gateway.gateway import Agreement
+from intertie.gateway.gateway import Agreement, FixedTrust
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Party, Role
@@ -60,7 +60,7 @@ def ticks() -> Ticks:
 
 @pytest.fixture
 def book(tmp_path: Path, ticks: Ticks) -> PartnerFiles:
-    return PartnerFiles(tmp_path / "partners", CA.trust(), ticks)
+    return PartnerFiles(tmp_path / "partners", FixedTrust(CA.trust()), ticks)
 
 
 def test_what_is_written_is_read(tmp_path: Path, book: PartnerFiles) -> None:
@@ -149,7 +149,7 @@ def test_it_stays_believed_after_its_certificates_end(tmp_path: Path, book: Part
     assert book.find(PARTY) is not None
     late = Standing(added=NOW + timedelta(days=31))
     write_partner(tmp_path / "late", PARTY, RAW, late)
-    assert PartnerFiles(tmp_path / "late", CA.trust(), Ticks()).find(PARTY) is None
+    assert PartnerFiles(tmp_path / "late", FixedTrust(CA.trust()), Ticks()).find(PARTY) is None
 
 
 @pytest.mark.parametrize(

@@ -177,13 +177,13 @@ def test_next_migration_is_applied_to_an_older_file(path: Path, monkeypatch: pyt
     head = store.note([act()])
     store.close()
     known = migrations()
-    second = schema.Migration(2, "CREATE TABLE more (x INTEGER) STRICT")
-    monkeypatch.setattr(schema, "migrations", lambda: [*known, second])
+    next_one = schema.Migration(len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT")
+    monkeypatch.setattr(schema, "migrations", lambda: [*known, next_one])
     store = SqliteStore(path)
     assert store.head() == head
     store.close()
     db = apsw.Connection(str(path))
-    assert db.pragma("user_version") == 2
+    assert db.pragma("user_version") == len(known) + 1
     assert db.table_exists("main", "more")
     db.close()
 
@@ -191,7 +191,9 @@ def test_next_migration_is_applied_to_an_older_file(path: Path, monkeypatch: pyt
 def test_failing_migration_leaves_the_old_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SqliteStore(path).close()
     known = migrations()
-    broken = schema.Migration(2, "CREATE TABLE more (x INTEGER) STRICT; CREATE TABLE frontier (y)")
+    broken = schema.Migration(
+        len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT; CREATE TABLE frontier (y)"
+    )
     with monkeypatch.context() as patched:
         patched.setattr(schema, "migrations", lambda: [*known, broken])
         with pytest.raises(StoreError):

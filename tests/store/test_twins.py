@@ -15,8 +15,10 @@ from store_builders import (
     NOW,
     OTHER,
     THEM,
+    TLS,
     accepted,
     act,
+    chain,
     message,
     message_id,
     outgoing,
@@ -121,7 +123,9 @@ class Twins(RuleBasedStateMachine):
         rows = self.both(lambda store: store.parcel_messages(parcel_id(number), outgoing=True))
         said = [(row.id, outcome, "why") for row, outcome in zip(rows, outcomes, strict=False)]
         self.both(
-            lambda store: store.close_parcel(parcel_id(number), receipt, said, [act("answer")], self.now)
+            lambda store: store.close_parcel(
+                parcel_id(number), receipt, said, [act("answer")], self.now, transport=TLS
+            )
         )
 
     @rule(number=NUMBERS, final=FINALS)
@@ -151,6 +155,11 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: store.add_partner_head(to, head, self.now))
         self.both(lambda store: store.next_seq(to))
 
+    @rule(to=PARTIES, sequence=st.integers(-1, 4), number=st.integers(1, 3))
+    def identify(self, to: Any, sequence: int, number: int) -> None:
+        self.both(lambda store: store.set_announced(to, sequence))
+        self.both(lambda store: store.keep_chains(dict([chain(number)])))
+
     @invariant()
     def all_that_can_be_asked_is_equal(self) -> None:
         at: datetime = self.now
@@ -159,12 +168,12 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: (store.counts(), store.refusals(), store.next_partners(at)))
         for party in (THEM, OTHER):
             self.both(lambda store, party=party: store.unfinished_parcel(party, at))
-            self.both(lambda store, party=party: store.partner_heads(party))
+            self.both(lambda store, party=party: (store.partner_heads(party), store.announced(party)))
             self.both(
                 lambda store, party=party: store.find_incoming(party, [message_id(n) for n in range(7)])
             )
         for number in range(1, 7):
-            self.both(lambda store, n=number: store.message(message_id(n)))
+            self.both(lambda store, n=number: (store.message(message_id(n)), store.chain(chain(n)[0])))
             self.both(
                 lambda store, n=number: [store.parcel(parcel_id(n), outgoing=out) for out in (True, False)]
             )

@@ -21,13 +21,13 @@ from rich.console import Console
 
 import intertie
 from intertie.bindings.parcel_https.client import HttpsLink
-from intertie.cli._shared import HERE, Dir, Json, print_json, read_file, when
+from intertie.cli._shared import HERE, Dir, Json, print_json, when
 from intertie.gateway.gateway import Partner
 from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.errors import IntertieError
 from intertie.run import Opened, system_clock
-from intertie.seal.certificates import TrustStore
+from intertie.seal.certificates import load_trust
 from intertie.seal.keys import certificates_in
 from intertie.seal.tls import client_context
 
@@ -161,7 +161,7 @@ def _certificates(places: Places) -> Findings:
     now = system_clock()
     try:
         found = certificates_in(places.keys)
-        roots = TrustStore.of_pem(*(read_file(path) for path in sorted(places.trust.glob("*.pem")))).roots
+        roots = load_trust(places.trust).roots
     except IntertieError as error:
         yield Finding("certificates", "fail", error.why, error.do)
         return

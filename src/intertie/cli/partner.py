@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -61,14 +60,18 @@ def add(
             agreements=kept + ((new,) if new else ()),
         )
         if root is not None:
-            write_whole(it.places.trust / f"{descriptor.party}.pem", read_file(root))
+            folder = it.places.trust / descriptor.party
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_whole(folder / "roots.pem", read_file(root))
         write_partner(it.places.partners, descriptor.party, raw, standing)
     if json:
         print_json(_entry_json(descriptor, standing))
         return
     print(f"{descriptor.party} ({descriptor.name}) is a partner now, at {descriptor.url}")
     if root is not None:
-        print("Its trust root is new here: restart `intertie serve` so that its connections are let in.")
+        print(
+            "Its roots vouch for this party only; a running gateway lets its connections in within a second."
+        )
 
 
 @app.command(name="list")
@@ -107,11 +110,7 @@ def _verified(it: Opened, raw: bytes, root: Path | None, now: datetime) -> Descr
 
 def _trust(it: Opened, root: Path | None) -> TrustStore:
     trust = it.gateway.trust
-    return (
-        trust
-        if root is None
-        else replace(trust, roots=trust.roots + TrustStore.of_pem(read_file(root)).roots)
-    )
+    return trust if root is None else trust.joined(TrustStore.of_pem(read_file(root)))
 
 
 def _check_newer(it: Opened, descriptor: Descriptor, known: Entry | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.journal.checkpoint import Head
 from intertie.model.documents import read_body
@@ -33,34 +33,34 @@ class _Reading(NamedTuple):
     outcomes: list[Outcome]
 
 
-def accept(gateway: Gateway, blob: bytes, *, peer: PartyId | None, now: datetime) -> bytes:
+def accept(gateway: Gateway, blob: bytes, *, peer: Peer | None, now: datetime) -> bytes:
     """Take a parcel in; the bytes of the signed receipt, once everything it says is on disk.
 
-    `peer` is the party that the transport authenticated (None only where the binding has no identity of its own,
-    and then step 4 refuses). Raises Refused, journaled, when the parcel as a whole is refused; StoreError when
+    `peer` is the party that the transport authenticated, and how (None where it authenticated nobody, and then step 4
+    refuses). Raises Refused, journaled, when the parcel as a whole is refused; StoreError when
     nothing could be kept, and then nothing was.
     """
     digest = hashlib.sha256(blob).digest()
+    party = peer.party if peer is not None else None
     try:
         frame = read_frame(blob, limit=gateway.limits.parcel_bytes)  # steps 1 and 2
     except Refused as refused:
-        _keep_refusal(gateway, refused, None, peer, digest, now)
+        _keep_refusal(gateway, refused, None, party, digest, now)
         raise
     try:
         return _accept_frame(gateway, frame, digest, peer, now)
     except Refused as refused:
-        _keep_refusal(gateway, refused, frame.header.parcel, peer, digest, now)
+        _keep_refusal(gateway, refused, frame.header.parcel, party, digest, now)
         raise
 
 
-def _accept_frame(
-    gateway: Gateway, frame: Frame, digest: bytes, peer: PartyId | None, now: datetime
-) -> bytes:
+def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | None, now: datetime) -> bytes:
     header = frame.header
     partner = _known_sender(gateway, frame)  # step 3
-    if peer != header.sender:  # step 4
+    if peer is None or peer.party != header.sender:  # step 4
+        belongs = peer.party if peer is not None else "nobody"
         raise Refused(
-            Code.TRANSPORT_NOT_SENDER, f"the connection belongs to {peer or 'nobody'}", partner=header.sender
+            Code.TRANSPORT_NOT_SENDER, f"the connection belongs to {belongs}", partner=header.sender
         )
     receipt = _repeat(gateway, frame, digest)  # step 5
     if receipt is not None:

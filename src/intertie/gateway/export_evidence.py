@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.model.errors import IntertieError
 from intertie.model.ids import MessageId, PartyId
 from intertie.seal.evidence import build_evidence
+from intertie.seal.jws import Chains
 from intertie.seal.tree import HASH_BYTES
 
 
@@ -47,7 +46,7 @@ def _build(gateway: Gateway, row: MessageRow, parcel: ParcelRow) -> bytes:
     )
 
 
-def _chains(gateway: Gateway, party: PartyId) -> Mapping[str, tuple[bytes, ...]]:
+def _chains(gateway: Gateway, party: PartyId) -> Chains:
     """Our own certificates or the partner's, by algorithm."""
     if party == gateway.party.id:
         return gateway.keys.public().signing

@@ -56,6 +56,56 @@ class PartnerBook(Protocol):
         """All partners, suspended ones too."""
 
 
+class Peer(NamedTuple):
+    """Who is at the other end of a connection: the party of its verified certificate, and what was negotiated."""
+
+    party: PartyId
+    transport: Transport | None = None
+    # Of the verified access token. None only for a binding that authorises in another way.
+    scopes: frozenset[str] | None = None
+
+
+class KeyRing(Protocol):
+    """Our own keys, which change while the gateway runs."""
+
+    def present(self) -> PrivateKeys:
+        """The newest keys."""
+
+    def known_at(self, sequence: int) -> PrivateKeys:
+        """The newest keys that a partner knows who has our descriptor of this sequence number (0: none, so the oldest)."""
+
+
+class TrustBook(Protocol):
+    """Whom we trust, which changes while the gateway runs."""
+
+    def present(self) -> TrustStore:
+        """Roots and revocations as they are now."""
+
+
+class FixedKeys(NamedTuple):
+    """A key ring that never turns: for a command, and for tests."""
+
+    keys: PrivateKeys
+
+    def present(self) -> PrivateKeys:
+        """These."""
+        return self.keys
+
+    def known_at(self, sequence: int) -> PrivateKeys:
+        """These."""
+        return self.keys
+
+
+class FixedTrust(NamedTuple):
+    """Trust that never changes: for a command, and for tests."""
+
+    trust: TrustStore
+
+    def present(self) -> TrustStore:
+        """This."""
+        return self.trust
+
+
 class Limits(Record, frozen=True, kw_only=True):
     """How much this gateway takes and sends at once."""
 
@@ -77,20 +127,22 @@ class Gateway:
     """Everything an act needs. Nothing here reads a clock: `now` is an argument of every act."""
 
     party: Party
-    keys: PrivateKeys
-    trust: TrustStore
+    ring: KeyRing
+    trust_book: TrustBook
     partners: PartnerBook
     catalogue: Catalogue
     store: Store
     limits: Limits
 
+    @property
+    def keys(self) -> PrivateKeys:
+        """Our newest keys. Ask once per act: the next call may answer with others."""
+        return self.ring.present()
 
-class Peer(NamedTuple):
-    """Whom a binding authenticated, over which connection, and what the token allows."""
-
-    party: PartyId
-    transport: Transport | None = None
-    scopes: frozenset[str] | None = None  # None only where a binding authorises in another way
+    @property
+    def trust(self) -> TrustStore:
+        """Whom we trust now. Ask once per act."""
+        return self.trust_book.present()
 
 
 class LinkAnswer(NamedTuple):

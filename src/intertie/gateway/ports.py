@@ -6,7 +6,7 @@ several processes may use one store at once; a reader sees only finished writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -22,7 +22,9 @@ from intertie.model.ids import (
     ParcelId,
     PartyId,
 )
+from intertie.seal.certificates import Chain
 from intertie.seal.receipt import Outcome
+from intertie.seal.transport import Transport
 
 
 class MessageRow(NamedTuple):
@@ -65,6 +67,7 @@ class ParcelRow(NamedTuple):
     leaves: bytes  # 32 bytes each, in order
     receipt: bytes | None
     at: datetime
+    transport: Transport | None = None  # the connection it came over, or got its receipt over
 
 
 class NewMessage(NamedTuple):
@@ -176,9 +179,12 @@ class Store(Protocol):
         outcomes: Sequence[tuple[MessageId, State, str]],
         entries: Sequence[Entry],
         now: datetime,
+        *,
+        transport: Transport | None = None,
     ) -> None:
-        """A receipt (or a final refusal: receipt None) came: set the messages' states, keep the receipt, journal. Each
-        message of the parcel has one outcome. No effect on a parcel closed before, unless a late receipt says more."""
+        """A receipt (or a final refusal: receipt None) came, over this connection: set the messages' states, keep the
+        receipt, journal. Each message of the parcel has one outcome. No effect on a parcel closed before, unless a late
+        receipt says more."""
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -244,6 +250,20 @@ class Store(Protocol):
 
     def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
         """Keep a head of a partner's journal."""
+
+    # Identity
+    def keep_chains(self, chains: Mapping[bytes, Chain]) -> None:
+        """Keep certificate chains by the SHA-256 of their leaf; StoreError if a thumbprint is not the leaf's. One that is
+        kept stays as it is."""
+
+    def chain(self, thumbprint: bytes) -> Chain | None:
+        """The chain whose leaf has this SHA-256."""
+
+    def announced(self, partner: PartyId) -> int:
+        """The highest sequence of our descriptor that the partner has acknowledged; 0 if none."""
+
+    def set_announced(self, partner: PartyId, sequence: int) -> None:
+        """The partner has acknowledged our descriptor of this sequence; an older one than it has changes nothing."""
 
     def changed(self) -> int:
         """A number that differs after any process wrote to this store: for waiting without polling rows."""

@@ -36,7 +36,8 @@ class Code(StrEnum):
     SENDER_SUSPENDED = "sender_suspended"
     WRONG_RECIPIENT = "wrong_recipient"
     TRANSPORT_NOT_SENDER = "transport_not_sender"
-    INVALID_TOKEN = "invalid_token"
+    TRANSPORT_CERTIFICATE = "transport_certificate"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - the name of a refusal (RFC 6750 s.3.1), not a secret
     INSUFFICIENT_SCOPE = "insufficient_scope"
     PARCEL_ID_REUSED = "parcel_id_reused"
     UNKNOWN_KEY = "unknown_key"
@@ -48,6 +49,7 @@ class Code(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_REVOKED = "certificate_revoked"
     CERTIFICATE_NOT_SENDER = "certificate_not_sender"
+    UNKNOWN_CERTIFICATE = "unknown_certificate"
     ROOT_MISMATCH = "root_mismatch"
     BAD_MESSAGE = "bad_message"
     HEADER_NOT_PARCEL = "header_not_parcel"
@@ -59,6 +61,8 @@ class Code(StrEnum):
     MESSAGE_ID_REUSED = "message_id_reused"
     SCHEMA = "schema"
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
+    TRANSPORT_TOO_WEAK = "transport_too_weak"
+    NOT_LIVE = "not_live"
 
 
 RULES: dict[Code, Rule] = {
@@ -76,9 +80,17 @@ RULES: dict[Code, Rule] = {
     Code.TRANSPORT_NOT_SENDER: Rule(
         4, 403, False, "The connection's certificate belongs to another party than the sender."
     ),
-    Code.INVALID_TOKEN: Rule(4, 401, True, "There is no access token, or it is not valid here."),
+    Code.TRANSPORT_CERTIFICATE: Rule(
+        4,
+        403,
+        False,
+        "The connection's certificate is not valid, is revoked, or has no root trusted for its party.",
+    ),
+    Code.INVALID_TOKEN: Rule(
+        4, 401, True, "The access token is missing, expired, revoked, or bound to another certificate."
+    ),
     Code.INSUFFICIENT_SCOPE: Rule(
-        4, 403, False, "The access token does not cover a document that the parcel carries."
+        4, 403, False, "The access token's scope does not cover what the parcel carries."
     ),
     Code.PARCEL_ID_REUSED: Rule(5, 409, False, "A parcel with this id and other bytes was received before."),
     Code.UNKNOWN_KEY: Rule(6, 422, False, "The parcel is sealed for a key that this gateway does not hold."),
@@ -93,6 +105,12 @@ RULES: dict[Code, Rule] = {
     Code.CERTIFICATE_REVOKED: Rule(7, 422, False, "A signing certificate is revoked."),
     Code.CERTIFICATE_NOT_SENDER: Rule(
         7, 422, False, "A signing certificate belongs to another party than the sender."
+    ),
+    Code.UNKNOWN_CERTIFICATE: Rule(
+        7,
+        422,
+        True,
+        "A signature names a certificate that is not in the sender's descriptor as this gateway knows it.",
     ),
     Code.ROOT_MISMATCH: Rule(8, 422, False, "The messages are not the ones that were signed."),
     Code.BAD_MESSAGE: Rule(9, 422, False, "The message is not a JSON object with a header and a body."),
@@ -115,6 +133,10 @@ RULES: dict[Code, Rule] = {
     Code.AGREEMENT_NOT_IN_FORCE: Rule(
         9, 422, False, "The flow needs an agreement in force between the parties."
     ),
+    Code.TRANSPORT_TOO_WEAK: Rule(
+        9, 422, False, "The flow needs a connection with a hybrid key exchange, and this one had none."
+    ),
+    Code.NOT_LIVE: Rule(9, 422, False, "The partner is not live yet: only its test conversation is taken."),
 }
 
 

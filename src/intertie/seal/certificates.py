@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 from pathlib import Path
 
 from cryptography import x509
@@ -36,10 +37,15 @@ Revoked = Mapping[tuple[bytes, int], datetime]  # (issuer's DER name, serial) ->
 
 @dataclass(frozen=True)
 class TrustStore:
-    """The roots we believe, and what their authorities revoked, since when."""
+    """The roots we believe, and what their authorities revoked, since when.
+
+    A root may be confined: it then vouches only for the parties that `confined` names for its thumbprint. A partner's own
+    authority can so be trusted for that partner and for nobody else.
+    """
 
     roots: tuple[x509.Certificate, ...]
     revoked: Revoked = field(default_factory=dict)
+    confined: Mapping[bytes, frozenset[PartyId]] = field(default_factory=dict)
 
     @classmethod
     def of_pem(cls, *pems: bytes) -> TrustStore:
@@ -58,13 +64,43 @@ class TrustStore:
         """All roots as PEM: what `trust-root.pem` holds."""
         return b"".join(root.public_bytes(Encoding.PEM) for root in self.roots)
 
-    def family(self, *, post_quantum: bool) -> tuple[x509.Certificate, ...]:
-        """The roots with ML-DSA keys, or the others."""
-        return tuple(root for root in self.roots if is_post_quantum(root.public_key()) == post_quantum)
+    def family(self, *, post_quantum: bool, party: PartyId | None = None) -> tuple[x509.Certificate, ...]:
+        """The roots with ML-DSA keys, or the others; with `party` only those that may vouch for it."""
+        return tuple(
+            root
+            for root in self.roots
+            if is_post_quantum(root.public_key()) == post_quantum
+            and (party is None or self._may_vouch(root, party))
+        )
+
+    def _may_vouch(self, root: x509.Certificate, party: PartyId) -> bool:
+        only = self.confined.get(thumbprint(root.public_bytes(Encoding.DER))) if self.confined else None
+        return only is None or party in only
+
+    def confined_to(self, party: PartyId) -> TrustStore:
+        """The same, each of its roots for this party only."""
+        only = {thumbprint(root.public_bytes(Encoding.DER)): frozenset({party}) for root in self.roots}
+        return replace(self, confined=only)
+
+    def joined(self, other: TrustStore) -> TrustStore:
+        """Both. A root that one of the two does not confine is not confined; else it vouches for the parties of both."""
+        mine, theirs = self._reach(), other._reach()
+        roots = {**mine, **theirs}
+        confined = {}
+        for mark in roots:
+            parts = [
+                store.confined.get(mark) for store, has in ((self, mine), (other, theirs)) if mark in has
+            ]
+            if None not in parts:
+                confined[mark] = frozenset[PartyId]().union(*(part for part in parts if part is not None))
+        return TrustStore(tuple(roots.values()), {**self.revoked, **other.revoked}, confined)
+
+    def _reach(self) -> dict[bytes, x509.Certificate]:
+        return {thumbprint(root.public_bytes(Encoding.DER)): root for root in self.roots}
 
     def with_revoked(self, der: bytes, since: datetime) -> TrustStore:
         """The same roots with one more certificate revoked."""
-        return TrustStore(self.roots, {**self.revoked, _identity(read_certificate(der)): since})
+        return replace(self, revoked={**self.revoked, _identity(read_certificate(der)): since})
 
     def is_revoked(self, der: bytes, at: datetime) -> bool:
         """Whether a certificate was revoked at this time; Refused(CERTIFICATE_UNTRUSTED) if it is none."""
@@ -78,14 +114,33 @@ def read_roots(pem: bytes) -> TrustStore:
 
 
 def load_trust(directory: Path) -> TrustStore:
-    """All *.pem files of a folder, roots and revocation lists; SettingsError names the folder."""
-    files = sorted(directory.glob("*.pem"))
+    """All *.pem files of a folder, roots and revocation lists; those in a subfolder that is named after a party are
+    confined to it. SettingsError names the folder."""
+    folders = sorted(path for path in directory.glob("*/") if any(path.glob("*.pem")))
+    stores = [
+        *([_load_folder(directory)] if any(directory.glob("*.pem")) or not folders else []),
+        *(_load_folder(folder).confined_to(_folder_party(folder)) for folder in folders),
+    ]
+    return reduce(TrustStore.joined, stores)
+
+
+def _load_folder(directory: Path) -> TrustStore:
     try:
-        return TrustStore.of_pem(*(file.read_bytes() for file in files))
+        return TrustStore.of_pem(*(file.read_bytes() for file in sorted(directory.glob("*.pem"))))
     except OSError as error:
         raise SettingsError(f"{directory} cannot be read: {error}") from error
     except SettingsError as error:
         raise SettingsError(f"{directory}: {error.why}", do=error.do) from error
+
+
+def _folder_party(folder: Path) -> PartyId:
+    try:
+        return party_id(folder.name)
+    except ValueError as error:
+        raise SettingsError(
+            f"{folder} is not named after a party: {error}",
+            do="Roots for one party lie in a folder of its name; roots for everybody in the trust folder itself.",
+        ) from error
 
 
 def thumbprint(der: bytes) -> bytes:
@@ -166,10 +221,12 @@ def _check_path(
         post_quantum = is_post_quantum(leaf.public_key())
         if any(is_post_quantum(certificate.public_key()) != post_quantum for certificate in certificates):
             raise Refused(Code.CERTIFICATE_UNTRUSTED, "the chain mixes families of algorithms", partner=party)
-        roots = trust.family(post_quantum=post_quantum)
+        roots = trust.family(post_quantum=post_quantum, party=party)
         if not roots:
             raise Refused(
-                Code.CERTIFICATE_UNTRUSTED, "no trusted root of its family of algorithms", partner=party
+                Code.CERTIFICATE_UNTRUSTED,
+                "no root of its family of algorithms is trusted for it",
+                partner=party,
             )
         verifier = (
             PolicyBuilder()

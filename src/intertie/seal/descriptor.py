@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -14,27 +13,20 @@ from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId, PartyName, ShortText
 from intertie.model.party import Party, Role
 from intertie.model.record import Record
-from intertie.seal.algorithms import public_key_fits
-from intertie.seal.certificates import Chain, TrustStore, check_chain, public_key_of
-from intertie.seal.encoding import from_base64url, read_canonical, require_utc, to_base64url, write_canonical
-from intertie.seal.hpke import sealing_key
-from intertie.seal.jws import read_jws, sign_json, verify_jws
+from intertie.seal.certificates import Chain, TrustStore, check_chain
+from intertie.seal.encoding import read_canonical, require_utc, write_canonical
+from intertie.seal.jwks import Jwks, read_jwks, write_jwks
+from intertie.seal.jws import Chains, read_jws, sign_json, verify_jws
 from intertie.seal.keys import PrivateKeys, PublicKeys
 from intertie.seal.profile import PROFILES, Profile
 
 DESCRIPTOR_TYP = "intertie-descriptor+jws"
-# All four algorithms' chains with two intermediate authorities each, twice encoded in base64, make 150 KB.
-DESCRIPTOR_BYTES_MAX = 256 * 1024
+# All four algorithms' chains with two intermediate authorities each, in two generations and twice encoded in base64, make
+# 300 KB.
+DESCRIPTOR_BYTES_MAX = 512 * 1024
+_LAPSED = {Code.CERTIFICATE_EXPIRED, Code.CERTIFICATE_REVOKED}
 # The first of these that the party's keys can do signs its descriptor.
 _SIGNED_WITH = ("hybrid", "hybrid-high", "classical")
-
-Base64url = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64 * 1024)]
-
-
-class _Key(Record, frozen=True, kw_only=True):
-    kid: str
-    suite: str
-    public: Base64url
 
 
 class _Body(Record, frozen=True, kw_only=True):
@@ -46,8 +38,7 @@ class _Body(Record, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     url: Annotated[str, Meta(pattern=r"^https://[^\s]+$", max_length=300)]
-    x5c: dict[str, Annotated[tuple[Base64url, ...], Meta(min_length=1, max_length=3)]]
-    keys: Annotated[tuple[_Key, ...], Meta(min_length=1, max_length=8)]
+    jwks: Jwks
 
     def check(self) -> None:
         require_utc("since", self.since)
@@ -89,11 +80,7 @@ def write_descriptor(
         since=now.astimezone(UTC),
         until=end.astimezone(UTC),
         url=url,
-        x5c={alg: tuple(to_base64url(der) for der in key.chain) for alg, key in keys.signing.items()},
-        keys=tuple(
-            _Key(kid=key.kid, suite=key.suite, public=to_base64url(key.public))
-            for key in keys.opening.values()
-        ),
+        jwks=write_jwks(keys.public()),
     )
     for name in _SIGNED_WITH:
         algorithms = PROFILES[name].signatures
@@ -113,17 +100,13 @@ def read_descriptor(
     jws = read_jws(raw, DESCRIPTOR_TYP, limit=DESCRIPTOR_BYTES_MAX)
     try:
         body = read_canonical(jws.payload, _BODY)
-        chains = {alg: tuple(from_base64url(der) for der in chain) for alg, chain in body.x5c.items()}
-        sealing = [(key.kid, sealing_key(key.suite, from_base64url(key.public))) for key in body.keys]
     except ValueError as error:
         raise Refused(Code.BAD_MANIFEST, f"not a descriptor: {error}"[:300]) from error
-    if any(kid != key.kid for kid, key in sealing):
-        raise Refused(Code.BAD_MANIFEST, "a key's kid is not its hash", partner=body.party)
-    signed = verify_jws(jws, chains=chains, party=body.party, trust=trust, now=now)
+    found = read_jwks(body.jwks, body.party)
+    signed = verify_jws(jws, chains=found.signing, party=body.party, trust=trust, now=now)
     if signed.profile.rank < least.rank:
         detail = f"the descriptor is signed with {signed.profile.name}, {least.name} is asked for"
         raise Refused(Code.PROTECTION_TOO_WEAK, detail, partner=body.party)
-    _check_chains(chains, body.party, trust, now)
     if not body.since <= now <= body.until:
         detail = f"the descriptor is valid from {body.since.isoformat()} to {body.until.isoformat()}"
         raise Refused(Code.CERTIFICATE_EXPIRED, detail, partner=body.party)
@@ -135,15 +118,27 @@ def read_descriptor(
         since=body.since,
         until=body.until,
         url=body.url,
-        keys=PublicKeys(body.party, frozenset(body.roles), chains, {key.kid: key for _, key in sealing}),
+        keys=PublicKeys(
+            party=body.party,
+            roles=frozenset(body.roles),
+            signing=_usable(found.signing, body.party, trust, now),
+            sealing=found.sealing,
+            ends=found.ends,
+        ),
     )
 
 
-def _check_chains(chains: Mapping[str, Chain], party: PartyId, trust: TrustStore, now: datetime) -> None:
-    """Those that did not sign the descriptor too: they will sign parcels."""
-    for alg, chain in chains.items():
-        check_chain(chain, trust, party, now)
-        if not public_key_fits(alg, public_key_of(chain[0])):
-            raise Refused(
-                Code.CERTIFICATE_UNTRUSTED, f"the certificate for {alg} has another key", partner=party
-            )
+def _usable(chains: Chains, party: PartyId, trust: TrustStore, now: datetime) -> dict[str, tuple[Chain, ...]]:
+    """The chains that will be believed under a parcel. One that has ended, or was revoked, is left out: its descriptor may
+    have been written before. Any other fault refuses the descriptor."""
+    usable: dict[str, tuple[Chain, ...]] = {}
+    for alg, several in chains.items():
+        for chain in several:
+            try:
+                check_chain(chain, trust, party, now)
+            except Refused as refused:
+                if refused.code not in _LAPSED:
+                    raise
+                continue
+            usable[alg] = (*usable.get(alg, ()), chain)
+    return usable

@@ -22,6 +22,7 @@ from intertie.seal.algorithm_table import proof_until
 from intertie.seal.certificates import CHAIN_MAX, Chain, TrustStore, thumbprint
 from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
 from intertie.seal.evidence_report import EvidenceReport, Signatory, signatory
+from intertie.seal.jws import Chains as KnownChains
 from intertie.seal.jws import Jws, check_certificate, check_signature, read_jws
 from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP, MESSAGES_MAX, Manifest, read_manifest
 from intertie.seal.profile import Profile, profile_of_algorithms
@@ -88,13 +89,13 @@ def build_evidence(
     index: int,
     leaves: Sequence[bytes],
     manifest: bytes,
-    sender_chains: Chains,
+    sender_chains: KnownChains,
     receipt: bytes | None = None,
-    receiver_chains: Chains | None = None,
+    receiver_chains: KnownChains | None = None,
 ) -> bytes:
     """The evidence file of message `index` of a parcel with these leaf hashes.
 
-    The chains may hold more algorithms than the signatures need; those are left out. Raises EvidenceError if the message
+    The chains may be more than the signatures need; those are left out. Raises EvidenceError if the message
     is not the leaf, a chain is missing or of other certificates, or a part cannot be read.
     """
     if not 0 <= index < len(leaves) or leaf_hash(message) != leaves[index]:
@@ -175,17 +176,20 @@ def _read_chains(chains: Mapping[str, Sequence[str]]) -> Chains:
     return {alg: tuple(from_base64url(der) for der in chain) for alg, chain in chains.items()}
 
 
-def _write_chains(jws: Jws, chains: Chains, step: int) -> _TextChains:
+def _write_chains(jws: Jws, chains: KnownChains, step: int) -> _TextChains:
     missing = [alg for alg in jws.algorithms if not chains.get(alg)]
     if missing:
         raise EvidenceError(step, f"no certificate for {', '.join(missing)}")
+    written = {}
     for signature in jws.signatures:
-        if thumbprint(chains[signature.alg][0]) != signature.thumbprint:
+        named = [chain for chain in chains[signature.alg] if thumbprint(chain[0]) == signature.thumbprint]
+        if not named:
             do = "Take the certificates that were in use when it was signed."
             raise EvidenceError(
                 step, f"the {signature.alg} certificate is not the one that it was signed under", do=do
             )
-    return {alg: tuple(to_base64url(der) for der in chains[alg]) for alg in jws.algorithms}
+        written[signature.alg] = tuple(to_base64url(der) for der in named[0])
+    return written
 
 
 def _check_signed(
@@ -198,12 +202,13 @@ def _check_signed(
             certificates,
             f"chains for {', '.join(chains) or 'nothing'}, signed with {', '.join(jws.algorithms)}",
         )
+    known = {alg: (chain,) for alg, chain in chains.items()}
     with _step(certificates):
         for signature in jws.signatures:
-            check_certificate(signature, chains, party, roots, at)
+            check_certificate(signature, known, party, roots, at)
     with _step(signatures):
         for signature in jws.signatures:
-            check_signature(signature, chains, party)
+            check_signature(signature, known, party)
 
 
 def _check_tree(parts: _Parts, manifest: Manifest) -> None:

@@ -47,6 +47,9 @@ class _General(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signatures: tuple[_Line, ...]
 
 
+# By algorithm, newest first: while keys rotate a party has several certificates for one algorithm.
+Chains = Mapping[str, Sequence[Chain]]
+
 _GENERAL = msgspec.json.Decoder(_General)
 _PROTECTED = msgspec.json.Decoder(_Protected)
 
@@ -123,7 +126,7 @@ def _read_signature(line: _Line, payload: str, typ: str) -> Signature:
 def verify_jws(
     jws: Jws,
     *,
-    chains: Mapping[str, Chain],
+    chains: Chains,
     party: PartyId,
     trust: TrustStore,
     now: datetime,
@@ -132,7 +135,7 @@ def verify_jws(
     """Every signature of a profile, by this party, under chains valid at `now`.
 
     `profile` None: whichever profile the algorithms make up. Raises Refused(SIGNATURE_MISSING | SIGNATURE_INVALID |
-    CERTIFICATE_*) with the party as partner.
+    UNKNOWN_CERTIFICATE | CERTIFICATE_*) with the party as partner.
     """
     if profile is None:
         profile = profile_of_algorithms(jws.algorithms, party)
@@ -145,22 +148,25 @@ def verify_jws(
     return Signed(jws.payload, profile)
 
 
+def find_chain(signature: Signature, chains: Chains, party: PartyId) -> Chain:
+    """The party's chain that a signature names; Refused(UNKNOWN_CERTIFICATE) if it is none that we know of it."""
+    for chain in chains.get(signature.alg, ()):
+        if thumbprint(chain[0]) == signature.thumbprint:
+            return chain
+    detail = f"the {signature.alg} signature names a certificate that {party}'s descriptor does not have"
+    raise Refused(Code.UNKNOWN_CERTIFICATE, detail, partner=party)
+
+
 def check_certificate(
-    signature: Signature, chains: Mapping[str, Chain], party: PartyId, trust: TrustStore, now: datetime
+    signature: Signature, chains: Chains, party: PartyId, trust: TrustStore, now: datetime
 ) -> None:
     """The certificate a signature names is the party's for this algorithm, and its chain holds."""
-    chain = chains.get(signature.alg)
-    if not chain:
-        raise Refused(Code.CERTIFICATE_UNTRUSTED, f"no certificate for {signature.alg}", partner=party)
-    if thumbprint(chain[0]) != signature.thumbprint:
-        detail = f"the {signature.alg} signature names a certificate that is not {party}'s"
-        raise Refused(Code.CERTIFICATE_NOT_SENDER, detail, partner=party)
-    check_chain(chain, trust, party, now)
+    check_chain(find_chain(signature, chains, party), trust, party, now)
 
 
-def check_signature(signature: Signature, chains: Mapping[str, Chain], party: PartyId) -> None:
+def check_signature(signature: Signature, chains: Chains, party: PartyId) -> None:
     """The signature verifies under the leaf's key; Refused(SIGNATURE_INVALID)."""
-    key = public_key_of(chains[signature.alg][0])
+    key = public_key_of(find_chain(signature, chains, party)[0])
     if not verify(signature.alg, key, signature.value, signature.signing_input):
         raise Refused(Code.SIGNATURE_INVALID, f"the {signature.alg} signature does not verify", partner=party)
 
@@ -169,7 +175,7 @@ def verify_json(
     raw: bytes,
     typ: str,
     *,
-    chains: Mapping[str, Chain],
+    chains: Chains,
     party: PartyId,
     trust: TrustStore,
     now: datetime,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from intertie.seal.algorithms import (
     generate_signing_key,
     private_key_fits,
 )
-from intertie.seal.certificates import Chain
+from intertie.seal.certificates import Chain, thumbprint
 from intertie.seal.encoding import from_base64url, to_base64url, write_canonical
 from intertie.seal.hpke import OpeningKey, SealingKey, generate_opening_key, opening_key
 from intertie.seal.profile import PROFILES, Profile
@@ -38,6 +38,8 @@ from intertie.seal.trial_ca import TrialCa, write_private
 KEY_LIFE = timedelta(days=730)
 # A certificate may be a little older than the clock of whoever reads it.
 BACKDATE = timedelta(hours=1)
+# A certificate of which nothing else is said counts as long as it is valid.
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 IDENTITY_FILE = "identity.json"
 OPENING_FILE = "opening.json"
 KEY_SUFFIX = ".key.pem"
@@ -67,15 +69,29 @@ class TlsKey(NamedTuple):
 
 @dataclass(frozen=True)
 class PublicKeys:
-    """What a partner has to know of a party: who it is, its signing chains, the keys to seal for."""
+    """What a partner has to know of a party: who it is, its signing chains, the keys to seal for.
+
+    Newest first, in both: while keys rotate the older ones are still accepted, until the time that `ends` names for a
+    certificate's thumbprint. What is sealed is always sealed for the newest.
+    """
 
     party: PartyId
     roles: frozenset[Role]
-    signing: Mapping[str, Chain]
+    signing: Mapping[str, tuple[Chain, ...]]
     sealing: Mapping[KeyId, SealingKey]
+    ends: Mapping[bytes, datetime] = field(default_factory=dict)
+
+    def signing_at(self, now: datetime) -> Mapping[str, tuple[Chain, ...]]:
+        """The chains under which a signature is accepted at this time."""
+        if not self.ends:
+            return self.signing
+        return {
+            alg: tuple(chain for chain in chains if now < self.ends.get(thumbprint(chain[0]), LAST_MOMENT))
+            for alg, chains in self.signing.items()
+        }
 
     def sealing_key(self, suite: str) -> SealingKey | None:
-        """The first key for a suite, or None."""
+        """The newest key for a suite, or None."""
         return next((key for key in self.sealing.values() if key.suite == suite), None)
 
     def can_do(self, profile: Profile) -> bool:
@@ -84,22 +100,36 @@ class PublicKeys:
 
 
 @dataclass(frozen=True)
+class OlderChain:
+    """A certificate that we signed under before: partners accept it until `end`."""
+
+    alg: str
+    chain: Chain
+    end: datetime
+
+
+@dataclass(frozen=True)
 class PrivateKeys:
-    """All private keys of a gateway."""
+    """The private keys of a gateway: what it signs with, and everything that still opens, newest first."""
 
     party: PartyId
     roles: frozenset[Role]
     signing: Mapping[str, SigningKey]
     opening: Mapping[KeyId, OpeningKey]
     tls: TlsKey
+    older: tuple[OlderChain, ...] = ()
 
     def public(self) -> PublicKeys:
         """What partners may know."""
+        signing = {alg: [key.chain] for alg, key in self.signing.items()}
+        for old in self.older:
+            signing.setdefault(old.alg, []).append(old.chain)
         return PublicKeys(
             party=self.party,
             roles=self.roles,
-            signing={alg: key.chain for alg, key in self.signing.items()},
+            signing={alg: tuple(chains) for alg, chains in signing.items()},
             sealing={kid: key.sealing() for kid, key in self.opening.items()},
+            ends={thumbprint(old.chain[0]): old.end for old in self.older},
         )
 
 

@@ -275,7 +275,9 @@ def verify_manifest(
     party = sender.party
     profile = profile_of_suite(frame.header.suite, party)
     jws = read_jws(opened.manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX, partner=party)
-    signed = verify_jws(jws, chains=sender.signing, party=party, trust=trust, now=now, profile=profile)
+    signed = verify_jws(
+        jws, chains=sender.signing_at(now), party=party, trust=trust, now=now, profile=profile
+    )
     manifest = read_manifest(signed.payload, party)
     _check_against_header(manifest, frame.header)
     leaves = tuple(leaf_hash(message) for message in opened.messages)

@@ -90,7 +90,7 @@ def verify_receipt(
     signed = verify_json(
         raw,
         RECEIPT_TYP,
-        chains=writer.signing,
+        chains=writer.signing_at(now),
         party=writer.party,
         trust=trust,
         now=now,

@@ -23,9 +23,9 @@ from intertie.seal.encoding import require_utc, write_canonical
 from intertie.seal.trial_ca import write_private
 
 # RFC 9068 s.2.1 wants an asymmetric algorithm; ES256 is what every JOSE library has.
-TOKEN_ALGORITHM = "ES256"
+ALGORITHM = "ES256"
 CURVE = "P-256"
-TOKEN_KEY_FILE = "token.key.pem"
+KEY_FILE = "token.key.pem"
 RETIRED_FILE = "token-retired.json"
 
 
@@ -76,7 +76,7 @@ class TokenKeys:
     def jwks(self, now: datetime) -> bytes:
         """The JWK Set that `jwks_uri` serves (RFC 7517 s.5)."""
         keys = [
-            key.as_dict(private=False, kid=kid, use="sig", alg=TOKEN_ALGORITHM)
+            key.as_dict(private=False, kid=kid, use="sig", alg=ALGORITHM)
             for kid, key in self.public_keys(now).items()
         ]
         return write_canonical({"keys": keys})
@@ -119,7 +119,7 @@ class TokenKeyFiles:
         with self._lock:
             stamp = _stamp(self._directory)
             if self._keys is None or stamp != self._stamp:
-                if not (self._directory / TOKEN_KEY_FILE).exists():
+                if not (self._directory / KEY_FILE).exists():
                     make_token_key(self._directory)
                     stamp = _stamp(self._directory)
                 self._keys = load_token_keys(self._directory)
@@ -134,7 +134,7 @@ def new_token_keys() -> TokenKeys:
 
 def make_token_key(directory: Path) -> None:
     """Write a first token key; no effect if another process was faster. SettingsError if it cannot be written."""
-    path = directory / TOKEN_KEY_FILE
+    path = directory / KEY_FILE
     try:
         write_private(path, _generate().as_pem(private=True))
     except SettingsError:
@@ -146,7 +146,7 @@ def make_token_key(directory: Path) -> None:
 
 def load_token_keys(directory: Path) -> TokenKeys:
     """The token keys of a folder; SettingsError names the file that is missing or damaged."""
-    path, retired = directory / TOKEN_KEY_FILE, directory / RETIRED_FILE
+    path, retired = directory / KEY_FILE, directory / RETIRED_FILE
     try:
         key = ECKey.import_key(path.read_bytes())
         if not key.is_private or key.curve_name != CURVE:
@@ -168,7 +168,7 @@ def rotate_token_key(directory: Path, now: datetime, until: datetime) -> TokenKe
     keys = load_token_keys(directory).rotated(now, until)
     # The retired one first: after a crash in between, the present key stands in both files, which changes nothing.
     _replace(directory / RETIRED_FILE, write_canonical(keys.retired))
-    _replace(directory / TOKEN_KEY_FILE, keys.signing.as_pem(private=True))
+    _replace(directory / KEY_FILE, keys.signing.as_pem(private=True))
     return keys
 
 
@@ -197,7 +197,7 @@ def _import(jwk: PublicJwk) -> ECKey:
 def _stamp(directory: Path) -> object:
     """Changes whenever one of the two files is written, added or removed."""
     found = []
-    for name in (TOKEN_KEY_FILE, RETIRED_FILE):
+    for name in (KEY_FILE, RETIRED_FILE):
         try:
             status = (directory / name).stat()
             found.append((status.st_mtime_ns, status.st_size, status.st_ino))

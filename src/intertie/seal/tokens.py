@@ -17,7 +17,7 @@ from msgspec import Meta
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import UUID7, PartyId, PartyName, new_uuid7
 from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
-from intertie.seal.token_keys import TOKEN_ALGORITHM, TokenKeys
+from intertie.seal.token_keys import ALGORITHM, TokenKeys
 
 TYPE = "at+jwt"  # RFC 9068 s.2.1
 # All scopes of the catalogue at once make a token of 4 KiB; a request's whole header may have 16.
@@ -89,8 +89,8 @@ def make_token(
         scope=" ".join(sorted(scopes)),
         sub=party,
     )
-    header = {"alg": TOKEN_ALGORITHM, "kid": keys.kid, "typ": TYPE}
-    return jws.serialize_compact(header, write_canonical(claims), keys.signing, algorithms=[TOKEN_ALGORITHM])
+    header = {"alg": ALGORITHM, "kid": keys.kid, "typ": TYPE}
+    return jws.serialize_compact(header, write_canonical(claims), keys.signing, algorithms=[ALGORITHM])
 
 
 def read_token(
@@ -142,13 +142,13 @@ def _verify(text: str, keys: TokenKeys, now: datetime) -> None:
         raise invalid(str(error)) from error
     if header.typ != TYPE:
         raise invalid(f"typ is {header.typ[:20]!r}")
-    if header.alg != TOKEN_ALGORITHM:
+    if header.alg != ALGORITHM:
         raise invalid(f"alg is {header.alg[:20]!r}")
     key = keys.public_keys(now).get(header.kid)
     if key is None:
         raise invalid("signed with a key that is not ours, or not any more")
     try:
-        jws.deserialize_compact(text, key, algorithms=[TOKEN_ALGORITHM])
+        jws.deserialize_compact(text, key, algorithms=[ALGORITHM])
     except (JoseError, ValueError) as error:
         raise invalid("the signature does not verify") from error
 

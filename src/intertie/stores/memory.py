@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -24,9 +24,12 @@ from intertie.journal.entry import Entry
 from intertie.journal.growth import Growth, grow
 from intertie.model.errors import StoreError
 from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
+from intertie.seal.certificates import Chain
 from intertie.seal.receipt import Outcome
+from intertie.seal.transport import Transport
 from intertie.seal.tree import Frontier
 from intertie.stores import receiving, sending
+from intertie.stores.identity import check_chains
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
@@ -54,6 +57,8 @@ class MemoryStore:
         self._seqs: Counter[PartyId] = Counter()
         self._revoked: dict[str, RevokedToken] = {}
         self._revoked_partners: dict[PartyId, datetime] = {}
+        self._chains: dict[bytes, Chain] = {}
+        self._announced: Counter[PartyId] = Counter()
         self._changes = 0
         self._closed = False
 
@@ -222,6 +227,8 @@ class MemoryStore:
         outcomes: Sequence[tuple[MessageId, State, str]],
         entries: Sequence[Entry],
         now: datetime,
+        *,
+        transport: Transport | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         with self._open():
@@ -233,7 +240,7 @@ class MemoryStore:
             sending.check_closing(parcel, outcomes, states)
             self._grown(grow(self._nodes, entries))
             self._states[key] = after
-            self._parcels[key] = self._parcels[key]._replace(receipt=receipt)
+            self._parcels[key] = self._parcels[key]._replace(receipt=receipt, transport=transport)
             for message, state, detail in outcomes:
                 self._put(self._out[message], state=state, detail=detail, done_at=now, next_attempt=None)
 
@@ -404,6 +411,30 @@ class MemoryStore:
         """Since when the tokens of which partners are revoked as a whole."""
         with self._open():
             return dict(sorted(self._revoked_partners.items()))
+
+    # Identity
+
+    def keep_chains(self, chains: Mapping[bytes, Chain]) -> None:
+        """Keep certificate chains by thumbprint."""
+        check_chains(chains)
+        with self._open():
+            self._chains = {**chains, **self._chains}
+
+    def chain(self, thumbprint: bytes) -> Chain | None:
+        """The chain whose leaf has this SHA-256."""
+        with self._open():
+            return self._chains.get(thumbprint)
+
+    def announced(self, partner: PartyId) -> int:
+        """The highest sequence of our descriptor that the partner has acknowledged."""
+        with self._open():
+            return self._announced[partner]
+
+    def set_announced(self, partner: PartyId, sequence: int) -> None:
+        """Keep that the partner has acknowledged this sequence."""
+        with self._open():
+            self._announced[partner] = max(self._announced[partner], sequence)
+            self._changes += 1
 
     def changed(self) -> int:
         """A number that differs after any write."""

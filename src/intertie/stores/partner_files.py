@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from intertie.gateway.gateway import Agreement, Partner
+from intertie.gateway.gateway import Agreement, Partner, TrustBook
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.record import Record
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 class PartnerFiles:
     """gateway.gateway.PartnerBook over a folder. `ticks` is a monotonic clock in seconds."""
 
-    def __init__(self, folder: Path, trust: TrustStore, ticks: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, trust: TrustBook, ticks: Callable[[], float]) -> None:
         self._folder = folder
         self._trust = trust
         self._ticks = ticks
@@ -91,16 +91,17 @@ class PartnerFiles:
             self._problems = {self._folder.name: str(error)}
             self._stamp = None
             return
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._load()
+        trust = self._trust.present()
+        if (stamp, trust) != self._stamp:
+            self._stamp = (stamp, trust)
+            self._load(trust)
 
-    def _load(self) -> None:
+    def _load(self, trust: TrustStore) -> None:
         entries: dict[PartyId, Entry] = {}
         problems: dict[str, str] = {}
         for path in sorted(self._folder.glob("*.json")):
             try:
-                entry = read_entry(path, self._trust)
+                entry = read_entry(path, trust)
             except IntertieError as error:
                 problems[path.name] = str(error)
                 LOG.error("partner file", extra={"file": path.name, "why": str(error)})

@@ -7,21 +7,29 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import apsw
+import msgspec
 
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Refusal
+from intertie.model.errors import StoreError
+from intertie.seal.certificates import Chain
+from intertie.seal.transport import Transport
 
 Row = tuple[Any, ...]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_TRANSPORT = msgspec.json.Decoder(Transport)
+_CHAIN = msgspec.json.Decoder(Chain)
 
 # The order of MessageRow, without its body, then where the body is.
 MESSAGE_COLUMNS = """m.seq, m.outgoing, m.id, m.sender, m.recipient, m.interface, m.document, m.mode, m.conversation,
     m.agreement, m.created, m.expires, m.priority, m.state, m.leaf, p.id, m.position, m.at, m.done_at, m.attempts,
     m.next_attempt, m.detail, m.chunk, m.start, m.length"""
 MESSAGE_FROM = "messages AS m LEFT JOIN parcels AS p ON p.number = m.parcel"
-PARCEL_COLUMNS = "p.id, p.outgoing, p.partner, p.digest, c.data, p.manifest, p.leaves, p.receipt, p.at"
+PARCEL_COLUMNS = (
+    "p.id, p.outgoing, p.partner, p.digest, c.data, p.manifest, p.leaves, p.receipt, p.at, p.transport"
+)
 PARCEL_FROM = "parcels AS p LEFT JOIN chunks AS c ON c.chunk = p.chunk"
 REFUSAL_COLUMNS = "at, partner, parcel, message, code, step, detail, digest"
 
@@ -119,7 +127,33 @@ def _message(r: Row, body: bytes) -> MessageRow:
 
 def parcel_row(r: Row) -> ParcelRow:
     """A row of PARCEL_COLUMNS."""
-    return ParcelRow(r[0], bool(r[1]), r[2], r[3], r[4], r[5], r[6], r[7], moment(r[8]))
+    return ParcelRow(r[0], bool(r[1]), r[2], r[3], r[4], r[5], r[6], r[7], moment(r[8]), read_transport(r[9]))
+
+
+def write_transport(transport: Transport | None) -> str | None:
+    """The column `transport`."""
+    return None if transport is None else msgspec.json.encode(transport).decode()
+
+
+def read_transport(stored: str | None) -> Transport | None:
+    """The column `transport`; StoreError if it is not what this program wrote."""
+    try:
+        return None if stored is None else _TRANSPORT.decode(stored)
+    except msgspec.MsgspecError as error:
+        raise StoreError("a parcel's transport cannot be read", do="restore the last backup") from error
+
+
+def write_chain(chain: Chain) -> str:
+    """A chain as the JSON array of its certificates in base64."""
+    return msgspec.json.encode(chain).decode()
+
+
+def read_chain(stored: str) -> Chain:
+    """What `write_chain` wrote; StoreError if it is not."""
+    try:
+        return _CHAIN.decode(stored)
+    except msgspec.MsgspecError as error:
+        raise StoreError("a certificate chain cannot be read", do="restore the last backup") from error
 
 
 def refusal_row(r: Refusal) -> Row:

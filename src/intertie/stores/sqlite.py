@@ -5,7 +5,7 @@ The file must lie on a local disk: the write-ahead log needs memory that its pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -24,8 +24,11 @@ from intertie.gateway.ports import (
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.seal.certificates import Chain
 from intertie.seal.receipt import Outcome
+from intertie.seal.transport import Transport
 from intertie.stores import sqlite_in, sqlite_journal, sqlite_out, sqlite_read, sqlite_tokens
+from intertie.stores.identity import check_chains
 from intertie.stores.readers import Readers
 from intertie.stores.rows import micros
 from intertie.stores.schema import connect, open_store, store_error
@@ -103,9 +106,11 @@ class SqliteStore:
         outcomes: Sequence[tuple[MessageId, State, str]],
         entries: Sequence[Entry],
         now: datetime,
+        *,
+        transport: Transport | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
-        self._writer.run(lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now))
+        self._writer.run(lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now, transport))
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -203,6 +208,30 @@ class SqliteStore:
         """Keep a head of a partner's journal; the same head twice is kept once."""
         sql = "INSERT OR IGNORE INTO partner_heads (partner, size, root, at) VALUES (?, ?, ?, ?)"
         self._writer.run(lambda db: db.execute(sql, (partner, head.size, head.root, micros(now))) and None)
+
+    # Identity
+
+    def keep_chains(self, chains: Mapping[bytes, Chain]) -> None:
+        """Keep certificate chains by thumbprint; writes nothing if all of them are kept."""
+        check_chains(chains)
+        with self._readers.snapshot() as db:
+            new = {thumb: chain for thumb, chain in chains.items() if sqlite_read.chain(db, thumb) is None}
+        if new:
+            self._writer.run(lambda db: sqlite_journal.keep_chains(db, new))
+
+    def chain(self, thumbprint: bytes) -> Chain | None:
+        """The chain whose leaf has this SHA-256."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.chain(db, thumbprint)
+
+    def announced(self, partner: PartyId) -> int:
+        """The highest sequence of our descriptor that the partner has acknowledged."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.announced(db, partner)
+
+    def set_announced(self, partner: PartyId, sequence: int) -> None:
+        """Keep that the partner has acknowledged this sequence."""
+        self._writer.run(lambda db: sqlite_out.set_announced(db, partner, sequence))
 
     def changed(self) -> int:
         """A number that differs after any write, by any process."""

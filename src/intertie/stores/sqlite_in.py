@@ -13,7 +13,15 @@ from intertie.gateway.ports import NewMessage, ParcelRow, ReceiptWriter, Refusal
 from intertie.model.ids import MessageId, ParcelId, PartyId
 from intertie.seal.receipt import Outcome
 from intertie.stores import receiving
-from intertie.stores.rows import INSERT_MESSAGE, PARCEL_COLUMNS, PARCEL_FROM, micros, new_rows, parcel_row
+from intertie.stores.rows import (
+    INSERT_MESSAGE,
+    PARCEL_COLUMNS,
+    PARCEL_FROM,
+    micros,
+    new_rows,
+    parcel_row,
+    write_transport,
+)
 from intertie.stores.sqlite_journal import append, keep_chunk, keep_refusals, next_message_seq, tally
 
 _FIND_PARCEL = (
@@ -21,8 +29,8 @@ _FIND_PARCEL = (
 )
 _FIND_MESSAGES = """SELECT m.id, m.leaf FROM json_each(?) AS wanted
     CROSS JOIN messages AS m ON m.id = wanted.value AND m.sender = ? AND m.outgoing = 0"""
-_INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, manifest, leaves, receipt, at, state)
-    VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, manifest, leaves, receipt, at, transport, state)
+    VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 def find_parcel(db: apsw.Connection, partner: PartyId, parcel: ParcelId) -> ParcelRow | None:
@@ -75,6 +83,7 @@ def _keep_parcel(db: apsw.Connection, parcel: ParcelRow, receipt: bytes) -> int:
         parcel.leaves,
         receipt,
         micros(parcel.at),
+        write_transport(parcel.transport),
     )
     db.execute(_INSERT_PARCEL, (*values, ParcelState.RECEIPTED.value))
     return db.last_insert_rowid()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import apsw
 
@@ -11,7 +11,8 @@ from intertie.gateway.ports import Refusal
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import grow
-from intertie.stores.rows import REFUSAL_COLUMNS, refusal_row
+from intertie.seal.certificates import Chain
+from intertie.stores.rows import REFUSAL_COLUMNS, refusal_row, write_chain
 
 
 def head(db: apsw.Connection) -> Head:
@@ -48,6 +49,12 @@ def keep_chunk(db: apsw.Connection, data: bytes) -> int:
     """Bytes on disk once; the number of their row."""
     db.execute("INSERT INTO chunks (data) VALUES (?)", (data,))
     return db.last_insert_rowid()
+
+
+def keep_chains(db: apsw.Connection, chains: Mapping[bytes, Chain]) -> None:
+    """Certificate chains by thumbprint; what is there stays."""
+    rows = [(thumbprint, write_chain(chain)) for thumbprint, chain in sorted(chains.items())]
+    db.executemany("INSERT OR IGNORE INTO chains (thumbprint, chain) VALUES (?, ?)", rows)
 
 
 def tally(db: apsw.Connection, outgoing: bool, state: State, change: int) -> None:

@@ -15,6 +15,7 @@ from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
 from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
+from intertie.seal.transport import Transport
 from intertie.stores import sending
 from intertie.stores.rows import (
     INSERT_MESSAGE,
@@ -26,6 +27,7 @@ from intertie.stores.rows import (
     micros,
     new_rows,
     parcel_row,
+    write_transport,
 )
 from intertie.stores.sqlite_journal import append, keep_chunk, next_message_seq, tally
 
@@ -52,8 +54,8 @@ _BY_SEQS = f"""SELECT {MESSAGE_COLUMNS} FROM json_each(:seqs) AS wanted
     CROSS JOIN {MESSAGE_FROM} WHERE m.seq = wanted.value ORDER BY wanted.key"""  # noqa: S608
 _UNFINISHED = f"""SELECT {PARCEL_COLUMNS} FROM {PARCEL_FROM} WHERE p.partner = :partner AND {_PARCEL_DUE}
     ORDER BY p.number LIMIT 1"""  # noqa: S608
-_INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, chunk, manifest, leaves, at, state)
-    VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, chunk, manifest, leaves, at, transport, state)
+    VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM json_each(?) AS wanted
     WHERE messages.seq = wanted.value"""
 _DEFER = """UPDATE messages SET attempts = attempts + 1, next_attempt = ?, detail = ? FROM json_each(?) AS wanted
@@ -129,6 +131,13 @@ def next_seq(db: apsw.Connection, partner: PartyId) -> int:
     return int(db.execute(sql, (partner,)).get)
 
 
+def set_announced(db: apsw.Connection, partner: PartyId, sequence: int) -> None:
+    """`Store.set_announced`."""
+    sql = """INSERT INTO partners (party, announced) VALUES (?, max(?, 0))
+        ON CONFLICT DO UPDATE SET announced = max(announced, excluded.announced)"""
+    db.execute(sql, (partner, sequence))
+
+
 def add_parcel(db: apsw.Connection, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
     """`Store.add_parcel`."""
     seqs: dict[MessageId, int] = {}
@@ -145,6 +154,7 @@ def add_parcel(db: apsw.Connection, parcel: ParcelRow, messages: Sequence[Messag
         parcel.manifest,
         parcel.leaves,
         micros(parcel.at),
+        write_transport(parcel.transport),
     )
     db.execute(_INSERT_PARCEL, (*values, ParcelState.WAITING.value))
     number = db.last_insert_rowid()
@@ -177,6 +187,7 @@ def close(
     outcomes: Sequence[tuple[MessageId, State, str]],
     entries: Sequence[Entry],
     now: datetime,
+    transport: Transport | None,
 ) -> None:
     """`Store.close_parcel`."""
     number, before = _find_parcel(db, parcel)
@@ -190,8 +201,8 @@ def close(
     done = micros(now)
     db.executemany(_MOVE, [(state.value, detail, done, seqs[message]) for message, state, detail in outcomes])
     db.execute(
-        "UPDATE parcels SET state = ?, receipt = ?, next_attempt = NULL WHERE number = ?",
-        (after.value, receipt, number),
+        "UPDATE parcels SET state = ?, receipt = ?, transport = ?, next_attempt = NULL WHERE number = ?",
+        (after.value, receipt, write_transport(transport), number),
     )
     moved = Counter(state for _, state, _ in outcomes)
     moved.subtract(states.values())

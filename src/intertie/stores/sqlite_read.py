@@ -9,6 +9,7 @@ import apsw
 from intertie.gateway.ports import MessageRow, ParcelRow, Query, Refusal
 from intertie.journal.checkpoint import Head
 from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.seal.certificates import Chain
 from intertie.stores.rows import (
     MESSAGE_COLUMNS,
     MESSAGE_FROM,
@@ -17,6 +18,7 @@ from intertie.stores.rows import (
     REFUSAL_COLUMNS,
     message_rows,
     parcel_row,
+    read_chain,
     refusal,
 )
 
@@ -95,3 +97,14 @@ def partner_heads(db: apsw.Connection, partner: PartyId) -> list[Head]:
     """`Store.partner_heads`."""
     found = db.execute("SELECT size, root FROM partner_heads WHERE partner = ? ORDER BY number", (partner,))
     return [Head(size, root) for size, root in found]
+
+
+def chain(db: apsw.Connection, thumbprint: bytes) -> Chain | None:
+    """`Store.chain`."""
+    found = db.execute("SELECT chain FROM chains WHERE thumbprint = ?", (thumbprint,)).get
+    return None if found is None else read_chain(found)
+
+
+def announced(db: apsw.Connection, partner: PartyId) -> int:
+    """`Store.announced`."""
+    return int(db.execute("SELECT announced FROM partners WHERE party = ?", (partner,)).get or 0)

@@ -59,7 +59,7 @@ def test_only_the_writer(world: World) -> None:
     raw = sign_receipt(receipt_of(world), world.agg, PROFILES["hybrid"])
     with pytest.raises(Refused) as refused:
         verify_receipt(raw, writer=world.util.public(), trust=world.trust, now=world.now)
-    assert refused.value.code is Code.CERTIFICATE_NOT_SENDER
+    assert refused.value.code is Code.UNKNOWN_CERTIFICATE
     with pytest.raises(Refused, match=r"says it is utility\.example's"):
         verify_receipt(raw, writer=world.agg.public(), trust=world.trust, now=world.now)
 

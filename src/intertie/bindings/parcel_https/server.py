@@ -27,7 +27,7 @@ from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PROBLEM, RECEIPT
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
 from intertie.bindings.parcel_https.protocol import PEER
 from intertie.gateway.accept_parcel import accept
-from intertie.gateway.gateway import Gateway
+from intertie.gateway.gateway import Gateway, Peer
 from intertie.gateway.ports import Refusal
 from intertie.gateway.settings import Settings
 from intertie.model.errors import Code, Refused, StoreError
@@ -149,7 +149,8 @@ class StreetDoor:
             ) from None
 
     async def _accept(self, blob: bytes, peer: PartyId | None) -> Response:
-        call = partial(accept, self._gateway, blob, peer=peer, now=self._clock())
+        known = Peer(peer) if peer is not None else None
+        call = partial(accept, self._gateway, blob, peer=known, now=self._clock())
         try:
             receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
