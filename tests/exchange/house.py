@@ -114,6 +114,12 @@ class Wire:
     answers: list[LinkAnswer | PartnerError] = field(default_factory=list)
     lose_next: bool = False
     sent: list[bytes] = field(default_factory=list)
+    grants: frozenset[str] | PartnerError | None = None
+
+    async def granted(self, partner: Partner) -> frozenset[str] | None:
+        if isinstance(self.grants, PartnerError):
+            raise self.grants
+        return self.grants
 
     async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
         self.sent.append(blob)

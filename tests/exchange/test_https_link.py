@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ from tests.exchange.https_world import (
     UTILITY,
     Book,
     House,
+    link_of,
     make_ca,
     make_house,
     now,
@@ -24,7 +26,8 @@ from tests.exchange.https_world import (
     queue_one,
 )
 
-from intertie.bindings.parcel_https.client import ANSWER_BYTES_MAX, HttpsLink
+from intertie.bindings.oauth import METADATA, TOKEN
+from intertie.bindings.parcel_https.client import ANSWER_BYTES_MAX
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.gateway import LinkAnswer, Partner
@@ -63,7 +66,7 @@ Talk = Callable[[ssl.SSLSocket], None]
 
 @contextmanager
 def fake_door(house: House, talk: Talk) -> Iterator[str]:
-    """A door with the certificate of a house that reads one request and then does as `talk` says."""
+    """A door with the certificate of a house that gives a token, reads one more request, and does as `talk` says."""
     context = house.server_context()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(15)
@@ -74,14 +77,24 @@ def fake_door(house: House, talk: Talk) -> Iterator[str]:
                     raw, _ = server.accept()
                     raw.settimeout(15)
                     with suppress(OSError), context.wrap_socket(raw, server_side=True) as tls:
-                        read_request(tls)
-                        talk(tls)
+                        line = read_request(tls)
+                        authorized = (tell for path, tell in oauth_of(url).items() if path.encode() in line)
+                        next(authorized, talk)(tls)
 
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
         threading.Thread(target=run, daemon=True).start()
-        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+        yield url
+
+
+def oauth_of(url: str) -> dict[str, Talk]:
+    """What an honest authorization server says."""
+    metadata = {"issuer": url, "token_endpoint": url + TOKEN}
+    token = {"access_token": "abc", "token_type": "Bearer", "expires_in": 300, "scope": "DA/*"}
+    return {path: says("200 OK", json.dumps(body).encode()) for path, body in ((METADATA, metadata), (TOKEN, token))}
 
 
 def read_request(tls: ssl.SSLSocket) -> bytes:
+    """The request line, once all of the request has come."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += tls.recv(65536)
@@ -91,7 +104,7 @@ def read_request(tls: ssl.SSLSocket) -> bytes:
     )
     while len(body) < length:
         body += tls.recv(65536)
-    return body
+    return head.partition(b"\r\n")[0]
 
 
 def says(status: str, body: bytes = b"", *headers: str) -> Talk:
@@ -101,7 +114,7 @@ def says(status: str, body: bytes = b"", *headers: str) -> Talk:
 
 def post(sender: House, partner: Partner, blob: bytes = b"blob") -> LinkAnswer:
     async def once() -> LinkAnswer:
-        link = HttpsLink(sender.client_context(), QUICK)
+        link = link_of(sender, QUICK)
         try:
             return await link.post(partner, blob)
         finally:
@@ -112,7 +125,7 @@ def post(sender: House, partner: Partner, blob: bytes = b"blob") -> LinkAnswer:
 
 def deliver(sender: House) -> Delivery | None:
     async def once() -> Delivery | None:
-        link = HttpsLink(sender.client_context(), QUICK)
+        link = link_of(sender, QUICK)
         try:
             return await deliver_once(sender.gateway, link, AGGREGATOR, now, lambda: 0.5)
         finally:

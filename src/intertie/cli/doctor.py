@@ -249,7 +249,12 @@ def _partners(it: Opened) -> Findings:
 
 def _reach(it: Opened, partner: Partner) -> Finding:
     async def ask() -> bytes:
-        link = HttpsLink(client_context(it.places.keys, it.places.trust), it.settings.delivery)
+        link = HttpsLink(
+            client_context(it.places.keys, it.places.trust),
+            it.settings.delivery,
+            it.settings.party.id,
+            it.clock,
+        )
         try:
             return await link.get_descriptor(partner)
         finally:

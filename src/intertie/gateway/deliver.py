@@ -16,7 +16,7 @@ import msgspec
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.ports import MessageRow, ParcelRow
-from intertie.gateway.scopes import covers, scope_of
+from intertie.gateway.scopes import covered, scope_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
@@ -98,10 +98,10 @@ def _covered(
     """The messages that the partner lets us send. Each other one fails by itself: in a parcel it would take all down."""
     kept = []
     for row in rows:
-        if granted is None or covers(granted, row.interface, row.document):
+        scope = scope_of(row.interface, row.document)
+        if granted is None or covered(granted, scope):
             kept.append(row)
             continue
-        scope = scope_of(row.interface, row.document)
         detail = f"{Code.INSUFFICIENT_SCOPE}: {row.recipient} does not grant us {scope}; ask its operators"
         _finish(gateway, row, State.FAILED, detail, now)
     return kept
@@ -116,9 +116,7 @@ def _defer(
     return Delivery(None, partner.party, len(rows), False, detail)
 
 
-def _seal(
-    gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime
-) -> ParcelRow | None:
+def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> ParcelRow | None:
     """Seal messages into a parcel, and keep it before a byte leaves."""
     if not rows:
         return None

@@ -38,15 +38,15 @@ def scope_of(interface: InterfaceCode, document: DocumentName) -> str:
     return f"{interface}/{document}"
 
 
-def covers(scopes: frozenset[str], interface: InterfaceCode, document: DocumentName) -> bool:
-    """Whether one of the scopes is the document's, or its whole interface's."""
-    return f"{interface}/{document}" in scopes or f"{interface}/*" in scopes
+def covered(scopes: frozenset[str], scope: str) -> bool:
+    """Whether one of the scopes is this one, or its whole interface's."""
+    return scope in scopes or f"{scope.partition('/')[0]}/*" in scopes
 
 
 def narrow(scopes: frozenset[str], wanted: Iterable[str]) -> frozenset[str]:
     """The scopes that are wanted: `IF/*` wants all of an interface."""
     asked = frozenset(wanted)
-    return frozenset(scope for scope in scopes if scope in asked or f"{scope.partition('/')[0]}/*" in asked)
+    return frozenset(scope for scope in scopes if covered(asked, scope))
 
 
 def scopes_between(
@@ -68,10 +68,7 @@ def scopes_of(catalogue: Catalogue, partner: Partner, ours: frozenset[Role]) -> 
 
 def check_scopes(headers: Iterable[Header], scopes: frozenset[str], partner: PartyId | None = None) -> None:
     """Every message's document is covered; ScopeRefused names those that are not."""
-    missing = {
-        scope_of(header.interface, header.document)
-        for header in headers
-        if not covers(scopes, header.interface, header.document)
-    }
+    needed = {scope_of(header.interface, header.document) for header in headers}
+    missing = [scope for scope in needed if not covered(scopes, scope)]
     if missing:
         raise ScopeRefused(missing, partner)

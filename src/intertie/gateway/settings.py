@@ -74,6 +74,14 @@ class Delivery(Record, frozen=True, kw_only=True):
     answer_seconds: Seconds = 60.0
 
 
+class Authorization(Record, frozen=True, kw_only=True):
+    """The access tokens that partners get here."""
+
+    # Short: a token that leaks is of no use without the certificate's key, and of none at all soon. A partner fetches
+    # one every few minutes, in milliseconds.
+    token_seconds: Annotated[int, Meta(ge=30, le=3600)] = 300
+
+
 class StoreFile(Record, frozen=True, kw_only=True):
     """Where this gateway keeps what it sent and received."""
 
@@ -96,6 +104,7 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    authorization: Authorization = Authorization()
 
 
 class Places:
@@ -187,6 +196,10 @@ listen = {listen}          # host:port on this machine
 # clock_skew_seconds = 30           # how far a partner's clock may be ahead
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
+
+# Access tokens that partners get at this door. docs/authorization.md explains.
+[authorization]
+# token_seconds = 300               # how long one lives
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]

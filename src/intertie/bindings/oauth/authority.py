@@ -174,7 +174,9 @@ class Server(AuthorizationServer):
         """The request is made already."""
         return request
 
-    def handle_response(self, status: int, body: dict[str, object], headers: list[tuple[str, str]]) -> Response:
+    def handle_response(
+        self, status: int, body: dict[str, object], headers: list[tuple[str, str]]
+    ) -> Response:
         """JSON, never kept by anyone on the way."""
         return Response(msgspec.json.encode(body), status, dict(headers))
 

@@ -14,10 +14,9 @@ from starlette.requests import Request
 from intertie.bindings.parcel_https.protocol import PEER
 from intertie.gateway.authorize import Authority
 from intertie.gateway.gateway import Peer
-from intertie.gateway.scopes import ScopeRefused
+from intertie.gateway.scopes import ScopeRefused, covered
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId
-from intertie.seal.transport import Transport
 
 LOG = logging.getLogger("intertie.guard")
 # RFC 6750 s.2.1: the scheme, one or more blanks, the token's characters.
@@ -64,24 +63,29 @@ class Guard:
         LOG.warning("not let in", extra={"partner": refused.partner, **note})
 
     async def _peer_of(self, request: Request, scope: str | None) -> Peer:
-        party, transport = connection_of(request)
-        partner = self._authority.partner(party)
+        connection = connection_of(request)
+        partner = self._authority.partner(connection.party if connection is not None else None)
         text = _bearer(request, partner.party)
-        certificate = transport.certificate if transport is not None else ""
+        certificate = certificate_of(connection)
 
         def admit() -> frozenset[str]:
             return self._authority.admit(text, partner.party, certificate, self._clock())
 
         scopes = await to_thread.run_sync(admit, limiter=self._threads)
-        if scope is not None and scope not in scopes and f"{scope.partition('/')[0]}/*" not in scopes:
+        if scope is not None and not covered(scopes, scope):
             raise ScopeRefused([scope], partner.party)
-        return Peer(partner.party, transport, scopes)
+        return Peer(partner.party, connection.transport if connection is not None else None, scopes)
 
 
-def connection_of(request: Request) -> tuple[PartyId | None, Transport | None]:
-    """Whom the connection's certificate names, and how the connection was made."""
-    extension = request.scope.get("extensions", {}).get(PEER, {})
-    return extension.get("party"), extension.get("transport")
+def connection_of(request: Request) -> Peer | None:
+    """Whom the connection's certificate names, and how the connection was made; nothing about tokens yet."""
+    peer: Peer | None = request.scope.get("extensions", {}).get(PEER)
+    return peer
+
+
+def certificate_of(connection: Peer | None) -> str:
+    """SHA-256 of the connection's certificate (64 hex); empty, which no token is bound to, if it is not known."""
+    return connection.transport.certificate if connection is not None and connection.transport else ""
 
 
 def challenge(refused: Refused, realm: str) -> dict[str, str]:

@@ -18,11 +18,11 @@ from starlette.routing import Route
 
 from intertie.bindings.oauth import INTROSPECTION, KEYS, METADATA, REVOCATION, TOKEN
 from intertie.bindings.oauth.authority import METHOD, Server, TokenRequest
-from intertie.bindings.oauth.guard import THREADS, connection_of
+from intertie.bindings.oauth.guard import THREADS, certificate_of, connection_of
 from intertie.bindings.parcel_https.limits import STRANGER, Quotas
 from intertie.gateway.authorize import Authority
 from intertie.gateway.scopes import scopes_between
-from intertie.gateway.settings import Settings
+from intertie.gateway.settings import Quota, Settings
 from intertie.model.errors import IntertieError
 from intertie.model.party import Role
 
@@ -32,6 +32,9 @@ FORM = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 16 * 1024
 # No request here has more parameters than five.
 PARAMETERS_MAX = 16
+# Of forms, by one partner: the default quota of parcels. A partner needs one in minutes; a rehearsal's clock, that
+# jumps from day to day, ends a token with each jump.
+REQUESTS = Quota()
 # How long key sets and metadata may be held: shorter than a token lives, so that a rotation is seen in time.
 CACHE = {"cache-control": "max-age=60"}
 
@@ -43,7 +46,7 @@ class OauthRoutes:
         self._authority = authority
         self._server = Server(authority, clock)
         self._street = settings.street
-        self._quotas = Quotas(settings.quota)
+        self._quotas = Quotas(REQUESTS)
         self._clock = clock
         self._threads = CapacityLimiter(THREADS)
 
@@ -72,18 +75,22 @@ class OauthRoutes:
 
     async def _form(self, answer: Callable[[TokenRequest], Response], request: Request) -> Response:
         """POST a form."""
-        party, transport = connection_of(request)
+        connection = connection_of(request)
+        party = connection.party if connection is not None else None
         known = party if party is not None and self._authority.gateway.partners.find(party) else STRANGER
         wait = self._quotas.take_parcel(known, time.monotonic())
         if wait:
-            return _error(429, "temporarily_unavailable", "too many requests", {"retry-after": str(int(wait) + 1)})
+            return _error(
+                429, "temporarily_unavailable", "too many requests", {"retry-after": str(int(wait) + 1)}
+            )
         try:
             form = await self._read(request)
         except (ValueError, TimeoutError, ClientDisconnect) as error:
-            return _error(400, "invalid_request", str(error) or "the form did not come", {"connection": "close"})
-        certificate = transport.certificate if transport is not None else ""
+            return _error(
+                400, "invalid_request", str(error) or "the form did not come", {"connection": "close"}
+            )
         uri = f"{self._authority.issuer}{request.url.path}"
-        asked = TokenRequest(uri, form, party, certificate)
+        asked = TokenRequest(uri, form, party, certificate_of(connection))
         try:
             response = await to_thread.run_sync(answer, asked, limiter=self._threads)
         except IntertieError as error:

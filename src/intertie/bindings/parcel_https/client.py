@@ -7,10 +7,13 @@ broken or endless answer, another party's certificate) is PartnerError: the outc
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
 
+from intertie.bindings.oauth.client import PartnerTokens
 from intertie.bindings.parcel_https import PARCEL
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery
@@ -32,19 +35,30 @@ WAIT_MAX = 86_400.0
 class HttpsLink:
     """gateway.gateway.Link over HTTPS. Close it with `aclose`."""
 
-    def __init__(self, context: ssl.SSLContext, delivery: Delivery) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, delivery: Delivery, party: PartyId, clock: Callable[[], datetime]
+    ) -> None:
         self._context = context
         self._timeout = httpx.Timeout(delivery.answer_seconds, connect=delivery.connect_seconds)
         self._whole_seconds = delivery.connect_seconds + WHOLE_ANSWERS * delivery.answer_seconds
         self._clients: dict[PartyId, httpx.AsyncClient] = {}
+        self._tokens = PartnerTokens(party, clock, self._ask)
 
     async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
         """Deliver a parcel and return the answer, whole; PartnerError when there was none."""
-        return await self._ask(partner, "POST", "/parcels", blob)
+
+        def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
+            return self._ask(partner, "POST", "/parcels", blob, {"content-type": PARCEL, **token})
+
+        return await self._tokens.send(partner, send)
+
+    async def granted(self, partner: Partner) -> frozenset[str] | None:
+        """The scopes that the partner's token endpoint grants us; PartnerError if it cannot be asked."""
+        return await self._tokens.scopes(partner)
 
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
-        answer = await self._ask(partner, "GET", "/.well-known/intertie", None)
+        answer = await self._ask(partner, "GET", "/.well-known/intertie", None, {})
         if answer.status != 200:
             raise PartnerError(f"{partner.party} answers {answer.status} for its descriptor")
         return answer.body
@@ -55,16 +69,17 @@ class HttpsLink:
             await client.aclose()
         self._clients.clear()
 
-    async def _ask(self, partner: Partner, method: str, path: str, blob: bytes | None) -> LinkAnswer:
+    async def _ask(
+        self, partner: Partner, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> LinkAnswer:
         url = partner.url.rstrip("/") + path
-        headers = {"content-type": PARCEL} if blob is not None else {}
         try:
             async with self._client(partner.party).stream(
-                method, url, content=blob, headers=headers
+                method, url, content=body, headers=headers
             ) as response:
                 _check_party(partner, response)
-                body = await _read(partner, response)
-                return LinkAnswer(response.status_code, body, _retry_after(response))
+                answer = await _read(partner, response)
+                return LinkAnswer(response.status_code, answer, _retry_after(response))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, OSError) as error:
             name = type(error).__name__
             raise PartnerError(

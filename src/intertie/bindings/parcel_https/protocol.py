@@ -7,11 +7,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from intertie.gateway.gateway import Peer
 from intertie.model.errors import Refused
-from intertie.model.ids import PartyId
-from intertie.seal.certificates import party_of_certificate
+from intertie.seal.certificates import party_of_certificate, thumbprint
+from intertie.seal.transport import Transport as Connection
 
-# The key in scope["extensions"] under which the app finds the party that TLS authenticated, or None.
+# The key in scope["extensions"] under which the app finds the Peer that TLS authenticated, or None.
 PEER = "intertie.peer"
 # Request line and headers together: ours are under 500 bytes; proxies add a few hundred.
 HEADER_BYTES_MAX = 16 * 1024
@@ -21,7 +22,7 @@ class StreetProtocol(HttpToolsProtocol):
     """One connection. The peer is read once, from the certificate the handshake verified."""
 
     header_seconds = 10.0  # replaced by the setting, see `protocol_with`
-    _peer: PartyId | None = None
+    _peer: Peer | None = None
     _header_bytes = 0
     _deadline: TimerHandle | None = None
 
@@ -39,7 +40,7 @@ class StreetProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self.scope["extensions"] = {PEER: {"party": self._peer}}
+        self.scope["extensions"] = {PEER: self._peer}  # type: ignore[dict-item]  # ours, not one of ASGI's
         self._header_bytes = 0
         if self._deadline is None:
             self._start_deadline()
@@ -89,11 +90,21 @@ def protocol_with(header_seconds: float) -> type[StreetProtocol]:
     return type("StreetProtocol", (StreetProtocol,), {"header_seconds": header_seconds})
 
 
-def _peer_of(transport: Transport) -> PartyId | None:
-    """The party the client certificate names, or None: then step 4 refuses every parcel."""
+def _peer_of(transport: Transport) -> Peer | None:
+    """The party the client certificate names, and its connection; None: then step 4 refuses every parcel."""
     tls: Any = transport.get_extra_info("ssl_object")
     certificate: bytes | None = tls.getpeercert(True) if tls is not None else None
+    if certificate is None:
+        return None
+    connection = Connection(
+        binding="parcel_https",
+        engine="stdlib",
+        version=tls.version(),
+        group="",
+        cipher=tls.cipher()[0],
+        certificate=thumbprint(certificate).hex(),
+    )
     try:
-        return party_of_certificate(certificate) if certificate is not None else None
+        return Peer(party_of_certificate(certificate), connection)
     except Refused:
         return None

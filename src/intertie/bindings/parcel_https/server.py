@@ -11,7 +11,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -23,14 +23,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import intertie
+from intertie.bindings.oauth.guard import Guard, challenge, connection_of
+from intertie.bindings.oauth.server import OauthRoutes
 from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PROBLEM, RECEIPT
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
-from intertie.bindings.parcel_https.protocol import PEER
 from intertie.gateway.accept_parcel import accept
-from intertie.gateway.gateway import Gateway, Peer
+from intertie.gateway.authorize import Authority
+from intertie.gateway.gateway import Peer
 from intertie.gateway.ports import Refusal
+from intertie.gateway.scopes import ScopeRefused
 from intertie.gateway.settings import Settings
-from intertie.model.errors import Code, Refused, StoreError
+from intertie.model.errors import Code, IntertieError, Refused, StoreError
 from intertie.model.ids import PartyId
 
 LOG = logging.getLogger("intertie.street")
@@ -62,9 +65,11 @@ class StreetDoor:
     """The app behind the street door of one gateway."""
 
     def __init__(
-        self, gateway: Gateway, settings: Settings, descriptor: bytes, clock: Callable[[], datetime]
+        self, authority: Authority, settings: Settings, descriptor: bytes, clock: Callable[[], datetime]
     ) -> None:
-        self._gateway = gateway
+        self._gateway = authority.gateway
+        self.guard = Guard(authority, clock)
+        self._oauth = OauthRoutes(authority, settings, clock)
         self._street = settings.street
         self._descriptor = descriptor
         self._clock = clock
@@ -78,17 +83,28 @@ class StreetDoor:
             Route("/parcels", self.parcels, methods=["POST"]),
             Route("/.well-known/intertie", self.descriptor, methods=["GET"]),
             Route("/healthz", self.health, methods=["GET"]),
+            *self._oauth.routes(),
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
         return Starlette(routes=routes, exception_handlers=handlers)
 
     async def parcels(self, request: Request) -> Response:
         """POST /parcels: the signed receipt, or a problem that says whether to try again."""
-        peer = _peer(request)
-        party = peer if peer is not None and self._gateway.partners.find(peer) is not None else STRANGER
+        connection = connection_of(request)
+        known = connection is not None and self._gateway.partners.find(connection.party) is not None
+        party = connection.party if connection is not None and known else STRANGER
         wait = self._quotas.take_parcel(party, time.monotonic())
         if wait:
-            return self._refuse(Refused(Code.RATE_LIMITED, partner=peer), wait)
+            return self._refuse(Refused(Code.RATE_LIMITED, partner=party or None), wait)
+        try:
+            peer = await self.guard.peer_of(
+                request
+            )  # steps 3 and 4 as far as headers go, before a byte is read
+        except Refused as refused:
+            return self._refuse(refused, close=True)
+        except IntertieError as error:
+            LOG.error("guard", extra={"partner": party, "why": error.why})
+            return problem(503, "store", "Tokens cannot be judged now.", retry=True, wait=BUSY_SECONDS)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PARCEL:
             return problem(415, "unsupported_media_type", f"A parcel comes as {PARCEL}.")
         held = _Body(self._held)
@@ -148,17 +164,18 @@ class StreetDoor:
                 problem(408, "timeout", "The parcel came too slowly.", retry=True, close=True)
             ) from None
 
-    async def _accept(self, blob: bytes, peer: PartyId | None) -> Response:
-        known = Peer(peer) if peer is not None else None
-        call = partial(accept, self._gateway, blob, peer=known, now=self._clock())
+    async def _accept(self, blob: bytes, peer: Peer) -> Response:
+        call = partial(accept, self._gateway, blob, peer=peer, now=self._clock())
         try:
             receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
+            if isinstance(refused, ScopeRefused):
+                self.guard.count(refused)
             return self._refuse(refused)
         except StoreError as error:
-            LOG.error("store", extra={"partner": peer, "why": error.why})
+            LOG.error("store", extra={"partner": peer.party, "why": error.why})
             return problem(503, "store", "Nothing of it was kept.", retry=True, wait=BUSY_SECONDS)
-        LOG.info("parcel in", extra={"partner": peer, "bytes": len(blob)})
+        LOG.info("parcel in", extra={"partner": peer.party, "bytes": len(blob)})
         return Response(receipt, media_type=RECEIPT)
 
     async def _too_large(self, party: PartyId, held: _Body, detail: str) -> Response:
@@ -194,6 +211,7 @@ class StreetDoor:
             retry=refused.retry,
             wait=wait,
             close=close,
+            headers=challenge(refused, self._gateway.party.id),
         )
 
 
@@ -235,19 +253,16 @@ def problem(
     retry: bool = False,
     wait: float | None = None,
     close: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An application/problem+json answer. `wait` is Retry-After in seconds; `close` ends the connection after it."""
     body = Problem(f"urn:intertie:problem:{code}", title or detail, status, detail, code, step, retry)
-    headers = {"retry-after": str(math.ceil(wait))} if wait is not None else {}
+    all_headers = dict(headers or {})
+    if wait is not None:
+        all_headers["retry-after"] = str(math.ceil(wait))
     if close:
-        headers["connection"] = "close"
-    return Response(msgspec.json.encode(body), status, headers, PROBLEM)
-
-
-def _peer(request: Request) -> PartyId | None:
-    extension = request.scope.get("extensions", {}).get(PEER, {})
-    party: PartyId | None = extension.get("party")
-    return party
+        all_headers["connection"] = "close"
+    return Response(msgspec.json.encode(body), status, all_headers, PROBLEM)
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:
