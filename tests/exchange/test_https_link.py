@@ -90,7 +90,10 @@ def oauth_of(url: str) -> dict[str, Talk]:
     """What an honest authorization server says."""
     metadata = {"issuer": url, "token_endpoint": url + TOKEN}
     token = {"access_token": "abc", "token_type": "Bearer", "expires_in": 300, "scope": "DA/*"}
-    return {path: says("200 OK", json.dumps(body).encode()) for path, body in ((METADATA, metadata), (TOKEN, token))}
+    return {
+        path: says("200 OK", json.dumps(body).encode())
+        for path, body in ((METADATA, metadata), (TOKEN, token))
+    }
 
 
 def read_request(tls: ssl.SSLSocket) -> bytes:
