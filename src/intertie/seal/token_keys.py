@@ -7,6 +7,7 @@ read the key set. After a rotation the old public key stays until the last token
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -133,13 +134,21 @@ def new_token_keys() -> TokenKeys:
 
 
 def make_token_key(directory: Path) -> None:
-    """Write a first token key; no effect if another process was faster. SettingsError if it cannot be written."""
+    """Write a first token key, whole or not at all; no effect if another process was faster. SettingsError if it cannot
+    be written."""
     path = directory / KEY_FILE
     try:
-        write_private(path, _generate().as_pem(private=True))
-    except SettingsError:
-        if not path.exists():
-            raise
+        descriptor, fresh = tempfile.mkstemp(prefix=KEY_FILE, dir=directory)  # only its owner reads it
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(_generate().as_pem(private=True))
+                out.flush()
+                os.fsync(out.fileno())
+            os.link(fresh, path)
+        finally:
+            os.unlink(fresh)
+    except FileExistsError:
+        return
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error}", do="Check its permissions.") from error
 
@@ -156,7 +165,9 @@ def load_token_keys(directory: Path) -> TokenKeys:
         raise SettingsError(f"{path} cannot be read: {error}", do=do) from error
     try:
         old = _RETIRED.decode(retired.read_bytes()) if retired.exists() else ()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        for one in old:
+            _import(one.jwk)
+    except (OSError, msgspec.MsgspecError, ValueError, TypeError, RecursionError, JoseError) as error:
         do = "Remove it: tokens under retired keys end then, and partners fetch new ones."
         raise SettingsError(f"{retired} cannot be read: {error}", do=do) from error
     return TokenKeys(key, old)
