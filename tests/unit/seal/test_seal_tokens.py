@@ -118,7 +118,9 @@ def test_a_library_that_we_did_not_write_reads_it_with_the_published_keys() -> N
     keys = jwk.KeySet.import_key_set(json.loads(KEYS.jwks(NOW)))
     token = jwt.decode(made(), keys, algorithms=["ES256"])
     assert token.claims["aud"] == AUDIENCE
-    jwt.JWTClaimsRegistry(now=int(NOW.timestamp()), iss={"essential": True, "value": ISSUER}).validate(token.claims)
+    jwt.JWTClaimsRegistry(now=int(NOW.timestamp()), iss={"essential": True, "value": ISSUER}).validate(
+        token.claims
+    )
 
 
 def test_two_tokens_of_one_moment_differ() -> None:
@@ -303,7 +305,9 @@ def test_a_member_twice_is_refused_in_header_and_claims() -> None:
     assert "canonical" in why_not(signed(compact(header), first))
 
 
-@pytest.mark.parametrize("spelling", [b'{ "', b'{"\\u0061ud":', b"[", b"", b"null", b"{}", b"\xff\xfe", b"[" * 5000])
+@pytest.mark.parametrize(
+    "spelling", [b'{ "', b'{"\\u0061ud":', b"[", b"", b"null", b"{}", b"\xff\xfe", b"[" * 5000]
+)
 def test_claims_have_one_spelling(spelling: bytes) -> None:
     header, claims = parts()
     why_not(signed(compact(header), spelling + compact(claims)[1:]))

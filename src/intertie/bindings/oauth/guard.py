@@ -50,20 +50,20 @@ class Guard:
         Raises Refused: unknown_sender, sender_suspended, invalid_token, and ScopeRefused if `scope` is asked for and
         not covered. `challenge` makes the header that belongs to it. StoreError if revocations cannot be read.
         """
+        connection = connection_of(request)
         try:
-            return await self._peer_of(request, scope)
+            return await self._peer_of(request, connection, scope)
         except Refused as refused:
-            self.count(refused)
+            self.count(refused, connection.party if connection is not None else None)
             raise
 
-    def count(self, refused: Refused) -> None:
+    def count(self, refused: Refused, party: PartyId | None) -> None:
         """A log line and a number are all that a refusal here leaves: nothing of it reaches the store."""
         self.refused[refused.code] += 1
         note = {"code": refused.code.value, "why": refused.detail, "count": self.refused[refused.code]}
-        LOG.warning("not let in", extra={"partner": refused.partner, **note})
+        LOG.warning("not let in", extra={"partner": party, **note})
 
-    async def _peer_of(self, request: Request, scope: str | None) -> Peer:
-        connection = connection_of(request)
+    async def _peer_of(self, request: Request, connection: Peer | None, scope: str | None) -> Peer:
         partner = self._authority.partner(connection.party if connection is not None else None)
         text = _bearer(request, partner.party)
         certificate = certificate_of(connection)

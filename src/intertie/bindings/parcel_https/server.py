@@ -42,15 +42,16 @@ BUSY_SECONDS = 2.0
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error answer (RFC 9457). `step` is the step of the order of verification, 0 if none was reached."""
+    """An error answer (RFC 9457). `step` is the step of the order of verification, 0 (left out) if none was reached.
+    `retry` is always said: whoever does not read it must assume that trying again may help."""
 
     type: str
     title: str
     status: int
     detail: str
     code: str
+    retry: bool
     step: int = 0
-    retry: bool = False
 
 
 class _Cut(Exception):
@@ -170,7 +171,7 @@ class StreetDoor:
             receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
             if isinstance(refused, ScopeRefused):
-                self.guard.count(refused)
+                self.guard.count(refused, peer.party)
             return self._refuse(refused)
         except StoreError as error:
             LOG.error("store", extra={"partner": peer.party, "why": error.why})
@@ -256,7 +257,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An application/problem+json answer. `wait` is Retry-After in seconds; `close` ends the connection after it."""
-    body = Problem(f"urn:intertie:problem:{code}", title or detail, status, detail, code, step, retry)
+    body = Problem(f"urn:intertie:problem:{code}", title or detail, status, detail, code, retry, step)
     all_headers = dict(headers or {})
     if wait is not None:
         all_headers["retry-after"] = str(math.ceil(wait))
