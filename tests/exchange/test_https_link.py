@@ -294,3 +294,78 @@ def test_an_environment_with_a_proxy_changes_nothing(
 def test_retry_after(sender: House, receiver: House, header: str, seconds: float | None) -> None:
     with fake_door(receiver, says("429 Too Many", b"", f"retry-after: {header}")) as url:
         assert post(sender, sender.knows(receiver, url)).retry_after == seconds
+
+
+# Tokens, between two true doors
+
+
+def test_what_we_may_send_is_what_the_partner_grants(sender: House, receiver: House) -> None:
+    receiver.knows(sender)
+    with open_door(receiver) as door:
+        partner = sender.knows(receiver, door.url)
+
+        async def ask() -> frozenset[str] | None:
+            link = link_of(sender)
+            try:
+                return await link.granted(partner)
+            finally:
+                await link.aclose()
+
+        granted = asyncio.run(ask())
+        assert granted == door.authority.scopes_of(receiver.book.partners[UTILITY])
+        assert granted
+        receiver.book.partners[UTILITY] = receiver.book.partners[UTILITY]._replace(scopes=())
+        assert asyncio.run(ask()) == frozenset()
+
+
+def test_a_message_without_scope_fails_before_it_is_sealed(sender: House, receiver: House) -> None:
+    receiver.knows(sender)
+    receiver.book.partners[UTILITY] = receiver.book.partners[UTILITY]._replace(scopes=("DA/invoice",))
+    with open_door(receiver) as door:
+        sender.knows(receiver, door.url)
+        queue_one(sender, receiver)
+        assert deliver(sender) is None
+    row = sender.gateway.store.messages(Query(outgoing=True))[0]
+    assert (row.state, row.parcel) == (State.FAILED, None)
+    assert row.detail.startswith("insufficient_scope")
+    assert receiver.gateway.store.head().size == 0
+
+
+def test_revoked_tokens_are_replaced_and_nothing_is_lost(sender: House, receiver: House) -> None:
+    receiver.knows(sender)
+    with open_door(receiver) as door:
+        sender.knows(receiver, door.url)
+
+        async def both() -> list[Delivery | None]:
+            link = link_of(sender)
+            try:
+                queue_one(sender, receiver)
+                first = await deliver_once(sender.gateway, link, AGGREGATOR, now, lambda: 0.5)
+                door.authority.revoke_all(UTILITY, now())
+                await asyncio.sleep(
+                    1.0
+                )  # tokens say the second of their issue: from the next one on they are good
+                queue_one(sender, receiver)
+                return [first, await deliver_once(sender.gateway, link, AGGREGATOR, now, lambda: 0.5)]
+            finally:
+                await link.aclose()
+
+        deliveries = asyncio.run(both())
+    assert all(delivery is not None and delivery.receipted for delivery in deliveries)
+    assert door.app.guard.refused.total() == 1
+
+
+def test_a_lasting_refusal_over_https_is_lasting(sender: House, receiver: House) -> None:
+    """The door says that trying again does not help, and the sender believes it."""
+    receiver.knows(sender)
+    with open_door(receiver) as door:
+        sender.knows(receiver, door.url)
+        queue_one(sender, receiver)
+        (row,) = sender.gateway.store.messages(Query(outgoing=True))
+        sender.book.partners[AGGREGATOR] = sender.book.partners[AGGREGATOR]._replace(
+            keys=sender.gateway.keys.public()  # sealed for a key that the receiver does not hold
+        )
+        delivery = deliver(sender)
+    assert delivery is not None
+    assert not delivery.receipted
+    assert sender.gateway.store.message(row.id, outgoing=True).state is State.REFUSED  # type: ignore[union-attr]
