@@ -248,7 +248,7 @@ def _partners(it: Opened) -> Findings:
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:
-    async def ask() -> bytes:
+    async def ask() -> tuple[bytes, frozenset[str] | None]:
         link = HttpsLink(
             client_context(it.places.keys, it.places.trust),
             it.settings.delivery,
@@ -256,18 +256,25 @@ def _reach(it: Opened, partner: Partner) -> Finding:
             it.clock,
         )
         try:
-            return await link.get_descriptor(partner)
+            return await link.get_descriptor(partner), await link.granted(partner)
         finally:
             await link.aclose()
 
-    raw = asyncio.run(ask())
+    raw, granted = asyncio.run(ask())
     kept = (it.places.partners / f"{partner.party}.json").read_bytes()
     what = f"{partner.url} answers"
     if raw != kept:
         return Finding(
             f"reach {partner.party}", "warn", f"{what} with another descriptor", "Add the partner again."
         )
-    return Finding(f"reach {partner.party}", "ok", what)
+    if granted is not None and not granted:
+        do = "Ask its operators which documents we may send to them."
+        return Finding(f"reach {partner.party}", "warn", f"{what}, but grants us nothing", do)
+    return Finding(
+        f"reach {partner.party}",
+        "ok",
+        what if granted is None else f"{what} and grants us {len(granted)} scopes",
+    )
 
 
 def _guarded_one(check: str, look: Callable[[], Finding]) -> Finding:
