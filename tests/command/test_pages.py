@@ -53,3 +53,13 @@ def test_readme(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "README.md", without=("make ",)), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / "u" / "descriptor.json").exists() and (tmp_path / "a" / "intertie.toml").exists()
+
+
+def test_authorization(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "authorization.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert '"tls_client_certificate_bound_access_tokens":true' in done.stdout
+    assert 'www-authenticate: Bearer realm="utility.example"' in done.stdout
+    assert '"invalid_token"' in done.stdout and '"bad_frame"' in done.stdout
+    assert '{"active":false}' in done.stdout
+    assert "DA/bid" in done.stdout and "Tokens are signed with key" in done.stdout
