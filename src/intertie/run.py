@@ -17,7 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -35,7 +37,7 @@ from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
 from intertie.seal.keys import load_keys
-from intertie.seal.tls import client_context, server_context
+from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.sqlite import SqliteStore
@@ -143,6 +145,8 @@ class Opened:
             store=SqliteStore(self.places.of(self.settings.store.file)),
             limits=self.settings.limits,
         )
+        gateway = self.gateway
+        self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
 
         self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(self.places.keys))
 
@@ -192,9 +196,8 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        context = client_context(self._it.places.keys, self._it.places.trust)
         settings = self._it.settings
-        link = HttpsLink(context, settings.delivery, settings.party.id, self._it.clock)
+        link = HttpsLink(self._it.tls, settings.delivery, settings.party.id)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
         try:
@@ -278,8 +281,19 @@ class StreetServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Whoever starts a gateway waits for this line."""
-        await super().startup(sockets)
+        """Whoever starts a gateway waits for this line.
+
+        Handshakes get as long as headers: uvicorn has no setting for it, and the loops' own minute is an invitation to
+        whoever opens connections and says nothing.
+        """
+        loop: Any = asyncio.get_running_loop()
+        create = loop.create_server
+        protocol: Any = self.config.http_protocol_class
+        loop.create_server = partial(create, ssl_handshake_timeout=protocol.header_seconds)
+        try:
+            await super().startup(sockets)
+        finally:
+            loop.create_server = create
         LOG.info("listening", extra={"url": self.url})
 
 
@@ -338,8 +352,7 @@ def _stop(server: uvicorn.Server) -> None:
 def street_config(it: Opened) -> uvicorn.Config:
     """How the street door of a gateway is served."""
     door = StreetDoor(it.authority, it.settings, it.descriptor(), it.clock)
-    context = server_context(it.places.keys, it.places.trust)
-    return uvicorn_config(door.app(), it.settings.street, context)
+    return uvicorn_config(door.app(), it.settings.street, it.tls.server_context())
 
 
 def uvicorn_config(app: Starlette, street: Street, context: ssl.SSLContext) -> uvicorn.Config:

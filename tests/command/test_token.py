@@ -14,7 +14,6 @@ import pytest
 from tests.command.gateways import AGGREGATOR, UTILITY, here, make_pair, served
 
 from intertie.gateway.settings import read_settings
-from intertie.seal.tls import client_context
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,11 @@ def utility(pair: tuple[Path, Path]) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def client(pair: tuple[Path, Path]) -> Iterator[httpx.Client]:
     """The aggregator's certificate, towards the utility's door."""
-    context: ssl.SSLContext = client_context(pair[1] / "keys", pair[1] / "trust")
+    keys = pair[1] / "keys"
+    roots = (pair[1] / "trust" / "trial-ca.pem").read_text(encoding="ascii")
+    end = "-----END CERTIFICATE-----\n"
+    context = ssl.create_default_context(cadata=roots.split(end)[0] + end)  # the root that this TLS knows
+    context.load_cert_chain(keys / "tls.crt.pem", keys / "tls.key.pem")
     with httpx.Client(verify=context, base_url=read_settings(pair[0]).street.url, trust_env=False) as made:
         yield made
 

@@ -67,7 +67,7 @@ Talk = Callable[[ssl.SSLSocket], None]
 @contextmanager
 def fake_door(house: House, talk: Talk) -> Iterator[str]:
     """A door with the certificate of a house that gives a token, reads one more request, and does as `talk` says."""
-    context = house.server_context()
+    context = house.plain_context(server=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(15)
 

@@ -452,7 +452,7 @@ def test_authlibs_client_gets_a_token_over_mutual_tls(door: Door, sender: House)
     with OAuth2Client(
         client_id=UTILITY,
         token_endpoint_auth_method="none",  # no secret: the id in the form, the certificate below
-        verify=sender.client_context(),
+        verify=sender.plain_context(),
         trust_env=False,
     ) as client:
         token = client.fetch_token(f"{door.url}/oauth/token", grant_type="client_credentials")
@@ -473,7 +473,7 @@ def test_authlibs_async_client_hands_in_a_parcel(door: Door, sender: House, rece
         async with AsyncOAuth2Client(
             client_id=UTILITY,
             token_endpoint_auth_method="none",  # no secret: the id in the form, the certificate below
-            verify=sender.client_context(),
+            verify=sender.plain_context(),
             trust_env=False,
         ) as client:
             await client.fetch_token(f"{door.url}/oauth/token", grant_type="client_credentials")

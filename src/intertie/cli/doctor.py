@@ -29,7 +29,6 @@ from intertie.model.errors import IntertieError
 from intertie.run import Opened, system_clock
 from intertie.seal.certificates import load_trust
 from intertie.seal.keys import certificates_in
-from intertie.seal.tls import client_context
 
 PYTHON_LEAST = (3, 11)
 # TLS 1.3 with the groups we ask for; older ones have open advisories.
@@ -249,12 +248,7 @@ def _partners(it: Opened) -> Findings:
 
 def _reach(it: Opened, partner: Partner) -> Finding:
     async def ask() -> tuple[bytes, frozenset[str] | None]:
-        link = HttpsLink(
-            client_context(it.places.keys, it.places.trust),
-            it.settings.delivery,
-            it.settings.party.id,
-            it.clock,
-        )
+        link = HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
         try:
             return await link.get_descriptor(partner), await link.granted(partner)
         finally:

@@ -41,10 +41,8 @@ class Authority:
         """What a partner may be granted now."""
         return scopes_of(self.gateway.catalogue, partner, self.gateway.party.roles)
 
-    def partner(self, party: PartyId | None) -> Partner:
+    def partner(self, party: PartyId) -> Partner:
         """Step 3 for a connection: its party is a partner, not suspended. Raises Refused."""
-        if party is None:
-            raise Refused(Code.TRANSPORT_NOT_SENDER, "the connection's certificate names no party")
         partner = self.gateway.partners.find(party)
         if partner is None:
             raise Refused(Code.UNKNOWN_SENDER, partner=party)

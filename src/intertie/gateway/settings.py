@@ -15,6 +15,7 @@ from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
+from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
 
@@ -104,6 +105,7 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    tls: TlsOptions = TlsOptions()
     authorization: Authorization = Authorization()
 
 
@@ -196,6 +198,12 @@ listen = {listen}          # host:port on this machine
 # clock_skew_seconds = 30           # how far a partner's clock may be ahead
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
+
+# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
+# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
+[tls]
+# engine = "auto"
+# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
 
 # Access tokens that partners get at this door. docs/authorization.md explains.
 [authorization]

@@ -40,9 +40,10 @@ def authority() -> Authority:
     )
 
 
-def request(*authorization: str, peer: Peer | None = THEM) -> Request:
+def request(*authorization: str, peer: Peer = THEM) -> Request:
     headers = [(b"authorization", value.encode()) for value in authorization]
-    return Request({"type": "http", "headers": headers, "extensions": {PEER: peer}})
+    connection = {"party": peer.party, "transport": peer.transport}  # as `PeerGate` writes it
+    return Request({"type": "http", "headers": headers, "extensions": {PEER: connection}})
 
 
 def token(authority: Authority, *wanted: str, now: datetime = NOW) -> str:
@@ -80,11 +81,8 @@ def test_no_token_is_something_else_than_a_bad_one(authority: Authority, values:
         ask(authority, request(*values))
 
 
-def test_a_connection_without_a_party_or_certificate(authority: Authority) -> None:
+def test_a_connection_without_a_certificate_or_of_a_stranger(authority: Authority) -> None:
     good = f"Bearer {token(authority)}"
-    with pytest.raises(Refused) as caught:
-        ask(authority, request(good, peer=None))
-    assert caught.value.code is Code.TRANSPORT_NOT_SENDER
     with pytest.raises(Refused, match="another certificate"):
         ask(authority, request(good, peer=Peer(house.AGGREGATOR)))
     with pytest.raises(Refused) as caught:

@@ -38,6 +38,7 @@ class There:
         self.now = START
         self.asked: list[tuple[str, str]] = []
         self.forms: list[dict[str, list[str]]] = []
+        self.hybrid: list[bool] = []
         self.metadata: LinkAnswer = answer(200, {"issuer": URL, "token_endpoint": f"{URL}/oauth/token"})
         self.token: Callable[[int], LinkAnswer] = self.good
         self.slow = 0.0
@@ -53,9 +54,17 @@ class There:
         return answer(200, body)
 
     async def ask(
-        self, partner: Partner, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+        self,
+        partner: Partner,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        hybrid: bool = False,
     ) -> LinkAnswer:
         self.asked.append((method, path))
+        self.hybrid.append(hybrid)
         if self.slow:
             await asyncio.sleep(self.slow)
         if method == "GET":
@@ -105,6 +114,15 @@ def test_the_endpoint_is_found_and_asked_as_the_rfcs_say() -> None:
     assert there.asked == [("GET", HEAD_METADATA), ("POST", "/oauth/token")]
     assert there.forms == [{"grant_type": ["client_credentials"], "client_id": [US]}]
     assert parcels.seen == ["token-1"]
+
+
+def test_a_parcel_that_wants_a_hybrid_connection_wants_it_for_its_token_too() -> None:
+    there, parcels = There(), Parcels(lambda token: answer(200))
+    run(lambda: there.tokens.send(partner(), parcels, hybrid=True))
+    assert there.hybrid == [True, True]
+    there = There()
+    run(lambda: there.tokens.send(partner(), parcels))
+    assert there.hybrid == [False, False]
 
 
 def test_the_mutual_tls_alias_comes_first() -> None:
@@ -252,9 +270,9 @@ def test_nothing_granted_is_an_answer_that_is_held_for_a_while() -> None:
 # What goes wrong
 
 WRONG_METADATA = {
-    "missing": (answer(404), "has no authorization metadata"),
-    "no JSON": (answer(200, b"<html>"), "has no authorization metadata"),
-    "no endpoint": (answer(200, {"issuer": URL}), "has no authorization metadata"),
+    "missing": (answer(404), "gives no authorization metadata"),
+    "no JSON": (answer(200, b"<html>"), "gives no authorization metadata"),
+    "no endpoint": (answer(200, {"issuer": URL}), "gives no authorization metadata"),
     "about another": (
         answer(200, {"issuer": "https://evil.example", "token_endpoint": "https://evil.example/t"}),
         "is about https://evil.example",

@@ -32,7 +32,7 @@ METHOD = "tls_client_auth"
 class TokenRequest(OAuth2Request):
     """A form over a connection whose certificate is known."""
 
-    def __init__(self, uri: str, form: dict[str, str], party: PartyId | None, certificate: str) -> None:
+    def __init__(self, uri: str, form: dict[str, str], party: PartyId, certificate: str) -> None:
         super().__init__("POST", uri)
         self.payload = BasicOAuth2Payload(form)
         self.party = party
@@ -185,7 +185,7 @@ class Server(AuthorizationServer):
         named = request.form.get("client_id")
         if named is None:
             raise InvalidClientError("client_id is missing: give your party id")
-        if request.party is None or named != request.party:
+        if named != request.party:
             raise InvalidClientError("client_id is not the party that the certificate names")
         if request.party == self.authority.gateway.party.id:
             return _Client(request, request.party, None)

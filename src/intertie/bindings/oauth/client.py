@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -26,8 +26,23 @@ NOTHING_SECONDS = 60
 EXPIRES_MAX = 86_400
 
 T = TypeVar("T")
-Ask = Callable[[Partner, str, str, bytes | None, Mapping[str, str]], Awaitable[LinkAnswer]]
 Send = Callable[[Mapping[str, str]], Awaitable[LinkAnswer]]
+
+
+class Ask(Protocol):
+    """Makes a request to a partner's door; with `hybrid` only over a connection that a hybrid group protects."""
+
+    async def __call__(
+        self,
+        partner: Partner,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        hybrid: bool = False,
+    ) -> LinkAnswer:
+        """The answer; PartnerError if there was none."""
 
 
 class _Endpoints(msgspec.Struct, frozen=True):
@@ -54,6 +69,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 class _Problem(msgspec.Struct, frozen=True):
     code: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,8 +83,7 @@ class Grant:
 
 
 class PartnerTokens:
-    """The tokens of all partners. For one event loop; `ask` makes a request to a partner's door: method, path, body,
-    headers."""
+    """The tokens of all partners. For one event loop."""
 
     def __init__(self, party: PartyId, clock: Callable[[], datetime], ask: Ask) -> None:
         self._party = party
@@ -81,9 +96,9 @@ class PartnerTokens:
         """What the partner grants us, None if it does not say; PartnerError if it cannot be asked."""
         return (await self._grant(partner)).scopes
 
-    async def send(self, partner: Partner, send: Send) -> LinkAnswer:
+    async def send(self, partner: Partner, send: Send, *, hybrid: bool = False) -> LinkAnswer:
         """The answer to a request with a token; once more with a new one if the partner does not take the held one."""
-        grant = await self._grant(partner)
+        grant = await self._grant(partner, hybrid=hybrid)
         answer = await send(_bearer(partner, grant))
         problem = _read(answer.body, _Problem) if answer.status in (401, 403) else None
         code = problem.code if problem is not None else ""
@@ -91,26 +106,26 @@ class PartnerTokens:
             self._drop(partner, grant)
         if code != Code.INVALID_TOKEN:
             return answer
-        return await send(_bearer(partner, await self._grant(partner)))
+        return await send(_bearer(partner, await self._grant(partner, hybrid=hybrid)))
 
     def _drop(self, partner: Partner, grant: Grant) -> None:
         if self._grants.get(partner.party) is grant:  # another request may have brought a new one meanwhile
             del self._grants[partner.party]
 
-    async def _grant(self, partner: Partner) -> Grant:
+    async def _grant(self, partner: Partner, *, hybrid: bool = False) -> Grant:
         """The held token, or a new one; one request at a time to one partner."""
         async with self._locks.setdefault(partner.party, asyncio.Lock()):
             held = self._grants.get(partner.party)
             if held is None or held.url != partner.url or self._clock() >= held.renew:
-                held = self._grants[partner.party] = await self._fetch(partner)
+                held = self._grants[partner.party] = await self._fetch(partner, hybrid=hybrid)
             return held
 
-    async def _fetch(self, partner: Partner) -> Grant:
-        path = await self._token_path(partner)
+    async def _fetch(self, partner: Partner, *, hybrid: bool) -> Grant:
+        path = await self._token_path(partner, hybrid=hybrid)
         form = urlencode({"grant_type": "client_credentials", "client_id": self._party}).encode()
         headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
         asked = self._clock()
-        answer = await self._ask(partner, "POST", path, form, headers)
+        answer = await self._ask(partner, "POST", path, form, headers, hybrid=hybrid)
         if answer.status != 200:
             return self._without(partner, answer, asked)
         said = _read(answer.body, _Answer)
@@ -131,12 +146,15 @@ class PartnerTokens:
             do = "Ask its operators: our descriptor may be missing there, or we are suspended."
         raise _failed(partner, why[:300], do)
 
-    async def _token_path(self, partner: Partner) -> str:
+    async def _token_path(self, partner: Partner, *, hybrid: bool) -> str:
         """The path of the token endpoint by the partner's metadata (RFC 8414 s.3), which must be about this very door."""
-        answer = await self._ask(partner, "GET", METADATA, None, {"accept": "application/json"})
+        accept = {"accept": "application/json"}
+        answer = await self._ask(partner, "GET", METADATA, None, accept, hybrid=hybrid)
         metadata = _read(answer.body, _Metadata) if answer.status == 200 else None
         if metadata is None:
-            raise _failed(partner, f"its door has no authorization metadata (HTTP {answer.status})")
+            problem = _read(answer.body, _Problem) or _Problem()
+            said = f"HTTP {answer.status} {problem.code} {problem.detail}".strip()[:300]
+            raise _failed(partner, f"its door gives no authorization metadata: {said}")
         url = partner.url.rstrip("/")
         if metadata.issuer.rstrip("/") != url:
             raise _failed(

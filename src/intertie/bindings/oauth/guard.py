@@ -54,17 +54,17 @@ class Guard:
         try:
             return await self._peer_of(request, connection, scope)
         except Refused as refused:
-            self.count(refused, connection.party if connection is not None else None)
+            self.count(refused, connection.party)
             raise
 
-    def count(self, refused: Refused, party: PartyId | None) -> None:
+    def count(self, refused: Refused, party: PartyId) -> None:
         """A log line and a number are all that a refusal here leaves: nothing of it reaches the store."""
         self.refused[refused.code] += 1
         note = {"code": refused.code.value, "why": refused.detail, "count": self.refused[refused.code]}
         LOG.warning("not let in", extra={"partner": party, **note})
 
-    async def _peer_of(self, request: Request, connection: Peer | None, scope: str | None) -> Peer:
-        partner = self._authority.partner(connection.party if connection is not None else None)
+    async def _peer_of(self, request: Request, connection: Peer, scope: str | None) -> Peer:
+        partner = self._authority.partner(connection.party)
         text = _bearer(request, partner.party)
         certificate = certificate_of(connection)
 
@@ -74,18 +74,18 @@ class Guard:
         scopes = await to_thread.run_sync(admit, limiter=self._threads)
         if scope is not None and not covered(scopes, scope):
             raise ScopeRefused([scope], partner.party)
-        return Peer(partner.party, connection.transport if connection is not None else None, scopes)
+        return connection._replace(scopes=scopes)
 
 
-def connection_of(request: Request) -> Peer | None:
-    """Whom the connection's certificate names, and how the connection was made; nothing about tokens yet."""
-    peer: Peer | None = request.scope.get("extensions", {}).get(PEER)
-    return peer
+def connection_of(request: Request) -> Peer:
+    """Whom `PeerGate` let in, and how the connection was made; nothing about tokens yet."""
+    extension = request.scope["extensions"][PEER]
+    return Peer(extension["party"], extension["transport"])
 
 
-def certificate_of(connection: Peer | None) -> str:
+def certificate_of(connection: Peer) -> str:
     """SHA-256 of the connection's certificate (64 hex); empty, which no token is bound to, if it is not known."""
-    return connection.transport.certificate if connection is not None and connection.transport else ""
+    return connection.transport.certificate if connection.transport is not None else ""
 
 
 def challenge(refused: Refused, realm: str) -> dict[str, str]:

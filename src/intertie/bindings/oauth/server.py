@@ -76,8 +76,8 @@ class OauthRoutes:
     async def _form(self, answer: Callable[[TokenRequest], Response], request: Request) -> Response:
         """POST a form."""
         connection = connection_of(request)
-        party = connection.party if connection is not None else None
-        known = party if party is not None and self._authority.gateway.partners.find(party) else STRANGER
+        party = connection.party
+        known = party if self._authority.gateway.partners.find(party) is not None else STRANGER
         wait = self._quotas.take_parcel(known, time.monotonic())
         if wait:
             return _error(

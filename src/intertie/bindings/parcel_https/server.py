@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,8 +25,10 @@ from starlette.routing import Route
 import intertie
 from intertie.bindings.oauth.guard import Guard, challenge, connection_of
 from intertie.bindings.oauth.server import OauthRoutes
-from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PROBLEM, RECEIPT
+from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, RECEIPT
+from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
+from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.gateway.accept_parcel import accept
 from intertie.gateway.authorize import Authority
 from intertie.gateway.gateway import Peer
@@ -39,19 +41,6 @@ from intertie.model.ids import PartyId
 LOG = logging.getLogger("intertie.street")
 # When this gateway cannot keep anything, or holds too much already: long enough to recover, short for dispatch.
 BUSY_SECONDS = 2.0
-
-
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error answer (RFC 9457). `step` is the step of the order of verification, 0 (left out) if none was reached.
-    `retry` is always said: whoever does not read it must assume that trying again may help."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    retry: bool
-    step: int = 0
 
 
 class _Cut(Exception):
@@ -87,20 +76,19 @@ class StreetDoor:
             *self._oauth.routes(),
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
-        return Starlette(routes=routes, exception_handlers=handlers)
+        gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
+        return Starlette(routes=routes, exception_handlers=handlers, middleware=[gate])
 
     async def parcels(self, request: Request) -> Response:
         """POST /parcels: the signed receipt, or a problem that says whether to try again."""
         connection = connection_of(request)
-        known = connection is not None and self._gateway.partners.find(connection.party) is not None
-        party = connection.party if connection is not None and known else STRANGER
+        party = connection.party if self._gateway.partners.find(connection.party) is not None else STRANGER
         wait = self._quotas.take_parcel(party, time.monotonic())
         if wait:
-            return self._refuse(Refused(Code.RATE_LIMITED, partner=party or None), wait)
+            return self._refuse(Refused(Code.RATE_LIMITED, partner=connection.party), wait)
         try:
-            peer = await self.guard.peer_of(
-                request
-            )  # steps 3 and 4 as far as headers go, before a byte is read
+            # Steps 3 and 4 as far as headers go, before a byte of the body is read.
+            peer = await self.guard.peer_of(request)
         except Refused as refused:
             return self._refuse(refused, close=True)
         except IntertieError as error:
@@ -203,17 +191,7 @@ class StreetDoor:
         LOG.info(
             "refused", extra={"partner": refused.partner, "code": refused.code.value, "step": refused.step}
         )
-        return problem(
-            refused.rule.http,
-            refused.code.value,
-            refused.detail,
-            title=refused.rule.sentence,
-            step=refused.step,
-            retry=refused.retry,
-            wait=wait,
-            close=close,
-            headers=challenge(refused, self._gateway.party.id),
-        )
+        return refusal(refused, wait, close=close, headers=challenge(refused, self._gateway.party.id))
 
 
 class _Body:
@@ -242,28 +220,6 @@ class _Body:
         self._chunks = []
         self._held.release(self.size)
         self.size = 0
-
-
-def problem(
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    title: str = "",
-    step: int = 0,
-    retry: bool = False,
-    wait: float | None = None,
-    close: bool = False,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """An application/problem+json answer. `wait` is Retry-After in seconds; `close` ends the connection after it."""
-    body = Problem(f"urn:intertie:problem:{code}", title or detail, status, detail, code, retry, step)
-    all_headers = dict(headers or {})
-    if wait is not None:
-        all_headers["retry-after"] = str(math.ceil(wait))
-    if close:
-        all_headers["connection"] = "close"
-    return Response(msgspec.json.encode(body), status, all_headers, PROBLEM)
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:
