@@ -135,7 +135,7 @@ class Opened:
         self.clock = open_clock(directory, self.settings)
         trust = TrustFiles(self.places.trust, time.monotonic)
         ring = FixedKeys(load_keys(self.places.keys))
-        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
+        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.gateway = Gateway(
             party=self.settings.party,
             ring=ring,
@@ -144,6 +144,7 @@ class Opened:
             catalogue=load_catalogue(),
             store=SqliteStore(self.places.of(self.settings.store.file)),
             limits=self.settings.limits,
+            policy=self.settings.policy,
         )
         gateway = self.gateway
         self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
