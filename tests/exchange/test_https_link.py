@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.exchange.https_world import (
@@ -355,16 +356,15 @@ def test_revoked_tokens_are_replaced_and_nothing_is_lost(sender: House, receiver
     assert door.app.guard.refused.total() == 1
 
 
-def test_a_lasting_refusal_over_https_is_lasting(sender: House, receiver: House) -> None:
+def test_a_lasting_refusal_over_https_is_lasting(sender: House, receiver: House, tmp_path: Path) -> None:
     """The door says that trying again does not help, and the sender believes it."""
     receiver.knows(sender)
     with open_door(receiver) as door:
         sender.knows(receiver, door.url)
         queue_one(sender, receiver)
         (row,) = sender.gateway.store.messages(Query(outgoing=True))
-        sender.book.partners[AGGREGATOR] = sender.book.partners[AGGREGATOR]._replace(
-            keys=sender.gateway.keys.public()  # sealed for a key that the receiver does not hold
-        )
+        other = make_house(tmp_path / "other", make_ca(), AGGREGATOR)  # keys that the receiver does not hold
+        sender.book.partners[AGGREGATOR] = sender.knows(other, door.url)
         delivery = deliver(sender)
     assert delivery is not None
     assert not delivery.receipted
