@@ -63,6 +63,7 @@ LOG_FIELDS = (
     "why",
     "count",
     "bytes",
+    "group",
     "url",
     "file",
     "error",

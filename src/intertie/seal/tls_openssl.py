@@ -282,14 +282,18 @@ class OpensslObject(ssl.SSLObject):
             return
 
 
+def library() -> str:
+    """Name and version of the OpenSSL inside."""
+    return SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode("ascii", "replace")
+
+
 def knows_hybrid_groups() -> bool:
     """Whether the OpenSSL of this `cryptography` is new enough (3.5) for this engine to be worth it."""
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     try:
-        _set_groups(context, ["X25519MLKEM768"])
-    except (SettingsError, AttributeError):
+        _set_groups(SSL.Context(SSL.TLS_CLIENT_METHOD), ["X25519MLKEM768"])
+    except SettingsError:
         return False
-    return hasattr(SSL.Connection, "get_group_name")
+    return True
 
 
 def _send(connection: SSL.Connection, piece: memoryview) -> None:
@@ -339,7 +343,8 @@ def _set_groups(context: SSL.Context, groups: Sequence[str]) -> None:
     """
     parts = ([g for g in groups if is_hybrid(g)], [g for g in groups if not is_hybrid(g)])
     text = "/".join("*" + ":".join(part) for part in parts if part)
-    if _LIB.SSL_CTX_set1_curves_list(context._context, text.encode("ascii")) != 1:
+    choose: Any = getattr(_LIB, "SSL_CTX_set1_curves_list", None)
+    if choose is None or choose(context._context, text.encode("ascii")) != 1:
         _LIB.ERR_clear_error()
         raise SettingsError(
             f"TLS: this OpenSSL does not know all of {', '.join(groups)}", do="Mend [tls] groups."

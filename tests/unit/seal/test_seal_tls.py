@@ -13,6 +13,7 @@ from tls_world import NOW, OPENSSL, STDLIB, A, B, End, Wire, end, make_ca, make_
 from intertie.model.errors import Refused, SettingsError
 from intertie.model.ids import party_id
 from intertie.seal import tls as tls_module
+from intertie.seal import tls_openssl
 from intertie.seal.certificates import TrustStore, thumbprint
 from intertie.seal.keys import TlsKey
 from intertie.seal.tls import PeerRefused, Tls, describe
@@ -338,8 +339,23 @@ def test_no_key_stays_in_the_file_system(
 def test_auto_takes_the_engine_that_knows_hybrid_groups(ca: TrialCa, monkeypatch: pytest.MonkeyPatch) -> None:
     one: Tls = end(ca, A).tls
     assert one.engine() == "openssl"
+    assert one.library().startswith("OpenSSL ")
     monkeypatch.setattr(tls_module, "knows_hybrid_groups", lambda: False)
     assert one.engine() == "stdlib"
+    assert one.library() == ssl.OPENSSL_VERSION
+
+
+def test_a_library_without_hybrid_groups_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tls_openssl.knows_hybrid_groups()
+    monkeypatch.setattr(tls_openssl, "_LIB", OldLibrary())
+    assert not tls_openssl.knows_hybrid_groups()
+
+
+class OldLibrary:
+    """An OpenSSL that cannot be told its groups."""
+
+    def ERR_clear_error(self) -> None:  # OpenSSL's name
+        """Nothing to clear."""
 
 
 def test_blocking_sockets_are_not_for_these_contexts(ca: TrialCa) -> None:

@@ -77,10 +77,14 @@ class HttpsLink:
 
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
+        return (await self.ask_descriptor(partner)).body
+
+    async def ask_descriptor(self, partner: Partner) -> LinkAnswer:
+        """The same, with the connection that it came over."""
         answer = await self._ask(partner, "GET", "/.well-known/intertie", None, {})
         if answer.status != 200:
             raise PartnerError(f"{partner.party} answers {answer.status} for its descriptor")
-        return answer.body
+        return answer
 
     async def aclose(self) -> None:
         """Close all connections."""
