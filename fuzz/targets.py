@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from joserfc import jws
+
 from intertie.catalogue.load import read_interface
 from intertie.gateway.settings import parse_settings, settings_text
 from intertie.model.documents import example_bytes, read_body
@@ -44,6 +46,8 @@ from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, read_receipt
 from intertie.seal.renewal import build_renewed
+from intertie.seal.token_keys import ALGORITHM, TokenKeys, new_token_keys
+from intertie.seal.tokens import TYPE, make_token, read_token
 from intertie.seal.tree import leaf_hash, root
 from intertie.seal.trial_ca import TrialCa
 
@@ -54,6 +58,8 @@ PARTY = PartyId("agg.example")
 # The signature over a fuzzed body is of the cheapest profile: what is looked for lies behind it.
 # Classical signatures do, however long a descriptor is valid: the reader is to get past that question.
 LENIENT = PolicySettings(harvest_horizon=date.max, disallow_date=date.max)
+
+ISSUER, AUDIENCE = "https://utility.example", "urn:intertie:party:utility.example"
 
 Read = Callable[[bytes], object]
 
@@ -258,6 +264,37 @@ def settings() -> list[bytes]:
     return [text.encode(), re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.M).encode()]
 
 
+@cache
+def token_keys() -> TokenKeys:
+    """What the fuzzed claims are signed with."""
+    return new_token_keys()
+
+
+def tokens() -> list[bytes]:
+    """An access token, and its claims."""
+    text = make_token(
+        token_keys(),
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        party=PARTY,
+        scopes=frozenset({"DA/bid", "DA/invoice"}),
+        certificate="ab" * 32,
+        now=NOW,
+        lifetime=timedelta(seconds=300),
+    )
+    return [text.encode(), from_base64url(text.split(".")[1])]
+
+
+def read_access_token(data: bytes) -> object:
+    """A token as it comes, or its claims signed by our own key."""
+    keys = token_keys()
+    text = data.decode("utf-8", "replace")
+    if data.startswith(b"{"):
+        header = {"alg": ALGORITHM, "kid": keys.kid, "typ": TYPE}
+        text = jws.serialize_compact(header, data, keys.signing, algorithms=[ALGORITHM])
+    return read_token(text, keys, issuer=ISSUER, audience=AUDIENCE, now=NOW, skew=timedelta(seconds=30))
+
+
 TARGETS: Mapping[str, Target] = {
     "parcel": Target(read_parcel, parcels),
     "content": Target(lambda data: read_content(data, PARTY), contents),
@@ -268,6 +305,7 @@ TARGETS: Mapping[str, Target] = {
     "checkpoint": Target(read_signed_checkpoint, checkpoints),
     "message": Target(read_message, messages),
     "catalogue": Target(read_catalogue_file, interfaces),
+    "token": Target(read_access_token, tokens),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),
 }
 

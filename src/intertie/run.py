@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import FixedKeys, Gateway
 from intertie.gateway.settings import Places, Settings, Street, read_settings
@@ -37,6 +38,7 @@ from intertie.model.ids import PartyId
 from intertie.model.message import utc
 from intertie.seal.keys import load_keys
 from intertie.seal.tls import Tls
+from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
@@ -118,6 +120,12 @@ def open_clock(directory: Path, settings: Settings) -> Clock:
     return FileClock(directory / file) if file else system_clock
 
 
+def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Authority:
+    """The gateway as authorization server; its issuer is the address that partners are told."""
+    lifetime = timedelta(seconds=settings.authorization.token_seconds)
+    return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)
+
+
 class Opened:
     """A gateway directory, opened."""
 
@@ -141,6 +149,8 @@ class Opened:
         )
         gateway = self.gateway
         self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
+
+        self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(self.places.keys))
 
     def descriptor(self) -> bytes:
         """Our own signed descriptor, as partners get it."""
@@ -173,7 +183,7 @@ def open_gateway(directory: Path) -> Gateway:
 
 def street_link(it: Opened) -> HttpsLink:
     """The way to partners' doors; close it when done."""
-    return HttpsLink(it.tls, it.settings.delivery)
+    return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
 
 
 class Deliveries:
@@ -347,7 +357,7 @@ def _stop(server: uvicorn.Server) -> None:
 
 def street_config(it: Opened) -> uvicorn.Config:
     """How the street door of a gateway is served."""
-    door = StreetDoor(it.gateway, it.settings, it.descriptor(), it.clock)
+    door = StreetDoor(it.authority, it.settings, it.descriptor(), it.clock)
     return uvicorn_config(door.app(), it.settings.street, it.tls.server_context())
 
 
@@ -415,5 +425,5 @@ def log_to_stderr(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio"):
+    for name in ("uvicorn", "uvicorn.error", "authlib", "httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

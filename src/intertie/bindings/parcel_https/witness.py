@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from intertie.bindings.oauth.guard import challenge
 from intertie.bindings.parcel_https import RECEIPT
 from intertie.bindings.parcel_https.limits import Bucket
 from intertie.bindings.parcel_https.problem import problem, refusal
@@ -50,6 +51,7 @@ class WitnessRoutes:
         self, gateway: Gateway, clock: Callable[[], datetime], threads: CapacityLimiter, peer_of: PeerOf
     ) -> None:
         self._desk = WitnessDesk(gateway)
+        self._party = gateway.party.id
         self._clock = clock
         self._threads = threads
         self._peer_of = peer_of
@@ -116,7 +118,7 @@ class WitnessRoutes:
             body = await to_thread.run_sync(page, asker, limiter=self._threads)
         except Refused as refused:
             LOG.info("refused", extra={"partner": refused.partner, "code": refused.code.value})
-            return refusal(refused)
+            return refusal(refused, headers=challenge(refused, self._party))
         except NoSuchHead as error:
             return problem(404, "no_such_head", error.why)
         except ValueError as error:
