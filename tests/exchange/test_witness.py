@@ -14,6 +14,7 @@ from tests.exchange.https_world import (
     AGGREGATOR,
     THIRD,
     UTILITY,
+    Caller,
     Door,
     House,
     caller,
@@ -65,7 +66,13 @@ def ask(traffic: Traffic, doors: tuple[Door, Door]) -> Iterator[httpx.Client]:
     """The utility asks the aggregator."""
     with caller(traffic.utility, traffic.aggregator) as client:
         client.base_url = httpx.URL(doors[1].url)
+        authorize(client, doors[1].url)
         yield client
+
+
+def authorize(client: Caller, url: str) -> None:
+    """The client shows a token of this door from now on."""
+    client.headers["authorization"] = f"Bearer {client.token(url)}"
 
 
 def known(traffic: Traffic) -> dict[str, object]:
@@ -197,12 +204,19 @@ def test_strangers_and_suspended_partners_get_nothing(traffic: Traffic, tmp_path
         assert (answer.status_code, answer.json()["code"]) == (403, "sender_suspended")
 
 
+def test_without_a_token_nothing_is_answered(traffic: Traffic, doors: tuple[Door, Door]) -> None:
+    with caller(traffic.utility, traffic.aggregator) as client:
+        for page in ("checkpoint", "growth?size=1&earlier=1", "witnessed", "lines?size=1"):
+            assert client.get(f"{doors[1].url}/journal/{page}").status_code == 401
+
+
 def test_too_many_questions_wait_and_go_on(
     traffic: Traffic, doors: tuple[Door, Door], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(witness, "BURST", 3.0)
     monkeypatch.setattr(witness, "PER_SECOND", 2.0)
     with open_door(traffic.aggregator) as door, caller(traffic.utility, traffic.aggregator) as client:
+        authorize(client, door.url)
         answers = [client.get(f"{door.url}/journal/growth?size=1&earlier=1") for _ in range(8)]
         assert 429 in {a.status_code for a in answers}
         limited = next(a for a in answers if a.status_code == 429)
@@ -221,11 +235,12 @@ def test_too_many_questions_wait_and_go_on(
 def test_a_damaged_store_is_said(traffic: Traffic) -> None:
     house = traffic.aggregator
     closed = replace(house.gateway, store=type(house.gateway.store)(traffic.stores / "none.db"))  # type: ignore[call-arg]
-    closed.store.close()
     with (
         open_door(House(house.directory, closed, house.book)) as door,
         caller(traffic.utility, house) as client,
     ):
+        authorize(client, door.url)
+        closed.store.close()
         answer = client.get(f"{door.url}/journal/checkpoint")
         assert (answer.status_code, answer.json()["code"], answer.json()["retry"]) == (503, "store", True)
 
@@ -282,6 +297,7 @@ def test_no_answer_is_no_proof(
 
 def test_an_old_checkpoint_shown_again_is_no_proof(traffic: Traffic, doors: tuple[Door, Door]) -> None:
     with caller(traffic.utility, traffic.aggregator) as client:
+        authorize(client, doors[1].url)
         old = client.get(f"{doors[1].url}/journal/checkpoint").content
 
     async def work(link: HttpsLink) -> None:

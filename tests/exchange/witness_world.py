@@ -20,6 +20,7 @@ from tests.exchange.https_world import (
     Book,
     Door,
     House,
+    link_of,
     make_ca,
     make_house,
     now,
@@ -44,16 +45,11 @@ T = TypeVar("T")
 PARCELS = 6
 
 
-def link_of(house: House) -> HttpsLink:
-    """The way from this house to partners' doors."""
-    return HttpsLink(house.client_context(), Delivery(connect_seconds=5.0, answer_seconds=20.0))
-
-
 def over_link(house: House, work: Callable[[HttpsLink], Coroutine[Any, Any, T]]) -> T:
     """Something done over a link of this house."""
 
     async def run() -> T:
-        link = link_of(house)
+        link = link_of(house, Delivery(connect_seconds=5.0, answer_seconds=20.0))
         try:
             return await work(link)
         finally:
