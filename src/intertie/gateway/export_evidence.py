@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from intertie.gateway.erase import what_is_left
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.model.errors import IntertieError
@@ -21,6 +22,11 @@ def export(gateway: Gateway, message: MessageId) -> bytes:
     if row is None:
         raise NoEvidenceError(
             f"no message {message} here", do="`intertie inbox` and `intertie outbox` list them"
+        )
+    if row.erased is not None:
+        raise NoEvidenceError(
+            f"of message {message} {what_is_left(row)}",
+            do="Evidence exported before stays valid; whoever holds the bytes can compare their hash",
         )
     if row.parcel is None or row.position is None:
         raise NoEvidenceError(

@@ -278,9 +278,10 @@ class Store(Protocol):
         mode: str,
         *,
         before: datetime,
+        after: int,
         limit: int,
     ) -> list[MessageRow]:
-        """Messages of a flow that were done before this time and still have their body, without it; the oldest first."""
+        """Messages of a flow after this seq that were done before this time and still have their body, without it."""
 
     def erase(self, seqs: Sequence[int], why: str, now: datetime) -> list[int]:
         """Overwrite the bodies of these messages, so that no copy of them is left in the store's files, and journal each;

@@ -400,6 +400,7 @@ class MemoryStore:
         mode: str,
         *,
         before: datetime,
+        after: int,
         limit: int,
     ) -> list[MessageRow]:
         """Messages of a flow that were done before this time and still have their body, without it."""
@@ -411,6 +412,7 @@ class MemoryStore:
                 and row.done_at is not None
                 and row.done_at < before
                 and row.erased is None
+                and row.seq > after
             )
             return list(islice(found, limit))
 

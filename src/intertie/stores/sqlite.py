@@ -234,11 +234,12 @@ class SqliteStore:
         mode: str,
         *,
         before: datetime,
+        after: int,
         limit: int,
     ) -> list[MessageRow]:
         """Messages of a flow that were done before this time and still have their body, without it."""
         with self._readers.snapshot() as db:
-            return sqlite_read.ended(db, interface, document, mode, before, limit)
+            return sqlite_read.ended(db, interface, document, mode, before, after, limit)
 
     def erase(self, seqs: Sequence[int], why: str, now: datetime) -> list[int]:
         """Overwrite bodies and cut the log off; the seqs that were erased."""
