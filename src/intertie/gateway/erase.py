@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from intertie.exchange.outbound import DELIVERED, FINAL
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Hold, MessageRow, Query, Store, holds_back
 from intertie.model.billing import Dispute, DisputeAnswer
@@ -21,6 +22,7 @@ from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, Message
 
 # Bodies erased in one transaction: each costs a page or two; the log stays small and other writers get their turn.
 BATCH = 500
+_CAME_TO_NOTHING = FINAL - DELIVERED
 
 
 class Why(StrEnum):
@@ -182,9 +184,9 @@ def open_disputes(store: Store) -> frozenset[tuple[PartyId, AgreementId | None]]
         for outgoing in (True, False):
             for row in _all(store, outgoing, DocumentName(document)):
                 body = None if row.erased is not None else read_message(row.body)[1]
-                if isinstance(body, Dispute):
+                if isinstance(body, Dispute) and row.state not in _CAME_TO_NOTHING:
                     asked.setdefault((partner_of(row), row.agreement, body.dispute), True)
-                elif isinstance(body, DisputeAnswer):
+                elif isinstance(body, DisputeAnswer) and row.state in DELIVERED:
                     asked[partner_of(row), row.agreement, body.dispute] = False
     return frozenset((partner, agreement) for (partner, agreement, _), is_open in asked.items() if is_open)
 
