@@ -88,9 +88,10 @@ def test_what_is_not_known_is_not_passed_on(error: Exception, said: str) -> None
 def _allowed(part: ast.expr) -> bool:
     """What a rule's text may be made of: names of fields, limits, units, counts; nothing that stands in a field."""
     if isinstance(part, ast.Name):
-        return part.id.isupper() or part.id in {"field", "name", "low", "high", "unit", "why"}
+        return part.id.isupper() or part.id in {"field", "name", "low", "high", "unit", "why", "place"}
     return ast.unparse(part) in {
         "series.unit",
+        "self.state",  # an enumeration of ours
         "', '.join(fields)",
         "len(self.quality)",
         "len(self.series.values)",
