@@ -135,3 +135,12 @@ def test_a_default_gateway_takes_the_largest_message_it_may_send() -> None:
     settings = Settings(party=PARTY, street=Street(url=URL))
     assert settings.street.held_bytes >= settings.limits.parcel_bytes > settings.limits.parcel_target_bytes
     assert settings.quota.bytes_burst >= settings.limits.parcel_bytes
+
+
+def test_retention_is_days_by_flow() -> None:
+    assert parse_settings(TEXT).retention == {}
+    text = TEXT.replace("[retention]", '[retention]\n"DA/invoice" = 3660')
+    assert parse_settings(text).retention == {"DA/invoice": 3660}
+    for wrong in ('"DA" = 1', '"DA/invoice" = 0', '"da/invoice" = 1', '"DA/invoice" = "7 years"'):
+        with pytest.raises(SettingsError):
+            parse_settings(TEXT.replace("[retention]", f"[retention]\n{wrong}"))
