@@ -126,7 +126,7 @@ class Opened:
         self.clock = open_clock(directory, self.settings)
         trust = TrustFiles(self.places.trust, time.monotonic)
         ring = FixedKeys(load_keys(self.places.keys))
-        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
+        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = SqliteStore(
             self.places.of(self.settings.store.file), key_port(self.places, self.settings)
         )
@@ -138,6 +138,7 @@ class Opened:
             catalogue=load_catalogue(),
             store=self.store,
             limits=self.settings.limits,
+            policy=self.settings.policy,
         )
 
     def descriptor(self) -> bytes:

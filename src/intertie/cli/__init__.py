@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 import intertie
-from intertie.cli import evidence, interfaces, journal, message, partner, store
+from intertie.cli import evidence, interfaces, journal, message, partner, policy, store
 from intertie.cli.demo import demo
 from intertie.cli.doctor import doctor
 from intertie.cli.erase import erase
@@ -33,7 +33,7 @@ app = App(
 )
 for command in (init, serve, send, inbox, outbox, doctor, example, demo, erase, hold):
     app.command(command)
-for part in (partner, message, evidence, journal, interfaces, store):
+for part in (partner, message, evidence, journal, interfaces, policy, store):
     app.command(part.app)
 
 
