@@ -114,7 +114,7 @@ def test_an_unclear_hold_changes_nothing(ask: Any, done: str) -> None:
 
 
 def test_keys_are_listed_and_can_be_wrapped_anew(pair: tuple[Path, Path], ask: Any, done: str) -> None:
-    assert [k["live"] for k in ask("store", "keys", "--json").json["keys"]][-1] == 1
+    assert [k["live"] for k in ask("store", "keys", "--json").json["keys"]][-1] >= 1
     assert "file" in ask("store", "keys").out
     assert ask("store", "protect", "--json").json == {"chunks": 0, "left": 0}
     said = ask("store", "rewrap", "--to", "keys/next.kek")
