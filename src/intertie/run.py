@@ -36,6 +36,7 @@ from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
+from intertie.seal.key_port import KeyFile, KeyPort
 from intertie.seal.keys import load_keys
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles, TokenRing
@@ -137,13 +138,16 @@ class Opened:
         trust = TrustFiles(self.places.trust, time.monotonic)
         ring = FixedKeys(load_keys(self.places.keys))
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
+        self.store = SqliteStore(
+            self.places.of(self.settings.store.file), key_port(self.places, self.settings)
+        )
         self.gateway = Gateway(
             party=self.settings.party,
             ring=ring,
             trust_book=trust,
             partners=self.partners,
             catalogue=load_catalogue(),
-            store=SqliteStore(self.places.of(self.settings.store.file)),
+            store=self.store,
             limits=self.settings.limits,
             policy=self.settings.policy,
         )
@@ -164,6 +168,11 @@ class Opened:
     def close(self) -> None:
         """Let go of the store."""
         self.gateway.store.close()
+
+
+def key_port(places: Places, settings: Settings) -> KeyPort:
+    """Where the key lives that wraps this store's data keys."""
+    return KeyFile(places.of(settings.store.key))
 
 
 @contextlib.contextmanager
@@ -306,11 +315,23 @@ class StreetServer(uvicorn.Server):
 def serve(directory: Path) -> None:
     """Run the gateway of this directory until SIGTERM or SIGINT; what is under way then ends in order.
 
-    Raises SettingsError when it cannot start (port taken, keys missing), StoreError when the store cannot be opened.
+    Raises SettingsError when it cannot start (port taken, keys missing), StoreError when the store cannot be opened or its
+    key is not here.
     """
     with opened(directory) as it, _only_one(directory):
         it.clock()
+        it.store.unlock()  # a gateway that cannot read what it keeps must not take more
+        threading.Thread(target=protect_store, args=(it.store,), name="protect", daemon=True).start()
         uvloop.run(_serve(it))
+
+
+def protect_store(store: SqliteStore) -> None:
+    """Encrypt, a chunk at a time, what a version without encryption left; ends with the process if that comes first."""
+    try:
+        while store.unprotected():
+            store.protect()
+    except IntertieError as error:
+        LOG.error("protect", extra={"why": error.why})
 
 
 @contextlib.contextmanager

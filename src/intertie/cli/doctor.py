@@ -192,11 +192,26 @@ def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _clock(it, system_clock())
     yield from _port(it)
     yield from _guarded("tls", lambda: _tls(it))
+    yield from _guarded("store", lambda: _store(it))
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
     if reach:
         for partner in it.partners.all():
             yield _guarded_one(f"reach {partner.party}", partial(_reach, it, partner))
+
+
+def _store(it: Opened) -> Findings:
+    """The key port opens every data key, and nothing lies there as it was before encryption."""
+    it.store.unlock()
+    keys, left = it.store.data_keys(), it.store.unprotected()
+    held = sum(key.live for key in keys)
+    yield Finding(
+        "store", "ok", f"{held} bodies, encrypted; {len(keys)} data keys open with {it.settings.store.key}"
+    )
+    if left:
+        yield Finding(
+            "store", "warn", f"{left} chunks are not encrypted yet", "Serve, or run `intertie store protect`."
+        )
 
 
 def _clock(it: Opened, system: datetime) -> Findings:

@@ -38,7 +38,10 @@ _STATES = {"accepted": State.ACCEPTED, "duplicate": State.DUPLICATE, "refused": 
 
 
 class Delivery(NamedTuple):
-    """What became of one parcel. `receipted` is False when the outcome is unknown or the partner refused it whole."""
+    """What became of one parcel. `receipted` is False when the outcome is unknown or the partner refused it whole.
+
+    `detail` is in our own words, so that it may be logged: what a partner wrote stands with the message only.
+    """
 
     parcel: ParcelId | None  # None: not sealed, because the partner could not be asked what it grants
     partner: PartyId
@@ -187,7 +190,8 @@ def _judge(
     if 400 <= answer.status < 500 and problem.code in RULES and not problem.retry:
         return _refused_whole(gateway, partner, parcel, rows, problem, now)
     detail = f"HTTP {answer.status} {problem.code} {problem.detail}".strip()[:300]
-    return _unknown(gateway, parcel, rows, detail, now, random, answer.retry_after)
+    delivery = _unknown(gateway, parcel, rows, detail, now, random, answer.retry_after)
+    return delivery._replace(detail=f"HTTP {answer.status} {_known_code(problem)}".strip())
 
 
 def _read_receipt(
@@ -260,7 +264,7 @@ def _refused_whole(
     gateway.store.close_parcel(
         parcel.id, None, [(row.id, State.REFUSED, detail) for row in rows], [entry], now
     )
-    return Delivery(parcel.id, partner.party, len(rows), False, detail)
+    return Delivery(parcel.id, partner.party, len(rows), False, _known_code(problem))
 
 
 def _unknown(
@@ -320,6 +324,12 @@ def cancel(gateway: Gateway, message: MessageId, now: datetime) -> bool:
     except ImpossibleEvent:  # it left a moment ago
         return False
     return True
+
+
+def _known_code(problem: Problem) -> str:
+    """The code and our own sentence for it; nothing of a code that we do not know."""
+    code = next((code for code in RULES if code == problem.code), None)
+    return "" if code is None else f"{code}: {RULES[code].sentence}"
 
 
 def _read_problem(body: bytes) -> Problem:

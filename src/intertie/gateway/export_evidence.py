@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from intertie.gateway.chains import chains_for
+from intertie.gateway.erase import what_is_left
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.journal.entry import Kind, read_entry
@@ -35,6 +36,11 @@ def export(gateway: Gateway, message: MessageId) -> bytes:
 
 def export_row(gateway: Gateway, row: MessageRow) -> bytes:
     """The evidence file of a message that was looked up. Raises NoEvidenceError, EvidenceError if a part is damaged."""
+    if row.erased is not None:
+        raise NoEvidenceError(
+            f"of message {row.id} {what_is_left(row)}",
+            do="Evidence exported before stays valid; whoever holds the bytes can compare their hash",
+        )
     if row.parcel is None or row.position is None:
         raise NoEvidenceError(
             f"message {row.id} is {row.state.value}: it is in no parcel yet", do="Wait until it is sent"

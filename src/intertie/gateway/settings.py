@@ -22,6 +22,9 @@ FILE = "intertie.toml"
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+FlowName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}/[a-z][a-z0-9_]{1,63}(?!\n)$")]
+# A century: beyond any duty to keep.
+Days = Annotated[int, Meta(ge=1, le=36_600)]
 
 
 class Street(Record, frozen=True, kw_only=True):
@@ -88,6 +91,8 @@ class StoreFile(Record, frozen=True, kw_only=True):
     """Where this gateway keeps what it sent and received."""
 
     file: str = "store.db"
+    # The file of the key that wraps the data keys: made when the first message is kept.
+    key: str = "keys/store.kek"
 
 
 class ClockFile(Record, frozen=True, kw_only=True):
@@ -109,6 +114,8 @@ class Settings(Record, frozen=True, kw_only=True):
     policy: PolicySettings = PolicySettings()
     tls: TlsOptions = TlsOptions()
     authorization: Authorization = Authorization()
+    # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
+    retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
 
 class Places:
@@ -193,6 +200,12 @@ listen = {listen}          # host:port on this machine
 
 [store]
 # file = "store.db"
+# key = "keys/store.kek"     # wraps the keys that message bodies are encrypted with: back it up, apart from the store
+
+# How many days a body is kept once its message is done, where it is not what the catalogue says.
+# `intertie erase --expired` erases what is older; hash, receipt and journal stay.
+[retention]
+# For ten years of invoices: "DA/invoice" = 3660
 
 [limits]
 # parcel_bytes = 67108864           # the largest parcel taken

@@ -173,3 +173,12 @@ def test_tokens_are_short_lived(seconds: float, good: bool) -> None:
     else:
         with pytest.raises(SettingsError, match="token_seconds"):
             parse_settings(text)
+
+
+def test_retention_is_days_by_flow() -> None:
+    assert parse_settings(TEXT).retention == {}
+    text = TEXT.replace("[retention]", '[retention]\n"DA/invoice" = 3660')
+    assert parse_settings(text).retention == {"DA/invoice": 3660}
+    for wrong in ('"DA" = 1', '"DA/invoice" = 0', '"da/invoice" = 1', '"DA/invoice" = "7 years"'):
+        with pytest.raises(SettingsError):
+            parse_settings(TEXT.replace("[retention]", f"[retention]\n{wrong}"))
