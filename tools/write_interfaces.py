@@ -40,6 +40,7 @@ and DER aggregator, 001 the minutes of 20 November 2024, 002 the electric-transp
 | `non_repudiation` | whether the sender must not be able to deny it later |
 | `latency` | longest time from sending to receipt: `4 s`, `15 min`, `1 h`, `1 day` |
 | `protect_for` | how long secrecy and proof must hold: `30 days`, `7 years` (a year is 366 days) |
+| `retain` | how long a body is kept once its message is done, if not as long as `protect_for` |
 | `agreement` | refused unless an agreement of the parties is in force |
 | `direction` | two_way, or one_way: may cross a link that carries nothing back |
 | `relay` | the recipient may pass it on towards its endpoint |

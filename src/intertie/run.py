@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.gateway import Gateway
@@ -39,12 +40,14 @@ from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
 from intertie.seal.protection import Opener
+from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
-from intertie.seal.vault import Vault, VaultKek
+from intertie.seal.token_keys import TokenKeyFiles, TokenRing
+from intertie.seal.vault import Vault
 from intertie.stores.key_files import KeyFiles
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
-from intertie.stores.rotation import STORE_KEK, Own, renew_descriptor, retire
+from intertie.stores.rotation import Own, renew_descriptor, retire
 from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
 
@@ -125,6 +128,12 @@ def open_clock(directory: Path, settings: Settings) -> Clock:
     return FileClock(directory / file) if file else system_clock
 
 
+def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Authority:
+    """The gateway as authorization server; its issuer is the address that partners are told."""
+    lifetime = timedelta(seconds=settings.authorization.token_seconds)
+    return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)
+
+
 class Opened:
     """A gateway directory, opened."""
 
@@ -139,19 +148,22 @@ class Opened:
         self.own = Own(vault, self.settings.party, self.settings.street.url, self.places.descriptor)
         self.ring = KeyFiles(vault, self.settings.party, self.clock, time.monotonic)
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
+        self.store = SqliteStore(self.places.of(self.settings.store.file), StoreKeks(vault))
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
             trust_book=trust,
             partners=self.partners,
             catalogue=load_catalogue(),
-            store=SqliteStore(self.places.of(self.settings.store.file), VaultKek(vault, STORE_KEK)),
+            store=self.store,
             limits=self.settings.limits,
             policy=self.settings.policy,
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
         self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
+
+        self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(vault))
 
     def turn_keys(self) -> None:
         """Do what is due with our keys: a descriptor that a crash left unwritten, and the end of old ones."""
@@ -181,6 +193,11 @@ def open_gateway(directory: Path) -> Gateway:
     return Opened(directory).gateway
 
 
+def street_link(it: Opened) -> HttpsLink:
+    """The way to partners' doors; close it when done."""
+    return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
+
+
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
@@ -204,7 +221,7 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        link = HttpsLink(self._it.tls, self._it.settings.delivery)
+        link = street_link(self._it)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
@@ -337,12 +354,24 @@ class StreetServer(uvicorn.Server):
 def serve(directory: Path) -> None:
     """Run the gateway of this directory until SIGTERM or SIGINT; what is under way then ends in order.
 
-    Raises SettingsError when it cannot start (port taken, keys missing), StoreError when the store cannot be opened.
+    Raises SettingsError when it cannot start (port taken, keys missing), StoreError when the store cannot be opened or its
+    key is not here.
     """
     with opened(directory) as it, _only_one(directory):
         it.clock()
         it.turn_keys()
+        it.store.unlock()  # a gateway that cannot read what it keeps must not take more
+        threading.Thread(target=protect_store, args=(it.store,), name="protect", daemon=True).start()
         uvloop.run(_serve(it))
+
+
+def protect_store(store: SqliteStore) -> None:
+    """Encrypt, a chunk at a time, what a version without encryption left; ends with the process if that comes first."""
+    try:
+        while store.unprotected():
+            store.protect()
+    except IntertieError as error:
+        LOG.error("protect", extra={"why": error.why})
 
 
 @contextlib.contextmanager
@@ -390,7 +419,7 @@ def _stop(server: uvicorn.Server) -> None:
 def street_config(it: Opened, stale: Callable[[PartyId], None]) -> uvicorn.Config:
     """How the street door of a gateway is served."""
     it.descriptor.present()  # it is there
-    door = StreetDoor(it.gateway, it.settings, it.descriptor.raw, it.clock, stale=stale)
+    door = StreetDoor(it.authority, it.settings, it.descriptor.raw, it.clock, stale=stale)
     return uvicorn_config(door.app(), it.settings.street, it.tls.server_context())
 
 
@@ -458,5 +487,5 @@ def log_to_stderr(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio"):
+    for name in ("uvicorn", "uvicorn.error", "authlib", "httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -32,17 +32,6 @@ KEYS = [
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "kept"
-
-
-@pytest.fixture(scope="module")
-def summary(kept: Path) -> Any:
-    """One season; every test looks at what it left."""
-    return command("demo", "--json", "--keep", kept).json
-
-
 def test_the_summary_is_one_object_with_its_keys(summary: Any) -> None:
     assert list(summary) == KEYS
 

@@ -54,7 +54,7 @@ def test_all_is_well(gateway: Path, capsys: Capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["0001/tls.key", "0001/opening.key", "wrapped.json", "plain.kek", "store.kek"]
+    "key", ["0001/tls.key", "0001/opening.key", "wrapped.json", "plain.kek", "store-0001.kek"]
 )
 def test_a_key_that_others_can_read(gateway: Path, capsys: Capsys, key: str) -> None:
     (gateway / "keys" / key).chmod(0o644)

@@ -65,3 +65,21 @@ def test_readme(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "README.md", without=("make ",)), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / "u" / "descriptor.json").exists() and (tmp_path / "a" / "intertie.toml").exists()
+
+
+def test_authorization(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "authorization.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert '"tls_client_certificate_bound_access_tokens":true' in done.stdout
+    assert 'www-authenticate: Bearer realm="utility.example"' in done.stdout
+    assert '"invalid_token"' in done.stdout and '"bad_frame"' in done.stdout
+    assert '{"active":false}' in done.stdout
+    assert "DA/bid" in done.stdout and "Tokens are signed with key" in done.stdout
+
+
+def test_keeping(tmp_path: Path) -> None:
+    """On a gateway that has kept nothing yet."""
+    made = ["intertie init utility.example --role distribution_utility --dir ."]
+    done = run("\n".join([*made, script_of(ROOT / "docs" / "keeping.md")]), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "CASE-2026-117" in done.stdout and "[store] key =" in done.stdout

@@ -35,6 +35,7 @@ from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query, Store
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import IntertieError
+from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId
 from intertie.stores.memory import MemoryStore
 
 NUMBERS = st.integers(1, 6)
@@ -53,6 +54,9 @@ class Twins(RuleBasedStateMachine):
         self.sqlite = sqlite_store(Path(self.folder.name) / "store.db")
         self.memory = MemoryStore()
         self.now = NOW
+        # One body that stays: a month whose last body goes takes its data key along, and memory has no keys to tell of.
+        stays = outgoing(77, to=PartyId("third.example"), expires=NOW + timedelta(days=9999))
+        self.both(lambda store: store.add_outgoing([stays], [], NOW))
         self.sent = 0
         self.heads: list[Head] = []
 
@@ -155,6 +159,19 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: store.add_partner_head(to, head, self.now))
         self.both(lambda store: store.next_seq(to))
 
+    @rule(seqs=st.lists(st.integers(0, 9), max_size=3), why=st.sampled_from(["retention", "order"]))
+    def erase(self, seqs: list[int], why: str) -> None:
+        self.both(lambda store: store.erase(seqs, why, self.now))
+
+    @rule(number=st.one_of(st.none(), NUMBERS), agreement=st.sampled_from(["base-2026", "other"]))
+    def hold(self, number: int | None, agreement: str) -> None:
+        what = (None, AgreementId(agreement)) if number is None else (message_id(number), None)
+        self.both(lambda store: store.hold(*what, "CASE-1", self.now))
+
+    @rule(number=st.integers(0, 4))
+    def release(self, number: int) -> None:
+        self.both(lambda store: store.release(number, self.now))
+
     @rule(to=PARTIES, sequence=st.integers(-1, 4), number=st.integers(1, 3))
     def identify(self, to: Any, sequence: int, number: int) -> None:
         self.both(lambda store: store.set_announced(to, sequence))
@@ -165,6 +182,9 @@ class Twins(RuleBasedStateMachine):
         at: datetime = self.now
         self.both(lambda store: [store.messages(Query(outgoing=out)) for out in (True, False)])
         self.both(lambda store: store.messages(Query(outgoing=True, partner=OTHER, states=[State.QUEUED])))
+        self.both(lambda store: [store.messages(Query(outgoing=False, bodies=False)), store.holds()])
+        where = (InterfaceCode("DA"), DocumentName("meter_readings"), "scheduled")
+        self.both(lambda store: store.ended(*where, before=at, after=1, limit=3))
         self.both(lambda store: (store.counts(), store.refusals(), store.next_partners(at)))
         for party in (THEM, OTHER):
             self.both(lambda store, party=party: store.unfinished_parcel(party, at))

@@ -103,6 +103,13 @@ class Flow(
     relay: bool
     source: Source
     channel: Channel = Channel.ANY
+    # How long a body is kept once its message is done; 0: as long as it is protected.
+    retain_days: Annotated[int, Meta(ge=0, le=PROTECT_DAYS_MAX)] = 0
+
+    @property
+    def kept_days(self) -> int:
+        """How long a body is kept once its message is done; the hash and the proof outlive it."""
+        return self.retain_days or self.protect_for_days
 
     @property
     def key(self) -> str:

@@ -31,7 +31,7 @@ _AMOUNT = re.compile(r"([1-9][0-9]{0,5}) ([a-z]+)")
 _FILE_NAME = re.compile(r"([a-z]{2,4})([0-9]{2})?\.toml")
 
 # How a file spells what a Flow holds in units.
-_SPELLED = {"latency_seconds": "latency", "protect_for_days": "protect_for"}
+_SPELLED = {"latency_seconds": "latency", "protect_for_days": "protect_for", "retain_days": "retain"}
 _FIELDS = set(Flow.__struct_encode_fields__) - {"interface"}
 _FLOW_KEYS = (_FIELDS - set(_SPELLED)) | set(_SPELLED.values())
 # What several flows may share. Who sends what to whom, and where that is said, is each flow's own.
@@ -114,12 +114,14 @@ def _read_flow(
             _refuse(name, f"{place}.needs", f"there is no table [needs.{title}]")
         shared = needs[title]
     said = {**_DEFAULTS, **shared, **{key: value for key, value in table.items() if key != "needs"}}
+    said.setdefault("retain", said.get("protect_for"))  # a body is kept as long as it is protected
     missing = _FLOW_KEYS - set(said)
     if missing:
         _refuse(name, f"{place}.{min(missing)}", "is missing")
     said["interface"] = code
     said["latency_seconds"] = _amount(name, f"{place}.latency", said.pop("latency"), _SECONDS)
     said["protect_for_days"] = _amount(name, f"{place}.protect_for", said.pop("protect_for"), _DAYS)
+    said["retain_days"] = _amount(name, f"{place}.retain", said.pop("retain"), _DAYS)
     return _convert(name, place, said, Flow)
 
 

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 import intertie
-from intertie.cli import evidence, interfaces, journal, keys, message, partner, policy
+from intertie.cli import evidence, interfaces, journal, keys, message, partner, policy, store, token
 from intertie.cli.demo import demo
 from intertie.cli.doctor import doctor
+from intertie.cli.erase import erase
 from intertie.cli.example import example
+from intertie.cli.hold import hold
 from intertie.cli.inbox import inbox
 from intertie.cli.init import init
 from intertie.cli.outbox import outbox
@@ -29,9 +31,9 @@ app = App(
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
-for command in (init, serve, send, inbox, outbox, doctor, example, demo):
+for command in (init, serve, send, inbox, outbox, doctor, example, demo, erase, hold):
     app.command(command)
-for part in (partner, message, evidence, journal, interfaces, policy, keys):
+for part in (partner, message, evidence, journal, interfaces, policy, keys, token, store):
     app.command(part.app)
 
 

@@ -100,8 +100,14 @@ def message_json(row: MessageRow) -> dict[str, Any]:
         "next_attempt": row.next_attempt,
         "parcel": row.parcel,
         "leaf": row.leaf.hex(),
-        "bytes": len(row.body),
+        "bytes": row.size,
+        "erased": row.erased and row.erased._asdict(),
     }
+
+
+def body_state(row: MessageRow) -> str:
+    """Whether a message's body is still here, for a table."""
+    return f"{row.size} bytes" if row.erased is None else f"erased {when(row.erased.at)} ({row.erased.why})"
 
 
 def when(at: datetime | None) -> str:

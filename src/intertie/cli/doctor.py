@@ -213,11 +213,24 @@ def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _port(it)
     yield from _guarded("keys", lambda: _keys(it))
     yield from _guarded("tls", lambda: _tls(it))
+    yield from _guarded("store", lambda: _store(it))
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
     if reach:
         for partner in it.partners.all():
             yield _guarded_one(f"reach {partner.party}", partial(_reach, it, partner))
+
+
+def _store(it: Opened) -> Findings:
+    """The key port opens every data key, and nothing lies there as it was before encryption."""
+    it.store.unlock()
+    keys, left = it.store.data_keys(), it.store.unprotected()
+    held = sum(key.live for key in keys)
+    yield Finding("store", "ok", f"{held} bodies, encrypted; {len(keys)} data keys open")
+    if left:
+        yield Finding(
+            "store", "warn", f"{left} chunks are not encrypted yet", "Serve, or run `intertie store protect`."
+        )
 
 
 def _clock(it: Opened, system: datetime) -> Findings:
@@ -291,14 +304,14 @@ def _partners(it: Opened) -> Findings:
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:
-    async def ask() -> LinkAnswer:
-        link = HttpsLink(it.tls, it.settings.delivery)
+    async def ask() -> tuple[LinkAnswer, frozenset[str] | None]:
+        link = HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
         try:
-            return await link.ask_descriptor(partner)
+            return await link.ask_descriptor(partner), await link.granted(partner)
         finally:
             await link.aclose()
 
-    answer = asyncio.run(ask())
+    answer, granted = asyncio.run(ask())
     over = answer.transport
     kept = (it.places.partners / f"{partner.party}.json").read_bytes()
     what = f"{partner.url} answers"
@@ -308,7 +321,14 @@ def _reach(it: Opened, partner: Partner) -> Finding:
         return Finding(
             f"reach {partner.party}", "warn", f"{what}, but with another descriptor", "Add the partner again."
         )
-    return Finding(f"reach {partner.party}", "ok", what)
+    if granted is not None and not granted:
+        do = "Ask its operators which documents we may send to them."
+        return Finding(f"reach {partner.party}", "warn", f"{what}, but grants us nothing", do)
+    return Finding(
+        f"reach {partner.party}",
+        "ok",
+        what if granted is None else f"{what} and grants us {len(granted)} scopes",
+    )
 
 
 def _guarded_one(check: str, look: Callable[[], Finding]) -> Finding:

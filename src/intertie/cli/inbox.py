@@ -9,7 +9,17 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from intertie.cli._shared import HERE, Dir, Json, PartyOption, message_json, print_json, print_table, when
+from intertie.cli._shared import (
+    HERE,
+    Dir,
+    Json,
+    PartyOption,
+    body_state,
+    message_json,
+    print_json,
+    print_table,
+    when,
+)
 from intertie.gateway.ports import MessageRow, Query, Store
 from intertie.model.ids import DocumentName
 from intertie.run import opened
@@ -31,7 +41,7 @@ def inbox(
     json: Json = False,
 ) -> None:
     """List accepted messages, oldest first. Remember the last seq, and ask for what comes `--after` it."""
-    query = Query(outgoing=False, after=after, limit=limit, partner=sender, document=document)
+    query = Query(outgoing=False, after=after, limit=limit, partner=sender, document=document, bodies=False)
     with opened(dir) as it:
         store = it.gateway.store
         rows = store.messages(query)
@@ -42,8 +52,11 @@ def inbox(
         else:
             print_table(
                 f"Inbox of {it.settings.party.id}",
-                ["seq", "received", "from", "interface", "document", "mode", "id"],
-                [[r.seq, when(r.at), r.sender, r.interface, r.document, r.mode, r.id] for r in rows],
+                ["seq", "received", "from", "interface", "document", "mode", "id", "body"],
+                [
+                    [r.seq, when(r.at), r.sender, r.interface, r.document, r.mode, r.id, body_state(r)]
+                    for r in rows
+                ],
                 empty=f"No messages{f' after {after}' if after else ''}.",
             )
 

@@ -20,9 +20,10 @@ from intertie.run import system_clock
 from intertie.seal.certificates import Chain
 from intertie.seal.new_keys import PARTS, NewKeys, certify, make_keys
 from intertie.seal.protection import Opener, plain_opener
+from intertie.seal.store_kek import add_store_kek
 from intertie.seal.trial_ca import TrialCa
 from intertie.seal.vault import Vault
-from intertie.stores.rotation import LOOPBACK, Own, make_store_kek, rotate
+from intertie.stores.rotation import LOOPBACK, Own, rotate
 
 DEFAULT_URL = "https://127.0.0.1:8443"
 # A trial certificate outlives a pilot, and no more.
@@ -102,7 +103,8 @@ def _make(places: Places, who: Party, settings: str, ca: Path | None, start: dat
         authority = TrialCa.load(ca, opener=opener)
     (places.trust / "trial-ca.pem").write_bytes(authority.trust().pem())
     vault = Vault.create(places.keys, who.id, opener.default_kind(), opener)
-    make_store_kek(vault)
+    with vault.lock():
+        add_store_kek(vault)
     own = Own(vault, who, parsed.street.url, places.descriptor)
 
     def issue(new: NewKeys) -> dict[str, Chain]:

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, message_json, print_json, print_pairs, when
+from intertie.gateway.erase import what_is_left
 from intertie.model.errors import SettingsError
 from intertie.model.ids import MessageId
 from intertie.run import opened
@@ -34,13 +35,15 @@ def show(
         The message's id, as `send`, `inbox` and `outbox` print it.
     """
     with opened(dir) as it:
-        row = it.gateway.store.message(id)
+        row = it.gateway.store.message(id, body=body)
         if row is None:
             raise SettingsError(
                 f"there is no message {id} here", do="`intertie inbox` and `outbox` list them."
             )
         parcel = it.gateway.store.parcel(row.parcel, outgoing=row.outgoing) if row.parcel else None
     receipted = parcel is not None and parcel.receipt is not None
+    if body and row.erased is not None:
+        raise SettingsError(f"of message {id} {what_is_left(row)}")
     if body:
         sys.stdout.buffer.write(row.body)
         sys.stdout.buffer.flush()
@@ -64,6 +67,7 @@ def show(
                 ("next attempt", when(row.next_attempt)),
                 ("parcel", row.parcel),
                 ("receipt", "yes" if receipted else "no"),
-                ("bytes", len(row.body)),
+                ("bytes", row.size),
+                ("body", what_is_left(row) or "kept"),
             ]
         )

@@ -6,7 +6,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.cli._shared import HERE, Dir, Json, PartyOption, message_json, print_json, print_table, when
+from intertie.cli._shared import (
+    HERE,
+    Dir,
+    Json,
+    PartyOption,
+    body_state,
+    message_json,
+    print_json,
+    print_table,
+    when,
+)
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query
 from intertie.model.ids import DocumentName
@@ -27,7 +37,13 @@ def outbox(
 ) -> None:
     """List messages on their way and done, oldest first, with their state: accepted means receipted by the partner."""
     query = Query(
-        outgoing=True, after=after, limit=limit, partner=to, document=document, states=state or None
+        outgoing=True,
+        after=after,
+        limit=limit,
+        partner=to,
+        document=document,
+        states=state or None,
+        bodies=False,
     )
     with opened(dir) as it:
         rows = it.gateway.store.messages(query)
@@ -36,7 +52,10 @@ def outbox(
         return
     print_table(
         f"Outbox of {it.settings.party.id}",
-        ["seq", "queued", "to", "interface", "document", "state", "detail", "id"],
-        [[r.seq, when(r.at), r.recipient, r.interface, r.document, r.state, r.detail, r.id] for r in rows],
+        ["seq", "queued", "to", "interface", "document", "state", "detail", "id", "body"],
+        [
+            [r.seq, when(r.at), r.recipient, r.interface, r.document, r.state, r.detail, r.id, body_state(r)]
+            for r in rows
+        ],
         empty="No messages.",
     )

@@ -58,6 +58,7 @@ def add(
             added=now,
             suspended=known.standing.suspended if known else False,
             agreements=kept + ((new,) if new else ()),
+            scopes=known.standing.scopes if known else None,
         )
         if root is not None:
             folder = it.places.trust / descriptor.party
@@ -153,6 +154,7 @@ def _entry_json(descriptor: Descriptor, standing: Standing) -> dict[str, object]
         "added": standing.added,
         "suspended": standing.suspended,
         "agreements": standing.agreements,
+        "scopes": standing.scopes,
     }
 
 

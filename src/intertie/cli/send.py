@@ -21,6 +21,7 @@ from intertie.gateway.send_message import Outgoing, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
 from intertie.model.documents import DOCUMENTS
 from intertie.model.errors import SettingsError
+from intertie.model.explain import why_unreadable
 from intertie.model.ids import (
     AgreementId,
     ConversationId,
@@ -141,7 +142,7 @@ def _split(path: Path, raw: bytes, said: Given) -> tuple[Given, bytes]:
             return file.header, bytes(file.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
-            f"{path} is no message: {error}",
+            f"{path} is no message: {why_unreadable(error)}",
             do="`intertie example` lists the documents and prints a body of each.",
         ) from error
     return said, raw
@@ -178,7 +179,8 @@ def _body(path: Path, document: DocumentName | None, raw: bytes) -> tuple[Record
         return msgspec.json.decode(raw, type=DOCUMENTS[document].type), document
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
-            f"{path} is no {document}: {error}", do=f"`intertie example {document}` prints one."
+            f"{path} is no {document}: {why_unreadable(error)}",
+            do=f"`intertie example {document}` prints one.",
         ) from error
 
 

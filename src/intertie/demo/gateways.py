@@ -174,7 +174,7 @@ def serving(root: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
 def _start(directory: Path) -> subprocess.Popen[bytes]:
     with (directory / "serve.log").open("ab") as log:
         return subprocess.Popen(
-            [*COMMAND, "serve", "--dir", str(directory), "--log", "warning"],
+            [*COMMAND, "serve", "--dir", str(directory), "--log", "info"],
             stdout=log,
             stderr=log,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},

@@ -43,6 +43,7 @@ class Partner(NamedTuple):
     url: str
     agreements: tuple[Agreement, ...]
     suspended: bool
+    scopes: tuple[str, ...] | None = None  # what it may be granted at most; None: all that its roles allow
 
     def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:
         """Whether the named agreement exists with this partner and is in force."""
@@ -179,3 +180,7 @@ class Link(Protocol):
 
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now, unverified; PartnerError if it gives none."""
+
+    async def granted(self, partner: Partner) -> frozenset[str] | None:
+        """The scopes (`DA/invoice`, `DA/*`) that the partner grants us; None if this way knows no scopes. PartnerError
+        if it cannot be asked now."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from intertie.exchange.outbound import State
+from intertie.gateway.proof_ports import ProofStore
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import (
@@ -111,6 +112,14 @@ class Refusal(NamedTuple):
     digest: bytes  # SHA-256 of what was refused
 
 
+class RevokedToken(NamedTuple):
+    """An access token that was revoked before its end. After `until` it would be refused as expired."""
+
+    id: str
+    partner: PartyId
+    until: datetime
+
+
 class Hold(NamedTuple):
     """What must not be erased, whatever the retention says: one message, or all under an agreement."""
 
@@ -145,7 +154,7 @@ class ReceiptWriter(Protocol):
         """Return the bytes of the signed receipt."""
 
 
-class Store(Protocol):
+class Store(ProofStore, Protocol):
     """All that a gateway keeps. Methods raise StoreError, EvidenceError for an entry that could not be read back, and
     ImpossibleEvent where a message has moved on meanwhile; each is atomic and durable once it returns."""
 
@@ -181,6 +190,10 @@ class Store(Protocol):
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
         """Keep a sealed parcel, journal it (parcel_out) and mark its messages SENDING, before a byte leaves.
         ImpossibleEvent if one of them is not queued any more: another process sealed or cancelled it."""
+
+    def defer(self, messages: Sequence[MessageId], next_attempt: datetime, detail: str) -> None:
+        """Queued messages could not be sealed now: count the attempt; they are due again at `next_attempt`. No effect on
+        those that have moved on."""
 
     def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
         """The outcome is unknown: count the attempt; send the same bytes again at `next_attempt`."""
@@ -278,9 +291,10 @@ class Store(Protocol):
         mode: str,
         *,
         before: datetime,
+        after: int,
         limit: int,
     ) -> list[MessageRow]:
-        """Messages of a flow that were done before this time and still have their body, without it; the oldest first."""
+        """Messages of a flow after this seq that were done before this time and still have their body, without it."""
 
     def erase(self, seqs: Sequence[int], why: str, now: datetime) -> list[int]:
         """Overwrite the bodies of these messages, so that no copy of them is left in the store's files, and journal each;
@@ -319,3 +333,19 @@ class Store(Protocol):
 
     def changed(self) -> int:
         """A number that differs after any process wrote to this store: for waiting without polling rows."""
+
+    # Access tokens
+    def revoke_token(self, token: RevokedToken, now: datetime) -> None:
+        """Remember that a token is revoked; forget those that have ended."""
+
+    def revoke_tokens_of(self, partner: PartyId, at: datetime) -> None:
+        """Every token of this partner issued at this time or before is revoked."""
+
+    def token_revoked(self, token: str, partner: PartyId, issued: datetime) -> bool:
+        """Whether a token is revoked, by itself or with all of its partner's."""
+
+    def revoked_tokens(self, now: datetime) -> list[RevokedToken]:
+        """Single tokens that are revoked and have not ended, by id."""
+
+    def revoked_partners(self) -> dict[PartyId, datetime]:
+        """The partners whose tokens were revoked as a whole, and when last."""

@@ -23,6 +23,9 @@ FILE = "intertie.toml"
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+FlowName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}/[a-z][a-z0-9_]{1,63}(?!\n)$")]
+# A century: beyond any duty to keep.
+Days = Annotated[int, Meta(ge=1, le=36_600)]
 
 
 class Street(Record, frozen=True, kw_only=True):
@@ -77,6 +80,14 @@ class Delivery(Record, frozen=True, kw_only=True):
     answer_seconds: Seconds = 60.0
 
 
+class Authorization(Record, frozen=True, kw_only=True):
+    """The access tokens that partners get here."""
+
+    # Short: a token that leaks is of no use without the certificate's key, and of none at all soon. A partner fetches
+    # one every few minutes, in milliseconds.
+    token_seconds: Annotated[int, Meta(ge=30, le=3600)] = 300
+
+
 class StoreFile(Record, frozen=True, kw_only=True):
     """Where this gateway keeps what it sent and received."""
 
@@ -99,9 +110,12 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    policy: PolicySettings = PolicySettings()
     tls: TlsOptions = TlsOptions()
     keys: Secrets = Secrets()
-    policy: PolicySettings = PolicySettings()
+    authorization: Authorization = Authorization()
+    # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
+    retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
 
 class Places:
@@ -115,6 +129,7 @@ class Places:
         self.ca = directory / "ca"
         self.partners = directory / "partners"
         self.descriptor = directory / "descriptor.json"
+        self.tsa = directory / "tsa"
 
     def of(self, file: str) -> Path:
         """A file that a setting names: relative to the gateway directory unless absolute."""
@@ -186,6 +201,11 @@ listen = {listen}          # host:port on this machine
 [store]
 # file = "store.db"
 
+# How many days a body is kept once its message is done, where it is not what the catalogue says.
+# `intertie erase --expired` erases what is older; hash, receipt and journal stay.
+[retention]
+# For ten years of invoices: "DA/invoice" = 3660
+
 [limits]
 # parcel_bytes = 67108864           # the largest parcel taken
 # messages_per_parcel = 4096
@@ -193,19 +213,6 @@ listen = {listen}          # host:port on this machine
 # clock_skew_seconds = 30           # how far a partner's clock may be ahead
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
-
-# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
-# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
-[tls]
-# engine = "auto"
-# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
-
-# Where the secret is that opens the keys at rest. How they are protected, `intertie keys protect` says and changes.
-[keys]
-{passphrase}   # its first line; mode 600. INTERTIE_PASSPHRASE_FILE goes before it
-#   pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
-# pkcs11_token = "intertie"
-#   pkcs11_pin_file = "pin.txt"
 
 # Dates and choices of the protection policy; docs/policy.md says where each default comes from.
 [policy]
@@ -226,6 +233,23 @@ listen = {listen}          # host:port on this machine
 # data = 31
 
 # An algorithm that ends on another day than docs/policy.md says: [[policy.ends]] with `algorithm` and `day`.
+
+# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
+# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
+[tls]
+# engine = "auto"
+# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
+
+# Access tokens that partners get at this door. docs/authorization.md explains.
+[authorization]
+# token_seconds = 300               # how long one lives
+
+# Where the secret is that opens the keys at rest. How they are protected, `intertie keys protect` says and changes.
+[keys]
+{passphrase}   # its first line; mode 600. INTERTIE_PASSPHRASE_FILE goes before it
+#   pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
+# pkcs11_token = "intertie"
+#   pkcs11_pin_file = "pin.txt"
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.model.errors import EvidenceError
+from intertie.model.explain import why_unreadable
 from intertie.model.ids import MessageRef, ParcelRef, PartyName, ShortText
 from intertie.model.message import utc
 from intertie.model.record import Record
@@ -66,7 +67,7 @@ def checked_bytes(entry: Entry) -> bytes:
     try:
         _DECODER.decode(raw)
     except msgspec.MsgspecError as error:
-        raise EvidenceError(JOURNAL_STEP, f"not a journal entry: {error}") from error
+        raise EvidenceError(JOURNAL_STEP, f"not a journal entry: {why_unreadable(error)}") from error
     return raw
 
 
@@ -80,7 +81,7 @@ def read_entry(raw: bytes) -> Entry:
     try:
         entry = _DECODER.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise EvidenceError(JOURNAL_STEP, f"not a journal entry: {error}") from error
+        raise EvidenceError(JOURNAL_STEP, f"not a journal entry: {why_unreadable(error)}") from error
     if entry_bytes(entry) != raw:
         raise EvidenceError(JOURNAL_STEP, "a journal entry is not in its canonical form")
     return entry

@@ -11,7 +11,7 @@ from intertie.model.contract import Revision, Service
 from intertie.model.ids import AggregationRef, DerRef, MeterRef, Name, PointRef, ShortText, Text
 from intertie.model.interval import Instant, Window
 from intertie.model.quantity import Kilovars, KilowattHours, Kilowatts
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import forbids, needs, no_repeats, not_negative, one_of
 
 # About 500 bytes each: this many DERs fit in a message with room to spare; more go in several.
@@ -116,7 +116,7 @@ class Der(Record, frozen=True, kw_only=True):
         """Some reference to the customer; a nameplate above zero; modes once."""
         one_of(self, "premises", "account")
         if self.nameplate_kw <= 0:
-            raise ValueError("nameplate_kw: must be above zero")
+            raise RuleError("nameplate_kw: must be above zero")
         not_negative(
             self, "nameplate_kwh", "nameplate_kvar", "nameplate_kva", "max_charge_kw", "max_discharge_kw"
         )

@@ -6,7 +6,7 @@ from intertie.model.contract import Minutes, Revision, Service
 from intertie.model.ids import AggregationRef, PointRef
 from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.quantity import KilowattHours, Money, Percent, Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import not_negative, percents, series_covers, series_of
 
 
@@ -45,6 +45,6 @@ class AvailabilityDeclaration(Record, frozen=True, kw_only=True):
         for field in ("up_kw", "down_kw", "kvar"):
             series_covers(field, getattr(self, field), self.window)
         if self.up_kw.step_seconds != self.down_kw.step_seconds:
-            raise ValueError("down_kw: in other steps than up_kw")
+            raise RuleError("down_kw: in other steps than up_kw")
         percents(self, "reserve_percent", "reserve_charge_percent", "state_of_charge_percent")
         not_negative(self, "stored_kwh")

@@ -13,7 +13,7 @@ from intertie.model.contract import ROUNDING
 from intertie.model.ids import ConfirmationRef, Name, ShortText, Text
 from intertie.model.interval import Instant, Window
 from intertie.model.quantity import Money, to_cents
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import needs, no_repeats
 
 # A month of a service has tens of lines; a thousand leave room for one per event and point.
@@ -49,7 +49,7 @@ class InvoiceLine(Record, frozen=True, kw_only=True):
         """Whole cents; a penalty lowers the total."""
         whole_cents("amount", self.amount)
         if self.code is LineCode.PENALTY and self.amount > 0:
-            raise ValueError("amount: a penalty (PEN) is zero or below; reverse one with ADJ")
+            raise RuleError("amount: a penalty (PEN) is zero or below; reverse one with ADJ")
 
 
 class Invoice(Record, frozen=True, kw_only=True):
@@ -73,9 +73,9 @@ class Invoice(Record, frozen=True, kw_only=True):
         """Each line number once; due not before issued; the total is exactly the sum of the lines."""
         no_repeats("lines", (line.line for line in self.lines))
         if self.due < self.issued:
-            raise ValueError("due: before it was issued")
+            raise RuleError("due: before it was issued")
         if self.corrects == self.invoice:
-            raise ValueError("corrects: an invoice does not correct itself")
+            raise RuleError("corrects: an invoice does not correct itself")
         exact_total("total", self.total, [line.amount for line in self.lines])
 
 
@@ -115,7 +115,7 @@ class RemittanceAdvice(Record, frozen=True, kw_only=True):
         no_repeats("invoices", (paid.invoice for paid in self.invoices))
         exact_total("total", self.total, [paid.amount for paid in self.invoices])
         if self.total.amount < 0:
-            raise ValueError("total: a payment is not below zero")
+            raise RuleError("total: a payment is not below zero")
 
 
 class DisputeReason(StrEnum):
@@ -158,7 +158,7 @@ class DisputedLine(Record, frozen=True, kw_only=True):
         whole_cents("claimed", self.claimed)
         whole_cents("expected", self.expected)
         if self.claimed == self.expected:
-            raise ValueError("expected: equal to what is claimed, so nothing is disputed")
+            raise RuleError("expected: equal to what is claimed, so nothing is disputed")
 
 
 class Dispute(Record, frozen=True, kw_only=True):
@@ -216,11 +216,11 @@ class DisputeAnswer(Record, frozen=True, kw_only=True):
 def whole_cents(field: str, amount: Decimal) -> None:
     """ValueError if the amount has a fraction of a cent."""
     if amount != to_cents(amount):
-        raise ValueError(f"{field}: {amount} is not in whole cents")
+        raise RuleError(f"{field}: not in whole cents")
 
 
 def exact_total(field: str, total: Money, amounts: list[Decimal]) -> None:
     """ValueError if the total is not exactly the sum."""
     due = sum(amounts, Decimal(0))
     if total.amount != due:
-        raise ValueError(f"{field}: {total.amount}, but the lines add up to {due}")
+        raise RuleError(f"{field}: not what the lines add up to")

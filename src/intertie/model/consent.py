@@ -11,7 +11,7 @@ from intertie.model.ids import MeterRef, Name, PartyName, PointRef, Text
 from intertie.model.interval import STEPS_SECONDS, Instant, Window
 from intertie.model.market import SomePoints
 from intertie.model.metering import METERS_MAX
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import needs, no_repeats, one_of
 
 # ESPI numbers its function blocks below 100; the highest in use is in the sixties.
@@ -32,7 +32,7 @@ class ConsentScope(Record, frozen=True, kw_only=True):
         """Blocks once; an interval that divides the day."""
         no_repeats("function_blocks", self.function_blocks)
         if self.interval_seconds not in STEPS_SECONDS:
-            raise ValueError(f"interval_seconds: {self.interval_seconds} is none of {STEPS_SECONDS}")
+            raise RuleError(f"interval_seconds: none of {STEPS_SECONDS}")
 
     @property
     def espi_scope(self) -> str:
@@ -75,9 +75,9 @@ class ConsentGrant(Record, frozen=True, kw_only=True):
         """Points once; granted before it ends."""
         no_repeats("points", self.points)
         if self.granted >= self.window.end:
-            raise ValueError("granted: after the consent has ended")
+            raise RuleError("granted: after the consent has ended")
         if self.purpose is ConsentPurpose.OTHER and not self.text:
-            raise ValueError("text: another purpose is put into words")
+            raise RuleError("text: another purpose is put into words")
 
 
 class RevokedBy(StrEnum):
@@ -127,4 +127,4 @@ class DataRequest(Record, frozen=True, kw_only=True):
         if self.kind is DataKind.READINGS:
             needs(self, self.kind, "interval_seconds")
         if self.interval_seconds is not None and self.interval_seconds not in STEPS_SECONDS:
-            raise ValueError(f"interval_seconds: {self.interval_seconds} is none of {STEPS_SECONDS}")
+            raise RuleError(f"interval_seconds: none of {STEPS_SECONDS}")

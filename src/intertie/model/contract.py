@@ -20,7 +20,7 @@ from intertie.model.ids import (
 )
 from intertie.model.interval import Instant, Window, ZoneName
 from intertie.model.quantity import Currency, Kilowatts
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import between, forbids, needs, no_repeats, not_negative
 
 # A feeder has hundreds of connection points; a deal over more than this is several deals.
@@ -73,9 +73,9 @@ class ServiceHours(Record, frozen=True, kw_only=True):
     def check(self) -> None:
         """Wall-clock times, and some length."""
         if self.start.tzinfo or self.end.tzinfo:
-            raise ValueError("start, end: wall-clock times of the deal's zone carry no offset")
+            raise RuleError("start, end: wall-clock times of the deal's zone carry no offset")
         if time(0) != self.end <= self.start:
-            raise ValueError("end: not after start; hours over midnight are two entries")
+            raise RuleError("end: not after start; hours over midnight are two entries")
 
 
 class Confirmation(Record, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class Confirmation(Record, frozen=True, kw_only=True):
         """Points once; capacity above zero; rates, fractions and percent in range."""
         no_repeats("points", self.points)
         if self.contracted_kw <= 0:
-            raise ValueError("contracted_kw: must be above zero")
+            raise RuleError("contracted_kw: must be above zero")
         not_negative(
             self,
             "reservation_rate_per_kw_month",

@@ -8,7 +8,7 @@ from intertie.model.contract import Service
 from intertie.model.ids import AggregationRef, ConfirmationRef, Name, PointRef, Text
 from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.quantity import Kilowatts, Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import forbids, needs, not_negative, series_covers, series_of
 
 
@@ -47,9 +47,9 @@ class DispatchInstruction(Record, frozen=True, kw_only=True):
         series_covers("target_kvar", self.target_kvar, self.window)
         not_negative(self, "ramp_kw_per_minute")
         if None in self.target_kw.values:
-            raise ValueError("target_kw: a target has no gaps")
+            raise RuleError("target_kw: a target has no gaps")
         if self.respond_by >= self.window.end:
-            raise ValueError("respond_by: not before the window ends")
+            raise RuleError("respond_by: not before the window ends")
 
 
 class DispatchAnswer(StrEnum):
@@ -124,4 +124,4 @@ class DispatchCancel(Record, frozen=True, kw_only=True):
         if self.reason is CancelReason.REPLACED:
             needs(self, self.reason, "replaced_by")
         if self.replaced_by == self.dispatch:
-            raise ValueError("replaced_by: a dispatch does not replace itself")
+            raise RuleError("replaced_by: a dispatch does not replace itself")

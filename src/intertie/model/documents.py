@@ -25,6 +25,7 @@ from intertie.model import (
     vehicle,
 )
 from intertie.model.errors import Code, Refused
+from intertie.model.explain import why_unreadable
 from intertie.model.ids import DocumentName
 from intertie.model.message import Envelope, Header, read_envelope
 from intertie.model.record import Record
@@ -120,7 +121,7 @@ def read_body(envelope: Envelope) -> Record:
     try:  # OverflowError: an instant beyond the year 9999 that a rule works out.
         return _DECODERS[document.name].decode(envelope.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        raise _refused(header, _with_path(str(error))) from error
+        raise _refused(header, why_unreadable(error, "$.body")) from error
 
 
 def read_message(raw: bytes) -> tuple[Header, Record]:
@@ -158,11 +159,6 @@ def example_bytes(name: DocumentName) -> bytes:
 def example(name: DocumentName) -> tuple[Header, Record]:
     """Header and body of the example message of a document; KeyError if there is none of that name."""
     return read_message(example_bytes(name))
-
-
-def _with_path(why: str) -> str:
-    """Paths as they are in the message; msgspec leaves the path out where it is the body itself."""
-    return why.replace("`$", "`$.body") if "`$" in why else f"{why} - at `$.body`"
 
 
 def _refused(header: Header, why: str) -> Refused:

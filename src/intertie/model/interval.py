@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta
 
 from intertie.model.quantity import Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 
 # A year of minutes; anything longer is an attachment, not a message.
 SERIES_MAX = 366 * 24 * 60
@@ -41,7 +41,7 @@ class Window(Record, frozen=True, kw_only=True):
     def check(self) -> None:
         """A window has a length."""
         if self.end <= self.start:
-            raise ValueError("end: a window ends after it starts")
+            raise RuleError("end: a window ends after it starts")
 
     def holds(self, at: datetime) -> bool:
         """Whether `at` lies inside."""
@@ -74,11 +74,11 @@ class IntervalSeries(Record, frozen=True, kw_only=True):
     def check(self) -> None:
         """Steps divide the day; values fit 48 bits."""
         if self.step_seconds not in STEPS_SECONDS:
-            raise ValueError(f"step_seconds: {self.step_seconds} is none of {STEPS_SECONDS}")
+            raise RuleError(f"step_seconds: none of {STEPS_SECONDS}")
         if any(v is not None and not -VALUE_MAX < v < VALUE_MAX for v in self.values):
-            raise ValueError("values: beyond 48 bits")
+            raise RuleError("values: beyond 48 bits")
         if self.start.year > YEAR_MAX or self.start.year < YEAR_MIN:
-            raise ValueError(f"start: not in the years {YEAR_MIN} to {YEAR_MAX}")
+            raise RuleError(f"start: not in the years {YEAR_MIN} to {YEAR_MAX}")
 
     @property
     def step(self) -> timedelta:
@@ -118,5 +118,5 @@ def intervals_in(window: Window, step: timedelta) -> int:
     """How many whole steps a window has; ValueError if they do not fit."""
     count, rest = divmod(window.end - window.start, step)
     if rest:
-        raise ValueError("a window must be a whole number of steps")
+        raise RuleError("a window must be a whole number of steps")
     return count

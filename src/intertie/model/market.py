@@ -13,7 +13,7 @@ from intertie.model.ids import AggregationRef, Name, PointRef, Text
 from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.price import Prices, check_prices
 from intertie.model.quantity import Money, Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import between, forbids, needs, no_repeats, one_of, series_covers, series_of
 
 # Bid curves in use have at most some tens of steps.
@@ -56,7 +56,7 @@ class MarketRequirement(Record, frozen=True, kw_only=True):
         series_of("required_kw", self.required_kw, Unit.KW)
         series_covers("required_kw", self.required_kw, self.window)
         if self.gate_closes >= self.window.end:
-            raise ValueError("gate_closes: not before the window ends")
+            raise RuleError("gate_closes: not before the window ends")
         check_prices("prices", self.prices, self.window)
         no_repeats("points", self.points)
 
@@ -95,7 +95,7 @@ class Bid(Record, frozen=True, kw_only=True):
         for one in self.segments:
             series_covers(f"segments.{one.segment}", one.offered_kw, self.window)
             if one.price.currency != self.segments[0].price.currency:
-                raise ValueError("segments: more than one currency")
+                raise RuleError("segments: more than one currency")
 
 
 class AwardStatus(StrEnum):

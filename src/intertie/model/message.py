@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.model.errors import Code, Refused
+from intertie.model.explain import why_unreadable
 from intertie.model.ids import (
     AgreementRef,
     ConversationRef,
@@ -19,7 +20,7 @@ from intertie.model.ids import (
     PartyName,
 )
 from intertie.model.interval import Instant
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 
 # One message fits in memory many times over; larger content rides as an attachment.
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
@@ -71,7 +72,7 @@ class Header(Record, frozen=True, kw_only=True, rename={"sender": "from", "recip
     def check(self) -> None:
         """A message lives for some time."""
         if self.expires <= self.created:
-            raise ValueError("expires: not after created")
+            raise RuleError("expires: not after created")
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,7 +93,7 @@ def read_envelope(raw: bytes) -> Envelope:
     try:  # Depth: the types bound it everywhere but in the body's skip, which the interpreter's own limit stops.
         return _ENVELOPE.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(Code.BAD_MESSAGE, str(error)) from error
+        raise Refused(Code.BAD_MESSAGE, why_unreadable(error)) from error
 
 
 def write_message(header: Header, body: Record) -> bytes:

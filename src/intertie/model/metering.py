@@ -11,7 +11,7 @@ from intertie.model.contract import Revision
 from intertie.model.ids import MeterRef, Name, PointRef, Text
 from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.quantity import Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import no_repeats, series_of
 
 # A day of a meter at 15 minutes is about 600 bytes: this many fit in a message of 8 MiB.
@@ -80,7 +80,7 @@ class MeterReadings(Record, frozen=True, kw_only=True):
         """kWh, signed only for net, and one quality or as many as values."""
         series_of("series", self.series, Unit.KWH, signed=self.channel is Channel.NET)
         if isinstance(self.quality, tuple) and len(self.quality) != len(self.series.values):
-            raise ValueError(f"quality: {len(self.quality)} codes for {len(self.series.values)} values")
+            raise RuleError(f"quality: {len(self.quality)} codes for {len(self.series.values)} values")
 
     def quality_of(self, index: int) -> Quality:
         """Quality of value `index`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from intertie.model.ids import PartyName, ShortText
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 
 
 class Role(StrEnum):
@@ -37,4 +37,4 @@ class Party(Record, frozen=True, kw_only=True):
     def check(self) -> None:
         """A party without a role can neither send nor receive anything."""
         if not self.roles:
-            raise ValueError("roles: a party holds at least one role")
+            raise RuleError("roles: a party holds at least one role")

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from intertie.model.interval import Window
 from intertie.model.quantity import Money
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 
 # A year of hours; finer or longer prices go in several messages.
 PRICES_MAX = 366 * 24
@@ -30,9 +30,9 @@ def check_prices(field: str, prices: Sequence[PriceInterval], within: Window) ->
     """One currency, in order of time, without overlap, inside `within`; ValueError if not."""
     for before, after in pairwise(prices):
         if after.window.start < before.window.end:
-            raise ValueError(f"{field}: windows overlap or are out of order at {after.window.start}")
+            raise RuleError(f"{field}: windows overlap or are out of order")
     for one in prices:
         if one.window.start < within.start or one.window.end > within.end:
-            raise ValueError(f"{field}: {one.window.start} is outside the window of the document")
+            raise RuleError(f"{field}: one is outside the window of the document")
         if one.price.currency != prices[0].price.currency:
-            raise ValueError(f"{field}: more than one currency")
+            raise RuleError(f"{field}: more than one currency")

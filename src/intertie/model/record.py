@@ -13,6 +13,11 @@ DECIMAL_MAX = Decimal(10) ** 12
 DECIMAL_PLACES = 9
 
 
+class RuleError(ValueError):
+    """A value breaks a rule of its type. The text names fields, limits and units, and never what stands in a field: it goes
+    into logs, receipts and answers (model/explain.py)."""
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Frozen and strict. Decimals must be finite and bounded, times aware: checked on building and on decoding."""
 
@@ -23,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if kind is Decimal:
                 check_decimal(name, value)
             elif kind is datetime and value.tzinfo is None:
-                raise ValueError(f"{name}: a time needs its offset from UTC")
+                raise RuleError(f"{name}: a time needs its offset from UTC")
         self.check()
 
     def check(self) -> None:
@@ -33,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def check_decimal(name: str, value: Decimal) -> None:
     """Refuse NaN, infinities, and numbers outside what a message may carry."""
     if not value.is_finite():
-        raise ValueError(f"{name}: not a finite number")
+        raise RuleError(f"{name}: not a finite number")
     exponent = value.as_tuple().exponent
     if (
         not isinstance(exponent, int)
@@ -41,4 +46,4 @@ def check_decimal(name: str, value: Decimal) -> None:
         or exponent > 12
         or abs(value) > DECIMAL_MAX
     ):
-        raise ValueError(f"{name}: outside ±{DECIMAL_MAX} with {DECIMAL_PLACES} decimal places")
+        raise RuleError(f"{name}: outside ±{DECIMAL_MAX} with {DECIMAL_PLACES} decimal places")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
 
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.quantity import Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
+
+# What `needs` and `forbids` may say of another field: a member of an enumeration of ours, or one of these.
+Verdict = Literal["accepted", "refused", "v2g true", "v2g false"]
 
 
 def no_repeats(field: str, values: Iterable[Hashable]) -> None:
     """Every value once."""
     seen: set[Hashable] = set()
-    for value in values:
+    for place, value in enumerate(values, 1):
         if value in seen:
-            raise ValueError(f"{field}: {value} occurs more than once")
+            raise RuleError(f"{field}: item {place} occurs more than once")
         seen.add(value)
 
 
@@ -24,7 +29,7 @@ def between(record: Record, low: Decimal | int, high: Decimal | int, *fields: st
     for field in fields:
         value = getattr(record, field)
         if value is not None and not low <= value <= high:
-            raise ValueError(f"{field}: {value} is not between {low} and {high}")
+            raise RuleError(f"{field}: not between {low} and {high}")
 
 
 def percents(record: Record, *fields: str) -> None:
@@ -37,7 +42,7 @@ def not_negative(record: Record, *fields: str) -> None:
     for field in fields:
         value = getattr(record, field)
         if value is not None and value < 0:
-            raise ValueError(f"{field}: {value} is below zero")
+            raise RuleError(f"{field}: below zero")
 
 
 def series_of(field: str, series: IntervalSeries | None, unit: Unit, *, signed: bool = False) -> None:
@@ -45,38 +50,38 @@ def series_of(field: str, series: IntervalSeries | None, unit: Unit, *, signed: 
     if series is None:
         return
     if series.unit is not unit:
-        raise ValueError(f"{field}: in {series.unit}, must be in {unit}")
+        raise RuleError(f"{field}: in {series.unit}, must be in {unit}")
     if not signed and any(v is not None and v < 0 for v in series.values):
-        raise ValueError(f"{field}: a value is below zero")
+        raise RuleError(f"{field}: a value is below zero")
 
 
 def series_covers(field: str, series: IntervalSeries | None, window: Window) -> None:
     """The series, where present, starts and ends with the window; what is not known inside is a gap (null)."""
     if series is not None and (series.start != window.start or series.end != window.end):
-        raise ValueError(f"{field}: {series.start} to {series.end} is not the window it is for")
+        raise RuleError(f"{field}: not over the window it is for")
 
 
 def inside(field: str, inner: Window, outer: Window) -> None:
     """A window that lies wholly in another."""
     if inner.start < outer.start or inner.end > outer.end:
-        raise ValueError(f"{field}: {inner.start} to {inner.end} is not inside the window around it")
+        raise RuleError(f"{field}: not inside the window around it")
 
 
 def one_of(record: Record, *fields: str) -> None:
     """At least one of the named fields says something."""
     if all(getattr(record, field) in (None, ()) for field in fields):
-        raise ValueError(f"{', '.join(fields)}: at least one of them is needed")
+        raise RuleError(f"{', '.join(fields)}: at least one of them is needed")
 
 
-def needs(record: Record, why: object, *fields: str) -> None:
+def needs(record: Record, why: StrEnum | Verdict, *fields: str) -> None:
     """Each named field says something, because of what another field says (`why`)."""
     for field in fields:
         if getattr(record, field) in (None, ()):
-            raise ValueError(f"{field}: needed where it says {why}")
+            raise RuleError(f"{field}: needed where it says {why}")
 
 
-def forbids(record: Record, why: object, *fields: str) -> None:
+def forbids(record: Record, why: StrEnum | Verdict, *fields: str) -> None:
     """No named field says anything, because of what another field says (`why`)."""
     for field in fields:
         if getattr(record, field) not in (None, ()):
-            raise ValueError(f"{field}: has no place where it says {why}")
+            raise RuleError(f"{field}: has no place where it says {why}")

@@ -15,7 +15,7 @@ from intertie.model.ids import ConfirmationRef, MeterRef, Name, PointRef, ShortT
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.metering import METERS_MAX, Quality
 from intertie.model.quantity import Kilowatts, Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import between, inside, no_repeats, not_negative, series_covers, series_of
 
 # A deal allows some tens of calls; a statement over more than this is several.
@@ -59,7 +59,7 @@ class MeterPerformance(Record, frozen=True, kw_only=True):
         """Both in kWh, over the same time."""
         _energies(self, "baseline_kwh", "actual_kwh")
         if self.baseline_kwh.start != self.actual_kwh.start or self.baseline_kwh.end != self.actual_kwh.end:
-            raise ValueError("actual_kwh: over another time than baseline_kwh")
+            raise RuleError("actual_kwh: over another time than baseline_kwh")
 
 
 class EventPerformance(Record, frozen=True, kw_only=True):

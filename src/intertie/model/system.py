@@ -14,7 +14,7 @@ from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.market import SomePoints
 from intertie.model.price import Prices, check_prices
 from intertie.model.quantity import Kilovars, Kilowatts, Percent, Unit, Volts
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import forbids, needs, no_repeats, not_negative, one_of, series_covers, series_of
 
 # A scan of a distribution system: several thousand points, about 150 bytes each.
@@ -71,7 +71,7 @@ class OutageNotice(Record, frozen=True, kw_only=True):
         if self.kind is OutageKind.PLANNED:
             needs(self, self.kind, "estimated_restoration")
         if self.estimated_restoration is not None and self.estimated_restoration <= self.starts:
-            raise ValueError("estimated_restoration: not after the start")
+            raise RuleError("estimated_restoration: not after the start")
 
 
 class OutageStatus(StrEnum):
@@ -215,7 +215,7 @@ class AssetOutage(Record, frozen=True, kw_only=True):
         no_repeats("ders", self.ders)
         not_negative(self, "unavailable_kw")
         if self.expected_return is not None and self.expected_return <= self.starts:
-            raise ValueError("expected_return: not after the start")
+            raise RuleError("expected_return: not after the start")
 
 
 class AssetReturn(Record, frozen=True, kw_only=True):
@@ -336,7 +336,7 @@ class OperatingRequest(Record, frozen=True, kw_only=True):
         series_covers("target_kvar", self.target_kvar, self.window)
         check_prices("prices", self.prices, self.window)
         if self.respond_by >= self.window.end:
-            raise ValueError("respond_by: not before the window ends")
+            raise RuleError("respond_by: not before the window ends")
 
 
 class OperatingAnswer(StrEnum):
@@ -459,7 +459,7 @@ class ApplicationResult(Record, frozen=True, kw_only=True):
         """A result has something in it; a failure has words."""
         if self.status is ApplicationStatus.FAILED:
             if not self.text:
-                raise ValueError("text: a failure says why")
+                raise RuleError("text: a failure says why")
         else:
             one_of(self, "values", "results")
         no_repeats("values", (one.name for one in self.values))

@@ -16,7 +16,7 @@ from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.metering import MeterReadings
 from intertie.model.price import Prices, check_prices
 from intertie.model.quantity import KilowattHours, Kilowatts, Percent, Unit
-from intertie.model.record import Record
+from intertie.model.record import Record, RuleError
 from intertie.model.rules import (
     forbids,
     needs,
@@ -108,7 +108,7 @@ class VehicleEnrolment(Record, frozen=True, kw_only=True):
         elif self.plan != NULL_PLAN:
             needs(self, self.kind, "account")
         if self.payment_reference is not None and holds_card_number(self.payment_reference):
-            raise ValueError("payment_reference: holds a card number; send the payment service's token")
+            raise RuleError("payment_reference: holds a card number; send the payment service's token")
 
 
 class EnrolmentReason(StrEnum):
@@ -196,11 +196,14 @@ class VehicleCapability(Record, frozen=True, kw_only=True):
         for field in ("commands", "information", "transfer_modes", "intermediaries"):
             no_repeats(field, getattr(self, field))
         not_negative(self, "max_charge_kw", "min_charge_kw", "max_discharge_kw", "battery_kwh")
-        (needs if self.v2g else forbids)(self, f"v2g {str(self.v2g).lower()}", "max_discharge_kw")
+        if self.v2g:
+            needs(self, "v2g true", "max_discharge_kw")
+        else:
+            forbids(self, "v2g false", "max_discharge_kw")
         if ChargingCommandKind.FEED_TO_GRID in self.commands and not self.v2g:
-            raise ValueError("commands: feed_to_grid takes a vehicle with v2g")
+            raise RuleError("commands: feed_to_grid takes a vehicle with v2g")
         if self.min_charge_kw is not None and self.min_charge_kw > self.max_charge_kw:
-            raise ValueError("min_charge_kw: above max_charge_kw")
+            raise RuleError("min_charge_kw: above max_charge_kw")
 
 
 class ChargingCommand(Record, frozen=True, kw_only=True):
@@ -300,7 +303,7 @@ class ChargingStatus(Record, frozen=True, kw_only=True):
             charging = self.state is ChargingState.CHARGING
             discharging = self.state is ChargingState.DISCHARGING
             if (self.rate_kw > 0 and not charging) or (self.rate_kw < 0 and not discharging):
-                raise ValueError(f"rate_kw: {self.rate_kw} does not go with {self.state}")
+                raise RuleError(f"rate_kw: its sign does not go with {self.state}")
 
 
 def holds_card_number(token: str) -> bool:

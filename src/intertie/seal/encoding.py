@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import msgspec
 
+from intertie.model.explain import why_unreadable
+
 T = TypeVar("T")
 
 # Members in order of their names, no blanks, UTF-8, members at their default left out (docs/parcel.md, Encodings).
@@ -29,7 +31,7 @@ def from_base64url(text: str) -> bytes:
     try:
         data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
-        raise ValueError(f"not base64url: {error}") from error
+        raise ValueError("not base64url") from error
     if to_base64url(data) != text:
         raise ValueError("not canonical base64url")
     return data
@@ -45,7 +47,7 @@ def read_canonical(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         value = decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(why_unreadable(error)) from error
     if _ENCODER.encode(value) != raw:
         raise ValueError("not in canonical form (order of members, blanks, repeated members, spelling)")
     return value

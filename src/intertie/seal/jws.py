@@ -130,7 +130,7 @@ def read_jws(raw: bytes, typ: str, *, limit: int, partner: PartyId | None = None
 def _read_signature(line: _Line, payload: str, typ: str) -> Signature:
     header = read_canonical(from_base64url(line.protected), _PROTECTED)
     if header.typ != typ:
-        raise ValueError(f"typ is {header.typ!r}")
+        raise ValueError(f"its typ is not {typ}")
     digest = from_base64url(header.x5t_s256)
     if len(digest) != 32:
         raise ValueError("x5t#S256 is not a SHA-256")

@@ -68,6 +68,19 @@ class Kek:
         )
 
 
+class KekOf(Kek):
+    """A key port over 32 bytes that are given."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __repr__(self) -> str:
+        return "KekOf(...)"
+
+    def _read(self) -> bytes:
+        return self._key
+
+
 class KeyFile(Kek):
     """A key port over a file of 32 random bytes that only its owner reads; made when the first key is wrapped."""
 

@@ -25,7 +25,7 @@ from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId, PartyName
 from intertie.model.record import Record
 from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
-from intertie.seal.key_port import KEY_BYTES, Kek, KeyPort
+from intertie.seal.key_port import KEY_BYTES, KeyPort
 from intertie.seal.private_files import destroy_file, locked, replace_private
 from intertie.seal.protection import PLAIN_FILE, Kind, NoProtection, Opener, Protection, kind_of
 
@@ -203,24 +203,6 @@ class Vault:
         return SettingsError(
             f"{self.folder} cannot be written: {error.strerror or error}", do="Check space and permissions."
         )
-
-
-class VaultKek(Kek):
-    """A key port over 32 bytes that a vault holds: what the store's data keys are wrapped by. Nothing in the store opens
-    without whatever opens the vault."""
-
-    def __init__(self, vault: Vault, name: str) -> None:
-        self.name = name
-        self._vault = vault
-        self._key: bytes | None = None
-
-    def __repr__(self) -> str:
-        return f"VaultKek({self._vault!r}, {self.name!r})"
-
-    def _read(self) -> bytes:
-        if self._key is None:
-            self._key = self._vault.read(self.name)
-        return self._key
 
 
 def _context(party: str, name: str) -> bytes:

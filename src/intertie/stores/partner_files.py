@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from intertie.gateway.gateway import Agreement, Partner, TrustBook
+from intertie.gateway.scopes import Scope
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.record import Record
@@ -34,6 +35,8 @@ class Standing(Record, frozen=True, kw_only=True):
     added: datetime
     suspended: bool = False
     agreements: tuple[Agreement, ...] = ()
+    # What its tokens may cover at most, as "DA/invoice" or "DA/*"; without it, all that its roles may send to ours.
+    scopes: tuple[Scope, ...] | None = None
 
 
 class Entry(NamedTuple):
@@ -157,6 +160,7 @@ def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
         url=descriptor.url,
         agreements=standing.agreements,
         suspended=standing.suspended,
+        scopes=standing.scopes,
     )
 
 
@@ -184,6 +188,9 @@ def standing_text(party: PartyId, standing: Standing) -> str:
         f"added = {standing.added.isoformat()}",
         f"suspended = {str(standing.suspended).lower()}   # true refuses and holds back everything",
     ]
+    if standing.scopes is not None:
+        quoted = ", ".join(f'"{scope}"' for scope in standing.scopes)
+        lines.append(f"scopes = [{quoted}]   # its access tokens cover no more than this")
     for agreement in standing.agreements:
         lines += ["", "[[agreements]]", f'id = "{agreement.id}"', f"start = {agreement.start.isoformat()}"]
         if agreement.end is not None:

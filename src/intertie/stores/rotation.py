@@ -3,7 +3,6 @@ the old ones. Each step is whole or not there at all; what a crash leaves undone
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,6 @@ from intertie.seal.generations import (
     read_generations,
     write_generation,
 )
-from intertie.seal.key_port import KEY_BYTES
 from intertie.seal.key_ring import open_key, open_ring
 from intertie.seal.new_keys import NewKeys, begin, match_chains, pending, spki
 from intertie.seal.token import Token
@@ -33,8 +31,6 @@ from intertie.stores.partner_files import write_whole
 
 # Reachable by these names from the machine itself, whatever the url says: for rehearsals and for `doctor`.
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-# The key that the store's data keys are wrapped by.
-STORE_KEK = "store.kek"
 
 Issue = Callable[[NewKeys], Mapping[str, Chain]]
 
@@ -111,12 +107,6 @@ def renew_descriptor(own: Own, now: datetime) -> bool:
             return False  # it was being written
         _announce(own, now, _newest_sequence(own))
     return True
-
-
-def make_store_kek(vault: Vault) -> None:
-    """The key that the store's data keys are wrapped by; for a new vault."""
-    with vault.lock():
-        vault.add({STORE_KEK: os.urandom(KEY_BYTES)})
 
 
 def _turn(

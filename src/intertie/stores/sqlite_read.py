@@ -130,13 +130,14 @@ def ended(
     document: DocumentName,
     mode: str,
     before: datetime,
+    after: int,
     limit: int,
 ) -> list[MessageRow]:
     """`Store.ended`."""
     sql = f"""SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE m.document = ? AND m.outgoing IN (0, 1)
         AND m.interface = ? AND m.mode = ? AND m.done_at < ? AND m.erased_at IS NULL
-        ORDER BY m.seq LIMIT ?"""  # noqa: S608
-    return index_rows(db.execute(sql, (document, interface, mode, micros(before), limit)))
+        AND m.seq > ? ORDER BY m.seq LIMIT ?"""  # noqa: S608
+    return index_rows(db.execute(sql, (document, interface, mode, micros(before), after, limit)))
 
 
 def holds(db: apsw.Connection) -> list[Hold]:

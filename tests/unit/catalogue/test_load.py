@@ -108,6 +108,17 @@ def test_a_good_file() -> None:
     assert second.protect_for_days == first.protect_for_days
 
 
+def test_a_body_is_kept_as_long_as_it_is_protected_unless_the_file_says_otherwise() -> None:
+    assert [flow.kept_days for flow in read_interface(NAME, GOOD).flows] == [7 * 366, 7 * 366]
+    text = change('protect_for = "7 years"', 'protect_for = "7 years"\nretain = "30 days"')
+    assert [flow.kept_days for flow in read_interface(NAME, text).flows] == [30, 30]
+    assert {flow.protect_for_days for flow in read_interface(NAME, text).flows} == {7 * 366}
+    own = change('latency = "4 s"', 'latency = "4 s"\nretain = "2 years"')
+    assert [flow.kept_days for flow in read_interface(NAME, own).flows] == [7 * 366, 2 * 366]
+    wrong = change('protect_for = "7 years"', 'protect_for = "7 years"\nretain = "for ever"')
+    assert refusal(wrong).startswith("flows[0].retain: 'for ever' is no duration")
+
+
 def test_a_flow_can_say_everything_itself() -> None:
     own = NEEDS.replace("[needs.metering]\n", "")
     text = HEAD + FLOWS.replace('needs = "metering"\n', "", 1).replace("[[flows]]\n", f"[[flows]]{own}", 1)

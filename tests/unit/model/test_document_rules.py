@@ -56,7 +56,7 @@ AWARD = copy_of("market_result", "awards.0")
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     # contract
-    ("confirmation", {"points": ["F12-T7", "F12-T7"]}, "points: F12-T7 occurs more than once"),
+    ("confirmation", {"points": ["F12-T7", "F12-T7"]}, "points: item 2 occurs more than once"),
     ("confirmation", {"points": []}, "`$.body.points`"),
     ("confirmation", {"contracted_kw": "0"}, "contracted_kw"),
     ("confirmation", {"utilisation_rate_per_kwh": "-0.01"}, "utilisation_rate_per_kwh"),
@@ -74,7 +74,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("confirmation_response", {"reasons": []}, "reasons: needed where it says objected"),
     ("confirmation_response", {"answer": "accepted"}, "reasons: has no place"),
     # aggregation
-    ("aggregation_registration", {"ders.1.id": "DER-0001"}, "ders: DER-0001 occurs more than once"),
+    ("aggregation_registration", {"ders.1.id": "DER-0001"}, "ders: item 2 occurs more than once"),
     ("aggregation_registration", {"services": ["RELIABILITY"] * 2}, "services"),
     ("aggregation_registration", {"ders": []}, "ders"),
     ("aggregation_registration", {"ders.0.nameplate_kw": "0"}, "nameplate_kw"),
@@ -82,11 +82,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("aggregation_registration", {"ders.0.premises": GONE}, "premises, account: at least one"),
     ("aggregation_registration", {"ders.0.control_modes": ["charge", "charge"]}, "control_modes"),
     ("aggregation_registration", {"ders.1.other_programmes.0.committed_kw": "-3"}, "committed_kw"),
-    ("registration_decision", {"decisions.1.der": "DER-0001"}, "decisions: DER-0001"),
+    ("registration_decision", {"decisions.1.der": "DER-0001"}, "decisions: item 2"),
     ("registration_decision", {"decisions.2.reason": GONE}, "reason: needed where it says refused"),
     ("registration_decision", {"decisions.0.reason": "other"}, "reason: has no place where it says accepted"),
     ("registration_decision", {"decisions.2.accepted_kw": "3"}, "accepted_kw: has no place"),
-    ("composition_change", {"changed.0.der": "DER-0007"}, "DER-0007 occurs more than once"),
+    ("composition_change", {"changed.0.der": "DER-0007"}, "occurs more than once"),
     ("composition_change", {"changed.0.available_kw": GONE}, "available_kw: needed where it says limited"),
     ("composition_change", {"added": [], "removed": [], "changed": []}, "at least one of them"),
     ("composition_change", {"revision": 0}, "revision"),
@@ -103,7 +103,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("outage_notice", {"estimated_restoration": GONE}, "estimated_restoration: needed where it says planned"),
     ("outage_notice", {"estimated_restoration": "2026-01-20T14:00:00Z"}, "not after the start"),
     ("outage_notice", {"points": ["F12-T9", "F12-T9"]}, "points"),
-    ("outage_update", {"restored_points": ["P1"], "added_points": ["P1"]}, "P1 occurs more than once"),
+    ("outage_update", {"restored_points": ["P1"], "added_points": ["P1"]}, "occurs more than once"),
     ("outage_update", {"status": "postponed"}, "starts: needed where it says postponed"),
     ("outage_update", {"status": "partly_restored"}, "restored_points: needed"),
     ("restoration_notice", {"points": ["F12-T9", "F12-T9"]}, "points"),
@@ -130,7 +130,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("operating_response", {"answer": "done"}, "reason: has no place where it says done"),
     ("operating_response", {"answer": "refused"}, "committed_kw: has no place"),
     ("application_request", {"inputs.1.point": "F12-T7"}, "inputs"),
-    ("application_request", {"parameters.1.name": "solver"}, "parameters: solver"),
+    ("application_request", {"parameters.1.name": "solver"}, "parameters: item 2"),
     ("application_result", {"status": "failed"}, "text: a failure says why"),
     ("application_result", {"values": [], "results": []}, "values, results: at least one"),
     # market
@@ -139,7 +139,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("market_requirement", {"prices": PRICES[::-1]}, "overlap or are out of order"),
     ("market_requirement", {"prices.1.price.currency": "EUR"}, "more than one currency"),
     ("market_requirement", {"prices.1.window.end": "2026-01-15T01:00:00Z"}, "outside the window"),
-    ("bid", {"segments.1.segment": 1}, "segments: 1 occurs more than once"),
+    ("bid", {"segments.1.segment": 1}, "segments: item 2 occurs more than once"),
     ("bid", {"segments.1.price.currency": "EUR"}, "segments: more than one currency"),
     ("bid", {"segments.1.minimum_fraction": "1.5"}, "minimum_fraction"),
     ("bid", {"segments.0.offered_kw.values": [50]}, "segments.1"),
@@ -169,28 +169,28 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("meter_readings", {"meters.0.series.step_seconds": 7}, "step_seconds"),
     ("meter_readings", {"meters.0.series.start": "9999-12-31T23:00:00Z"}, "start: not in the years"),
     ("meter_readings", {"meters.0.series.start": "0001-01-01T00:00:00Z"}, "start: not in the years"),
-    ("meter_request", {"meters": ["M-1", "M-1"]}, "meters: M-1"),
+    ("meter_request", {"meters": ["M-1", "M-1"]}, "meters: item 2"),
     ("meter_request", {"channels": []}, "channels"),
-    ("meter_request", {"channels": ["net", "net"]}, "channels: net"),
+    ("meter_request", {"channels": ["net", "net"]}, "channels: item 2"),
     # settlement
     ("performance_statement", {"period.end": "2026-01-14T23:00:00Z"}, "events.D-2026-01-14-1"),
     ("performance_statement", {"events.0.delivered_kwh.values.0": -1}, "delivered_kwh"),
     ("performance_statement", {"events.0.performance_factor": "2.01"}, "performance_factor"),
     ("performance_statement", {"events.0.adjustment_factor": "-0.1"}, "adjustment_factor"),
     ("performance_statement", {"events.0.asked_kw.values": [50]}, "asked_kw"),
-    ("performance_statement", {"events.0.days_used.0": "2026-01-01"}, "2026-01-01 occurs more than once"),
-    ("performance_statement", {"events.0.meters.1.meter": "M-100231"}, "meters: M-100231"),
+    ("performance_statement", {"events.0.days_used.0": "2026-01-01"}, "occurs more than once"),
+    ("performance_statement", {"events.0.meters.1.meter": "M-100231"}, "meters: item 2"),
     ("performance_statement", {"events.0.meters.0.actual_kwh.values": [1]}, "actual_kwh: over another time"),
     ("performance_statement", {"contracted_kw": "-1"}, "contracted_kw"),
     # billing
-    ("invoice", {"total.amount": "979.46"}, "total: 979.46, but the lines add up to 979.45"),
-    ("invoice", {"lines.0.amount": "882.001"}, "amount: 882.001 is not in whole cents"),
+    ("invoice", {"total.amount": "979.46"}, "total: not what the lines add up to"),
+    ("invoice", {"lines.0.amount": "882.001"}, "amount: not in whole cents"),
     ("invoice", {"lines.2.amount": "0.85"}, "a penalty (PEN) is zero or below"),
-    ("invoice", {"lines.1.line": 1}, "lines: 1 occurs more than once"),
+    ("invoice", {"lines.1.line": 1}, "lines: item 2 occurs more than once"),
     ("invoice", {"lines": []}, "lines"),
     ("invoice", {"due": "2026-01-30"}, "due: before it was issued"),
     ("invoice", {"corrects": "INV-2026-01"}, "does not correct itself"),
-    ("remittance_advice", {"total.amount": "600.41"}, "add up to 600.40"),
+    ("remittance_advice", {"total.amount": "600.41"}, "add up to"),
     ("remittance_advice", {"invoices.1.invoice": "INV-2025-12"}, "invoices"),
     ("remittance_advice", {"invoices.0.amount": "1.00", "total.amount": "-11.00"}, "not below zero"),
     ("remittance_advice", {"invoices.0.amount": "1.005"}, "whole cents"),
@@ -220,8 +220,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("charging_command", {"prices": PRICES}, "prices: has no place where it says feed_to_grid"),
     ("charging_command", {"kind": "request_information"}, "information: needed"),
     ("charging_command", {"rate_kw.values.0": -8}, "rate_kw: a value is below zero"),
-    ("charging_status", {"state": "charging"}, "rate_kw: -7.2 does not go with charging"),
-    ("charging_status", {"rate_kw": "7.2"}, "rate_kw: 7.2 does not go with discharging"),
+    ("charging_status", {"state": "charging"}, "rate_kw: its sign does not go with charging"),
+    ("charging_status", {"rate_kw": "7.2"}, "rate_kw: its sign does not go with discharging"),
     ("charging_status", {"command": GONE}, "command: needed where it says partly_followed"),
     ("charging_status", {"state_of_charge_percent": "101"}, "state_of_charge_percent"),
     ("charging_status", {"constraints": {}}, "at least one of them"),
@@ -234,13 +234,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("filing_decision", {"effective": GONE}, "effective: needed"),
     ("filing_decision", {"conditions": []}, "conditions: needed"),
     # consent
-    ("consent_grant", {"scope.function_blocks": [1, 1]}, "function_blocks: 1"),
-    ("consent_grant", {"scope.interval_seconds": 7}, "interval_seconds: 7"),
+    ("consent_grant", {"scope.function_blocks": [1, 1]}, "function_blocks: item 2"),
+    ("consent_grant", {"scope.interval_seconds": 7}, "interval_seconds: none of"),
     ("consent_grant", {"granted": "2027-01-05T12:00:00Z"}, "granted"),
     ("consent_grant", {"purpose": "other"}, "text: another purpose"),
     ("data_request", {"points": []}, "points, meters: at least one"),
     ("data_request", {"interval_seconds": GONE}, "interval_seconds: needed where it says readings"),
-    ("data_request", {"interval_seconds": 7}, "interval_seconds: 7"),
+    ("data_request", {"interval_seconds": 7}, "interval_seconds: none of"),
 ]
 
 TAKEN: list[tuple[str, dict[str, Any]]] = [
@@ -354,7 +354,7 @@ def test_a_window_inside_another() -> None:
 
     inside("w", hours(0, 2), hours(0, 2))
     for inner in (hours(-1, 1), hours(1, 3)):
-        with pytest.raises(ValueError, match=r"w: .* is not inside"):
+        with pytest.raises(ValueError, match="w: not inside"):
             inside("w", inner, hours(0, 2))
 
 

@@ -12,11 +12,13 @@ from vault_world import PARTY, PASSPHRASE, make_vault, opener, passphrase_file
 
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
-from intertie.seal.key_port import KeyPortError
+from intertie.seal.key_port import KekOf, KeyPortError
 from intertie.seal.passphrase import MEMORY_KIB, PASSES, PassphraseProtection
 from intertie.seal.protection import PASSPHRASE_ENV, PLAIN_FILE, Kind, Opener, Secrets, plain_opener
-from intertie.seal.vault import BOOK_FILE, Vault, VaultKek
+from intertie.seal.store_kek import StoreKeks, add_store_kek
+from intertie.seal.vault import BOOK_FILE, Vault
 
+KEY = b"k" * 32
 KINDS: tuple[Kind, ...] = ("none", "passphrase")
 
 
@@ -195,22 +197,36 @@ def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_stores_key_opens_with_whatever_opens_the_vault(tmp_path: Path) -> None:
     vault = make_vault(tmp_path, "passphrase")
+    with pytest.raises(KeyPortError, match="holds no store key"):
+        StoreKeks(vault).wrap(KEY, b"data key 1")
     with vault.lock():
-        vault.add({"store.kek": bytes(range(32))})
-    port = VaultKek(vault, "store.kek")
-    wrapped = port.wrap(b"k" * 32, b"data key 1")
-    assert (
-        VaultKek(Vault(vault.folder, opener(tmp_path)), "store.kek").unwrap(wrapped, b"data key 1")
-        == b"k" * 32
-    )
+        assert add_store_kek(vault) == "store-0001.kek"
+    port = StoreKeks(vault)
+    wrapped = port.wrap(KEY, b"data key 1")
+    assert StoreKeks(Vault(vault.folder, opener(tmp_path))).unwrap(wrapped, b"data key 1") == KEY
     with pytest.raises(KeyPortError):
         port.unwrap(wrapped, b"data key 2")
     with vault.lock():
         vault.protect("none")
-    assert VaultKek(vault, "store.kek").unwrap(wrapped, b"data key 1") == b"k" * 32, (
-        "the store is not touched"
-    )
-    assert "0001" not in repr(port)
+    assert StoreKeks(vault).unwrap(wrapped, b"data key 1") == KEY, "the store is not touched"
+
+
+def test_a_fresh_store_key_takes_over_from_the_old_one(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path)
+    with vault.lock():
+        add_store_kek(vault)
+    port = StoreKeks(vault)
+    old = port.wrap(KEY, b"c")
+    with vault.lock():
+        assert add_store_kek(vault) == "store-0002.kek"
+    new = port.wrap(KEY, b"c")  # the port of a running gateway sees it at once
+    assert port.unwrap(old, b"c") == port.unwrap(new, b"c") == KEY
+    with vault.lock():
+        vault.destroy(["store-0001.kek"])
+    assert port.unwrap(new, b"c") == KEY
+    with pytest.raises(KeyPortError, match="no store key"):
+        port.unwrap(old, b"c")
+    assert "0x" not in repr(KekOf(KEY)) and "k" * 8 not in repr([port, KekOf(KEY)])
 
 
 def test_party_ids_are_bound(tmp_path: Path) -> None:

@@ -23,17 +23,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import intertie
+from intertie.bindings.oauth.guard import Guard, challenge, connection_of
+from intertie.bindings.oauth.server import OauthRoutes
 from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, RECEIPT
 from intertie.bindings.parcel_https.descriptors import DescriptorDoor
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
-from intertie.bindings.parcel_https.protocol import PEER
+from intertie.bindings.parcel_https.witness import WitnessRoutes
 from intertie.gateway.accept_parcel import accept
-from intertie.gateway.gateway import Gateway, Peer
+from intertie.gateway.authorize import Authority
+from intertie.gateway.gateway import Peer
 from intertie.gateway.ports import Refusal
+from intertie.gateway.scopes import ScopeRefused
 from intertie.gateway.settings import Settings
-from intertie.model.errors import Code, Refused, StoreError
+from intertie.model.errors import Code, IntertieError, Refused, StoreError
 from intertie.model.ids import PartyId
 
 LOG = logging.getLogger("intertie.street")
@@ -54,7 +58,7 @@ class StreetDoor:
 
     def __init__(
         self,
-        gateway: Gateway,
+        authority: Authority,
         settings: Settings,
         descriptor: Callable[[], bytes],
         clock: Callable[[], datetime],
@@ -63,7 +67,9 @@ class StreetDoor:
     ) -> None:
         """`descriptor` gives our own as it is now; `stale` is told of a partner that signs under a certificate that its
         descriptor, as we know it, does not have."""
-        self._gateway = gateway
+        self._gateway = authority.gateway
+        self.guard = Guard(authority, clock)
+        self._oauth = OauthRoutes(authority, settings, clock)
         self._street = settings.street
         self._descriptor = descriptor
         self._clock = clock
@@ -71,6 +77,7 @@ class StreetDoor:
         self._quotas = Quotas(settings.quota)
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
+        self._witness = WitnessRoutes(authority.gateway, clock, self._threads, self.guard.peer_of)
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -78,6 +85,8 @@ class StreetDoor:
             Route("/parcels", self.parcels, methods=["POST"]),
             Route("/.well-known/intertie", self.descriptor, methods=["GET"]),
             Route("/healthz", self.health, methods=["GET"]),
+            *self._witness.routes(),
+            *self._oauth.routes(),
             Route(
                 "/descriptors",
                 DescriptorDoor(self._gateway, self._clock, self._quotas, self._threads).post,
@@ -90,11 +99,19 @@ class StreetDoor:
 
     async def parcels(self, request: Request) -> Response:
         """POST /parcels: the signed receipt, or a problem that says whether to try again."""
-        peer = _peer(request)
-        party = peer.party if self._gateway.partners.find(peer.party) is not None else STRANGER
+        connection = connection_of(request)
+        party = connection.party if self._gateway.partners.find(connection.party) is not None else STRANGER
         wait = self._quotas.take_parcel(party, time.monotonic())
         if wait:
-            return self._refuse(Refused(Code.RATE_LIMITED, partner=peer.party), wait)
+            return self._refuse(Refused(Code.RATE_LIMITED, partner=connection.party), wait)
+        try:
+            # Steps 3 and 4 as far as headers go, before a byte of the body is read.
+            peer = await self.guard.peer_of(request)
+        except Refused as refused:
+            return self._refuse(refused, close=True)
+        except IntertieError as error:
+            LOG.error("guard", extra={"partner": party, "why": error.why})
+            return problem(503, "store", "Tokens cannot be judged now.", retry=True, wait=BUSY_SECONDS)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PARCEL:
             return problem(415, "unsupported_media_type", f"A parcel comes as {PARCEL}.")
         held = _Body(self._held)
@@ -159,6 +176,8 @@ class StreetDoor:
         try:
             receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
+            if isinstance(refused, ScopeRefused):
+                self.guard.count(refused, peer.party)
             if refused.code is Code.UNKNOWN_CERTIFICATE:
                 self._stale(peer.party)
             return self._refuse(refused)
@@ -193,7 +212,7 @@ class StreetDoor:
         LOG.info(
             "refused", extra={"partner": refused.partner, "code": refused.code.value, "step": refused.step}
         )
-        return refusal(refused, wait, close=close)
+        return refusal(refused, wait, close=close, headers=challenge(refused, self._gateway.party.id))
 
 
 class _Body:
@@ -222,12 +241,6 @@ class _Body:
         self._chunks = []
         self._held.release(self.size)
         self.size = 0
-
-
-def _peer(request: Request) -> Peer:
-    """Who `PeerGate` let in."""
-    extension = request.scope["extensions"][PEER]
-    return Peer(extension["party"], extension["transport"])
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:
