@@ -147,7 +147,9 @@ def _files(places: Places) -> Findings:
 
 def _is_secret(path: Path) -> bool:
     """Everything beside the keys is taken for a key, except what is known to be public."""
-    return path.is_file() and not path.name.endswith((".crt.pem", "identity.json", "ec.pem", "mldsa.pem"))
+    return path.is_file() and not path.name.endswith(
+        (".crt.pem", "identity.json", "ec.pem", "mldsa.pem", "roots.pem", ".crl.pem")
+    )
 
 
 def _space(places: Places) -> Findings:

@@ -16,8 +16,9 @@ from intertie.gateway.settings import Places, parse_settings, settings_text
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
 from intertie.run import system_clock
+from intertie.seal.ca_register import Register
 from intertie.seal.descriptor import write_descriptor
-from intertie.seal.keys import generate_keys, save_keys
+from intertie.seal.keys import generate_keys, leaves_of, save_keys
 from intertie.seal.trial_ca import TrialCa
 
 DEFAULT_URL = "https://127.0.0.1:8443"
@@ -93,6 +94,8 @@ def _make(places: Places, who: Party, settings: str, ca: Path | None, start: dat
     hosts = sorted(LOOPBACK | {urlsplit(url).hostname or ""})
     keys = generate_keys(who.id, who.roles, authority, start, hosts=hosts, not_before=start, not_after=end)
     save_keys(places.keys, keys)
+    # At the authority's, wherever it is: what it issued can be listed and revoked there.
+    Register(ca or places.ca).record(leaves_of(keys), system_clock())
     places.descriptor.write_bytes(write_descriptor(who, keys, url=url, sequence=1, now=start, end=end))
 
 

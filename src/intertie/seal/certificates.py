@@ -23,7 +23,7 @@ from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import PartyId, party_id
 from intertie.seal.algorithms import is_post_quantum
 from intertie.seal.ocsp import OcspAnswer, read_answer
-from intertie.seal.revocation import RevocationList, TrustRules, read_lists, revoked_since
+from intertie.seal.revocation import DEFAULT_RULES, RevocationList, TrustRules, read_lists, revoked_since
 from intertie.seal.x509_path import CHAIN_MAX as CHAIN_MAX
 from intertie.seal.x509_path import PARSE_ERRORS, find_path, named
 
@@ -58,20 +58,32 @@ class TrustStore:
     confined: Mapping[bytes, frozenset[PartyId]] = field(default_factory=dict)
     lists: tuple[RevocationList, ...] = ()
     answers: tuple[OcspAnswer, ...] = ()
-    rules: TrustRules = TrustRules()
+    rules: TrustRules = DEFAULT_RULES
 
     @classmethod
     def of_pem(cls, *pems: bytes) -> TrustStore:
         """Roots and CRLs from PEM texts; SettingsError if one cannot be read or a CRL in a root's name is not signed by it."""
-        roots = tuple(root for pem in pems for root in _read_roots(pem))
-        if not roots:
+        trust = cls._of_parts(*pems)
+        trust.check()
+        return trust
+
+    @classmethod
+    def _of_parts(cls, *pems: bytes) -> TrustStore:
+        roots = tuple(root for pem in pems for root in read_roots_of(pem))
+        return cls(roots, lists=tuple(one for pem in pems for one in read_lists(pem)))
+
+    def check(self) -> None:
+        """SettingsError unless there is a root, and each list in a root's name is signed by it. Other lists are of
+        authorities below, whose certificates come with chains."""
+        if not self.roots:
             raise SettingsError(
                 "no trusted root certificate", do="Put the roots' PEM files into the trust folder."
             )
-        lists = tuple(one for pem in pems for one in read_lists(pem))
-        for one in lists:
-            _check_list(one, roots)
-        return cls(roots, lists=lists)
+        for one in self.lists:
+            named_so = [root for root in self.roots if root.subject.public_bytes() == one.issuer]
+            if named_so and not any(one.signed_by(root) for root in named_so):
+                name = named_so[0].subject.rfc4514_string()
+                raise SettingsError(f"the revocation list of {name} is signed by no trusted root")
 
     def pem(self) -> bytes:
         """All roots as PEM: what `trust-root.pem` holds."""
@@ -129,9 +141,9 @@ class TrustStore:
     def with_lists(self, *pems: bytes) -> TrustStore:
         """The same with more revocation lists; SettingsError as `of_pem`."""
         lists = [one for pem in pems for one in read_lists(pem)]
-        for one in lists:
-            _check_list(one, self.roots)
-        return replace(self, lists=tuple(dict.fromkeys((*self.lists, *lists))))
+        more = replace(self, lists=tuple(dict.fromkeys((*self.lists, *lists))))
+        more.check()
+        return more
 
     def with_answers(self, *ders: bytes) -> TrustStore:
         """The same with more answers to OCSP requests; SettingsError if one cannot be read."""
@@ -226,11 +238,15 @@ def load_trust(directory: Path, rules: TrustRules | None = None) -> TrustStore:
     confined to it. And the answers of OCSP responders in ocsp/. SettingsError names the folder."""
     folders = sorted(path for path in directory.glob("*/") if any(path.glob("*.pem")))
     stores = [
-        *([_load_folder(directory)] if any(directory.glob("*.pem")) or not folders else []),
+        _load_folder(directory),
         *(_load_folder(folder).confined_to(_folder_party(folder)) for folder in folders),
     ]
-    trust = reduce(TrustStore.joined, stores).with_answers(*_read_answers(directory / OCSP_FOLDER))
-    return trust.under(rules or TrustRules())
+    trust = reduce(TrustStore.joined, stores)
+    try:
+        trust.check()
+    except SettingsError as error:
+        raise SettingsError(f"{directory}: {error.why}", do=error.do) from error
+    return trust.with_answers(*_read_answers(directory / OCSP_FOLDER)).under(rules or DEFAULT_RULES)
 
 
 def _read_answers(folder: Path) -> list[bytes]:
@@ -242,7 +258,7 @@ def _read_answers(folder: Path) -> list[bytes]:
 
 def _load_folder(directory: Path) -> TrustStore:
     try:
-        return TrustStore.of_pem(*(file.read_bytes() for file in sorted(directory.glob("*.pem"))))
+        return TrustStore._of_parts(*(file.read_bytes() for file in sorted(directory.glob("*.pem"))))
     except OSError as error:
         raise SettingsError(f"{directory} cannot be read: {error}") from error
     except SettingsError as error:
@@ -343,18 +359,11 @@ def _identity(certificate: x509.Certificate) -> tuple[bytes, int]:
     return certificate.issuer.public_bytes(), certificate.serial_number
 
 
-def _read_roots(pem: bytes) -> list[x509.Certificate]:
+def read_roots_of(pem: bytes) -> list[x509.Certificate]:
+    """The certificates of a PEM text, maybe none; SettingsError if one cannot be read."""
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         return []
     try:
         return x509.load_pem_x509_certificates(pem)
     except PARSE_ERRORS as error:
         raise SettingsError(f"a trusted root cannot be read: {error}") from error
-
-
-def _check_list(one: RevocationList, roots: Sequence[x509.Certificate]) -> None:
-    """A list in the name of a root is signed by it. Others are of authorities below, whose certificates come with chains."""
-    named_so = [root for root in roots if root.subject.public_bytes() == one.issuer]
-    if named_so and not any(one.signed_by(root) for root in named_so):
-        name = named_so[0].subject.rfc4514_string()
-        raise SettingsError(f"the revocation list of {name} is signed by no trusted root")

@@ -247,6 +247,12 @@ def _load_signing(directory: Path, alg: str) -> SigningKey:
     return SigningKey(alg, key, chain)  # type: ignore[arg-type]  # private_key_fits has looked
 
 
+def leaves_of(keys: PrivateKeys) -> list[bytes]:
+    """The certificates of all keys we use, without those of the authorities (DER)."""
+    tls = x509.load_pem_x509_certificate(keys.tls.chain).public_bytes(Encoding.DER)
+    return [*(key.chain[0] for key in keys.signing.values()), tls]
+
+
 def chain_pem(chain: Chain) -> bytes:
     """A chain as PEM, leaf first."""
     return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in chain)

@@ -57,6 +57,9 @@ class TrustRules(Record, frozen=True, kw_only=True):
         return timedelta(seconds=self.skew_seconds)
 
 
+DEFAULT_RULES = TrustRules()
+
+
 class Entry(NamedTuple):
     """One revoked certificate. A hold can be taken back by a later list, everything else is for ever."""
 
