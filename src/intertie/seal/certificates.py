@@ -217,7 +217,7 @@ class TrustStore:
         lists, answers = self.lists_for(certificate, issuer, party), self.answers_for(certificate, issuer)
         if any(at <= one.until + self.rules.skew for one in lists):
             return
-        if any(one.state == "good" and one.fresh(at, self.rules.skew) for one in answers):
+        if any(one.certain(at, self.rules.skew) for one in answers):
             return
         listed = bool(answers) or any(one.concerns(certificate, party) for one in self.lists)
         if listed or self.rules.require == "always":

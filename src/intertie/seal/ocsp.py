@@ -67,6 +67,12 @@ class OcspAnswer:
         """Whether it is not out of date at this time."""
         return at <= self.until + skew
 
+    def certain(self, at: datetime, skew: timedelta) -> bool:
+        """Whether it says that the certificate was good at this time. One that was revoked later was."""
+        if self.state == "revoked":
+            return self.revoked is not None and at < self.revoked
+        return self.state == "good" and self.fresh(at, skew)
+
 
 def ocsp_url(certificate: x509.Certificate) -> str | None:
     """Where the certificate says that its status can be asked for (RFC 5280 s.4.2.2.1)."""
