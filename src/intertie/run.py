@@ -8,6 +8,8 @@ import contextlib
 import fcntl
 import json
 import logging
+import os
+import queue
 import random
 import signal
 import socket
@@ -17,7 +19,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -29,15 +33,20 @@ from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.deliver import deliver_once
-from intertie.gateway.gateway import FixedKeys, Gateway
+from intertie.gateway.descriptors import Announcer, fetch_descriptor
+from intertie.gateway.gateway import Gateway
 from intertie.gateway.refresh_trust import Fetched, refresh_trust
 from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
-from intertie.seal.keys import load_keys
-from intertie.seal.tls import client_context, server_context
+from intertie.seal.protection import Opener
+from intertie.seal.tls import Tls
+from intertie.seal.vault import Vault, VaultKek
+from intertie.stores.key_files import KeyFiles
+from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
+from intertie.stores.rotation import STORE_KEK, Own, renew_descriptor, retire
 from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
 
@@ -127,26 +136,31 @@ class Opened:
         self.clock = open_clock(directory, self.settings)
         trust = TrustFiles(self.places.trust, time.monotonic, self.settings.trust_rules())
         self.trust = trust
-        ring = FixedKeys(load_keys(self.places.keys))
+        self.opener = Opener(self.settings.keys, directory, os.environ)
+        vault = Vault(self.places.keys, self.opener)
+        self.own = Own(vault, self.settings.party, self.settings.street.url, self.places.descriptor)
+        self.ring = KeyFiles(vault, self.settings.party, self.clock, time.monotonic)
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
         self.gateway = Gateway(
             party=self.settings.party,
-            ring=ring,
+            ring=self.ring,
             trust_book=trust,
             partners=self.partners,
             catalogue=load_catalogue(),
-            store=SqliteStore(self.places.of(self.settings.store.file)),
+            store=SqliteStore(self.places.of(self.settings.store.file), VaultKek(vault, STORE_KEK)),
             limits=self.settings.limits,
         )
+        self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
+        gateway = self.gateway
+        self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
 
-    def descriptor(self) -> bytes:
-        """Our own signed descriptor, as partners get it."""
-        try:
-            return self.places.descriptor.read_bytes()
-        except OSError as error:
-            raise SettingsError(
-                f"{self.places.descriptor} cannot be read: {error}", do="`intertie init` writes it."
-            ) from error
+    def turn_keys(self) -> None:
+        """Do what is due with our keys: a descriptor that a crash left unwritten, and the end of old ones."""
+        now = self.clock()
+        if renew_descriptor(self.own, now):
+            LOG.warning("descriptor written after a crash")
+        for generation, parts in retire(self.own, now):
+            LOG.info("keys destroyed", extra={"count": len(parts), "file": generation.folder})
 
     def close(self) -> None:
         """Let go of the store."""
@@ -175,6 +189,12 @@ class Deliveries:
         self._it = it
         self._stopping = threading.Event()
         self._wakes: dict[PartyId, asyncio.Event] = {}
+        # Partners whose descriptor we should ask for: filled by the street door's thread.
+        self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
+
+    def ask_for(self, party: PartyId) -> None:
+        """This partner's descriptor is out of date here; from any thread."""
+        self._stale.put(party)
 
     def run(self) -> None:
         """Deliver until `stop`; for a thread."""
@@ -185,9 +205,10 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        context = client_context(self._it.places.keys, self._it.places.trust)
-        link = HttpsLink(context, self._it.settings.delivery)
+        link = HttpsLink(self._it.tls, self._it.settings.delivery)
+        announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
+        fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
         try:
             while not self._stopping.is_set():
@@ -195,11 +216,13 @@ class Deliveries:
                 if tick - ticked >= TICK_SECONDS:
                     ticked = tick
                     self._expire()
-                    self._start_loops(tasks, link)
+                    self._turn_keys()
+                    self._start_loops(tasks, link, announcer)
                     self._wake()
                 elif changed != seen:
                     self._wake()
                 seen = changed
+                self._fetch_stale(fetching, link)
                 for task in tasks.values():
                     if task.done():
                         task.result()  # a loop ends only by a mistake in this program: end loudly
@@ -208,23 +231,43 @@ class Deliveries:
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=DRAIN_SECONDS)
         finally:
-            for task in tasks.values():
+            for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
             await link.aclose()
 
-    def _start_loops(self, tasks: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
+    def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
+        """One question at a time to each partner: it repeats its parcel, and so do we the question."""
+        while not self._stale.empty():
+            party = self._stale.get()
+            if party not in fetching or fetching[party].done():
+                fetching[party] = asyncio.create_task(self._fetch(party, link))
+
+    async def _fetch(self, party: PartyId, link: HttpsLink) -> None:
+        try:
+            news = await fetch_descriptor(self._it.gateway, link, party, self._it.clock())
+        except IntertieError as error:
+            LOG.warning("descriptor not fetched", extra={"partner": party, "why": error.why})
+            return
+        LOG.info("descriptor fetched", extra={"partner": party, "count": int(news)})
+
+    def _start_loops(
+        self, tasks: dict[PartyId, asyncio.Task[None]], link: HttpsLink, announcer: Announcer
+    ) -> None:
         for partner in self._it.partners.all():
             if partner.party not in tasks:
                 self._wakes[partner.party] = asyncio.Event()
-                tasks[partner.party] = asyncio.create_task(self._deliver_to(partner.party, link))
+                tasks[partner.party] = asyncio.create_task(self._deliver_to(partner.party, link, announcer))
 
-    async def _deliver_to(self, party: PartyId, link: HttpsLink) -> None:
+    async def _deliver_to(self, party: PartyId, link: HttpsLink, announcer: Announcer) -> None:
         """Parcel after parcel while there is something due, then wait."""
         wake = self._wakes[party]
         while not self._stopping.is_set():
             wake.clear()
             try:
+                why = await announcer.announce(party, self._it.clock(), random.random)
+                if why:
+                    LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
                 delivery = await deliver_once(self._it.gateway, link, party, self._it.clock, random.random)
             except IntertieError as error:
                 LOG.error("delivery", extra={"partner": party, "why": error.why})
@@ -249,6 +292,12 @@ class Deliveries:
             LOG.error("store", extra={"why": error.why})
             return seen
 
+    def _turn_keys(self) -> None:
+        try:
+            self._it.turn_keys()
+        except IntertieError as error:
+            LOG.error("keys", extra={"why": error.why})
+
     def _expire(self) -> None:
         try:
             expired = self._it.gateway.store.expire(self._it.clock())
@@ -270,8 +319,19 @@ class StreetServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Whoever starts a gateway waits for this line."""
-        await super().startup(sockets)
+        """Whoever starts a gateway waits for this line.
+
+        Handshakes get as long as headers: uvicorn has no setting for it, and the loops' own minute is an invitation to
+        whoever opens connections and says nothing.
+        """
+        loop: Any = asyncio.get_running_loop()
+        create = loop.create_server
+        protocol: Any = self.config.http_protocol_class
+        loop.create_server = partial(create, ssl_handshake_timeout=protocol.header_seconds)
+        try:
+            await super().startup(sockets)
+        finally:
+            loop.create_server = create
         LOG.info("listening", extra={"url": self.url})
 
 
@@ -282,6 +342,7 @@ def serve(directory: Path) -> None:
     """
     with opened(directory) as it, _only_one(directory):
         it.clock()
+        it.turn_keys()
         uvloop.run(_serve(it))
 
 
@@ -308,7 +369,7 @@ def _only_one(directory: Path) -> Iterator[None]:
 async def _serve(it: Opened) -> None:
     deliveries = Deliveries(it)
     with listen(it.settings) as door:
-        server = StreetServer(street_config(it))
+        server = StreetServer(street_config(it, deliveries.ask_for))
         server.url = it.settings.street.url
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -354,11 +415,11 @@ def _stop(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def street_config(it: Opened) -> uvicorn.Config:
+def street_config(it: Opened, stale: Callable[[PartyId], None]) -> uvicorn.Config:
     """How the street door of a gateway is served."""
-    door = StreetDoor(it.gateway, it.settings, it.descriptor(), it.clock)
-    context = server_context(it.places.keys, it.places.trust)
-    return uvicorn_config(door.app(), it.settings.street, context)
+    it.descriptor.present()  # it is there
+    door = StreetDoor(it.gateway, it.settings, it.descriptor.raw, it.clock, stale=stale)
+    return uvicorn_config(door.app(), it.settings.street, it.tls.server_context())
 
 
 def uvicorn_config(app: Starlette, street: Street, context: ssl.SSLContext) -> uvicorn.Config:

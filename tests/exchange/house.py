@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.accept_parcel import accept
+from intertie.gateway.descriptors import take_descriptor
 from intertie.gateway.gateway import (
     Agreement,
     FixedKeys,
@@ -22,6 +23,7 @@ from intertie.gateway.gateway import (
 from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Party, Role
+from intertie.seal.descriptor import Descriptor, peek_sequence
 from intertie.seal.keys import PrivateKeys, generate_keys
 from intertie.seal.trial_ca import TrialCa
 from intertie.stores.memory import MemoryStore
@@ -51,12 +53,23 @@ class Book:
 
     def __init__(self, partners: Sequence[Partner]) -> None:
         self.partners = {partner.party: partner for partner in partners}
+        self.sequences: dict[PartyId, int] = {}
 
     def find(self, party: PartyId) -> Partner | None:
         return self.partners.get(party)
 
     def all(self) -> Sequence[Partner]:
         return list(self.partners.values())
+
+    def renew(self, raw: bytes, descriptor: Descriptor, now: datetime) -> bool:
+        known = self.partners[descriptor.party]
+        if descriptor.sequence <= self.sequences.get(descriptor.party, 0):
+            return False
+        self.sequences[descriptor.party] = descriptor.sequence
+        self.partners[descriptor.party] = known._replace(
+            keys=descriptor.keys, name=descriptor.name, roles=descriptor.roles, url=descriptor.url
+        )
+        return True
 
 
 def partner_of(keys: PrivateKeys, *, agreements: Sequence[AgreementId] = (AGREEMENT,)) -> Partner:
@@ -114,6 +127,8 @@ class Wire:
     answers: list[LinkAnswer | PartnerError] = field(default_factory=list)
     lose_next: bool = False
     sent: list[bytes] = field(default_factory=list)
+    # What the other side's door gives for a descriptor; None: it is not reached for that.
+    descriptor: bytes | None = None
 
     async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
         self.sent.append(blob)
@@ -132,3 +147,20 @@ class Wire:
             self.lose_next = False
             raise PartnerError("the answer was lost")
         return LinkAnswer(200, receipt, None)
+
+    async def post_descriptor(self, partner: Partner, raw: bytes) -> LinkAnswer:
+        if self.answers:
+            answer = self.answers.pop(0)
+            if isinstance(answer, PartnerError):
+                raise answer
+            return answer
+        try:
+            take_descriptor(self.there, raw, self.peer, self.now)
+        except Refused as refused:
+            return LinkAnswer(refused.rule.http, b"{}", None)
+        return LinkAnswer(200, b'{"sequence":%d}' % peek_sequence(raw), None)
+
+    async def get_descriptor(self, partner: Partner) -> bytes:
+        if self.descriptor is None:
+            raise PartnerError("no descriptor")
+        return self.descriptor

@@ -98,7 +98,7 @@ def codes(house: House) -> list[str]:
 def raw_connection(house: House, door: Door) -> ssl.SSLSocket:
     host, port = door.url.removeprefix("https://").split(":")
     raw = socket.create_connection((host, int(port)), 10)
-    return house.client_context().wrap_socket(raw, server_hostname=host)
+    return house.plain_context().wrap_socket(raw, server_hostname=host)
 
 
 def read_all(tls: ssl.SSLSocket) -> bytes:
@@ -175,12 +175,14 @@ def test_an_expired_certificate_does_not_get_in(tmp_path: Path) -> None:
         not_after=now() - timedelta(days=1),
     )
     receiver = make_house(tmp_path / "receiver", ca, AGGREGATOR)
-    with open_door(receiver) as door, caller(late, receiver) as client, pytest.raises(httpx.TransportError):
-        client.get(f"{door.url}/healthz")
+    with open_door(receiver) as door, caller(late, receiver) as client:
+        problem = problem_of(client.get(f"{door.url}/healthz"))
+    assert (problem["status"], problem["code"], problem["step"]) == (403, "transport_certificate", 4)
+    assert "valid" in str(problem["detail"])
 
 
 def test_tls_1_2_does_not_get_in(world: World, receiver: House, door: Door) -> None:
-    context = world.utility.client_context()
+    context = world.utility.plain_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with httpx.Client(verify=context, trust_env=False) as client, pytest.raises(httpx.TransportError):

@@ -28,6 +28,7 @@ from store_builders import (  # noqa: E402
     parcel_id,
     queued_entries,
     refusal,
+    sqlite_store,
     take_in,
     verify,
     write_receipt,
@@ -86,7 +87,7 @@ def picture(store: SqliteStore) -> tuple[Any, ...]:
 
 def before_and_after(folder: Path, operation: Operation) -> tuple[Any, Any]:
     """The pictures between which there must be nothing."""
-    store = SqliteStore(folder / "model.db")
+    store = sqlite_store(folder / "model.db")
     prepare(store)
     before = picture(store)
     operation(store)
@@ -105,7 +106,7 @@ def test_each_statement_fails(tmp_path: Path, name: str) -> None:
     before, after = before_and_after(tmp_path, operation)
     fault = 0
     while True:
-        store = SqliteStore(tmp_path / f"{fault}.db")
+        store = sqlite_store(tmp_path / f"{fault}.db")
         prepare(store)
         left = iter(range(fault, -1, -1))
 
@@ -200,7 +201,7 @@ def test_each_write_fails(tmp_path: Path, name: str, kept: bool, for_good: bool)
     while failed:
         path = tmp_path / f"{fault}.db"
         with faulty_disk() as faults:
-            store = SqliteStore(path)
+            store = sqlite_store(path)
             prepare(store)
             faults.arm(fault, kept=kept, for_good=for_good)
             try:
@@ -214,7 +215,7 @@ def test_each_write_fails(tmp_path: Path, name: str, kept: bool, for_good: bool)
                     operation(store)
                 assert picture(store) == after
             store.close()
-        store = SqliteStore(path)  # after the crash, on a sound disk
+        store = sqlite_store(path)  # after the crash, on a sound disk
         found = picture(store)
         assert found == after or (failed and for_good and found == before)
         if found == before:
@@ -236,7 +237,7 @@ def limit_pages(store: SqliteStore, more: int) -> None:
 
 
 def test_full_disk_says_so_and_the_store_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "store.db")
+    store = sqlite_store(tmp_path / "store.db")
     take_in(store, 1, [1])
     before = picture(store)
     limit_pages(store, 2)
@@ -253,7 +254,7 @@ def test_full_disk_says_so_and_the_store_goes_on_when_there_is_room(tmp_path: Pa
 
 
 def test_full_disk_takes_down_only_what_does_not_fit(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "store.db")
+    store = sqlite_store(tmp_path / "store.db")
     take_in(store, 1, [1])
     limit_pages(store, 40)
 
@@ -282,10 +283,9 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from intertie.model.errors import StoreError
-from intertie.stores.sqlite import SqliteStore
-from store_builders import take_in, verify
+from store_builders import sqlite_store, take_in, verify
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-store = SqliteStore(Path(sys.argv[1]))
+store = sqlite_store(Path(sys.argv[1]))
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
 done = 0
@@ -306,7 +306,7 @@ print("went on after", done)
 
 def test_file_that_may_not_grow(tmp_path: Path) -> None:
     """The operating system refuses to let the log grow, in the middle of a transaction."""
-    environment = os.environ | {"PYTHONPATH": str(STORE_TESTS)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(STORE_TESTS), *sys.path])}
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "store.db")]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
@@ -324,7 +324,7 @@ def test_file_that_cannot_be_written_is_a_named_error(
     monkeypatch.setattr(
         "intertie.stores.sqlite.connect", lambda path, write: db if write else connect(path, write=False)
     )
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     with pytest.raises(StoreError, match="check the disk"):
         store.note([act()])
     store.close()

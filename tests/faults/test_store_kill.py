@@ -15,7 +15,7 @@ import pytest
 STORE_TESTS = Path(__file__).parents[1] / "store"
 sys.path.insert(0, str(STORE_TESTS))
 
-from store_builders import message_id, outgoing, parcel_id, take_in, verify  # noqa: E402
+from store_builders import message_id, outgoing, parcel_id, sqlite_store, take_in, verify  # noqa: E402
 
 from intertie.gateway.ports import Query  # noqa: E402
 from intertie.journal.checkpoint import Head  # noqa: E402
@@ -28,7 +28,7 @@ NUMBERS = 1_000_000
 
 
 def start(path: Path, first: int) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(STORE_TESTS)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(STORE_TESTS), *sys.path])}
     command = [sys.executable, str(STORE_TESTS / "acknowledge.py"), str(path), str(first)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
@@ -88,14 +88,14 @@ def test_killed_again_and_again(tmp_path: Path, writers: int) -> None:
         said = run_and_kill(path, firsts, moments.uniform(0.02, 0.3))
         assert len(said) >= writers
         acknowledged += said
-        store = SqliteStore(path)
+        store = sqlite_store(path)
         heads.append(check(store, acknowledged, heads))
         store.close()
 
 
 def test_a_killed_writer_does_not_stop_the_others(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     moments = random.Random(7)
     for round_ in range(4):
         victim = start(path, round_ * NUMBERS)
@@ -117,7 +117,7 @@ def test_what_was_repeated_after_a_crash_is_kept_once(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     said = run_and_kill(path, [0], 0.1)
     last = max(int(line.split()[1]) for line in said if line.startswith("in"))
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     for number in range(0, last + 20, 10):
         known = store.parcel(parcel_id(number), outgoing=False)
         receipt = take_in(store, number, [number, number + 1, number + 2])

@@ -6,14 +6,12 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from store_builders import NOW, outgoing, queued_entries, take_in
-
-from intertie.stores.sqlite import SqliteStore
+from store_builders import NOW, outgoing, queued_entries, sqlite_store, take_in
 
 
 def main(path: Path, first: int) -> None:
     """Three messages in, then two out, over and over, with numbers from `first`."""
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     for number in count(first, 10):
         take_in(store, number, [number, number + 1, number + 2])
         print(f"in {number}", flush=True)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from store_builders import sqlite_store
 
 from intertie.gateway.ports import Store
 from intertie.stores.memory import MemoryStore
-from intertie.stores.sqlite import SqliteStore
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),
-    "sqlite": lambda folder: SqliteStore(folder / "store.db"),
+    "sqlite": lambda folder: sqlite_store(folder / "store.db"),
 }
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.journal.checkpoint import Head
@@ -20,9 +21,11 @@ from intertie.model.ids import (
     ParcelId,
     PartyId,
 )
+from intertie.seal.key_port import KeyFile
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 from intertie.seal.tree import leaf_hash
+from intertie.stores.sqlite import SqliteStore
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 US = PartyId("grid.example")
@@ -36,6 +39,11 @@ TLS = Transport(
     cipher="TLS_AES_256_GCM_SHA384",
     certificate="ab" * 32,
 )
+
+
+def sqlite_store(path: Path) -> SqliteStore:
+    """A SQLite store with the key file beside it."""
+    return SqliteStore(path, KeyFile(path.with_name("store.kek")))
 
 
 def uuid7(number: int, family: int = 0) -> str:

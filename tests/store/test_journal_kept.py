@@ -15,6 +15,7 @@ from store_builders import (
     outgoing,
     queued_entries,
     refusal,
+    sqlite_store,
     take_in,
     verify,
 )
@@ -25,7 +26,6 @@ from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind, entry_bytes
 from intertie.model.errors import EvidenceError, StoreError
 from intertie.seal.tree import leaf_hash, root
-from intertie.stores.sqlite import SqliteStore
 
 
 def test_empty_journal(store: Store) -> None:
@@ -125,7 +125,7 @@ def test_many_threads_make_one_tree(store: Store) -> None:
 
 
 def test_two_openings_of_one_file_make_one_tree(tmp_path: Path) -> None:
-    first, second = SqliteStore(tmp_path / "s.db"), SqliteStore(tmp_path / "s.db")
+    first, second = sqlite_store(tmp_path / "s.db"), sqlite_store(tmp_path / "s.db")
     seen = second.changed()
     heads = [(first if n % 2 else second).note([act(str(n))]) for n in range(10)]
     assert second.changed() != seen

@@ -67,6 +67,7 @@ def test_accepted_messages_are_kept_as_they_came(store: Store) -> None:
         next_attempt=None,
         detail="",
         body=sent.body,
+        size=len(sent.body),
     )
     kept = store.parcel(parcel_id(1), outgoing=False)
     assert kept is not None

@@ -19,6 +19,7 @@ from store_builders import (
     incoming,
     outgoing,
     parcel,
+    sqlite_store,
     take_in,
     verify,
     write_receipt,
@@ -30,7 +31,6 @@ from intertie.journal.checkpoint import Head
 from intertie.model.errors import IntertieError, SettingsError, StoreError
 from intertie.stores import schema, sqlite_in, sqlite_out
 from intertie.stores.schema import APPLICATION_ID, connect, migrations, open_store
-from intertie.stores.sqlite import SqliteStore
 from intertie.stores.sqlite_read import select_messages
 from intertie.stores.writer import Writer
 
@@ -41,7 +41,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_only_its_owner_reads_the_file_and_its_log(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     store.note([act()])
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
     store.close()
@@ -49,12 +49,12 @@ def test_only_its_owner_reads_the_file_and_its_log(path: Path) -> None:
 
 
 def test_what_was_written_is_there_again(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     receipt = take_in(store, 1, [1, 2])
     store.add_outgoing([outgoing(3)], [act()], NOW)
     rows, head = store.messages(Query(outgoing=False)), store.head()
     store.close()
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     assert (store.messages(Query(outgoing=False)), store.head()) == (rows, head)
     assert take_in(store, 1, [1, 2]) == receipt
     assert verify(store) == head
@@ -82,7 +82,7 @@ def test_unknown_file_is_left_as_it_is(path: Path) -> None:
     path.write_bytes(b"these are somebody's holiday notes, not a database " * 100)
     before = path.read_bytes()
     with pytest.raises(SettingsError, match=r"not a store.*name another file"):
-        SqliteStore(path)
+        sqlite_store(path)
     assert path.read_bytes() == before
 
 
@@ -92,7 +92,7 @@ def test_database_of_another_program_is_left_as_it_is(path: Path) -> None:
     db.close()
     before = path.read_bytes()
     with pytest.raises(SettingsError, match="not a store"):
-        SqliteStore(path)
+        sqlite_store(path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["store.db"]
 
@@ -102,46 +102,46 @@ def test_empty_database_of_another_program_is_left_too(path: Path) -> None:
     db.pragma("application_id", 77)
     db.close()
     with pytest.raises(SettingsError, match="not a store"):
-        SqliteStore(path)
+        sqlite_store(path)
 
 
 def test_newer_schema_is_refused_with_what_to_do(path: Path) -> None:
-    SqliteStore(path).close()
+    sqlite_store(path).close()
     db = apsw.Connection(str(path))
     newest = migrations()[-1].version
     db.pragma("user_version", newest + 1)
     db.close()
     with pytest.raises(SettingsError, match=rf"schema {newest + 1}.*up to {newest}.*newer") as caught:
-        SqliteStore(path)
+        sqlite_store(path)
     assert "restore a backup" in caught.value.do
 
 
 def test_crash_right_after_the_file_was_made(path: Path) -> None:
     path.touch()
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     assert store.note([act()]).size == 1
     store.close()
 
 
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="make its folder"):
-        SqliteStore(tmp_path / "none" / "store.db")
+        sqlite_store(tmp_path / "none" / "store.db")
 
 
 def test_folder_in_place_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
-        SqliteStore(tmp_path)
+        sqlite_store(tmp_path)
 
 
 def test_damaged_file_is_a_named_error(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     take_in(store, 1, range(1, 200))
     store.close()
     raw = bytearray(path.read_bytes())
     raw[4096:] = b"\xff" * (len(raw) - 4096)
     path.write_bytes(raw)
     with pytest.raises(IntertieError, match="damaged"):
-        SqliteStore(path).messages(Query(outgoing=False))
+        sqlite_store(path).messages(Query(outgoing=False))
 
 
 def test_several_processes_may_make_the_file_at_once(path: Path) -> None:
@@ -154,7 +154,7 @@ def test_several_processes_may_make_the_file_at_once(path: Path) -> None:
     )
     running = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     assert verify(store) == store.head()
     assert store.head().size == 75
     store.close()
@@ -173,13 +173,13 @@ def test_migrations_without_a_gap(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_next_migration_is_applied_to_an_older_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     head = store.note([act()])
     store.close()
     known = migrations()
     next_one = schema.Migration(len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT")
     monkeypatch.setattr(schema, "migrations", lambda: [*known, next_one])
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     assert store.head() == head
     store.close()
     db = apsw.Connection(str(path))
@@ -189,7 +189,7 @@ def test_next_migration_is_applied_to_an_older_file(path: Path, monkeypatch: pyt
 
 
 def test_failing_migration_leaves_the_old_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    SqliteStore(path).close()
+    sqlite_store(path).close()
     known = migrations()
     broken = schema.Migration(
         len(known) + 1, "CREATE TABLE more (x INTEGER) STRICT; CREATE TABLE frontier (y)"
@@ -197,8 +197,8 @@ def test_failing_migration_leaves_the_old_schema(path: Path, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(schema, "migrations", lambda: [*known, broken])
         with pytest.raises(StoreError):
-            SqliteStore(path)
-    store = SqliteStore(path)
+            sqlite_store(path)
+    store = sqlite_store(path)
     assert store.note([act()]).size == 1
     store.close()
 
@@ -254,7 +254,7 @@ def test_group_commits_the_sound_and_tells_the_others(path: Path) -> None:
 
 
 def test_write_inside_a_write_is_an_error_and_not_a_standstill(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     messages = incoming([1])
 
     def writes(outcomes: object, head: Head) -> bytes:
@@ -268,7 +268,7 @@ def test_write_inside_a_write_is_an_error_and_not_a_standstill(path: Path) -> No
 
 
 def test_receipt_writer_may_read(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     messages = incoming([1])
 
     def reads(outcomes: list, head: Head) -> bytes:  # type: ignore[type-arg]
@@ -282,7 +282,7 @@ def test_receipt_writer_may_read(path: Path) -> None:
 
 
 def test_error_that_is_a_mistake_of_the_caller_reaches_the_caller(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     messages = incoming([1])
     with pytest.raises(ZeroDivisionError):
         store.accept(
@@ -295,7 +295,7 @@ def test_error_that_is_a_mistake_of_the_caller_reaches_the_caller(path: Path) ->
 
 def test_busy_store_is_a_named_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "BUSY_MILLISECONDS", 50)
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     other = apsw.Connection(str(path))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="busy"):
@@ -343,7 +343,7 @@ def test_plans_use_their_index(path: Path, name: str) -> None:
 
 
 def test_tallies_are_the_counts(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     take_in(store, 1, range(1, 6))
     queued = [outgoing(n) for n in range(10, 16)]
     store.add_outgoing(queued, [], NOW)
@@ -366,7 +366,7 @@ def test_tallies_are_the_counts(path: Path) -> None:
 
 
 def test_bodies_lie_in_one_row_per_transaction(path: Path) -> None:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     take_in(store, 1, range(1, 50))
     db = connect(path, write=False)
     assert db.execute("SELECT count(*) FROM chunks").get == 1

@@ -26,6 +26,7 @@ from store_builders import (
     parcel_id,
     queued_entries,
     refusal,
+    sqlite_store,
     verify,
     write_receipt,
 )
@@ -35,7 +36,6 @@ from intertie.gateway.ports import Query, Store
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import IntertieError
 from intertie.stores.memory import MemoryStore
-from intertie.stores.sqlite import SqliteStore
 
 NUMBERS = st.integers(1, 6)
 PARTIES = st.sampled_from([THEM, OTHER])
@@ -50,7 +50,7 @@ class Twins(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.sqlite = SqliteStore(Path(self.folder.name) / "store.db")
+        self.sqlite = sqlite_store(Path(self.folder.name) / "store.db")
         self.memory = MemoryStore()
         self.now = NOW
         self.sent = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,6 +30,7 @@ from intertie.seal.csr import read_request
 from intertie.seal.issuing import Publishing, der
 from intertie.seal.keys import BACKDATE, chain_pem
 from intertie.seal.pem import read_chain
+from intertie.seal.protection import Opener, Secrets
 from intertie.seal.trial_ca import FAMILIES, TrialCa
 from intertie.stores.partner_files import write_whole
 
@@ -68,10 +70,10 @@ def init(
     if under is None:
         authority = TrialCa.create(name, start, end)
     else:
-        above = TrialCa.load(under)
+        above = _load(under)
         end = min(end, *(above.issuer(family).certificate.not_valid_after_utc for family in FAMILIES))
         authority = above.intermediate(name, start, end)
-    authority.save(ca)
+    authority.save(ca, kind=_opener(ca).default_kind(), opener=_opener(ca))
     if under is not None:
         made = [der(authority.issuer(family).certificate) for family in FAMILIES]
         Register(under).record(made, system_clock())
@@ -81,6 +83,15 @@ def init(
         print_json({"ca": str(ca), "roots": str(roots), "until": end})
     else:
         print(f"Made an authority in {ca}, until {when(end)}. Partners have to trust {roots}.")
+
+
+def _opener(folder: Path) -> Opener:
+    """Keys at rest: encrypted with the passphrase file that the environment names, or open."""
+    return Opener(Secrets(), folder, os.environ)
+
+
+def _load(folder: Path) -> TrialCa:
+    return TrialCa.load(folder, opener=_opener(folder))
 
 
 @app.command
@@ -108,7 +119,7 @@ def issue(
 
     `{family}` in --crl-url becomes ec or mldsa.
     """
-    authority, register, now = TrialCa.load(ca), Register(ca), system_clock()
+    authority, register, now = _load(ca), Register(ca), system_clock()
     written = []
     for file in csr:
         target = (out or file.parent) / f"{file.name.removesuffix('.pem').removesuffix('.csr')}.crt.pem"
@@ -202,7 +213,7 @@ def crl(
     json: Json = False,
 ) -> None:
     """Write the revocation lists, ec.crl.pem and mldsa.crl.pem, also while nothing is revoked."""
-    authority, register, now = TrialCa.load(ca), Register(ca), system_clock()
+    authority, register, now = _load(ca), Register(ca), system_clock()
     folder = out or ca
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
@@ -220,7 +231,7 @@ def crl(
 @app.command(name="list")
 def list_issued(*, ca: CaDir = HERE, json: Json = False) -> None:
     """List what was issued: to whom, for what, until when, and whether it is revoked."""
-    TrialCa.load(ca)
+    _load(ca)
     rows = Register(ca).rows()
     if json:
         print_json({"certificates": [_row_json(row) for row in rows]})
@@ -283,7 +294,7 @@ def ocsp(
     request
         The request (DER), as `openssl ocsp -reqout` writes it.
     """
-    authority, register = TrialCa.load(ca), Register(ca)
+    authority, register = _load(ca), Register(ca)
     if (request is None) == (listen is None):
         raise SettingsError("a request file or --listen is needed", do="Give one of the two.")
     if listen is not None:

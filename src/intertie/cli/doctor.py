@@ -28,8 +28,9 @@ from intertie.gateway.verify_journal import verify_journal
 from intertie.model.errors import IntertieError
 from intertie.run import Opened, system_clock
 from intertie.seal.certificates import load_trust
-from intertie.seal.keys import certificates_in
-from intertie.seal.tls import client_context
+from intertie.seal.generations import GENERATION_FILE, certificates_in
+from intertie.seal.protection import PLAIN_FILE, plain_opener
+from intertie.seal.vault import LOCK_FILE, Vault
 
 PYTHON_LEAST = (3, 11)
 # TLS 1.3 with the groups we ask for; older ones have open advisories.
@@ -86,7 +87,7 @@ def examine(directory: Path, *, reach: bool) -> Findings:
         yield Finding("settings", "fail", error.why, error.do)
         return
     yield Finding("settings", "ok", f"{places.settings} is in order, for {settings.party.id}")
-    for check in (_files, _space, _certificates):
+    for check in (_files, _protection, _space, _certificates):
         yield from check(places)
     try:
         it = Opened(directory)
@@ -123,7 +124,7 @@ def _files(places: Places) -> Findings:
         yield Finding(
             "files", "fail", f"{places.directory} cannot be written", "The store lies in it: chown or chmod."
         )
-    secrets = [path for folder in (places.keys, places.ca) for path in folder.glob("*") if _is_secret(path)]
+    secrets = [path for folder in (places.keys, places.ca) for path in folder.rglob("*") if _is_secret(path)]
     unreadable = [p.name for p in secrets if not os.access(p, os.R_OK)]
     open_to_all = [p for p in secrets if stat.S_IMODE(p.stat().st_mode) & 0o077]
     for path in open_to_all:
@@ -147,9 +148,25 @@ def _files(places: Places) -> Findings:
 
 def _is_secret(path: Path) -> bool:
     """Everything beside the keys is taken for a key, except what is known to be public."""
-    return path.is_file() and not path.name.endswith(
-        (".crt.pem", "identity.json", "ec.pem", "mldsa.pem", "roots.pem", ".crl.pem")
-    )
+    public = (".crt.pem", GENERATION_FILE, "ec.pem", "mldsa.pem", "roots.pem", ".crl.pem", LOCK_FILE)
+    return path.is_file() and not path.name.endswith(public)
+
+
+def _protection(places: Places) -> Findings:
+    """What opens the keys at rest, and what a crash may have left beside them."""
+    try:
+        kind = Vault(places.keys, plain_opener(places.directory)).kind()
+    except IntertieError as error:
+        yield Finding("keys", "fail", error.why, error.do)
+        return
+    if kind == "none":
+        do = "Right for trials only: `intertie keys protect --with passphrase`, or pkcs11."
+        yield Finding("keys", "warn", "the keys at rest are not protected", do)
+        return
+    yield Finding("keys", "ok", f"the keys at rest are protected by {kind}")
+    if (places.keys / PLAIN_FILE).exists():
+        do = "`intertie keys protect` again removes it; then `intertie keys rotate`."
+        yield Finding("keys", "warn", "the key of an earlier, open protection is still there", do)
 
 
 def _space(places: Places) -> Findings:
@@ -162,7 +179,7 @@ def _certificates(places: Places) -> Findings:
     """End dates against the system clock (TLS knows no other); a clock outside them is named as such."""
     now = system_clock()
     try:
-        found = certificates_in(places.keys)
+        found = certificates_in(places.keys, now)
         roots = load_trust(places.trust).roots
     except IntertieError as error:
         yield Finding("certificates", "fail", error.why, error.do)
@@ -193,6 +210,7 @@ def _validity(name: str, start: datetime, end: datetime, now: datetime) -> Findi
 def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _clock(it, system_clock())
     yield from _port(it)
+    yield from _guarded("keys", lambda: _keys(it))
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
     if reach:
@@ -232,6 +250,11 @@ def _port(it: Opened) -> Findings:
     yield Finding("port", "ok", f"{it.settings.street.listen} is free (this gateway is not serving)")
 
 
+def _keys(it: Opened) -> Findings:
+    keys = it.gateway.keys
+    yield Finding("keys", "ok", f"they open, and sign with {', '.join(keys.signing)}")
+
+
 def _journal(it: Opened) -> Findings:
     head = verify_journal(it.gateway.store)
     yield Finding("journal", "ok", f"the store opens, {head.size} entries verify")
@@ -251,7 +274,7 @@ def _partners(it: Opened) -> Findings:
 
 def _reach(it: Opened, partner: Partner) -> Finding:
     async def ask() -> bytes:
-        link = HttpsLink(client_context(it.places.keys, it.places.trust), it.settings.delivery)
+        link = HttpsLink(it.tls, it.settings.delivery)
         try:
             return await link.get_descriptor(partner)
         finally:

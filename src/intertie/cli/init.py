@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from datetime import datetime, timedelta
@@ -17,12 +18,14 @@ from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
 from intertie.run import system_clock
 from intertie.seal.ca_register import Register
-from intertie.seal.descriptor import write_descriptor
-from intertie.seal.keys import generate_keys, leaves_of, save_keys
+from intertie.seal.certificates import Chain
+from intertie.seal.new_keys import PARTS, NewKeys, certify, make_keys
+from intertie.seal.protection import Opener, plain_opener
 from intertie.seal.trial_ca import TrialCa
+from intertie.seal.vault import Vault
+from intertie.stores.rotation import LOOPBACK, Own, make_store_kek, rotate
 
 DEFAULT_URL = "https://127.0.0.1:8443"
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # A trial certificate outlives a pilot, and no more.
 DEFAULT_YEARS = 2
 # A partner's clock may be behind ours: a certificate of this minute would not be valid there yet.
@@ -45,6 +48,12 @@ def init(
     clock: Annotated[
         str | None, Parameter(help="Rehearsals: a file that holds the time, relative to --dir.")
     ] = None,
+    passphrase_file: Annotated[
+        Path | None,
+        Parameter(
+            help="A file whose first line is the passphrase that protects the keys at rest (default: unprotected)."
+        ),
+    ] = None,
     dir: Dir = HERE,
     json: Json = False,
 ) -> None:
@@ -58,7 +67,8 @@ def init(
         The organisation's id, as a host name: cityofx-utility.example.
     """
     who = Party(id=party, name=name or party, roles=frozenset(role))
-    settings = settings_text(who, url, listen or _listen(url), clock)
+    passphrase = str(passphrase_file.resolve()) if passphrase_file is not None else None
+    settings = settings_text(who, url, listen or _listen(url), clock, passphrase)
     _refuse_overwrite(Places(dir))
     dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".init-", dir=dir) as fresh:
@@ -84,19 +94,25 @@ def _make(places: Places, who: Party, settings: str, ca: Path | None, start: dat
     places.settings.write_text(settings, encoding="utf-8")
     for folder in (places.keys, places.trust, places.partners):
         folder.mkdir(mode=0o700)
+    parsed = parse_settings(settings)
+    opener = Opener(parsed.keys, places.directory, os.environ)
     if ca is None:
         authority = TrialCa.create(f"Trial CA of {who.id}", start, end)
-        authority.save(places.ca)
+        authority.save(places.ca, kind=opener.default_kind(), opener=opener)
     else:
-        authority = TrialCa.load(ca)
+        authority = TrialCa.load(ca, opener=opener)
     (places.trust / "trial-ca.pem").write_bytes(authority.trust().pem())
-    url = parse_settings(settings).street.url
-    hosts = sorted(LOOPBACK | {urlsplit(url).hostname or ""})
-    keys = generate_keys(who.id, who.roles, authority, start, hosts=hosts, not_before=start, not_after=end)
-    save_keys(places.keys, keys)
-    # At the authority's, wherever it is: what it issued can be listed and revoked there.
-    Register(ca or places.ca).record(leaves_of(keys), system_clock())
-    places.descriptor.write_bytes(write_descriptor(who, keys, url=url, sequence=1, now=start, end=end))
+    vault = Vault.create(places.keys, who.id, opener.default_kind(), opener)
+    make_store_kek(vault)
+    own = Own(vault, who, parsed.street.url, places.descriptor)
+
+    def issue(new: NewKeys) -> dict[str, Chain]:
+        chains = certify(new, authority, who.id, own.hosts, start, end)
+        # At the authority's, wherever it is: what it issued can be listed and revoked there.
+        Register(ca or places.ca).record([chain[0] for chain in chains.values()], system_clock())
+        return chains
+
+    rotate(own, make_keys(PARTS), issue, start, timedelta())
 
 
 def _listen(url: str) -> str:
@@ -117,9 +133,16 @@ def _print(who: Party, dir: Path, url: str, *, json: bool) -> None:
     option = "" if dir == HERE else f" --dir {dir}"
     print(
         f"Made a gateway for {who.name} ({who.id}) in {dir}.\n"
+        f"{_protection_said(places)}\n"
         f"Next:\n"
         f"  1. give each partner {places.descriptor} and {root}\n"
         f"  2. intertie partner add THEIR-descriptor.json --root THEIR-root.pem --agreement ID{option}\n"
         f"  3. intertie serve{option}\n"
         f"`intertie doctor{option}` says whether all is well. Settings: {places.settings}"
     )
+
+
+def _protection_said(places: Places) -> str:
+    if Vault(places.keys, plain_opener(places.directory)).kind() != "none":
+        return "The keys at rest are protected by the passphrase: keep a copy of both, apart from each other."
+    return "The keys at rest are NOT protected (fine for a trial): `intertie keys protect --with passphrase` changes that."

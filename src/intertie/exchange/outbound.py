@@ -35,6 +35,7 @@ class Event(StrEnum):
     EXPIRE = "expire"
     CANCEL = "cancel"
     FAIL = "fail"
+    REQUEUE = "requeue"  # its parcel was refused because of keys: it goes again in another
 
 
 class ParcelState(StrEnum):
@@ -84,6 +85,7 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.SENDING, Event.NO_ANSWER): State.SENDING,
     (State.SENDING, Event.EXPIRE): State.EXPIRED,
     (State.SENDING, Event.FAIL): State.FAILED,
+    (State.SENDING, Event.REQUEUE): State.QUEUED,
     **{(State.SENDING, event): state for event, state in _ANSWERS.items()},
     **{(State.EXPIRED, event): state for event, state in _ANSWERS.items()},
     **{(State.FAILED, event): state for event, state in _ANSWERS.items()},
@@ -112,6 +114,7 @@ _EVENT_FOR: dict[State, Event] = {
     State.EXPIRED: Event.EXPIRE,
     State.CANCELLED: Event.CANCEL,
     State.FAILED: Event.FAIL,
+    State.QUEUED: Event.REQUEUE,
 }
 
 
@@ -128,12 +131,9 @@ def step_parcel(state: ParcelState, event: ParcelEvent) -> ParcelState:
     return PARCEL_TABLE[state, event]
 
 
-def event_for(outcome: State, *, message: str = "") -> Event:
-    """The event that brings a message to this state; ImpossibleEvent for QUEUED, which nothing leads to."""
-    event = _EVENT_FOR.get(outcome)
-    if event is None:
-        raise ImpossibleEvent(f"message {message}".strip(), outcome, Event.SEAL)
-    return event
+def event_for(outcome: State) -> Event:
+    """The event that brings a message to this state."""
+    return _EVENT_FOR[outcome]
 
 
 def backoff(attempt: int, jitter: float, *, first: float = 1.0, ceiling: float = 300.0) -> timedelta:

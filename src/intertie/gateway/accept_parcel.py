@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from intertie.gateway.gateway import Gateway, Partner, Peer
-from intertie.gateway.own_keys import keys_towards, own_chains
+from intertie.gateway.own_keys import good_receipt, keys_towards, own_chains
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.journal.checkpoint import Head
 from intertie.model.documents import read_body
@@ -63,7 +63,7 @@ def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | No
         raise Refused(
             Code.TRANSPORT_NOT_SENDER, f"the connection belongs to {belongs}", partner=header.sender
         )
-    receipt = _repeat(gateway, frame, digest)  # step 5
+    receipt = _repeat(gateway, frame, digest, now)  # step 5
     if receipt is not None:
         return receipt
     opened = open_frame(frame, gateway.keys)  # step 6
@@ -91,14 +91,16 @@ def _known_sender(gateway: Gateway, frame: Frame) -> Partner:
     return partner
 
 
-def _repeat(gateway: Gateway, frame: Frame, digest: bytes) -> bytes | None:
-    """Step 5: a repeat changes nothing and gets the very same receipt."""
+def _repeat(gateway: Gateway, frame: Frame, digest: bytes, now: datetime) -> bytes | None:
+    """Step 5: a repeat changes nothing and gets the very same receipt, as long as its signatures count."""
     known = gateway.store.find_incoming_parcel(frame.header.sender, frame.header.parcel)
     if known is None:
         return None
     if known.digest != digest:
         raise Refused(Code.PARCEL_ID_REUSED, partner=frame.header.sender)
-    return known.receipt
+    if known.receipt is None:
+        return None
+    return good_receipt(gateway, known.partner, known.id, known.receipt, now)
 
 
 def _read_messages(
@@ -204,7 +206,7 @@ def _commit(
     first, so that no message is there whose evidence could not be exported after the keys have changed.
     """
     header = frame.header
-    keys = keys_towards(gateway, partner.party)
+    keys = keys_towards(gateway, partner.party, now)
     gateway.store.keep_chains({**partner.keys.chains, **own_chains(keys)})
 
     def write_receipt(outcomes: Sequence[Outcome], head: Head) -> bytes:

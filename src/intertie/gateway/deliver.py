@@ -14,9 +14,11 @@ from typing import NamedTuple
 import msgspec
 
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
+from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
+from intertie.gateway.reseal import Remedy, find_remedy
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
@@ -74,7 +76,13 @@ async def deliver_once(
         answer = await link.post(partner, parcel.blob)
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
-    return _judge(gateway, partner, parcel, rows, answer, clock(), random)
+    if answer.status == 200:
+        return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
+    problem = _read_problem(answer.body)
+    remedy = Remedy.WAIT
+    if 400 <= answer.status < 500 and problem.code in RULES:
+        remedy = await find_remedy(gateway, link, parcel, problem.code, clock())
+    return _judge(gateway, partner, parcel, rows, answer, problem, remedy, clock(), random)
 
 
 def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRow | None:
@@ -85,7 +93,7 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
     )
     if not rows:
         return None
-    keys = keys_towards(gateway, partner.party)
+    keys = keys_towards(gateway, partner.party, now)
     gateway.store.keep_chains(own_chains(keys))
     try:
         profile = profile_for(gateway, partner, rows, now)
@@ -131,25 +139,48 @@ def profile_for(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], 
     return profile
 
 
+async def _take_receipt(
+    gateway: Gateway,
+    link: Link,
+    partner: Partner,
+    parcel: ParcelRow,
+    rows: list[MessageRow],
+    answer: LinkAnswer,
+    clock: Clock,
+    random: Random,
+) -> Delivery:
+    """A receipt that verifies closes the parcel; for one under a certificate that we do not know yet, the partner's newer
+    descriptor is fetched first. Anything else leaves the parcel open."""
+    try:
+        try:
+            receipt = _read_receipt(gateway, partner, parcel, answer.body, clock())
+        except Refused as refused:
+            if refused.code is not Code.UNKNOWN_CERTIFICATE:
+                raise
+            await fetch_descriptor(gateway, link, partner.party, clock())
+            partner = gateway.partners.find(partner.party) or partner
+            receipt = _read_receipt(gateway, partner, parcel, answer.body, clock())
+    except (Refused, PartnerError) as error:
+        return _unknown(gateway, parcel, rows, f"the answer is no receipt: {error}", clock(), random, None)
+    return _close(gateway, partner, parcel, rows, receipt, answer.body, clock())
+
+
 def _judge(
     gateway: Gateway,
     partner: Partner,
     parcel: ParcelRow,
     rows: list[MessageRow],
     answer: LinkAnswer,
+    problem: Problem,
+    remedy: Remedy,
     now: datetime,
     random: Random,
 ) -> Delivery:
-    """A receipt that verifies closes the parcel; a lasting refusal closes it too; anything else leaves it open."""
-    if answer.status == 200:
-        try:
-            receipt = _read_receipt(gateway, partner, parcel, answer.body, now)
-        except Refused as refused:
-            return _unknown(gateway, parcel, rows, f"the answer is no receipt: {refused}", now, random, None)
-        return _close(gateway, partner, parcel, rows, receipt, answer.body, now)
-    problem = _read_problem(answer.body)
-    if 400 <= answer.status < 500 and problem.code in RULES and not problem.retry:
-        return _refused_whole(gateway, partner, parcel, rows, problem, now)
+    """A lasting refusal closes the parcel; what other keys can mend is sealed again; anything else leaves it open."""
+    if remedy is Remedy.AGAIN:
+        return _refused_whole(gateway, partner, parcel, rows, problem, State.QUEUED, now)
+    if remedy is Remedy.FINAL and not problem.retry:
+        return _refused_whole(gateway, partner, parcel, rows, problem, State.REFUSED, now)
     detail = f"HTTP {answer.status} {problem.code} {problem.detail}".strip()[:300]
     return _unknown(gateway, parcel, rows, detail, now, random, answer.retry_after)
 
@@ -209,9 +240,11 @@ def _refused_whole(
     parcel: ParcelRow,
     rows: list[MessageRow],
     problem: Problem,
+    after: State,
     now: datetime,
 ) -> Delivery:
-    """The partner will never take these bytes: the messages are not delivered, and an operator must look."""
+    """The partner will never take these bytes. Its messages are refused, and an operator must look; or they are queued
+    again, for a parcel under other keys."""
     detail = f"{problem.code}: {problem.detail}"[:300]
     entry = Entry(
         kind=Kind.REFUSAL,
@@ -221,9 +254,7 @@ def _refused_whole(
         digest=parcel.digest.hex(),
         note=problem.code,
     )
-    gateway.store.close_parcel(
-        parcel.id, None, [(row.id, State.REFUSED, detail) for row in rows], [entry], now
-    )
+    gateway.store.close_parcel(parcel.id, None, [(row.id, after, detail) for row in rows], [entry], now)
     return Delivery(parcel.id, partner.party, len(rows), False, detail)
 
 

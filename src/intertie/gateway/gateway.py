@@ -13,6 +13,7 @@ from intertie.model.ids import AgreementId, AgreementRef, PartyId
 from intertie.model.party import Party, Role
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
+from intertie.seal.descriptor import Descriptor
 from intertie.seal.keys import PrivateKeys, PublicKeys
 from intertie.seal.transport import Transport
 
@@ -53,6 +54,9 @@ class PartnerBook(Protocol):
 
     def all(self) -> Sequence[Partner]:
         """All partners, suspended ones too."""
+
+    def renew(self, raw: bytes, descriptor: Descriptor, now: datetime) -> bool:
+        """Keep a newer descriptor of a partner, verified now; False (and nothing changed) if it is not newer."""
 
 
 class Peer(NamedTuple):
@@ -150,6 +154,7 @@ class LinkAnswer(NamedTuple):
     status: int
     body: bytes
     retry_after: float | None
+    transport: Transport | None = None
 
 
 class Link(Protocol):
@@ -157,3 +162,9 @@ class Link(Protocol):
 
     async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
         """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown)."""
+
+    async def post_descriptor(self, partner: Partner, raw: bytes) -> LinkAnswer:
+        """Tell a partner our descriptor and return the answer; PartnerError when there was none."""
+
+    async def get_descriptor(self, partner: Partner) -> bytes:
+        """The partner's descriptor as its door gives it now, unverified; PartnerError if it gives none."""

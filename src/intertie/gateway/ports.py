@@ -27,8 +27,15 @@ from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 
 
+class Erased(NamedTuple):
+    """When a body was erased, and by which rule."""
+
+    at: datetime
+    why: str  # gateway/erase.py: Why
+
+
 class MessageRow(NamedTuple):
-    """One message, in or out, as the index knows it. `body` is the exact bytes."""
+    """One message, in or out, as the index knows it. `body` is the exact bytes; empty if it was erased, or not asked for."""
 
     seq: int  # order in this store, from 1
     outgoing: bool
@@ -53,6 +60,8 @@ class MessageRow(NamedTuple):
     next_attempt: datetime | None
     detail: str  # refusal code and sentence
     body: bytes
+    size: int = 0  # bytes of the body as it was sent
+    erased: Erased | None = None
 
 
 class ParcelRow(NamedTuple):
@@ -102,6 +111,21 @@ class Refusal(NamedTuple):
     digest: bytes  # SHA-256 of what was refused
 
 
+class Hold(NamedTuple):
+    """What must not be erased, whatever the retention says: one message, or all under an agreement."""
+
+    number: int
+    message: MessageId | None
+    agreement: AgreementId | None
+    reference: str  # the case, as those who asked for it know it
+    at: datetime
+
+
+def holds_back(hold: Hold, row: MessageRow) -> bool:
+    """Whether a hold in force is on this message, or on the agreement it was sent under."""
+    return hold.message == row.id or (hold.agreement is not None and hold.agreement == row.agreement)
+
+
 class Query(NamedTuple):
     """Which messages to list; None means any. `after` is a seq."""
 
@@ -111,6 +135,7 @@ class Query(NamedTuple):
     partner: PartyId | None = None
     document: DocumentName | None = None
     states: Sequence[State] | None = None
+    bodies: bool = True  # False: rows without bodies, for which no key is needed
 
 
 class ReceiptWriter(Protocol):
@@ -171,8 +196,8 @@ class Store(Protocol):
         transport: Transport | None = None,
     ) -> None:
         """A receipt (or a final refusal: receipt None) came, over this connection: set the messages' states, keep the
-        receipt, journal. Each message of the parcel has one outcome. No effect on a parcel closed before, unless a late
-        receipt says more."""
+        receipt, journal. Each message of the parcel has one outcome; QUEUED, after a refusal: it leaves the parcel and goes
+        again in another. No effect on a parcel closed before, unless a late receipt says more."""
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -208,9 +233,15 @@ class Store(Protocol):
 
     # Reading
     def message(
-        self, message: MessageId, *, outgoing: bool | None = None, partner: PartyId | None = None
+        self,
+        message: MessageId,
+        *,
+        outgoing: bool | None = None,
+        partner: PartyId | None = None,
+        body: bool = True,
     ) -> MessageRow | None:
-        """One message by id. Two partners may choose the same id: name the partner to be sure, else the first kept."""
+        """One message by id, with its body or without. Two partners may choose the same id: name the partner to be sure,
+        else the first kept."""
 
     def messages(self, query: Query) -> list[MessageRow]:
         """Messages in the order of seq."""
@@ -238,6 +269,39 @@ class Store(Protocol):
 
     def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
         """Keep a head of a partner's journal."""
+
+    # Erasing
+    def ended(
+        self,
+        interface: InterfaceCode,
+        document: DocumentName,
+        mode: str,
+        *,
+        before: datetime,
+        limit: int,
+    ) -> list[MessageRow]:
+        """Messages of a flow that were done before this time and still have their body, without it; the oldest first."""
+
+    def erase(self, seqs: Sequence[int], why: str, now: datetime) -> list[int]:
+        """Overwrite the bodies of these messages, so that no copy of them is left in the store's files, and journal each;
+        their rows and leaf hashes stay. The seqs that were erased: not among them is what is erased already, on its way,
+        or held. A data key under which nothing is left is destroyed. StoreError if something is erased but copies of it
+        may be left in a log that another process reads: ask again."""
+
+    def hold(
+        self,
+        message: MessageId | None,
+        agreement: AgreementId | None,
+        reference: str,
+        now: datetime,
+    ) -> Hold:
+        """Let nothing of a message, or of all messages under an agreement, be erased; the hold there is, if there is."""
+
+    def release(self, number: int, now: datetime) -> Hold | None:
+        """End a hold; None if there is none of this number."""
+
+    def holds(self) -> list[Hold]:
+        """The holds in force, oldest first."""
 
     # Identity
     def keep_chains(self, chains: Mapping[bytes, Chain]) -> None:

@@ -16,7 +16,9 @@ from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
 from intertie.seal.ocsp import HashName
+from intertie.seal.protection import Secrets
 from intertie.seal.revocation import Require, TrustRules
+from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
 
@@ -113,6 +115,8 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    tls: TlsOptions = TlsOptions()
+    keys: Secrets = Secrets()
     revocation: Revocation = Revocation()
 
     def trust_rules(self) -> TrustRules:
@@ -210,6 +214,19 @@ listen = {listen}          # host:port on this machine
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
 
+# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
+# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
+[tls]
+# engine = "auto"
+# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
+
+# Where the secret is that opens the keys at rest. How they are protected, `intertie keys protect` says and changes.
+[keys]
+{passphrase}                    # first line of a file, mode 600; INTERTIE_PASSPHRASE_FILE goes before it
+# pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
+# pkcs11_token = "intertie"
+# pkcs11_pin_file = "pin.txt"
+
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
 {clock}
@@ -227,7 +244,9 @@ listen = {listen}          # host:port on this machine
 """
 
 
-def settings_text(party: Party, url: str, listen: str, clock: str | None = None) -> str:
+def settings_text(
+    party: Party, url: str, listen: str, clock: str | None = None, passphrase_file: str | None = None
+) -> str:
     """The commented file that `init` writes. SettingsError if it would not be read back as the same settings."""
     text = TEMPLATE.format(
         id=_quoted(party.id),
@@ -235,6 +254,11 @@ def settings_text(party: Party, url: str, listen: str, clock: str | None = None)
         roles="[" + ", ".join(_quoted(role.value) for role in sorted(party.roles)) + "]",
         url=_quoted(url),
         listen=_quoted(listen),
+        passphrase=(
+            f"passphrase_file = {_quoted(passphrase_file)}"
+            if passphrase_file
+            else '# passphrase_file = "passphrase.txt"'
+        ),
         clock=f"file = {_quoted(clock)}" if clock else '# file = "now.txt"',
     )
     parse_settings(text, "the settings asked for")

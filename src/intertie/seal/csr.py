@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -57,7 +58,9 @@ def write_request(
     )
     if purpose == "tls":
         builder = builder.add_extension(x509.ExtendedKeyUsage(TLS_PURPOSES), critical=False)
-    return builder.sign(key, hash_for(key)).public_bytes(Encoding.PEM)
+    small = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size <= 256
+    # A token with a P-256 key may know SHA-256 alone.
+    return builder.sign(key, hashes.SHA256() if small else hash_for(key)).public_bytes(Encoding.PEM)
 
 
 def read_request(data: bytes) -> Request:

@@ -89,6 +89,15 @@ def write_descriptor(
     raise Refused(Code.PROTECTION_TOO_WEAK, f"the keys of {party.id} make up no profile")
 
 
+def peek_sequence(raw: bytes) -> int:
+    """The sequence number of a descriptor that nobody verified: for our own. ValueError if it is none."""
+    try:
+        jws = read_jws(raw, DESCRIPTOR_TYP, limit=DESCRIPTOR_BYTES_MAX)
+    except Refused as refused:
+        raise ValueError(refused.detail) from refused
+    return read_canonical(jws.payload, _BODY).sequence
+
+
 def read_descriptor(
     raw: bytes, trust: TrustStore, now: datetime, *, least: Profile = PROFILES["hybrid"]
 ) -> Descriptor:

@@ -1,4 +1,4 @@
-"""A gateway's private keys and a partner's public ones: making, keeping, reading."""
+"""A gateway's private keys and a partner's public ones. How private keys are kept: `generations` and `vault`."""
 
 from __future__ import annotations
 
@@ -6,34 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from intertie.model.errors import SettingsError
-from intertie.model.ids import KeyId, PartyId, PartyName
+from intertie.model.ids import KeyId, PartyId
 from intertie.model.party import Role
-from intertie.model.record import Record
-from intertie.seal.algorithms import (
-    SIGNATURE_ALGORITHMS,
-    SigningPrivateKey,
-    generate_signing_key,
-    private_key_fits,
-)
+from intertie.seal.algorithms import SigningPrivateKey, generate_signing_key
 from intertie.seal.certificates import Chain, thumbprint
-from intertie.seal.encoding import from_base64url, to_base64url, write_canonical
-from intertie.seal.hpke import OpeningKey, SealingKey, generate_opening_key, opening_key
+from intertie.seal.hpke import OpeningKey, SealingKey, generate_opening_key
 from intertie.seal.profile import PROFILES, Profile
-from intertie.seal.trial_ca import TrialCa, write_private
+from intertie.seal.trial_ca import TrialCa
 
 # SP 800-57 Part 1 Rev. 5, table 1: a private signature key is used for one to three years.
 KEY_LIFE = timedelta(days=730)
@@ -41,12 +27,6 @@ KEY_LIFE = timedelta(days=730)
 BACKDATE = timedelta(hours=1)
 # A certificate of which nothing else is said counts as long as it is valid.
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
-IDENTITY_FILE = "identity.json"
-OPENING_FILE = "opening.json"
-KEY_SUFFIX = ".key.pem"
-CHAIN_SUFFIX = ".crt.pem"
-TLS_KEY_FILE = f"tls{KEY_SUFFIX}"
-TLS_CHAIN_FILE = f"tls{CHAIN_SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -173,84 +153,8 @@ def generate_keys(
         roles=roles,
         signing=signing,
         opening={key.kid: key for key in opening},
-        tls=TlsKey(_key_pem(tls), chain_pem(chain)),
+        tls=TlsKey(key_pem(tls), chain_pem(chain)),
     )
-
-
-class _Identity(Record, frozen=True, kw_only=True):
-    party: PartyName
-    roles: tuple[Role, ...]
-
-
-class _KeyLine(Record, frozen=True, kw_only=True):
-    kid: str
-    suite: str
-    private: str
-
-
-def save_keys(directory: Path, keys: PrivateKeys) -> None:
-    """Write all keys into a folder, each file readable by its owner only; SettingsError if a file is there already."""
-    identity = _Identity(party=keys.party, roles=tuple(sorted(keys.roles)))
-    lines = [
-        _KeyLine(kid=key.kid, suite=key.suite, private=to_base64url(key.private))
-        for key in keys.opening.values()
-    ]
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(directory / IDENTITY_FILE, write_canonical(identity))
-        write_private(directory / OPENING_FILE, write_canonical(lines))
-        write_private(directory / TLS_KEY_FILE, keys.tls.key)
-        write_private(directory / TLS_CHAIN_FILE, keys.tls.chain)
-        for alg, signing in keys.signing.items():
-            write_private(directory / f"{alg}{KEY_SUFFIX}", _key_pem(signing.key))
-            write_private(directory / f"{alg}{CHAIN_SUFFIX}", chain_pem(signing.chain))
-    except OSError as error:
-        raise SettingsError(f"{directory} cannot be written: {error}") from error
-
-
-def load_keys(directory: Path) -> PrivateKeys:
-    """What `save_keys` wrote; SettingsError names the file that is missing or damaged."""
-    try:
-        identity = msgspec.json.decode((directory / IDENTITY_FILE).read_bytes(), type=_Identity)
-        lines = msgspec.json.decode((directory / OPENING_FILE).read_bytes(), type=list[_KeyLine])
-        opening = [opening_key(line.suite, from_base64url(line.private)) for line in lines]
-        tls = TlsKey((directory / TLS_KEY_FILE).read_bytes(), (directory / TLS_CHAIN_FILE).read_bytes())
-    except (OSError, msgspec.MsgspecError, ValueError) as error:
-        do = "`intertie init` makes keys; otherwise restore them from a backup."
-        raise SettingsError(f"the keys in {directory} cannot be read: {error}", do=do) from error
-    signing = {
-        alg: _load_signing(directory, alg)
-        for alg in SIGNATURE_ALGORITHMS
-        if (directory / f"{alg}{KEY_SUFFIX}").exists()
-    }
-    if not signing:
-        raise SettingsError(f"{directory} holds no signing key")
-    return PrivateKeys(
-        party=identity.party,
-        roles=frozenset(identity.roles),
-        signing=signing,
-        opening={key.kid: key for key in opening},
-        tls=tls,
-    )
-
-
-def _load_signing(directory: Path, alg: str) -> SigningKey:
-    file = directory / f"{alg}{KEY_SUFFIX}"
-    try:
-        key = load_pem_private_key(file.read_bytes(), None)
-        certificates = x509.load_pem_x509_certificates((directory / f"{alg}{CHAIN_SUFFIX}").read_bytes())
-    except (OSError, ValueError, TypeError) as error:
-        raise SettingsError(f"{file} and its certificate cannot be read: {error}") from error
-    if not private_key_fits(alg, key) or key.public_key() != certificates[0].public_key():
-        raise SettingsError(f"{file} is not the key of the certificate beside it")
-    chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
-    return SigningKey(alg, key, chain)  # type: ignore[arg-type]  # private_key_fits has looked
-
-
-def leaves_of(keys: PrivateKeys) -> list[bytes]:
-    """The certificates of all keys we use, without those of the authorities (DER)."""
-    tls = x509.load_pem_x509_certificate(keys.tls.chain).public_bytes(Encoding.DER)
-    return [*(key.chain[0] for key in keys.signing.values()), tls]
 
 
 def chain_pem(chain: Chain) -> bytes:
@@ -258,25 +162,17 @@ def chain_pem(chain: Chain) -> bytes:
     return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in chain)
 
 
-def _key_pem(key: SigningPrivateKey) -> bytes:
+def read_chain_pem(pem: bytes, name: str) -> Chain:
+    """A chain from a PEM text, leaf first; SettingsError names the file."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise SettingsError(
+            f"{name} holds no certificates: {error}", do="Give PEM, the leaf first."
+        ) from error
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+def key_pem(key: SigningPrivateKey) -> bytes:
+    """A private key as PEM, in the clear: for memory, never for a disk."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-class CertificateFile(NamedTuple):
-    """A certificate on disk and how long it is valid."""
-
-    file: str
-    start: datetime
-    end: datetime
-
-
-def certificates_in(directory: Path) -> list[CertificateFile]:
-    """Every leaf certificate of a keys folder; SettingsError names the file that cannot be read."""
-    found = []
-    for path in sorted(directory.glob("*.crt.pem")):
-        try:
-            leaf = x509.load_pem_x509_certificate(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"{path}: {error}") from error
-        found.append(CertificateFile(path.name, leaf.not_valid_before_utc, leaf.not_valid_after_utc))
-    return found

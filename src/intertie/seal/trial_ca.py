@@ -1,11 +1,10 @@
 """A certificate authority for trials and demonstrations: two roots, one per family of algorithms, and their leaves.
 
-Not for operation: its keys lie in a folder. In operation an accredited authority issues the certificates.
+Not for operation: its keys lie in a folder of this machine. In operation an accredited authority issues the certificates.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +34,12 @@ from intertie.seal.issuing import (
     leaf_certificate,
     sign_list,
 )
+from intertie.seal.private_files import write_private
+from intertie.seal.protection import Kind, Opener, plain_opener
+from intertie.seal.vault import Vault
 
+# Whose keys they are, to the vault that holds them.
+AUTHORITY = PartyId("trial-ca.invalid")
 FAMILIES = ("ec", "mldsa")
 # One authority below a root is what a trial of intermediates needs.
 ROOT_PATH_LENGTH = 1
@@ -77,6 +81,11 @@ class TrialCa:
             certificate = authority_certificate(title, key, parent, start, end, path_length=length)
             made.append(Issuer(key, certificate, (parent.certificate, *parent.above) if parent else ()))
         return cls(*made)
+
+    @property
+    def until(self) -> datetime:
+        """The end of the first of its certificates that ends: no leaf is worth more."""
+        return min(self.issuer(family).certificate.not_valid_after_utc for family in FAMILIES)
 
     def issuer(self, family: str) -> Issuer:
         """The authority of a family: "ec" or "mldsa"."""
@@ -157,45 +166,36 @@ class TrialCa:
             for family in FAMILIES
         }
 
-    def save(self, directory: Path) -> None:
-        """Write keys (0600) and certificates, each with those above it; SettingsError if there are any, or the folder
-        cannot be written."""
+    def save(self, directory: Path, *, kind: Kind = "none", opener: Opener | None = None) -> None:
+        """Write certificates, each with those above it, and keys encrypted as `kind` says; SettingsError if there are any,
+        or the folder cannot be written; KeyPortError."""
+        vault = Vault.create(directory, AUTHORITY, kind, opener or plain_opener(directory))
+        secrets = {}
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for family in FAMILIES:
                 issuer = self.issuer(family)
-                key = issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-                write_private(directory / f"{family}.key", key)
                 pems = [one.public_bytes(Encoding.PEM) for one in (issuer.certificate, *issuer.above)]
                 write_private(directory / f"{family}.pem", b"".join(pems))
+                secrets[f"{family}.key"] = issuer.key.private_bytes(
+                    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+                )
         except OSError as error:
             raise SettingsError(f"{directory} cannot be written: {error}") from error
+        with vault.lock():
+            vault.add(secrets)
 
     @classmethod
-    def load(cls, directory: Path) -> TrialCa:
-        """What `save` wrote; SettingsError if it is not there or damaged."""
+    def load(cls, directory: Path, *, opener: Opener | None = None) -> TrialCa:
+        """What `save` wrote; SettingsError if it is not there or damaged, KeyPortError if it does not open."""
+        vault = Vault(directory, opener or plain_opener(directory))
         issuers = []
         for family in FAMILIES:
             try:
-                key = load_pem_private_key((directory / f"{family}.key").read_bytes(), None)
                 own, *above = x509.load_pem_x509_certificates((directory / f"{family}.pem").read_bytes())
+                key = load_pem_private_key(vault.read(f"{family}.key"), None)
             except (OSError, ValueError, TypeError) as error:
                 raise SettingsError(f"no trial authority in {directory}: {error}") from error
             if not isinstance(key, ec.EllipticCurvePrivateKey | mldsa.MLDSA87PrivateKey):
                 raise SettingsError(f"{directory / family}.key is not a key of the trial authority")
             issuers.append(Issuer(key, own, tuple(above)))
         return cls(*issuers)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a new file that only its owner can read; SettingsError if there is one already (a key is never lost)."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise SettingsError(
-            f"{path} exists", do="Keys are never overwritten: move the old ones away first."
-        ) from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -55,8 +55,7 @@ def find_path(
         _check_family(certificates, party)
         usable = _present_roots(certificates, roots, party, now, skew)
         path = _build(certificates, usable, _within(certificates, now))
-        for certificate in path:
-            _check_strength(certificate, party)
+        check_strength(path, party)
     except (VerificationError, *PARSE_ERRORS) as error:
         raise _untrusted(f"{named(certificates[0])}: {error}", party) from error
     if path[:-1] != tuple(certificates):
@@ -144,10 +143,12 @@ def _build(certificates: Sequence[x509.Certificate], roots: Sequence[x509.Certif
     return tuple(verifier.verify(certificates[0], list(certificates[1:])).chain)
 
 
-def _check_strength(certificate: x509.Certificate, party: PartyId) -> None:
-    why = weakness(certificate.public_key())
-    if why:
-        raise _untrusted(f"{named(certificate)} is too weak: {why}", party)
+def check_strength(path: Sequence[x509.Certificate], party: PartyId) -> None:
+    """Refused(CERTIFICATE_UNTRUSTED) if a key on the path, the root's too, is weak."""
+    for certificate in path:
+        why = weakness(certificate.public_key())
+        if why:
+            raise _untrusted(f"{named(certificate)} is too weak: {why}", party)
 
 
 def _untrusted(detail: str, party: PartyId) -> Refused:

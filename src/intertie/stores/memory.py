@@ -7,20 +7,40 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 
 from intertie.exchange.ordering import Ahead, Waiting, choose
 from intertie.exchange.outbound import ParcelState, State, step_parcel
-from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Query, ReceiptWriter, Refusal
+from intertie.gateway.ports import (
+    Erased,
+    Hold,
+    MessageRow,
+    NewMessage,
+    ParcelRow,
+    Query,
+    ReceiptWriter,
+    Refusal,
+    holds_back,
+)
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import Growth, grow
 from intertie.model.errors import StoreError
-from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
+from intertie.model.ids import (
+    AgreementId,
+    ConversationId,
+    DocumentName,
+    InterfaceCode,
+    MessageId,
+    ParcelId,
+    PartyId,
+)
 from intertie.seal.certificates import Chain
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 from intertie.seal.tree import Frontier
 from intertie.stores import receiving, sending
+from intertie.stores.erasing import erased_entry, hold_entry
 from intertie.stores.identity import check_chains
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
@@ -47,6 +67,8 @@ class MemoryStore:
         self._nodes = Frontier().to_bytes()
         self._heads: dict[PartyId, list[Head]] = {}
         self._seqs: Counter[PartyId] = Counter()
+        self._holds: dict[int, Hold] = {}
+        self._held = 0
         self._chains: dict[bytes, Chain] = {}
         self._announced: Counter[PartyId] = Counter()
         self._changes = 0
@@ -222,9 +244,11 @@ class MemoryStore:
             sending.check_closing(parcel, outcomes, states)
             self._grown(grow(self._nodes, entries))
             self._states[key] = after
-            self._parcels[key] = self._parcels[key]._replace(receipt=receipt, transport=transport)
+            self._parcels[key] = self._parcels[key]._replace(receipt=receipt, transport=transport, blob=None)
             for message, state, detail in outcomes:
                 self._put(self._out[message], state=state, detail=detail, done_at=now, next_attempt=None)
+                if state is State.QUEUED:
+                    self._put(self._out[message], done_at=None, parcel=None, position=None)
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -301,7 +325,12 @@ class MemoryStore:
     # Reading
 
     def message(
-        self, message: MessageId, *, outgoing: bool | None = None, partner: PartyId | None = None
+        self,
+        message: MessageId,
+        *,
+        outgoing: bool | None = None,
+        partner: PartyId | None = None,
+        body: bool = True,
     ) -> MessageRow | None:
         """One message; the first one kept if several partners chose the id and none is named."""
         with self._open():
@@ -311,13 +340,14 @@ class MemoryStore:
                     and outgoing in (None, row.outgoing)
                     and partner in (None, partner_of(row))
                 ):
-                    return row
+                    return row if body else row._replace(body=b"")
             return None
 
     def messages(self, query: Query) -> list[MessageRow]:
         """Messages by seq."""
         with self._open():
-            return [row for row in self._rows if _matches(row, query)][: query.limit]
+            found = [row for row in self._rows if _matches(row, query)][: query.limit]
+            return found if query.bodies else [row._replace(body=b"") for row in found]
 
     def parcel(self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None) -> ParcelRow | None:
         """One parcel; the first one kept if several partners chose the id and none is named."""
@@ -362,6 +392,77 @@ class MemoryStore:
             if head not in heads:
                 heads.append(head)
                 self._changes += 1
+
+    # Erasing
+
+    def ended(
+        self,
+        interface: InterfaceCode,
+        document: DocumentName,
+        mode: str,
+        *,
+        before: datetime,
+        limit: int,
+    ) -> list[MessageRow]:
+        """Messages of a flow that were done before this time and still have their body, without it."""
+        with self._open():
+            found = (
+                row._replace(body=b"")
+                for row in self._rows
+                if (row.interface, row.document, row.mode) == (interface, document, mode)
+                and row.done_at is not None
+                and row.done_at < before
+                and row.erased is None
+            )
+            return list(islice(found, limit))
+
+    def erase(self, seqs: Sequence[int], why: str, now: datetime) -> list[int]:
+        """Forget bodies; the seqs of those that were erased."""
+        with self._open():
+            wanted = [self._rows[seq - 1] for seq in sorted(set(seqs)) if 0 < seq <= len(self._rows)]
+            rows = [row for row in wanted if self._erasable(row)]
+            self._grown(
+                grow(self._nodes, [erased_entry(r.id, partner_of(r), r.leaf, why, now) for r in rows])
+            )
+            for row in rows:
+                self._put(row.seq, body=b"", erased=Erased(now, why))
+            return [row.seq for row in rows]
+
+    def _erasable(self, row: MessageRow) -> bool:
+        held = any(holds_back(hold, row) for hold in self._holds.values())
+        return row.done_at is not None and row.erased is None and not held
+
+    def hold(
+        self,
+        message: MessageId | None,
+        agreement: AgreementId | None,
+        reference: str,
+        now: datetime,
+    ) -> Hold:
+        """Begin a hold, or find the one there is."""
+        with self._open():
+            for there in self._holds.values():
+                if (there.message, there.agreement) == (message, agreement):
+                    return there
+            self._held += 1
+            new = Hold(self._held, message, agreement, reference, now)
+            self._grown(grow(self._nodes, [hold_entry(new, now, released=False)]))
+            self._holds[new.number] = new
+            return new
+
+    def release(self, number: int, now: datetime) -> Hold | None:
+        """End a hold."""
+        with self._open():
+            ended = self._holds.get(number)
+            if ended is not None:
+                self._grown(grow(self._nodes, [hold_entry(ended, now, released=True)]))
+                del self._holds[number]
+            return ended
+
+    def holds(self) -> list[Hold]:
+        """The holds in force."""
+        with self._open():
+            return list(self._holds.values())
 
     # Identity
 
@@ -419,6 +520,7 @@ def _row(message: NewMessage, seq: int, now: datetime, parcel: ParcelId | None) 
         next_attempt=None,
         detail="",
         body=message.body,
+        size=len(message.body),
     )
 
 
@@ -431,7 +533,7 @@ def _due(row: MessageRow, now: datetime) -> bool:
 
 
 def _waiting(row: MessageRow) -> Waiting:
-    return Waiting(row.seq, row.priority, row.conversation, len(row.body))
+    return Waiting(row.seq, row.priority, row.conversation, row.size)
 
 
 def _matches(row: MessageRow, query: Query) -> bool:

@@ -65,6 +65,18 @@ class PartnerFiles:
         """All partners by id, suspended ones too."""
         return [entry.partner for _, entry in sorted(self._present().items())]
 
+    def renew(self, raw: bytes, descriptor: Descriptor, now: datetime) -> bool:
+        """Keep a newer descriptor of a partner; False if it is not newer. What was agreed stays."""
+        self._present()
+        with self._lock:
+            known = self._entries.get(descriptor.party)
+            if known is None or descriptor.sequence <= known.descriptor.sequence:
+                return False
+            standing = msgspec.structs.replace(known.standing, added=now)
+            write_partner(self._folder, descriptor.party, raw, standing)
+            self._entries[descriptor.party] = Entry(partner_of(descriptor, standing), descriptor, standing)
+            return True
+
     def entries(self) -> list[Entry]:
         """All partners with their descriptors and standings."""
         return [entry for _, entry in sorted(self._present().items())]

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import apsw
 import msgspec
 
 from intertie.exchange.outbound import State
-from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Refusal
+from intertie.gateway.ports import Erased, Hold, MessageRow, NewMessage, ParcelRow, Refusal
 from intertie.model.errors import StoreError
+from intertie.seal.body_cipher import OVERHEAD
 from intertie.seal.certificates import Chain
 from intertie.seal.transport import Transport
 
@@ -22,15 +22,17 @@ _MICROSECOND = timedelta(microseconds=1)
 _TRANSPORT = msgspec.json.Decoder(Transport)
 _CHAIN = msgspec.json.Decoder(Chain)
 
-# The order of MessageRow, without its body, then where the body is.
+# The order of MessageRow, without its body, then where the body is and which key opens it.
 MESSAGE_COLUMNS = """m.seq, m.outgoing, m.id, m.sender, m.recipient, m.interface, m.document, m.mode, m.conversation,
     m.agreement, m.created, m.expires, m.priority, m.state, m.leaf, p.id, m.position, m.at, m.done_at, m.attempts,
-    m.next_attempt, m.detail, m.chunk, m.start, m.length"""
-MESSAGE_FROM = "messages AS m LEFT JOIN parcels AS p ON p.number = m.parcel"
+    m.next_attempt, m.detail, m.length, m.erased_at, m.erased_why, m.chunk, m.start, k.number, k.month, k.wrapped"""
+MESSAGE_FROM = """messages AS m LEFT JOIN parcels AS p ON p.number = m.parcel
+    LEFT JOIN ciphertexts AS x ON x.chunk = m.chunk LEFT JOIN data_keys AS k ON k.number = x.data_key"""
 PARCEL_COLUMNS = (
     "p.id, p.outgoing, p.partner, p.digest, c.data, p.manifest, p.leaves, p.receipt, p.at, p.transport"
 )
 PARCEL_FROM = "parcels AS p LEFT JOIN chunks AS c ON c.chunk = p.chunk"
+HOLD_COLUMNS = "number, message, agreement, reference, at"
 REFUSAL_COLUMNS = "at, partner, parcel, message, code, step, detail, digest"
 
 INSERT_MESSAGE = """INSERT INTO messages (seq, outgoing, id, sender, recipient, interface, document, mode, conversation,
@@ -56,7 +58,7 @@ def moment_or_none(stored: int | None) -> datetime | None:
 def new_rows(
     messages: Sequence[NewMessage], first: int, chunk: int, now: int, *, parcel: int | None, done: bool
 ) -> Iterable[Row]:
-    """Rows for INSERT_MESSAGE: queued (parcel None) or received, the bodies end to end in `chunk`."""
+    """Rows for INSERT_MESSAGE: queued (parcel None) or received, the bodies' ciphertexts end to end in `chunk`."""
     state = State.ACCEPTED.value if done else State.QUEUED.value
     start = 0
     for seq, m in enumerate(messages, first):
@@ -76,28 +78,16 @@ def new_rows(
             *(m.agreement, micros(m.created), micros(m.expires), m.priority, state, m.leaf, parcel),
             *(m.position if done else None, now, now if done else None, chunk, start, length),
         )
-        start += length
+        start += length + OVERHEAD
 
 
-def message_rows(db: apsw.Connection, found: Iterable[Row]) -> list[MessageRow]:
-    """Rows of MESSAGE_COLUMNS with their bodies, read by chunk and place without loading whole chunks."""
-    rows = list(found)
-    if not rows:
-        return []
-    with db.blob_open("main", "chunks", "data", rows[0][-3], False) as blob:
-        at = rows[0][-3]
-        built = []
-        for row in rows:
-            chunk, start, length = row[-3:]
-            if chunk != at:
-                blob.reopen(chunk)
-                at = chunk
-            blob.seek(start)
-            built.append(_message(row, blob.read(length)))
-    return built
+def index_rows(found: Iterable[Row]) -> list[MessageRow]:
+    """Rows of MESSAGE_COLUMNS without their bodies."""
+    return [message_row(row, b"") for row in found]
 
 
-def _message(r: Row, body: bytes) -> MessageRow:
+def message_row(r: Row, body: bytes) -> MessageRow:
+    """A row of MESSAGE_COLUMNS with the body that was read for it."""
     return MessageRow(
         seq=r[0],
         outgoing=bool(r[1]),
@@ -122,6 +112,8 @@ def _message(r: Row, body: bytes) -> MessageRow:
         next_attempt=moment_or_none(r[20]),
         detail=r[21],
         body=body,
+        size=r[22],
+        erased=None if r[23] is None else Erased(moment(r[23]), r[24]),
     )
 
 
@@ -164,3 +156,8 @@ def refusal_row(r: Refusal) -> Row:
 def refusal(r: Row) -> Refusal:
     """A row of REFUSAL_COLUMNS."""
     return Refusal(moment(r[0]), *r[1:])
+
+
+def hold_row(r: Row) -> Hold:
+    """A row of HOLD_COLUMNS."""
+    return Hold(r[0], r[1], r[2], r[3], moment(r[4]))

@@ -80,6 +80,7 @@ def open_store(path: Path) -> None:
         known = migrations()
         _check(db, path, known[-1].version)
         db.pragma("journal_mode", "wal")
+        db.pragma("secure_delete", 1)
         _migrate(db, known)
     except apsw.NotADBError as error:
         raise _foreign(path) from error
@@ -98,6 +99,8 @@ def connect(path: Path, *, write: bool) -> apsw.Connection:
     db.pragma("trusted_schema", 0)
     db.pragma("cache_size", CACHE_KIB)
     if write:
+        db.pragma("secure_delete", 1)  # what is freed is overwritten with zeros
+        db.pragma("temp_store", "memory")  # no copy of a page in a temporary file
         db.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         db.pragma("journal_size_limit", LOG_BYTES)
     else:

@@ -74,12 +74,12 @@ def check_closing(
     if len(named) != len(states) or set(named) != set(states):
         raise StoreError(f"the outcomes are not those of parcel {parcel}'s messages", do="report this")
     for message, outcome, _ in outcomes:
-        step(states[message], event_for(outcome, message=message), message=message)
+        step(states[message], event_for(outcome), message=message)
 
 
 def check_move(message: MessageId, before: State, after: State) -> None:
     """Only a queued message moves on its own; one in a parcel shares the parcel's fate, and a final state stays."""
-    event = event_for(after, message=message)
+    event = event_for(after)
     if before is not State.QUEUED:
         raise ImpossibleEvent(f"message {message}", before, event)
     step(before, event, message=message)

@@ -12,28 +12,49 @@ from pathlib import Path
 import apsw
 
 from intertie.exchange.outbound import State
-from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Query, ReceiptWriter, Refusal
+from intertie.gateway.ports import (
+    Hold,
+    MessageRow,
+    NewMessage,
+    ParcelRow,
+    Query,
+    ReceiptWriter,
+    Refusal,
+)
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
-from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
+from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.certificates import Chain
+from intertie.seal.key_port import KeyPort
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
-from intertie.stores import sqlite_in, sqlite_journal, sqlite_out, sqlite_read
+from intertie.stores import (
+    sqlite_erase,
+    sqlite_in,
+    sqlite_journal,
+    sqlite_out,
+    sqlite_protect,
+    sqlite_read,
+)
 from intertie.stores.identity import check_chains
 from intertie.stores.readers import Readers
 from intertie.stores.rows import micros
 from intertie.stores.schema import connect, open_store, store_error
+from intertie.stores.sqlite_protect import DataKeyRow
 from intertie.stores.writer import Writer
 
 
 class SqliteStore:
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, port: KeyPort | None = None) -> None:
         """Open the file, or make it. SettingsError for a file that is not ours or is of a newer version (it is left as
-        it is), StoreError if it cannot be read or written."""
+        it is), StoreError if it cannot be read or written. Bodies are encrypted under keys that `port` wraps; without
+        it they can be neither kept nor read (StoreLockedError), and all else can."""
         open_store(path)
+        self._path = path
+        self._keys = BodyKeys(port)
         try:
             self._writer = Writer(connect(path, write=True))
         except apsw.Error as error:
@@ -53,7 +74,7 @@ class SqliteStore:
         self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
     ) -> list[int]:
         """Queue messages; Refused(MESSAGE_ID_REUSED) for an id with other bytes, and then none is queued."""
-        return self._writer.run(lambda db: sqlite_out.add(db, messages, entries, now))
+        return self._writer.run(lambda db: sqlite_out.add(db, self._keys, messages, entries, now))
 
     def next_partners(self, now: datetime) -> list[PartyId]:
         """Partners with a message or a parcel that could go now."""
@@ -63,7 +84,7 @@ class SqliteStore:
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
         """What goes into the next parcel, in order (exchange/ordering.py)."""
         with self._readers.snapshot() as db:
-            return sqlite_out.take(db, partner, now, count, size)
+            return sqlite_out.take(db, self._keys, partner, now, count, size)
 
     def unfinished_parcel(self, partner: PartyId, now: datetime) -> ParcelRow | None:
         """The oldest sealed parcel without a receipt that is due."""
@@ -75,7 +96,7 @@ class SqliteStore:
     ) -> list[MessageRow]:
         """The messages of a parcel by position."""
         with self._readers.snapshot() as db:
-            return sqlite_read.parcel_messages(db, parcel, outgoing, partner)
+            return sqlite_read.parcel_messages(db, self._keys, parcel, outgoing, partner)
 
     def next_seq(self, partner: PartyId) -> int:
         """The next parcel number towards a partner."""
@@ -139,7 +160,9 @@ class SqliteStore:
         """Keep all of it and return the receipt; Refused(PARCEL_ID_REUSED) if the id was another parcel's meanwhile.
         `write_receipt` runs under the write lock, and must not use the store."""
         return self._writer.run(
-            lambda db: sqlite_in.accept(db, parcel, messages, refusals, outcomes, write_receipt, now)
+            lambda db: sqlite_in.accept(
+                db, self._keys, parcel, messages, refusals, outcomes, write_receipt, now
+            )
         )
 
     def refuse(self, refusal: Refusal) -> None:
@@ -149,16 +172,21 @@ class SqliteStore:
     # Reading
 
     def message(
-        self, message: MessageId, *, outgoing: bool | None = None, partner: PartyId | None = None
+        self,
+        message: MessageId,
+        *,
+        outgoing: bool | None = None,
+        partner: PartyId | None = None,
+        body: bool = True,
     ) -> MessageRow | None:
         """One message; the first one kept if several partners chose the id and none is named."""
         with self._readers.snapshot() as db:
-            return sqlite_read.message(db, message, outgoing, partner)
+            return sqlite_read.message(db, self._keys, message, outgoing, partner, body)
 
     def messages(self, query: Query) -> list[MessageRow]:
         """Messages by seq."""
         with self._readers.snapshot() as db:
-            return sqlite_read.messages(db, query)
+            return sqlite_read.messages(db, self._keys, query)
 
     def parcel(self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None) -> ParcelRow | None:
         """One parcel; the first one kept if several partners chose the id and none is named."""
@@ -198,6 +226,78 @@ class SqliteStore:
         """Keep a head of a partner's journal; the same head twice is kept once."""
         sql = "INSERT OR IGNORE INTO partner_heads (partner, size, root, at) VALUES (?, ?, ?, ?)"
         self._writer.run(lambda db: db.execute(sql, (partner, head.size, head.root, micros(now))) and None)
+
+    # Erasing
+
+    def ended(
+        self,
+        interface: InterfaceCode,
+        document: DocumentName,
+        mode: str,
+        *,
+        before: datetime,
+        limit: int,
+    ) -> list[MessageRow]:
+        """Messages of a flow that were done before this time and still have their body, without it."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.ended(db, interface, document, mode, before, limit)
+
+    def erase(self, seqs: Sequence[int], why: str, now: datetime) -> list[int]:
+        """Overwrite bodies and cut the log off; the seqs that were erased."""
+        erased = self._writer.run(lambda db: sqlite_erase.erase(db, self._keys, seqs, why, now))
+        sqlite_erase.scrub(self._path)
+        return erased
+
+    def hold(
+        self,
+        message: MessageId | None,
+        agreement: AgreementId | None,
+        reference: str,
+        now: datetime,
+    ) -> Hold:
+        """Begin a hold, or find the one there is."""
+        return self._writer.run(lambda db: sqlite_erase.hold(db, message, agreement, reference, now))
+
+    def release(self, number: int, now: datetime) -> Hold | None:
+        """End a hold."""
+        return self._writer.run(lambda db: sqlite_erase.release(db, number, now))
+
+    def holds(self) -> list[Hold]:
+        """The holds in force."""
+        with self._readers.snapshot() as db:
+            return sqlite_read.holds(db)
+
+    # Keys
+
+    def data_keys(self) -> list[DataKeyRow]:
+        """All data keys there ever were."""
+        with self._readers.snapshot() as db:
+            return sqlite_protect.data_keys(db)
+
+    def unprotected(self) -> int:
+        """How many chunks still hold bodies that are not encrypted."""
+        with self._readers.snapshot() as db:
+            return sqlite_protect.unprotected(db)
+
+    def unlock(self) -> None:
+        """StoreLockedError unless the key port opens every data key."""
+        with self._readers.snapshot() as db:
+            sqlite_protect.unlock(db, self._keys)
+
+    def protect(self) -> int:
+        """Encrypt one chunk of bodies from before there was encryption; how many are left. With the last one the log is
+        cut off, so that nothing stays readable."""
+        left = self._writer.run(lambda db: sqlite_protect.protect_one(db, self._keys))
+        if left == 0:
+            sqlite_erase.scrub(self._path)
+        return left
+
+    def rewrap(self, port: KeyPort, now: datetime) -> int:
+        """Wrap every data key by another port, and use that from now on; how many keys. All of them or none."""
+        count = self._writer.run(lambda db: sqlite_protect.rewrap(db, self._keys, port, now))
+        self._keys.use(port)
+        sqlite_erase.scrub(self._path)
+        return count
 
     # Identity
 

@@ -11,6 +11,7 @@ import msgspec
 from intertie.exchange.outbound import ParcelState, State
 from intertie.gateway.ports import NewMessage, ParcelRow, ReceiptWriter, Refusal
 from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.receipt import Outcome
 from intertie.stores import receiving
 from intertie.stores.rows import (
@@ -22,7 +23,8 @@ from intertie.stores.rows import (
     parcel_row,
     write_transport,
 )
-from intertie.stores.sqlite_journal import append, keep_chunk, keep_refusals, next_message_seq, tally
+from intertie.stores.sqlite_bodies import keep_bodies
+from intertie.stores.sqlite_journal import append, keep_refusals, next_message_seq, tally
 
 _FIND_PARCEL = (
     f"SELECT {PARCEL_COLUMNS} FROM {PARCEL_FROM} WHERE p.id = ? AND p.outgoing = 0 AND p.partner = ?"  # noqa: S608
@@ -46,6 +48,7 @@ def find_messages(db: apsw.Connection, sender: PartyId, ids: Sequence[MessageId]
 
 def accept(
     db: apsw.Connection,
+    keys: BodyKeys,
     parcel: ParcelRow,
     messages: Sequence[NewMessage],
     refusals: Sequence[Refusal],
@@ -62,7 +65,7 @@ def accept(
     head = append(db, receiving.arrival_entries(parcel, settled, now))
     receipt = write_receipt(settled.outcomes, head)
     number = _keep_parcel(db, parcel, receipt)
-    _keep_messages(db, settled.messages, number, now)
+    _keep_messages(db, keys, settled.messages, number, now)
     keep_refusals(db, settled.refusals)
     append(db, [receiving.receipt_entry(parcel, receipt, now)])
     return receipt
@@ -89,10 +92,12 @@ def _keep_parcel(db: apsw.Connection, parcel: ParcelRow, receipt: bytes) -> int:
     return db.last_insert_rowid()
 
 
-def _keep_messages(db: apsw.Connection, messages: Sequence[NewMessage], number: int, now: datetime) -> None:
+def _keep_messages(
+    db: apsw.Connection, keys: BodyKeys, messages: Sequence[NewMessage], number: int, now: datetime
+) -> None:
     if not messages:
         return
-    chunk = keep_chunk(db, b"".join(message.body for message in messages))
     first = next_message_seq(db)
+    chunk = keep_bodies(db, keys, messages, first, now, outgoing=False)
     db.executemany(INSERT_MESSAGE, new_rows(messages, first, chunk, micros(now), parcel=number, done=True))
     tally(db, False, State.ACCEPTED, len(messages))

@@ -15,6 +15,7 @@ from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
 from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
+from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.transport import Transport
 from intertie.stores import sending
 from intertie.stores.rows import (
@@ -23,12 +24,12 @@ from intertie.stores.rows import (
     MESSAGE_FROM,
     PARCEL_COLUMNS,
     PARCEL_FROM,
-    message_rows,
     micros,
     new_rows,
     parcel_row,
     write_transport,
 )
+from intertie.stores.sqlite_bodies import keep_bodies, message_rows
 from intertie.stores.sqlite_journal import append, keep_chunk, next_message_seq, tally
 
 _BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state, m.recipient FROM json_each(?) AS wanted
@@ -61,6 +62,7 @@ _SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM
 _EXPIRED = """SELECT seq, id, recipient, leaf FROM messages
     WHERE outgoing = 1 AND state = 'queued' AND expires <= ?"""
 _MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
+_REQUEUED = "UPDATE messages SET done_at = NULL, parcel = NULL, position = NULL WHERE seq = ?"
 
 
 def _json(values: Sequence[object]) -> str:
@@ -68,7 +70,11 @@ def _json(values: Sequence[object]) -> str:
 
 
 def add(
-    db: apsw.Connection, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
+    db: apsw.Connection,
+    keys: BodyKeys,
+    messages: Sequence[NewMessage],
+    entries: Sequence[Entry],
+    now: datetime,
 ) -> list[int]:
     """`Store.add_outgoing`."""
     ids = [message.id for message in messages]
@@ -78,8 +84,8 @@ def add(
         held[message], seqs[message] = leaf, seq
     new = sending.pick_new(messages, held)
     if new:
-        chunk = keep_chunk(db, b"".join(message.body for message in new))
         first = next_message_seq(db)
+        chunk = keep_bodies(db, keys, new, first, now, outgoing=True)
         db.executemany(INSERT_MESSAGE, new_rows(new, first, chunk, micros(now), parcel=None, done=False))
         partners = {message.recipient for message in new}
         db.executemany(
@@ -96,7 +102,9 @@ def next_partners(db: apsw.Connection, now: datetime) -> list[PartyId]:
     return [party for (party,) in db.execute(_PARTNERS, {"now": micros(now)})]
 
 
-def take(db: apsw.Connection, partner: PartyId, now: datetime, count: int, size: int) -> list[MessageRow]:
+def take(
+    db: apsw.Connection, keys: BodyKeys, partner: PartyId, now: datetime, count: int, size: int
+) -> list[MessageRow]:
     """`Store.take_outgoing`, from one snapshot."""
     at = micros(now)
 
@@ -113,7 +121,7 @@ def take(db: apsw.Connection, partner: PartyId, now: datetime, count: int, size:
 
     due = (Waiting(*row) for row in db.execute(_CANDIDATES, {"partner": partner, "now": at}))
     chosen = choose(due, ahead, count=count, size=size)
-    return message_rows(db, db.execute(_BY_SEQS, {"seqs": _json(chosen)}))
+    return message_rows(db, keys, db.execute(_BY_SEQS, {"seqs": _json(chosen)}))
 
 
 def unfinished(db: apsw.Connection, partner: PartyId, now: datetime) -> ParcelRow | None:
@@ -193,6 +201,8 @@ def close(
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)
     db.executemany(_MOVE, [(state.value, detail, done, seqs[message]) for message, state, detail in outcomes])
+    db.executemany(_REQUEUED, [(seqs[m],) for m, state, _ in outcomes if state is State.QUEUED])
+    drop_blob(db, number)
     db.execute(
         "UPDATE parcels SET state = ?, receipt = ?, transport = ?, next_attempt = NULL WHERE number = ?",
         (after.value, receipt, write_transport(transport), number),
@@ -202,6 +212,15 @@ def close(
     for state, change in sorted(moved.items()):
         tally(db, True, state, change)
     append(db, entries)
+
+
+def drop_blob(db: apsw.Connection, number: int) -> None:
+    """Free the sealed bytes of a parcel that is not sent again: what it says is in its messages, its digest stays. The
+    chunk is emptied and not deleted: to delete it SQLite would look for it in every message."""
+    db.execute(
+        "UPDATE chunks SET data = x'' WHERE chunk = (SELECT chunk FROM parcels WHERE number = ?)", (number,)
+    )
+    db.execute("UPDATE parcels SET chunk = NULL WHERE number = ?", (number,))
 
 
 def move(

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import apsw
 
-from intertie.gateway.ports import MessageRow, ParcelRow, Query, Refusal
+from intertie.gateway.ports import Hold, MessageRow, ParcelRow, Query, Refusal
 from intertie.journal.checkpoint import Head
-from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.model.ids import DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
+from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.certificates import Chain
 from intertie.stores.rows import (
+    HOLD_COLUMNS,
     MESSAGE_COLUMNS,
     MESSAGE_FROM,
     PARCEL_COLUMNS,
     PARCEL_FROM,
     REFUSAL_COLUMNS,
-    message_rows,
+    hold_row,
+    index_rows,
+    micros,
     parcel_row,
     read_chain,
     refusal,
 )
+from intertie.stores.sqlite_bodies import message_rows
 
 _PARTNER = "CASE m.outgoing WHEN 1 THEN m.recipient ELSE m.sender END"
 
 
 def message(
-    db: apsw.Connection, wanted: MessageId, outgoing: bool | None, partner: PartyId | None
+    db: apsw.Connection,
+    keys: BodyKeys,
+    wanted: MessageId,
+    outgoing: bool | None,
+    partner: PartyId | None,
+    body: bool,
 ) -> MessageRow | None:
     """`Store.message`."""
     sql = f"""SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE m.id = :id
         AND (:outgoing IS NULL OR m.outgoing = :outgoing) AND (:partner IS NULL OR {_PARTNER} = :partner)
         ORDER BY m.seq LIMIT 1"""  # noqa: S608
     side = None if outgoing is None else int(outgoing)
-    found = message_rows(db, db.execute(sql, {"id": wanted, "outgoing": side, "partner": partner}))
+    rows = db.execute(sql, {"id": wanted, "outgoing": side, "partner": partner})
+    found = message_rows(db, keys, rows) if body else index_rows(rows)
     return found[0] if found else None
 
 
@@ -55,9 +67,10 @@ def select_messages(query: Query) -> tuple[str, dict[str, Any]]:
     return sql, values
 
 
-def messages(db: apsw.Connection, query: Query) -> list[MessageRow]:
+def messages(db: apsw.Connection, keys: BodyKeys, query: Query) -> list[MessageRow]:
     """`Store.messages`."""
-    return message_rows(db, db.execute(*select_messages(query)))
+    rows = db.execute(*select_messages(query))
+    return message_rows(db, keys, rows) if query.bodies else index_rows(rows)
 
 
 def parcel(
@@ -71,14 +84,15 @@ def parcel(
 
 
 def parcel_messages(
-    db: apsw.Connection, wanted: ParcelId, outgoing: bool, partner: PartyId | None
+    db: apsw.Connection, keys: BodyKeys, wanted: ParcelId, outgoing: bool, partner: PartyId | None
 ) -> list[MessageRow]:
     """`Store.parcel_messages`."""
-    sql = f"""SELECT {MESSAGE_COLUMNS} FROM parcels AS p JOIN messages AS m ON m.parcel = p.number
-        WHERE p.number = (SELECT number FROM parcels WHERE id = :id AND outgoing = :outgoing
+    sql = f"""SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM}
+        WHERE m.parcel = (SELECT number FROM parcels WHERE id = :id AND outgoing = :outgoing
             AND (:partner IS NULL OR partner = :partner) ORDER BY number LIMIT 1)
         ORDER BY m.position"""  # noqa: S608
-    return message_rows(db, db.execute(sql, {"id": wanted, "outgoing": int(outgoing), "partner": partner}))
+    found = db.execute(sql, {"id": wanted, "outgoing": int(outgoing), "partner": partner})
+    return message_rows(db, keys, found)
 
 
 def refusals(db: apsw.Connection, after: int, limit: int) -> list[tuple[int, Refusal]]:
@@ -108,3 +122,24 @@ def chain(db: apsw.Connection, thumbprint: bytes) -> Chain | None:
 def announced(db: apsw.Connection, partner: PartyId) -> int:
     """`Store.announced`."""
     return int(db.execute("SELECT announced FROM partners WHERE party = ?", (partner,)).get or 0)
+
+
+def ended(
+    db: apsw.Connection,
+    interface: InterfaceCode,
+    document: DocumentName,
+    mode: str,
+    before: datetime,
+    limit: int,
+) -> list[MessageRow]:
+    """`Store.ended`."""
+    sql = f"""SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE m.document = ? AND m.outgoing IN (0, 1)
+        AND m.interface = ? AND m.mode = ? AND m.done_at < ? AND m.erased_at IS NULL
+        ORDER BY m.seq LIMIT ?"""  # noqa: S608
+    return index_rows(db.execute(sql, (document, interface, mode, micros(before), limit)))
+
+
+def holds(db: apsw.Connection) -> list[Hold]:
+    """`Store.holds`."""
+    sql = f"SELECT {HOLD_COLUMNS} FROM holds WHERE released_at IS NULL ORDER BY number"  # noqa: S608
+    return [hold_row(row) for row in db.execute(sql)]

@@ -28,11 +28,14 @@ CREATE TABLE data_keys (
     CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
 ) STRICT;
 
--- A chunk with a data key holds one ciphertext per body (nonce || ciphertext || tag), and `live` of them are not erased.
--- messages.start is where a body's ciphertext begins; messages.length stays the length of the body itself. A chunk that
--- nobody needs any more is emptied.
-ALTER TABLE chunks ADD COLUMN data_key INTEGER REFERENCES data_keys (number);
-ALTER TABLE chunks ADD COLUMN live INTEGER;
+-- Chunks of ciphertexts (nonce || ciphertext || tag, one per body), and how many bodies in them are not erased. There
+-- messages.start is where a body's ciphertext begins, and messages.length stays the length of the body itself. Apart from
+-- `chunks`: what stands behind a large value in a row costs the reading of that value.
+CREATE TABLE ciphertexts (
+    chunk    INTEGER PRIMARY KEY REFERENCES chunks (chunk),
+    data_key INTEGER NOT NULL REFERENCES data_keys (number),
+    live     INTEGER NOT NULL CHECK (live >= 0)
+) STRICT;
 
 -- Chunks with bodies of before, still to be encrypted, and the messages in them: a chunk's messages were written together.
 CREATE TABLE unprotected (
@@ -41,6 +44,10 @@ CREATE TABLE unprotected (
     last  INTEGER NOT NULL
 ) STRICT;
 INSERT INTO unprotected SELECT chunk, min(seq), max(seq) FROM messages GROUP BY chunk;
+
+-- A sealed parcel that is not sent again needs no copy of its bytes: what it says is in its messages, its digest stays.
+UPDATE chunks SET data = x'' WHERE chunk IN (SELECT chunk FROM parcels WHERE state <> 'waiting');
+UPDATE parcels SET chunk = NULL WHERE state <> 'waiting';
 
 -- An erased message keeps its row and its leaf hash; the body is overwritten.
 ALTER TABLE messages ADD COLUMN erased_at INTEGER;
