@@ -208,7 +208,11 @@ class Question(NamedTuple):
         """Whether it asks this authority."""
         digest = hashes.Hash(self.request.hash_algorithm)
         digest.update(issuer.certificate.subject.public_bytes())
-        return self.request.issuer_name_hash == digest.finalize()
+        same = ocsp.OCSPRequestBuilder().add_certificate(
+            issuer.certificate, issuer.certificate, self.request.hash_algorithm
+        )
+        key_hash = same.build().issuer_key_hash
+        return (self.request.issuer_name_hash, self.request.issuer_key_hash) == (digest.finalize(), key_hash)
 
 
 def sign_answer(
