@@ -35,7 +35,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.refresh_trust import Fetched, refresh_trust
+from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
@@ -398,7 +398,7 @@ async def _refresh_status(it: Opened) -> None:
             if line.why:
                 LOG.warning("status of certificates", extra={"url": line.url, "why": line.why})
         LOG.info("status of certificates", extra={"count": sum(not line.why for line in lines)})
-        await asyncio.sleep(it.settings.revocation.refresh_seconds)
+        await asyncio.sleep(wait_seconds(lines, it.settings.revocation, it.clock()))
 
 
 async def refresh_status(it: Opened) -> list[Fetched]:

@@ -25,12 +25,13 @@ from intertie.cli._shared import HERE, Dir, Json, print_json, when
 from intertie.gateway.gateway import Partner
 from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
-from intertie.model.errors import IntertieError
+from intertie.model.errors import IntertieError, Refused
 from intertie.run import Opened, system_clock
-from intertie.seal.certificates import load_trust
+from intertie.seal.certificates import check_chain, load_trust
 from intertie.seal.generations import GENERATION_FILE, certificates_in
 from intertie.seal.protection import PLAIN_FILE, plain_opener
 from intertie.seal.vault import LOCK_FILE, Vault
+from intertie.stores.trust_folder import describe_folder
 
 PYTHON_LEAST = (3, 11)
 # TLS 1.3 with the groups we ask for; older ones have open advisories.
@@ -213,6 +214,7 @@ def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _guarded("keys", lambda: _keys(it))
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
+    yield from _guarded("revocation", lambda: _revocation(it))
     if reach:
         for partner in it.partners.all():
             yield _guarded_one(f"reach {partner.party}", partial(_reach, it, partner))
@@ -270,6 +272,26 @@ def _partners(it: Opened) -> Findings:
         )
     elif not problems:
         yield Finding("partners", "ok", f"{len(it.partners.all())} known")
+
+
+def _revocation(it: Opened) -> Findings:
+    """Whether partners would still take our certificates, and whether what is known of revoked ones is out of date."""
+    now, trust, keys = it.clock(), it.gateway.trust, it.gateway.keys
+    for alg, key in keys.signing.items():
+        try:
+            check_chain(key.chain, trust, keys.party, now)
+        except Refused as refused:
+            what = f"our {alg} certificate would be refused: {refused.code}: {refused.detail}"
+            yield Finding("revocation", "fail", what, "Have new ones issued: `intertie keys rotate`.")
+    old = [line for line in describe_folder(it.places.trust, trust, now) if line.state == "out of date"]
+    for line in old:
+        what = f"{line.file} of {line.name} was out of date on {when(line.until)}"
+        yield Finding(
+            "revocation", "warn", what, "`intertie trust refresh`, or give it with `intertie trust add`."
+        )
+    if not old:
+        count = len(trust.lists) + len(trust.answers)
+        yield Finding("revocation", "ok", f"{count} lists and answers, none out of date")
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:

@@ -15,6 +15,9 @@ from intertie.seal.ocsp import ANSWER_BYTES_MAX
 from intertie.seal.revocation import LIST_BYTES_MAX, RevocationList
 from intertie.seal.status_sources import AnswerSource, ListSource, Source, sources
 
+# An authority whose lists hold for minutes is not asked more often than this.
+SECONDS_LEAST = 10.0
+
 
 class Fetcher(Protocol):
     """The way to authorities' servers. Lists and answers are signed: the way needs no secrecy, only bounds."""
@@ -87,6 +90,12 @@ async def _fetch_answer(
 ) -> Fetched:
     asked = source.ask(settings.ocsp_hash)
     data = await fetcher.ask(source.url, asked.request, ANSWER_BYTES_MAX)
-    der = source.take(data, asked, keeper.present(), now)
-    keeper.keep_answer(source.name, der)
-    return Fetched(source.url, "answer", "")
+    answer = source.take(data, asked, keeper.present(), now)
+    keeper.keep_answer(source.name, answer.der)
+    return Fetched(source.url, "answer", "", answer.until)
+
+
+def wait_seconds(lines: Sequence[Fetched], settings: Revocation, now: datetime) -> float:
+    """When to fetch again: as the settings say, or sooner, when half of the time is over that something holds for."""
+    halves = [(line.until - now).total_seconds() / 2 for line in lines if line.until is not None]
+    return max(SECONDS_LEAST, min([settings.refresh_seconds, *halves]))

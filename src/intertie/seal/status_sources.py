@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from intertie.model.errors import Refused, SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.certificates import Chain, TrustStore, thumbprint
-from intertie.seal.ocsp import HashName, check_answer, ocsp_url, read_answer, write_question
+from intertie.seal.ocsp import HashName, OcspAnswer, check_answer, ocsp_url, read_answer, write_question
 from intertie.seal.revocation import RevocationList, crl_urls, read_list
 from intertie.seal.x509_path import named
 
@@ -74,8 +74,8 @@ class AnswerSource:
         """The request to send."""
         return Asked(*write_question(self.certificate, self.issuer, hash_name=hash_name))
 
-    def take(self, data: bytes, asked: Asked, trust: TrustStore, now: datetime) -> bytes:
-        """The answer (DER) to be kept; SettingsError if it is not one to this request, or says nothing."""
+    def take(self, data: bytes, asked: Asked, trust: TrustStore, now: datetime) -> OcspAnswer:
+        """The answer to be kept; SettingsError if it is not one to this request, or says nothing."""
         answer = read_answer(data)
         check_answer(answer, self.certificate, self.issuer, now=now, skew=trust.rules.skew, nonce=asked.nonce)
         if answer.state == "unknown":
@@ -83,7 +83,7 @@ class AnswerSource:
         kept = trust.answers_for(self.certificate, self.issuer)
         if any(answer.since < one.since for one in kept):
             raise SettingsError(f"the answer from {self.url} is older than the one that is here")
-        return data
+        return answer
 
 
 Source = ListSource | AnswerSource
