@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(self.rfile.read(int(length)))
 
     def do_GET(self) -> None:
-        name = unquote(self.path).lstrip("/")
+        name = unquote(self.path[1:])
         try:
             if name.endswith(".crl"):
                 lists = self.present()
