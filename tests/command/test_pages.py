@@ -53,3 +53,10 @@ def test_readme(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "README.md", without=("make ",)), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / "u" / "descriptor.json").exists() and (tmp_path / "a" / "intertie.toml").exists()
+
+
+def test_identity(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "identity.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "1 revoked" in done.stdout
+    assert (tmp_path / "published" / "mldsa.crl.pem").exists()

@@ -256,3 +256,32 @@ def test_the_responder_as_a_command(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def test_a_gateway_under_an_external_authority(tmp_path: Path) -> None:
+    """Requests out, chains in: OpenSSL certifies what is elliptic-curve, the trial authority the ML-DSA keys; a partner that
+    trusts both roots for this party takes the new descriptor."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    openssl_ca = OpenSslCa(tmp_path / "openssl", PARTY, key=EC)
+    assert run(["init", PARTY, "--role", "der_aggregator", "--dir", str(ours)]) == 0
+    assert run(["init", "utility.example", "--role", "distribution_utility", "--dir", str(theirs)]) == 0
+    assert run(["keys", "rotate", "--csr", str(tmp_path / "r"), "--dir", str(ours)]) == 0
+    chains = []
+    for name, kind in (("ES256", "signing"), ("ES384", "signing"), ("tls", "tls")):
+        chains.append(openssl_ca.chain(tmp_path / "r" / f"{name}.csr.pem", kind, f"{name}.pem"))
+    for name in ("ML-DSA-65", "ML-DSA-87"):
+        issue = ["ca", "issue", "--ca", str(ours / "ca"), "--party", PARTY, "--out", str(tmp_path / "c")]
+        assert run([*issue, "--csr", str(tmp_path / "r" / f"{name}.csr.pem")]) == 0
+        chains.append(tmp_path / "c" / f"{name}.crt.pem")
+    install = ["keys", "install", *map(str, chains), "--overlap", "0s", "--dir", str(ours)]
+    assert run(install) == 1  # its root is not trusted yet
+    root = str(openssl_ca.folder / "root.pem")
+    assert run(["trust", "add", root, "--dir", str(ours)]) == 0
+    assert run(install[:3] + install[4:]) == 1  # one chain is missing
+    assert run(install) == 0
+    add = ["partner", "add", str(ours / "descriptor.json"), "--dir", str(theirs)]
+    assert run(add) == 1
+    assert run(["trust", "add", root, "--party", PARTY, "--dir", str(theirs)]) == 0
+    trial = str(ours / "trust" / "trial-ca.pem")
+    assert run([*add, "--root", trial]) == 0
+    assert run(["doctor", "--dir", str(ours)]) == 0
