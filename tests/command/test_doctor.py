@@ -39,20 +39,32 @@ def findings(capsys: Capsys, gateway: Path, state: str) -> list[tuple[str, str, 
 def test_all_is_well(gateway: Path, capsys: Capsys) -> None:
     assert findings(capsys, gateway, "fail") == []
     checks = {check for check, _, _ in findings(capsys, gateway, "ok")}
-    assert {"python", "openssl", "settings", "keys", "certificates", "clock", "port", "journal"} <= checks
+    assert {
+        "python",
+        "openssl",
+        "settings",
+        "keys",
+        "certificates",
+        "clock",
+        "port",
+        "tls",
+        "journal",
+    } <= checks
     assert "ok" in here(capsys, "doctor", "--dir", gateway).out
 
 
-@pytest.mark.parametrize("key", ["tls.key.pem", "opening.json"])
+@pytest.mark.parametrize(
+    "key", ["0001/tls.key", "0001/opening.key", "wrapped.json", "plain.kek", "store.kek"]
+)
 def test_a_key_that_others_can_read(gateway: Path, capsys: Capsys, key: str) -> None:
     (gateway / "keys" / key).chmod(0o644)
     [(check, what, do)] = findings(capsys, gateway, "fail")
-    assert (check, key in what, "chmod 600" in do) == ("keys", True, True)
+    assert (check, key.split("/")[-1] in what, "chmod 600" in do) == ("keys", True, True)
 
 
 def test_a_missing_key(gateway: Path, capsys: Capsys) -> None:
-    (gateway / "keys" / "tls.key.pem").unlink()
-    assert [check for check, _, _ in findings(capsys, gateway, "fail")] == ["gateway"]
+    (gateway / "keys" / "0001" / "tls.key").unlink()
+    assert [check for check, _, _ in findings(capsys, gateway, "fail")] == ["keys"]
 
 
 def test_no_root(gateway: Path, capsys: Capsys) -> None:
@@ -100,3 +112,19 @@ def test_a_rehearsal_clock(gateway: Path, capsys: Capsys) -> None:
     assert any(
         "2026-01-15" in what for check, what, _ in findings(capsys, gateway, "warn") if check == "clock"
     )
+
+
+TLS_SETTINGS = {
+    'engine = "stdlib"': ("warn", "engine stdlib"),
+    'groups = ["x25519"]': ("warn", "no hybrid group"),
+    'groups = ["FrodoKEM"]': ("fail", "FrodoKEM"),
+    'engine = "openssl"': ("ok", "X25519MLKEM768"),
+}
+
+
+@pytest.mark.parametrize("line", TLS_SETTINGS)
+def test_what_tls_would_negotiate(gateway: Path, capsys: Capsys, line: str) -> None:
+    file = gateway / "intertie.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("[tls]\n", f"[tls]\n{line}\n"), encoding="utf-8")
+    state, words = TLS_SETTINGS[line]
+    assert [words in what for check, what, _ in findings(capsys, gateway, state) if check == "tls"] == [True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import resource
 import socket
 import ssl
@@ -33,9 +35,12 @@ from tests.exchange.https_world import (
     with_limits,
 )
 
+from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.gateway.gateway import LinkAnswer
 from intertie.gateway.ports import Query
-from intertie.gateway.settings import Quota
+from intertie.gateway.settings import Delivery, Quota
 from intertie.model.errors import StoreError
+from intertie.seal.parcel import read_frame
 from intertie.seal.receipt import verify_receipt
 from intertie.stores.memory import MemoryStore
 
@@ -454,3 +459,28 @@ def test_too_many_connections_are_told_to_come_back(world: World, receiver: Hous
         wait_until(lambda: len(door.server.server_state.connections) >= 2)
         answer = client.get(f"{door.url}/healthz")
     assert answer.status_code == 503
+
+
+def test_the_connection_is_kept_with_the_parcel_as_both_ends_saw_it(
+    world: World, receiver: House, door: Door
+) -> None:
+    sealed = a_parcel(world.utility, receiver)
+
+    async def hand_in() -> LinkAnswer:
+        link = HttpsLink(world.utility.tls(), Delivery())
+        try:
+            return await link.post(world.utility.knows(receiver, door.url), sealed.blob, hybrid=True)
+        finally:
+            await link.aclose()
+
+    answer = asyncio.run(hand_in())
+    row = receiver.gateway.store.find_incoming_parcel(
+        UTILITY, read_frame(sealed.blob, limit=10**7).header.parcel
+    )
+    assert row is not None
+    assert row.transport is not None
+    assert answer.transport is not None
+    for transport, peer in ((row.transport, world.utility), (answer.transport, receiver)):
+        assert (transport.version, transport.group) == ("TLSv1.3", "X25519MLKEM768")
+        leaf = ssl.PEM_cert_to_DER_cert(peer.gateway.keys.tls.chain.decode())
+        assert transport.certificate == hashlib.sha256(leaf).hexdigest()

@@ -22,7 +22,7 @@ from rich.console import Console
 import intertie
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
-from intertie.gateway.gateway import Partner
+from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.errors import IntertieError, Refused
@@ -30,6 +30,7 @@ from intertie.run import Opened, system_clock
 from intertie.seal.certificates import check_chain, load_trust
 from intertie.seal.generations import GENERATION_FILE, certificates_in
 from intertie.seal.protection import PLAIN_FILE, plain_opener
+from intertie.seal.tls_groups import hybrid_only
 from intertie.seal.vault import LOCK_FILE, Vault
 from intertie.stores.trust_folder import describe_folder
 
@@ -177,7 +178,7 @@ def _space(places: Places) -> Findings:
 
 
 def _certificates(places: Places) -> Findings:
-    """End dates against the system clock (TLS knows no other); a clock outside them is named as such."""
+    """End dates against the system clock; a clock outside them is named as such."""
     now = system_clock()
     try:
         found = certificates_in(places.keys, now)
@@ -212,6 +213,7 @@ def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _clock(it, system_clock())
     yield from _port(it)
     yield from _guarded("keys", lambda: _keys(it))
+    yield from _guarded("tls", lambda: _tls(it))
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
     yield from _guarded("revocation", lambda: _revocation(it))
@@ -257,6 +259,22 @@ def _keys(it: Opened) -> Findings:
     yield Finding("keys", "ok", f"they open, and sign with {', '.join(keys.signing)}")
 
 
+def _tls(it: Opened) -> Findings:
+    """Whether a door can be made of keys, trust and settings, and what it would negotiate."""
+    it.tls.server_context()
+    groups = it.tls.options.groups
+    what = f"engine {it.tls.engine()} ({it.tls.library()})"
+    if it.tls.engine() == "stdlib":
+        do = 'Set [tls] engine = "openssl": flows that need a hybrid group cannot be sent over this one.'
+        yield Finding("tls", "warn", f"{what}: its groups are this machine's, and it cannot name them", do)
+    elif not hybrid_only(groups):
+        yield Finding(
+            "tls", "warn", f"{what}: no hybrid group is allowed", "Add X25519MLKEM768 to [tls] groups."
+        )
+    else:
+        yield Finding("tls", "ok", f"{what}, groups {', '.join(groups)}")
+
+
 def _journal(it: Opened) -> Findings:
     head = verify_journal(it.gateway.store)
     yield Finding("journal", "ok", f"the store opens, {head.size} entries verify")
@@ -295,19 +313,22 @@ def _revocation(it: Opened) -> Findings:
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:
-    async def ask() -> bytes:
+    async def ask() -> LinkAnswer:
         link = HttpsLink(it.tls, it.settings.delivery)
         try:
-            return await link.get_descriptor(partner)
+            return await link.ask_descriptor(partner)
         finally:
             await link.aclose()
 
-    raw = asyncio.run(ask())
+    answer = asyncio.run(ask())
+    over = answer.transport
     kept = (it.places.partners / f"{partner.party}.json").read_bytes()
     what = f"{partner.url} answers"
-    if raw != kept:
+    if over is not None:
+        what += f" over {over.version} with {over.group or 'a group that this engine cannot name'}"
+    if answer.body != kept:
         return Finding(
-            f"reach {partner.party}", "warn", f"{what} with another descriptor", "Add the partner again."
+            f"reach {partner.party}", "warn", f"{what}, but with another descriptor", "Add the partner again."
         )
     return Finding(f"reach {partner.party}", "ok", what)
 

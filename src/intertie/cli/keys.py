@@ -15,7 +15,6 @@ from intertie.cli.keys_rotate import install, rotate
 from intertie.run import Opened, opened
 from intertie.seal.certificates import read_certificate, thumbprint
 from intertie.seal.generations import OPENING, TLS, Generation, end_of, in_use, read_chain, read_generations
-from intertie.seal.keys import KEY_LIFE
 from intertie.stores.rotation import retire as destroy_over
 
 app = App(name="keys", help="The private keys of this gateway: what there is, turning them, protecting them.")
@@ -36,7 +35,7 @@ class KeyLine(msgspec.Struct, frozen=True, omit_defaults=True):
     until: datetime | None = None
     certificate_end: datetime | None = None
     age_days: int | None = None
-    period_days: int = KEY_LIFE.days
+    period_days: int = 0
 
 
 @app.command(name="list")
@@ -100,6 +99,7 @@ def _lines(
 ) -> Iterator[KeyLine]:
     end = end_of(generations, generation, part)
     age = None if generation.since is None else max((now - generation.since).days, 0)
+    days = it.settings.policy.key_days
     common = KeyLine(
         generation=generation.number,
         use={OPENING: "open", TLS: "tls"}.get(part, "sign"),
@@ -110,6 +110,7 @@ def _lines(
         since=generation.since,
         until=end,
         age_days=age,
+        period_days={OPENING: days.sealing, TLS: days.tls}.get(part, days.signature),
     )
     if part == OPENING:
         for key in generation.opening:

@@ -16,7 +16,7 @@ from intertie.run import Opened, opened
 from intertie.seal.ca_register import Register
 from intertie.seal.certificates import Chain
 from intertie.seal.generations import Generation
-from intertie.seal.keys import BACKDATE, KEY_LIFE
+from intertie.seal.keys import BACKDATE
 from intertie.seal.new_keys import PARTS, NewKeys, Part, certify, make_keys, requests
 from intertie.seal.pem import read_chain
 from intertie.seal.trial_ca import TrialCa
@@ -121,7 +121,7 @@ def _issue(
 ) -> Generation:
     authority = TrialCa.load(folder or it.places.ca, opener=it.opener)
     now = it.clock()
-    until = min(now + KEY_LIFE, authority.until)
+    until = min(now + timedelta(days=it.settings.policy.key_days.signature), authority.until)
     register = Register(folder or it.places.ca)
 
     def issue(kept: NewKeys) -> dict[str, Chain]:

@@ -15,7 +15,7 @@ from intertie.gateway.gateway import Gateway, Link, Partner
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, PartnerError, Refused
 from intertie.model.ids import PartyId
-from intertie.seal.descriptor import read_descriptor
+from intertie.seal.descriptor import check_not_weaker, read_descriptor
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
@@ -28,18 +28,20 @@ def take_descriptor(gateway: Gateway, raw: bytes, party: PartyId, now: datetime)
     """Keep a partner's descriptor if it is newer than the known one, and journal that; False if it is not newer.
 
     `party` is whose connection it came over. It must be signed by that party, under roots that we trust for it, and may
-    change keys, certificates, name and address; it may not claim a role that a person here has not seen. Raises Refused.
+    change keys, certificates, name and address. It may not claim a role that a person here has not seen, nor drop a profile.
+    Raises Refused.
     """
     partner = gateway.partners.find(party)
     if partner is None:
         raise Refused(Code.UNKNOWN_SENDER, partner=party)
-    descriptor = read_descriptor(raw, gateway.trust, now)
+    descriptor = read_descriptor(raw, gateway.trust, now, policy=gateway.policy)
     if descriptor.party != party:
         raise Refused(Code.TRANSPORT_NOT_SENDER, f"the descriptor is {descriptor.party}'s", partner=party)
     gained = sorted(descriptor.roles - partner.roles)
     if gained:
         detail = f"it claims the role {', '.join(gained)}: `intertie partner add` takes it, by hand"
         raise Refused(Code.WRONG_ROLE, detail, partner=party)
+    check_not_weaker(partner.keys, descriptor.keys)
     if not gateway.partners.renew(raw, descriptor, now):
         return False
     entry = Entry(

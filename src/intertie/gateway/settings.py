@@ -16,6 +16,7 @@ from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
 from intertie.seal.ocsp import HashName
+from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.protection import Secrets
 from intertie.seal.revocation import Require, TrustRules
 from intertie.seal.tls_groups import TlsOptions
@@ -117,6 +118,7 @@ class Settings(Record, frozen=True, kw_only=True):
     limits: Limits = Limits()
     tls: TlsOptions = TlsOptions()
     keys: Secrets = Secrets()
+    policy: PolicySettings = PolicySettings()
     revocation: Revocation = Revocation()
 
     def trust_rules(self) -> TrustRules:
@@ -222,10 +224,30 @@ listen = {listen}          # host:port on this machine
 
 # Where the secret is that opens the keys at rest. How they are protected, `intertie keys protect` says and changes.
 [keys]
-{passphrase}                    # first line of a file, mode 600; INTERTIE_PASSPHRASE_FILE goes before it
-# pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
+{passphrase}   # its first line; mode 600. INTERTIE_PASSPHRASE_FILE goes before it
+#   pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
 # pkcs11_token = "intertie"
-# pkcs11_pin_file = "pin.txt"
+#   pkcs11_pin_file = "pin.txt"
+
+# Dates and choices of the protection policy; docs/policy.md says where each default comes from.
+[policy]
+# disallow_date = 2035-12-31        # classical public-key algorithms end
+# harvest_horizon = 2030-12-31      # what must hold for longer needs post-quantum algorithms from today
+# high_years = 20                   # secrets of high worth for as long get category 5
+# default_profile = "hybrid"        # or "classical", "hybrid-high": what is sent unless a flow needs more
+# hybrid_channel_from = "never"     # or "low", "moderate", "high": long-lived flows that need a hybrid connection too
+# warn_days = 90                    # `intertie policy check` looks so far ahead
+
+# For how many days a key is used at most.
+[policy.key_days]
+# signature = 730
+# sealing = 730
+# tls = 730
+# token = 365
+# wrapping = 730
+# data = 31
+
+# An algorithm that ends on another day than docs/policy.md says: [[policy.ends]] with `algorithm` and `day`.
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
@@ -257,7 +279,7 @@ def settings_text(
         passphrase=(
             f"passphrase_file = {_quoted(passphrase_file)}"
             if passphrase_file
-            else '# passphrase_file = "passphrase.txt"'
+            else '#   passphrase_file = "passphrase.txt"'
         ),
         clock=f"file = {_quoted(clock)}" if clock else '# file = "now.txt"',
     )

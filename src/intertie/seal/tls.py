@@ -19,7 +19,7 @@ from intertie.model.ids import PartyId
 from intertie.seal.certificates import TrustStore, thumbprint
 from intertie.seal.keys import TlsKey
 from intertie.seal.tls_groups import TlsOptions, hybrid_only, is_hybrid
-from intertie.seal.tls_openssl import OpensslContext, OpensslObject, knows_hybrid_groups
+from intertie.seal.tls_openssl import OpensslContext, OpensslObject, knows_hybrid_groups, library
 from intertie.seal.tls_peer import TlsConnection
 from intertie.seal.tls_stdlib import StdlibContext
 from intertie.seal.transport import EngineName, Transport
@@ -78,6 +78,10 @@ class Tls:
         if self.options.engine != "auto":
             return self.options.engine
         return "openssl" if knows_hybrid_groups() else "stdlib"
+
+    def library(self) -> str:
+        """Name and version of the engine's OpenSSL."""
+        return library() if self.engine() == "openssl" else ssl.OPENSSL_VERSION
 
 
 class LiveContext(ssl.SSLContext):

@@ -22,7 +22,9 @@ from intertie.seal.tls_groups import is_hybrid
 
 # The largest plaintext of a TLS record (RFC 8446 s.5.1): OpenSSL never gives more at once.
 RECORD_BYTES = 16 * 1024
-# Bytes go through OpenSSL's own buffers in pieces of this size: they keep the size of the largest piece, per connection.
+# Type, version and length (RFC 8446 s.5.1).
+HEADER_BYTES = 5
+# What we write goes through OpenSSL's own buffer in pieces of this size: it keeps the size of the largest, per connection.
 PIECE_BYTES = 64 * 1024
 # What a piece can grow to: 22 bytes a record (RFC 8446 s.5.2), and room for an alert or a key update.
 SEALED_PIECE_BYTES = PIECE_BYTES + 1024
@@ -33,6 +35,7 @@ PARTIAL_WRITE = 0x1
 # SSL_MODE_NO_AUTO_CHAIN of OpenSSL: our chain goes out as it is kept, without a root that the peer must have anyway.
 NO_AUTO_CHAIN = 0x8
 ALPN = b"http/1.1"
+NO_FAREWELL = "the peer closed the connection without a farewell"
 
 # pyOpenSSL has no call for these two; `cryptography` carries them for it.
 _LIB: Any = SSL._lib  # type: ignore[attr-defined]
@@ -103,6 +106,8 @@ class OpensslObject(ssl.SSLObject):
         self._host = host
         self._check = check
         self._said_goodbye = False
+        self._header = b""  # what has come of a record's header
+        self._rest = 0  # what has not yet come of the record after its header
 
     @property
     def server_side(self) -> bool:
@@ -244,13 +249,27 @@ class OpensslObject(ssl.SSLObject):
             self._take_out(self._outgoing.write)
 
     def _feed(self) -> None:
-        """One more piece of what came in; ssl.SSLWantReadError if there is none, SSLEOFError if there never will be."""
-        if self._incoming.pending:
-            self._connection.bio_write(self._incoming.read(PIECE_BYTES))
-        elif self._incoming.eof:
-            raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection without a farewell")
-        else:
+        """More of what came in, of one record at most.
+
+        So OpenSSL never holds a whole record that nobody asked for, and what can be read is seen either in `pending`
+        or in the buffer: uvloop reads only as long as one of the two says that there is something.
+        ssl.SSLWantReadError if there is nothing yet, SSLEOFError if there never will be.
+        """
+        if not self._incoming.pending:
+            if self._incoming.eof:
+                raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, NO_FAREWELL)
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "more is needed from the peer")
+        if not self._rest:
+            part = self._incoming.read(HEADER_BYTES - len(self._header))
+            self._connection.bio_write(part)
+            self._header += part
+            if len(self._header) < HEADER_BYTES:
+                return
+            self._rest, self._header = int.from_bytes(self._header[3:], "big"), b""
+        part = self._incoming.read(self._rest)
+        if part:
+            self._connection.bio_write(part)
+            self._rest -= len(part)
 
     def _take_out(self, give: Callable[[bytes], object]) -> None:
         try:
@@ -263,14 +282,18 @@ class OpensslObject(ssl.SSLObject):
             return
 
 
+def library() -> str:
+    """Name and version of the OpenSSL inside."""
+    return SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode("ascii", "replace")
+
+
 def knows_hybrid_groups() -> bool:
     """Whether the OpenSSL of this `cryptography` is new enough (3.5) for this engine to be worth it."""
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     try:
-        _set_groups(context, ["X25519MLKEM768"])
-    except (SettingsError, AttributeError):
+        _set_groups(SSL.Context(SSL.TLS_CLIENT_METHOD), ["X25519MLKEM768"])
+    except SettingsError:
         return False
-    return hasattr(SSL.Connection, "get_group_name")
+    return True
 
 
 def _send(connection: SSL.Connection, piece: memoryview) -> None:
@@ -304,7 +327,7 @@ def _as_ssl_error(error: SSL.Error, connection: SSL.Connection) -> ssl.SSLError:
     if isinstance(error, SSL.ZeroReturnError):
         return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "the peer said goodbye")
     if isinstance(error, SSL.SysCallError):
-        return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection without a farewell")
+        return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, NO_FAREWELL)
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
     reason = "; ".join(str(entry[-1]) for entry in queue) or type(error).__name__
     if "certificate verify failed" in reason:
@@ -320,7 +343,8 @@ def _set_groups(context: SSL.Context, groups: Sequence[str]) -> None:
     """
     parts = ([g for g in groups if is_hybrid(g)], [g for g in groups if not is_hybrid(g)])
     text = "/".join("*" + ":".join(part) for part in parts if part)
-    if _LIB.SSL_CTX_set1_curves_list(context._context, text.encode("ascii")) != 1:
+    choose: Any = getattr(_LIB, "SSL_CTX_set1_curves_list", None)
+    if choose is None or choose(context._context, text.encode("ascii")) != 1:
         _LIB.ERR_clear_error()
         raise SettingsError(
             f"TLS: this OpenSSL does not know all of {', '.join(groups)}", do="Mend [tls] groups."

@@ -81,9 +81,10 @@ class KeyFiles:
                 if self._ring is None or stamp != self._stamp:
                     ring = open_ring(self._vault, self._party, now)
                     ring.present(now)  # it is complete
+                    if self._ring is not None:
+                        LOG.info("keys read again", extra={"count": len(ring.generations)})
                     self._ring, self._stamp = ring, stamp
                     self._forget(ring, now)
-                    LOG.info("keys", extra={"count": len(ring.generations)})
             except IntertieError as error:
                 if self._ring is None:
                     raise

@@ -62,7 +62,8 @@ _SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM
 _EXPIRED = """SELECT seq, id, recipient, leaf FROM messages
     WHERE outgoing = 1 AND state = 'queued' AND expires <= ?"""
 _MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
-_REQUEUED = "UPDATE messages SET done_at = NULL, parcel = NULL, position = NULL WHERE seq = ?"
+_REQUEUE = """UPDATE messages SET state = 'queued', detail = ?, parcel = NULL, position = NULL, next_attempt = NULL
+    WHERE seq = ?"""
 
 
 def _json(values: Sequence[object]) -> str:
@@ -197,11 +198,14 @@ def close(
         return  # closed before, with as much proof or more
     found = list(db.execute("SELECT id, seq, state FROM messages WHERE parcel = ?", (number,)))
     states = {message: State(state) for message, _, state in found}
-    sending.check_closing(parcel, outcomes, states)
+    sending.check_closing(parcel, receipt, outcomes, states)
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)
-    db.executemany(_MOVE, [(state.value, detail, done, seqs[message]) for message, state, detail in outcomes])
-    db.executemany(_REQUEUED, [(seqs[m],) for m, state, _ in outcomes if state is State.QUEUED])
+    db.executemany(_REQUEUE, [(detail, seqs[m]) for m, state, detail in outcomes if state is State.QUEUED])
+    db.executemany(
+        _MOVE,
+        [(state.value, detail, done, seqs[m]) for m, state, detail in outcomes if state is not State.QUEUED],
+    )
     drop_blob(db, number)
     db.execute(
         "UPDATE parcels SET state = ?, receipt = ?, transport = ?, next_attempt = NULL WHERE number = ?",

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from anyio import BrokenResourceError
 
 from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL
 from intertie.gateway.gateway import LinkAnswer, Partner
@@ -69,10 +70,14 @@ class HttpsLink:
 
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
+        return (await self.ask_descriptor(partner)).body
+
+    async def ask_descriptor(self, partner: Partner) -> LinkAnswer:
+        """The same, with the connection that it came over."""
         answer = await self._ask(partner, "GET", "/.well-known/intertie", None)
         if answer.status != 200:
             raise PartnerError(f"{partner.party} answers {answer.status} for its descriptor")
-        return answer.body
+        return answer
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -154,25 +159,30 @@ class HttpsLink:
 
 def _no_answer(partner: Partner, error: Exception, *, hybrid: bool) -> PartnerError:
     """Why there was none, as far as it can be told, and what to do."""
-    tls = _tls_error(error)
-    if isinstance(tls, PeerRefused):
+    causes = tuple(_causes(error))
+    refused = next((cause for cause in causes if isinstance(cause, PeerRefused)), None)
+    if refused is not None:
         do = "Nothing was sent. Ask the partner for its present descriptor and add it again."
-        return PartnerError(f"the door at {partner.url}: {tls.strerror}", do=do)
-    if hybrid and tls is not None and "handshake failure" in str(tls).lower().replace("_", " "):
-        why = f"{partner.party} does not do any hybrid group that we offer; nothing was sent"
-        do = "Its TLS needs X25519MLKEM768 (OpenSSL 3.5 or later); until then this flow cannot use this channel."
-        return PartnerError(why, do=do)
-    name = type(error).__name__
+        return PartnerError(f"the door at {partner.url}: {refused.strerror}", do=do)
+    where = f"{partner.party} at {partner.url}"
+    broken = any(isinstance(cause, ssl.SSLError | BrokenResourceError) for cause in causes)
+    if hybrid and broken and isinstance(error, httpx.ConnectError):
+        # Servers may close without an alert, so the reason is the likeliest, not a certain one.
+        do = (
+            "If other flows reach this partner, its TLS lacks X25519MLKEM768 (OpenSSL 3.5 and later have it), "
+            "which this flow must have."
+        )
+        return PartnerError(f"no hybrid group was agreed with {where}; nothing was sent", do=do)
     return PartnerError(
-        f"no answer from {partner.party} at {partner.url}: {name} {error}".strip(),
+        f"no answer from {where}: {type(error).__name__} {error}".strip(),
         do="It is asked again by itself; if it stays so, see `intertie doctor --reach`.",
     )
 
 
-def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    while error is not None and not isinstance(error, ssl.SSLError):
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
         error = error.__cause__ or error.__context__
-    return error
 
 
 async def _read(partner: Partner, response: httpx.Response) -> bytes:

@@ -165,7 +165,8 @@ class StreetDoor:
         except StoreError as error:
             LOG.error("store", extra={"partner": peer.party, "why": error.why})
             return problem(503, "store", "Nothing of it was kept.", retry=True, wait=BUSY_SECONDS)
-        LOG.info("parcel in", extra={"partner": peer.party, "bytes": len(blob)})
+        group = peer.transport.group if peer.transport is not None else None
+        LOG.info("parcel in", extra={"partner": peer.party, "bytes": len(blob), "group": group})
         return Response(receipt, media_type=RECEIPT)
 
     async def _too_large(self, party: PartyId, held: _Body, detail: str) -> Response:
