@@ -184,7 +184,8 @@ class TrustStore:
                 self._revoked_since(certificate, issuer, party),
             ):
                 if since is not None and since <= at:
-                    raise Refused(Code.CERTIFICATE_REVOKED, named(certificate), partner=party)
+                    detail = f"{named(certificate)} is revoked since {since.isoformat()}"
+                    raise Refused(Code.CERTIFICATE_REVOKED, detail, partner=party)
         if self.rules.require != "never":
             for certificate, issuer in pairwise(path):
                 self._check_certain(certificate, issuer, party, at)

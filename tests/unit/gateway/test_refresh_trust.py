@@ -31,7 +31,7 @@ from intertie.stores.memory import MemoryStore
 from intertie.stores.trust_files import TrustFiles
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-LATER = NOW + timedelta(minutes=1)
+LATER = NOW + timedelta(minutes=30)
 DAY = timedelta(days=1)
 UTILITY, AGGREGATOR = PartyId("utility.example"), PartyId("aggregator.example")
 CA = TrialCa.create("Trial", NOW - 30 * DAY, NOW + 900 * DAY)

@@ -34,7 +34,7 @@ from intertie.seal.trial_ca import TrialCa
 
 # An answer says when it was produced, and the library takes that from the machine's clock: so this world is of today.
 NOW = datetime.now(UTC).replace(microsecond=0)
-SOON = NOW + timedelta(minutes=1)
+SOON = NOW + timedelta(minutes=30)
 NONE = timedelta()
 HOUR = timedelta(hours=1)
 
