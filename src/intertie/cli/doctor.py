@@ -27,7 +27,7 @@ from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.errors import IntertieError, Refused
 from intertie.run import Opened, system_clock
-from intertie.seal.certificates import check_chain, load_trust
+from intertie.seal.certificates import TrustStore, check_chain, load_trust
 from intertie.seal.generations import GENERATION_FILE, certificates_in
 from intertie.seal.protection import PLAIN_FILE, plain_opener
 from intertie.seal.tls_groups import hybrid_only
@@ -294,13 +294,8 @@ def _partners(it: Opened) -> Findings:
 
 def _revocation(it: Opened) -> Findings:
     """Whether partners would still take our certificates, and whether what is known of revoked ones is out of date."""
-    now, trust, keys = it.clock(), it.gateway.trust, it.gateway.keys
-    for alg, key in keys.signing.items():
-        try:
-            check_chain(key.chain, trust, keys.party, now)
-        except Refused as refused:
-            what = f"our {alg} certificate would be refused: {refused.code}: {refused.detail}"
-            yield Finding("revocation", "fail", what, "Have new ones issued: `intertie keys rotate`.")
+    now, trust = it.clock(), it.gateway.trust
+    yield from _own_certificates(it, trust, now)
     old = [line for line in describe_folder(it.places.trust, trust, now) if line.state == "out of date"]
     for line in old:
         what = f"{line.file} of {line.name} was out of date on {when(line.until)}"
@@ -310,6 +305,19 @@ def _revocation(it: Opened) -> Findings:
     if not old:
         count = len(trust.lists) + len(trust.answers)
         yield Finding("revocation", "ok", f"{count} lists and answers, none out of date")
+
+
+def _own_certificates(it: Opened, trust: TrustStore, now: datetime) -> Findings:
+    try:
+        keys = it.gateway.keys
+    except IntertieError:
+        return  # said already: the keys do not open
+    for alg, key in keys.signing.items():
+        try:
+            check_chain(key.chain, trust, keys.party, now)
+        except Refused as refused:
+            what = f"our {alg} certificate would be refused: {refused.code}: {refused.detail}"
+            yield Finding("revocation", "fail", what, "Have new ones issued: `intertie keys rotate`.")
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:
