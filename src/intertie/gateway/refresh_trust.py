@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -77,12 +78,17 @@ async def _fetch(
         if isinstance(source, AnswerSource):
             return await _fetch_answer(source, fetcher, keeper, settings, now)
         data = await fetcher.get(source.url, LIST_BYTES_MAX)
-        fresh = source.take(data, keeper.present())
-        keeper.keep_list(source.url, fresh, source.only)
-        return Fetched(source.url, "list", "", fresh.until)
+        # A large list takes a second to read: in a thread, so that the door is not kept waiting.
+        return await asyncio.to_thread(_take_list, source, data, keeper)
     except IntertieError as error:
         kind = "list" if isinstance(source, ListSource) else "answer"
         return Fetched(source.url, kind, error.why)
+
+
+def _take_list(source: ListSource, data: bytes, keeper: StatusKeeper) -> Fetched:
+    fresh = source.take(data, keeper.present())
+    keeper.keep_list(source.url, fresh, source.only)
+    return Fetched(source.url, "list", "", fresh.until)
 
 
 async def _fetch_answer(

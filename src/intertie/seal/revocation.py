@@ -7,7 +7,7 @@ against that authority's certificate when a path is judged, so that lists of int
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -28,6 +28,8 @@ Require = Literal["never", "if_listed", "always"]
 LIST_BYTES_MAX = 16 * 1024 * 1024
 # Lists and authorities in use at once: a verdict costs a signature, and is asked for with every parcel.
 _VERDICTS = 256
+# A list of fifty thousand takes a second to read, and the trust folder is read again whenever a file in it changes.
+_LISTS = 64
 _COMPROMISED = {
     x509.ReasonFlags.key_compromise,
     x509.ReasonFlags.ca_compromise,
@@ -149,13 +151,18 @@ def read_list(data: bytes, only: frozenset[PartyId] | None = None) -> Revocation
         raise SettingsError(f"a revocation list of more than {LIST_BYTES_MAX} bytes")
     if data.lstrip().startswith(_BEGIN):
         return next(read_lists(data, only))
+    return replace(_read_der(data), only=only)
+
+
+@lru_cache(_LISTS)
+def _read_der(der: bytes) -> RevocationList:
     try:
-        crl = x509.load_der_x509_crl(data)
+        crl = x509.load_der_x509_crl(der)
         points, about = _scope(crl)
         if crl.next_update_utc is None:
             raise ValueError("it does not say when the next one comes")
         return RevocationList(
-            der=data,
+            der=der,
             issuer=crl.issuer.public_bytes(),
             number=_number(crl),
             since=crl.last_update_utc,
@@ -163,7 +170,6 @@ def read_list(data: bytes, only: frozenset[PartyId] | None = None) -> Revocation
             entries={entry.serial_number: _entry(entry) for entry in crl if not _removed(entry)},
             points=points,
             about=about,
-            only=only,
         )
     except PARSE_ERRORS as error:
         raise SettingsError(f"a revocation list cannot be read: {error}") from error

@@ -185,3 +185,10 @@ def test_the_earliest_word_counts_except_for_holds(
     elif found is not None:
         assert found in {NOW + timedelta(days=days) for days in held}
     assert revoked_since(lists[::-1], leaf) is None or found is not None
+
+
+def test_a_list_is_read_once_whatever_it_is_confined_to(world: World) -> None:
+    data = der_of(empty(world))
+    confined = read_list(data, frozenset({world.util.party}))
+    assert read_list(bytes(bytearray(data))).entries is confined.entries
+    assert (read_list(data).only, confined.only) == (None, frozenset({world.util.party}))
