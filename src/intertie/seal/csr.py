@@ -68,7 +68,7 @@ def read_request(data: bytes) -> Request:
     try:
         if len(data) > REQUEST_BYTES_MAX:
             raise ValueError(f"more than {REQUEST_BYTES_MAX} bytes")
-        pem = data.lstrip().startswith(b"-----BEGIN")
+        pem = data[:1] != b"\x30"  # DER begins with a SEQUENCE; a PEM file may begin with any text
         request = x509.load_pem_x509_csr(data) if pem else x509.load_der_x509_csr(data)
         if not request.is_signature_valid:
             raise ValueError("its signature does not verify")

@@ -38,6 +38,7 @@ _COMPROMISED = {
 # RFC 5280 s.5.2 and 5.3: what a complete list of its own authority may say beside its entries.
 _KNOWN = (x509.AuthorityKeyIdentifier, x509.CRLNumber, x509.IssuingDistributionPoint)
 _KNOWN_ENTRY = (x509.CRLReason, x509.InvalidityDate)
+_SEQUENCE = b"\x30"  # every DER list begins with it, no text does that a program writes before its PEM
 _BEGIN, _END = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
 
 
@@ -149,7 +150,7 @@ def read_list(data: bytes, only: frozenset[PartyId] | None = None) -> Revocation
     """A list in DER or PEM. SettingsError if it cannot be read, is a delta, of several authorities, or of some reasons."""
     if len(data) > LIST_BYTES_MAX:
         raise SettingsError(f"a revocation list of more than {LIST_BYTES_MAX} bytes")
-    if data.lstrip().startswith(_BEGIN):
+    if data[:1] != _SEQUENCE and _BEGIN in data:
         return next(read_lists(data, only))
     return replace(_read_der(data), only=only)
 

@@ -32,7 +32,7 @@ def describe_folder(folder: Path, trust: TrustStore, now: datetime) -> list[Trus
 def add_file(folder: Path, name: str, data: bytes, party: PartyId | None) -> str:
     """Put roots or lists into the folder; what the file is called there. SettingsError if it holds none, or a file with
     roots of this name is there, or the folder could not be used with it."""
-    if not data.lstrip().startswith(b"-----BEGIN"):
+    if b"-----BEGIN" not in data:
         data = read_list(data).pem()
     roots, lists = read_roots_of(data), list(read_lists(data))
     if not roots and not lists:

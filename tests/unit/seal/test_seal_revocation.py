@@ -50,6 +50,7 @@ def test_a_list_as_der_and_as_pem_is_the_same(world: World) -> None:
     pem = empty(world)
     assert read_list(pem) == read_list(der_of(pem))
     assert read_list(pem).pem() == pem
+    assert read_list(b"Certificate Revocation List (CRL):\n" + pem) == read_list(pem)
     assert (read_list(pem).number, read_list(pem).since, read_list(pem).until) == (1, NOW, NOW + WEEK)
 
 
