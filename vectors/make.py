@@ -23,11 +23,12 @@ from intertie.seal.algorithms import generate_signing_key
 from intertie.seal.certificates import read_certificate
 from intertie.seal.encoding import from_base64url, to_base64url, write_canonical
 from intertie.seal.hpke import seal
+from intertie.seal.issuing import leaf_certificate
 from intertie.seal.jws import sign_json
 from intertie.seal.keys import PrivateKeys, SigningKey, generate_keys
 from intertie.seal.profile import PROFILES, Profile
 from intertie.seal.tree import leaf_hash, root
-from intertie.seal.trial_ca import TrialCa, _leaf, _sign
+from intertie.seal.trial_ca import TrialCa
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -54,8 +55,8 @@ ES256, MLDSA = KEYS.signing["ES256"], KEYS.signing["ML-DSA-65"]
 
 def mldsa_under_ec() -> SigningKey:
     """The ML-DSA key certified by the EC root: whoever breaks elliptic curves could make that certificate."""
-    builder = _leaf(AGG, MLDSA.key.public_key(), CA.classical, START, END, commitment=True, hosts=())
-    return replace(MLDSA, chain=(_sign(builder, CA.classical.key).public_bytes(Encoding.DER),))
+    leaf = leaf_certificate(AGG, MLDSA.key.public_key(), CA.classical, START, END, purpose="signing")
+    return replace(MLDSA, chain=(leaf.public_bytes(Encoding.DER),))
 
 
 EXPIRED = replace(ES256, chain=CA.issue_signing(AGG, ES256.key, START, NOW - timedelta(days=1)))

@@ -4,6 +4,10 @@
 
 reads each case of vectors/parcel (or those named), follows docs/parcel.md, and prints its verdict beside the expected
 one. Exit status 1 if any differs. It is written from the page, not from the program, and shares no code with it.
+
+    python vectors/verify_parcel.py x509 [CASE.json ...]
+
+does the same with the certificate chains of vectors/x509, following docs/identity.md.
 """
 
 from __future__ import annotations
@@ -14,14 +18,15 @@ import json
 import re
 import struct
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, mldsa, mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, mlkem, padding, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hpke import (
     AEAD,
@@ -31,7 +36,14 @@ from cryptography.hazmat.primitives.hpke import (
     MLKEM1024P384PrivateKey,
     Suite,
 )
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from cryptography.x509 import ocsp
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
 
 HERE = Path(__file__).parent
 
@@ -151,40 +163,84 @@ def party_of(certificate: x509.Certificate) -> str | None:
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     found = [u[len("urn:intertie:party:") :] for u in names.get_values_for_type(x509.UniformResourceIdentifier)
              if u.startswith("urn:intertie:party:")]  # fmt: skip
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 and re.fullmatch(PARTY, found[0]) else None
 
 
 def is_mldsa(certificate: x509.Certificate) -> bool:
-    return isinstance(certificate.public_key(), mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey)
+    kinds = mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
+    return isinstance(certificate.public_key(), kinds)
+
+
+# documentSigning (RFC 9336), emailProtection, anyExtendedKeyUsage
+SIGNING_PURPOSES = {"1.3.6.1.5.5.7.3.36", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0"}
 
 
 def check_chain(ders: list[bytes], case: dict[str, Any]) -> x509.Certificate:
-    now = datetime.fromisoformat(case["now"].replace("Z", "+00:00"))
-    need(1 <= len(ders) <= 3, "certificate_untrusted")
+    now = instant(case["now"])
+    roots = x509.load_pem_x509_certificates(case["roots"].encode())
+    path = find_path(ders, roots, case["sender"]["party"], now)
+    for revoked in case["revoked"]:
+        off = f"{path[0].serial_number:x}" == revoked["serial"] and now >= instant(revoked["since"])
+        need(not off, "certificate_revoked")
+    return path[0]
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def find_path(
+    ders: list[bytes], roots: list[x509.Certificate], party: str, now: datetime
+) -> list[x509.Certificate]:
+    """Everything that docs/identity.md asks of a chain but its revocation: the path, leaf first, root last."""
+    bad = "certificate_untrusted"
+    need(1 <= len(ders) <= 3, bad)
     try:
         chain = [x509.load_der_x509_certificate(der) for der in ders]
     except ValueError as error:
-        raise No("certificate_untrusted") from error
+        raise No(bad) from error
     need(all(c.not_valid_before_utc <= now <= c.not_valid_after_utc for c in chain), "certificate_expired")
-    leaf = chain[0]
-    need(len({is_mldsa(c) for c in chain}) == 1, "certificate_untrusted")
-    roots = [
-        r for r in x509.load_pem_x509_certificates(case["roots"].encode()) if is_mldsa(r) == is_mldsa(leaf)
-    ]
-    need(roots, "certificate_untrusted")
-    verifier = PolicyBuilder().store(Store(roots)).time(now).max_chain_depth(3).build_client_verifier()
+    need(len({is_mldsa(c) for c in chain}) == 1, bad)
+    roots = [root for root in roots if is_mldsa(root) == is_mldsa(chain[0])]
+    need(roots, bad)
+    named = [root for root in roots if root.subject == chain[-1].issuer]
+    present = [root for root in named if root.not_valid_before_utc <= now <= root.not_valid_after_utc]
+    need(present or not named, "certificate_expired")
+    any_purpose = ExtensionPolicy.webpki_defaults_ee().may_be_present(
+        x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None
+    )
+    builder = PolicyBuilder().store(Store(present or roots)).time(now).max_chain_depth(3)
+    builder = builder.extension_policies(
+        ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=any_purpose
+    )
     try:
-        path = verifier.verify(leaf, chain[1:]).chain
+        path = builder.build_client_verifier().verify(chain[0], chain[1:]).chain
     except VerificationError as error:
-        raise No("certificate_untrusted") from error
-    need(path[:-1] == chain, "certificate_untrusted")
-    need(party_of(leaf) == case["sender"]["party"], "certificate_not_sender")
-    usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-    need(usage.content_commitment, "certificate_untrusted")
-    for revoked in case["revoked"]:
-        since = datetime.fromisoformat(revoked["since"].replace("Z", "+00:00"))
-        need(f"{leaf.serial_number:x}" != revoked["serial"] or now < since, "certificate_revoked")
-    return leaf
+        raise No(bad) from error
+    need(path[:-1] == chain and all(is_strong(c.public_key()) for c in path), bad)
+    need(party_of(chain[0]) == party, "certificate_not_sender")
+    usage = extension(chain[0], x509.KeyUsage)
+    need(usage is not None and usage.content_commitment, bad)
+    purposes = extension(chain[0], x509.ExtendedKeyUsage)
+    if purposes is not None:
+        need({one.dotted_string for one in purposes} & SIGNING_PURPOSES, bad)
+    return path
+
+
+def extension(thing: Any, kind: Any) -> Any:
+    """An extension's value, or None."""
+    try:
+        return thing.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def is_strong(key: Any) -> bool:
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= 3072
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.curve.name in ("secp256r1", "secp384r1", "secp521r1")
+    return isinstance(key, mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey)
 
 
 def check_ecdsa(
@@ -293,6 +349,166 @@ def read(case: dict[str, Any]) -> tuple[str, list[bytes]]:
     return profile, messages
 
 
+# Chains of vectors/x509: the path, then lists and OCSP answers
+
+
+def read_trust_list(pem: str, roots: list[x509.Certificate]) -> x509.CertificateRevocationList:
+    """A complete list by one authority; in the name of a root it must be signed by it."""
+    bad = "trust_unusable"
+    crl = x509.load_pem_x509_crl(pem.encode())
+    known = x509.AuthorityKeyIdentifier | x509.CRLNumber | x509.IssuingDistributionPoint
+    need(all(isinstance(e.value, known) or not e.critical for e in crl.extensions), bad)
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    need(
+        not (
+            scope and (scope.indirect_crl or scope.only_some_reasons or scope.only_contains_attribute_certs)
+        ),
+        bad,
+    )
+    for entry in crl:
+        kinds = x509.CRLReason | x509.InvalidityDate
+        need(all(isinstance(e.value, kinds) or not e.critical for e in entry.extensions), bad)
+    named = [root for root in roots if root.subject == crl.issuer]
+    need(not named or any(signed_list(crl, root) for root in named), bad)
+    return crl
+
+
+def signed_list(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    usage = extension(issuer, x509.KeyUsage)
+    return bool(
+        crl.issuer == issuer.subject
+        and usage is not None
+        and usage.crl_sign
+        and is_strong(issuer.public_key())
+        and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+    )
+
+
+def covers(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    if scope is None:
+        return True
+    basic = extension(certificate, x509.BasicConstraints)
+    authority = basic is not None and basic.ca
+    if (scope.only_contains_user_certs and authority) or (scope.only_contains_ca_certs and not authority):
+        return False
+    points = extension(certificate, x509.CRLDistributionPoints) or ()
+    places = {name.value for point in points for name in point.full_name or ()}
+    return scope.full_name is None or bool(places & {name.value for name in scope.full_name})
+
+
+def listed_since(crls: list[x509.CertificateRevocationList], certificate: x509.Certificate) -> list[datetime]:
+    """Since when each list says so. A hold counts only in the newest."""
+    compromised = {
+        x509.ReasonFlags.key_compromise,
+        x509.ReasonFlags.ca_compromise,
+        x509.ReasonFlags.aa_compromise,
+    }
+    newest = max((crl.last_update_utc for crl in crls), default=None)
+    found = []
+    for crl in crls:
+        entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+        said = extension(entry, x509.CRLReason) if entry is not None else None
+        reason = said.reason if said is not None else None
+        held = reason == x509.ReasonFlags.certificate_hold and crl.last_update_utc != newest
+        if entry is None or reason == x509.ReasonFlags.remove_from_crl or held:
+            continue
+        found.append(entry.revocation_date_utc)
+        invalid = extension(entry, x509.InvalidityDate)
+        if invalid is not None and reason in compromised:
+            found.append(invalid.invalidity_date_utc)
+    return found
+
+
+def answer_counts(answer: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    wanted = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, answer.hash_algorithm).build()
+    parts = ("serial_number", "issuer_name_hash", "issuer_key_hash")
+    if any(getattr(answer, part) != getattr(wanted, part) for part in parts):
+        return False
+    for signer in (issuer, *answer.certificates):
+        digest = x509.SubjectKeyIdentifier.from_public_key(signer.public_key()).digest
+        if digest != answer.responder_key_hash and signer.subject != answer.responder_name:
+            continue
+        if signer != issuer and not delegated(signer, issuer, answer.produced_at_utc):
+            return False
+        return signature_holds(answer, signer.public_key())
+    return False
+
+
+def delegated(responder: x509.Certificate, issuer: x509.Certificate, at: datetime) -> bool:
+    try:
+        responder.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    purposes = extension(responder, x509.ExtendedKeyUsage) or ()
+    return (
+        "1.3.6.1.5.5.7.3.9" in {one.dotted_string for one in purposes}
+        and responder.not_valid_before_utc <= at <= responder.not_valid_after_utc
+        and is_strong(responder.public_key())
+    )
+
+
+def signature_holds(answer: ocsp.OCSPResponse, key: Any) -> bool:
+    more: tuple[Any, ...] = ()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        more = (ec.ECDSA(answer.signature_hash_algorithm),)  # type: ignore[arg-type]
+    elif isinstance(key, rsa.RSAPublicKey):
+        more = (padding.PKCS1v15(), answer.signature_hash_algorithm)
+    try:
+        key.verify(answer.signature, answer.tbs_response_bytes, *more)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def check_status(path: list[x509.Certificate], case: dict[str, Any], now: datetime) -> None:
+    roots = [root for one in case["roots"] for root in x509.load_pem_x509_certificates(one["pem"].encode())]
+    read = [(read_trust_list(one["pem"], roots), one["only"]) for one in case["lists"]]
+    lists = [crl for crl, only in read if only in (None, case["party"])]
+    answers = [ocsp.load_der_ocsp_response(b64(text, "bad_case")) for text in case["answers"]]
+    unsure = False
+    for certificate, issuer in pairwise(path):
+        own = [crl for crl in lists if signed_list(crl, issuer) and covers(crl, certificate)]
+        said = [answer for answer in answers if answer_counts(answer, certificate, issuer)]
+        since = listed_since(own, certificate)
+        since += [answer.revocation_time_utc for answer in said if answer.revocation_time_utc]
+        need(not any(one <= now for one in since), "certificate_revoked")
+        fresh = any(crl.next_update_utc and now <= crl.next_update_utc for crl in own)
+        fresh = fresh or any(good_at(answer, now) for answer in said)
+        listed = bool(said) or any(crl.issuer == certificate.issuer for crl in lists)
+        demanded = {"never": False, "if_listed": listed, "always": True}[case["require"]]
+        unsure = unsure or (demanded and not fresh)
+    need(not unsure, "revocation_unknown")
+
+
+def good_at(answer: ocsp.OCSPResponse, now: datetime) -> bool:
+    if answer.certificate_status == ocsp.OCSPCertStatus.REVOKED:
+        return bool(answer.revocation_time_utc and now < answer.revocation_time_utc)
+    end = answer.next_update_utc or answer.this_update_utc + timedelta(days=1)
+    return answer.certificate_status == ocsp.OCSPCertStatus.GOOD and now <= end
+
+
+def x509_verdict(path: Path) -> tuple[str, str]:
+    """Expected and found: "ok" or a code."""
+    case = json.loads(path.read_text(encoding="utf-8"))
+    now = instant(case["now"])
+    try:
+        roots = [
+            root
+            for one in case["roots"]
+            if one["only"] in (None, case["party"])
+            for root in x509.load_pem_x509_certificates(one["pem"].encode())
+        ]
+        everybody = [r for one in case["roots"] for r in x509.load_pem_x509_certificates(one["pem"].encode())]
+        for one in case["lists"]:
+            read_trust_list(one["pem"], everybody)
+        ders = [b64(text, "bad_case") for text in case["chain"]]
+        check_status(find_path(ders, roots, case["party"], now), case, now)
+    except No as no:
+        return case["expect"], str(no.args[0])
+    return case["expect"], "ok"
+
+
 def load(path: Path) -> dict[str, Any]:
     """A case with the identities that it names."""
     case: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -316,8 +532,11 @@ def verdict(path: Path) -> tuple[str, str]:
 
 def main(names: list[str]) -> int:
     wrong = 0
-    for path in [Path(name) for name in names] or sorted((HERE / "parcel").glob("*.json")):
-        expected, found = verdict(path)
+    judge, folder = verdict, "parcel"
+    if names[:1] == ["x509"]:
+        judge, folder, names = x509_verdict, "x509", names[1:]
+    for path in [Path(name) for name in names] or sorted((HERE / folder).glob("*.json")):
+        expected, found = judge(path)
         wrong += expected != found
         print(f"{'agree ' if expected == found else 'DIFFER'}  {path.stem:44} {found}")
     return 1 if wrong else 0

@@ -30,11 +30,13 @@ from starlette.applications import Starlette
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
+from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
@@ -142,7 +144,8 @@ class Opened:
         self.places = Places(directory)
         self.settings = read_settings(directory)
         self.clock = open_clock(directory, self.settings)
-        trust = TrustFiles(self.places.trust, time.monotonic)
+        trust = TrustFiles(self.places.trust, time.monotonic, self.settings.trust_rules())
+        self.trust = trust
         self.opener = Opener(self.settings.keys, directory, os.environ)
         vault = Vault(self.places.keys, self.opener)
         self.own = Own(vault, self.settings.party, self.settings.street.url, self.places.descriptor)
@@ -404,12 +407,39 @@ async def _serve(it: Opened) -> None:
             loop.add_signal_handler(number, _stop, server)
         delivering = asyncio.ensure_future(asyncio.to_thread(deliveries.run))
         delivering.add_done_callback(lambda _: _stop(server))
+        refreshing = asyncio.ensure_future(_refresh_status(it))
         try:
             await server.serve(sockets=[door])
         finally:
+            refreshing.cancel()
             deliveries.stop()
             await delivering
             LOG.info("stopped", extra={"party": it.settings.party.id})
+
+
+async def _refresh_status(it: Opened) -> None:
+    """Fetch revocation lists and OCSP answers, again and again; what fails is logged and tried again the next time."""
+    while it.settings.revocation.fetch:
+        try:
+            lines = await refresh_status(it)
+        except IntertieError as error:
+            LOG.error("status of certificates", extra={"why": error.why})
+            lines = []
+        for line in lines:
+            if line.why:
+                LOG.warning("status of certificates", extra={"url": line.url, "why": line.why})
+        LOG.info("status of certificates", extra={"count": sum(not line.why for line in lines)})
+        await asyncio.sleep(wait_seconds(lines, it.settings.revocation, it.clock()))
+
+
+async def refresh_status(it: Opened) -> list[Fetched]:
+    """Fetch revocation lists and OCSP answers once."""
+    settings = it.settings.revocation
+    fetcher = StatusFetcher(settings.fetch_seconds)
+    try:
+        return await refresh_trust(it.gateway, fetcher, it.trust, settings, it.clock())
+    finally:
+        await fetcher.aclose()
 
 
 def _stop(server: uvicorn.Server) -> None:

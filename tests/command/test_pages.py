@@ -82,4 +82,11 @@ def test_keeping(tmp_path: Path) -> None:
     made = ["intertie init utility.example --role distribution_utility --dir ."]
     done = run("\n".join([*made, script_of(ROOT / "docs" / "keeping.md")]), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "CASE-2026-117" in done.stdout and "[store] key =" in done.stdout
+    assert "CASE-2026-117" in done.stdout and "store-0001.kek is destroyed" in done.stdout
+
+
+def test_identity(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "identity.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "1 revoked" in done.stdout
+    assert (tmp_path / "published" / "mldsa.crl.pem").exists()

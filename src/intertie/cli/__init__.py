@@ -9,7 +9,19 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 import intertie
-from intertie.cli import evidence, interfaces, journal, keys, message, partner, policy, store, token
+from intertie.cli import (
+    ca,
+    evidence,
+    interfaces,
+    journal,
+    keys,
+    message,
+    partner,
+    policy,
+    store,
+    token,
+    trust,
+)
 from intertie.cli.demo import demo
 from intertie.cli.doctor import doctor
 from intertie.cli.erase import erase
@@ -33,7 +45,7 @@ app = App(
 )
 for command in (init, serve, send, inbox, outbox, doctor, example, demo, erase, hold):
     app.command(command)
-for part in (partner, message, evidence, journal, interfaces, policy, keys, token, store):
+for part in (partner, message, evidence, journal, interfaces, policy, keys, token, store, ca, trust):
     app.command(part.app)
 
 

@@ -25,13 +25,14 @@ from intertie.cli._shared import HERE, Dir, Json, print_json, when
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
-from intertie.model.errors import IntertieError
+from intertie.model.errors import IntertieError, Refused
 from intertie.run import Opened, system_clock
-from intertie.seal.certificates import load_trust
+from intertie.seal.certificates import TrustStore, check_chain, load_trust
 from intertie.seal.generations import GENERATION_FILE, certificates_in
 from intertie.seal.protection import PLAIN_FILE, plain_opener
 from intertie.seal.tls_groups import hybrid_only
 from intertie.seal.vault import LOCK_FILE, Vault
+from intertie.stores.trust_folder import describe_folder
 
 PYTHON_LEAST = (3, 11)
 # TLS 1.3 with the groups we ask for; older ones have open advisories.
@@ -149,7 +150,7 @@ def _files(places: Places) -> Findings:
 
 def _is_secret(path: Path) -> bool:
     """Everything beside the keys is taken for a key, except what is known to be public."""
-    public = (".crt.pem", GENERATION_FILE, "ec.pem", "mldsa.pem", LOCK_FILE)
+    public = (".crt.pem", GENERATION_FILE, "ec.pem", "mldsa.pem", "roots.pem", ".crl.pem", LOCK_FILE)
     return path.is_file() and not path.name.endswith(public)
 
 
@@ -216,6 +217,7 @@ def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _guarded("store", lambda: _store(it))
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
+    yield from _guarded("revocation", lambda: _revocation(it))
     if reach:
         for partner in it.partners.all():
             yield _guarded_one(f"reach {partner.party}", partial(_reach, it, partner))
@@ -301,6 +303,34 @@ def _partners(it: Opened) -> Findings:
         )
     elif not problems:
         yield Finding("partners", "ok", f"{len(it.partners.all())} known")
+
+
+def _revocation(it: Opened) -> Findings:
+    """Whether partners would still take our certificates, and whether what is known of revoked ones is out of date."""
+    now, trust = it.clock(), it.gateway.trust
+    yield from _own_certificates(it, trust, now)
+    old = [line for line in describe_folder(it.places.trust, trust, now) if line.state == "out of date"]
+    for line in old:
+        what = f"{line.file} of {line.name} was out of date on {when(line.until)}"
+        yield Finding(
+            "revocation", "warn", what, "`intertie trust refresh`, or give it with `intertie trust add`."
+        )
+    if not old:
+        count = len(trust.lists) + len(trust.answers)
+        yield Finding("revocation", "ok", f"{count} lists and answers, none out of date")
+
+
+def _own_certificates(it: Opened, trust: TrustStore, now: datetime) -> Findings:
+    try:
+        keys = it.gateway.keys
+    except IntertieError:
+        return  # said already: the keys do not open
+    for alg, key in keys.signing.items():
+        try:
+            check_chain(key.chain, trust, keys.party, now)
+        except Refused as refused:
+            what = f"our {alg} certificate would be refused: {refused.code}: {refused.detail}"
+            yield Finding("revocation", "fail", what, "Have new ones issued: `intertie keys rotate`.")
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:

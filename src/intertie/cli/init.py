@@ -17,6 +17,7 @@ from intertie.gateway.settings import Places, parse_settings, settings_text
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
 from intertie.run import system_clock
+from intertie.seal.ca_register import Register
 from intertie.seal.certificates import Chain
 from intertie.seal.new_keys import PARTS, NewKeys, certify, make_keys
 from intertie.seal.protection import Opener, plain_opener
@@ -108,7 +109,10 @@ def _make(places: Places, who: Party, settings: str, ca: Path | None, start: dat
     own = Own(vault, who, parsed.street.url, places.descriptor)
 
     def issue(new: NewKeys) -> dict[str, Chain]:
-        return certify(new, authority, who.id, own.hosts, start, end)
+        chains = certify(new, authority, who.id, own.hosts, start, end)
+        # At the authority's, wherever it is: what it issued can be listed and revoked there.
+        Register(ca or places.ca).record([chain[0] for chain in chains.values()], system_clock())
+        return chains
 
     rotate(own, make_keys(PARTS), issue, start, timedelta())
 

@@ -13,10 +13,12 @@ from cyclopts import Parameter, Token
 from intertie.cli._shared import HERE, Dir, Json, print_json, read_file, when, write_file
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
+from intertie.seal.ca_register import Register
 from intertie.seal.certificates import Chain
 from intertie.seal.generations import Generation
-from intertie.seal.keys import BACKDATE, read_chain_pem
+from intertie.seal.keys import BACKDATE
 from intertie.seal.new_keys import PARTS, NewKeys, Part, certify, make_keys, requests
+from intertie.seal.pem import read_chain
 from intertie.seal.trial_ca import TrialCa
 from intertie.stores import rotation
 
@@ -99,8 +101,8 @@ def install(
         The authority's answers, PEM: each a certificate, with the authorities between it and the root after it.
     """
     with opened(dir) as it:
-        found = [read_chain_pem(read_file(path), str(path)) for path in chains]
-        generation = rotation.install(it.own, found, it.clock(), overlap)
+        found = [read_chain(read_file(path), str(path)) for path in chains]
+        generation = rotation.install(it.own, found, it.gateway.trust, it.clock(), overlap)
     say(generation, [], json=json)
 
 
@@ -120,9 +122,12 @@ def _issue(
     authority = TrialCa.load(folder or it.places.ca, opener=it.opener)
     now = it.clock()
     until = min(now + timedelta(days=it.settings.policy.key_days.signature), authority.until)
+    register = Register(folder or it.places.ca)
 
     def issue(kept: NewKeys) -> dict[str, Chain]:
-        return certify(kept, authority, it.own.party.id, it.own.hosts, now - BACKDATE, until)
+        chains = certify(kept, authority, it.own.party.id, it.own.hosts, now - BACKDATE, until)
+        register.record([chain[0] for chain in chains.values()], now)
+        return chains
 
     return rotation.rotate(it.own, new, issue, now, overlap, in_token=in_token)
 

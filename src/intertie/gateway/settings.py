@@ -15,8 +15,10 @@ from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
+from intertie.seal.ocsp import HashName
 from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.protection import Secrets
+from intertie.seal.revocation import Require, TrustRules
 from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
@@ -100,6 +102,21 @@ class ClockFile(Record, frozen=True, kw_only=True):
     file: str | None = None
 
 
+class Revocation(Record, frozen=True, kw_only=True):
+    """How revoked certificates are found out."""
+
+    require: Require = "if_listed"
+    # Lists from the addresses that certificates name, and from these.
+    fetch: bool = True
+    crls: Annotated[tuple[Annotated[str, Meta(pattern=r"^https?://[^\s]+$")], ...], Meta(max_length=64)] = ()
+    # Partners' certificates, at the responders that they name.
+    ocsp: bool = True
+    ocsp_hash: HashName = "sha256"
+    # Authorities publish daily or weekly, and at once when it matters.
+    refresh_seconds: Annotated[float, Meta(ge=10, le=86_400)] = 3600.0
+    fetch_seconds: Seconds = 15.0
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """All of `intertie.toml`."""
 
@@ -114,8 +131,13 @@ class Settings(Record, frozen=True, kw_only=True):
     tls: TlsOptions = TlsOptions()
     keys: Secrets = Secrets()
     authorization: Authorization = Authorization()
+    revocation: Revocation = Revocation()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
+
+    def trust_rules(self) -> TrustRules:
+        """How strictly certificates are judged here."""
+        return TrustRules(require=self.revocation.require, skew_seconds=self.limits.clock_skew_seconds)
 
 
 class Places:
@@ -254,6 +276,17 @@ listen = {listen}          # host:port on this machine
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
 {clock}
+
+# Revoked certificates. `require`: "if_listed" refuses an authority's certificates once its list, if one is here, is out of
+# date; "always" also while there is none; "never" only believes the lists. docs/identity.md says more.
+[revocation]
+# require = "if_listed"
+# fetch = true                # lists, from where certificates say they are
+# crls = []                   # and from these addresses
+# ocsp = true                 # ask the responders that partners' certificates name
+# ocsp_hash = "sha256"        # or "sha1", for responders that know nothing else
+# refresh_seconds = 3600.0
+# fetch_seconds = 15.0        # for one answer
 """
 
 

@@ -63,6 +63,7 @@ class Code(StrEnum):
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
     TRANSPORT_TOO_WEAK = "transport_too_weak"
     NOT_LIVE = "not_live"
+    REVOCATION_UNKNOWN = "revocation_unknown"
 
 
 RULES: dict[Code, Rule] = {
@@ -137,6 +138,12 @@ RULES: dict[Code, Rule] = {
         9, 422, False, "The flow needs a connection with a hybrid key exchange, and this one had none."
     ),
     Code.NOT_LIVE: Rule(9, 422, False, "The partner is not live yet: only its test conversation is taken."),
+    Code.REVOCATION_UNKNOWN: Rule(
+        7,
+        422,
+        True,
+        "Whether a signing certificate is revoked cannot be said: its authority's list is out of date.",
+    ),
 }
 
 

@@ -12,32 +12,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import PartyId, party_id
 from intertie.seal.algorithms import is_post_quantum
+from intertie.seal.ocsp import OcspAnswer, read_answer
+from intertie.seal.revocation import DEFAULT_RULES, RevocationList, TrustRules, read_lists, revoked_since
+from intertie.seal.x509_path import CHAIN_MAX as CHAIN_MAX
+from intertie.seal.x509_path import PARSE_ERRORS, find_path, named
 
 Chain = tuple[bytes, ...]  # DER certificates: leaf first, then intermediates; without the root
 
 PARTY_URI = "urn:intertie:party:"
-# A root, at most two authorities below it, a leaf: what accredited authorities use.
-CHAIN_MAX = 3
 # An ML-DSA-87 leaf is 7.5 KB.
 CERTIFICATE_BYTES_MAX = 32 * 1024
 
-_PARSE_ERRORS = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
+# Where answers of OCSP responders lie in the trust folder, each in a file named by the certificate's thumbprint.
+OCSP_FOLDER = "ocsp"
+# RFC 9336: certificates for signing documents. emailProtection and anyExtendedKeyUsage is what authorities gave before.
+DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+_SIGNING_PURPOSES = {
+    DOCUMENT_SIGNING,
+    ExtendedKeyUsageOID.EMAIL_PROTECTION,
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+}
 Revoked = Mapping[tuple[bytes, int], datetime]  # (issuer's DER name, serial) -> since
 
 
 @dataclass(frozen=True)
 class TrustStore:
-    """The roots we believe, and what their authorities revoked, since when.
+    """The roots we believe, and what their authorities revoked: by lists, by answers to OCSP requests, or said here.
 
     A root may be confined: it then vouches only for the parties that `confined` names for its thumbprint. A partner's own
     authority can so be trusted for that partner and for nobody else.
@@ -46,19 +56,34 @@ class TrustStore:
     roots: tuple[x509.Certificate, ...]
     revoked: Revoked = field(default_factory=dict)
     confined: Mapping[bytes, frozenset[PartyId]] = field(default_factory=dict)
+    lists: tuple[RevocationList, ...] = ()
+    answers: tuple[OcspAnswer, ...] = ()
+    rules: TrustRules = DEFAULT_RULES
 
     @classmethod
     def of_pem(cls, *pems: bytes) -> TrustStore:
-        """Roots and CRLs from PEM texts; SettingsError if one cannot be read or a CRL is not signed by a root."""
-        roots = tuple(root for pem in pems for root in _read_roots(pem))
-        if not roots:
+        """Roots and CRLs from PEM texts; SettingsError if one cannot be read or a CRL in a root's name is not signed by it."""
+        trust = cls._of_parts(*pems)
+        trust.check()
+        return trust
+
+    @classmethod
+    def _of_parts(cls, *pems: bytes) -> TrustStore:
+        roots = tuple(root for pem in pems for root in read_roots_of(pem))
+        return cls(roots, lists=tuple(one for pem in pems for one in read_lists(pem)))
+
+    def check(self) -> None:
+        """SettingsError unless there is a root, and each list in a root's name is signed by it. Other lists are of
+        authorities below, whose certificates come with chains."""
+        if not self.roots:
             raise SettingsError(
                 "no trusted root certificate", do="Put the roots' PEM files into the trust folder."
             )
-        revoked: dict[tuple[bytes, int], datetime] = {}
-        for pem in pems:
-            revoked.update(_read_crls(pem, roots))
-        return cls(roots, revoked)
+        for one in self.lists:
+            named_so = [root for root in self.roots if root.subject.public_bytes() == one.issuer]
+            if named_so and not any(one.signed_by(root) for root in named_so):
+                name = named_so[0].subject.rfc4514_string()
+                raise SettingsError(f"the revocation list of {name} is signed by no trusted root")
 
     def pem(self) -> bytes:
         """All roots as PEM: what `trust-root.pem` holds."""
@@ -78,9 +103,13 @@ class TrustStore:
         return only is None or party in only
 
     def confined_to(self, party: PartyId) -> TrustStore:
-        """The same, each of its roots for this party only."""
-        only = {thumbprint(root.public_bytes(Encoding.DER)): frozenset({party}) for root in self.roots}
-        return replace(self, confined=only)
+        """The same, each of its roots and lists for this party only."""
+        only = frozenset({party})
+        return replace(
+            self,
+            confined={thumbprint(root.public_bytes(Encoding.DER)): only for root in self.roots},
+            lists=tuple(replace(one, only=only) for one in self.lists),
+        )
 
     def joined(self, other: TrustStore) -> TrustStore:
         """Both. A root that one of the two does not confine is not confined; else it vouches for the parties of both."""
@@ -93,7 +122,14 @@ class TrustStore:
             ]
             if None not in parts:
                 confined[mark] = frozenset[PartyId]().union(*(part for part in parts if part is not None))
-        return TrustStore(tuple(roots.values()), {**self.revoked, **other.revoked}, confined)
+        return replace(
+            self,
+            roots=tuple(roots.values()),
+            revoked={**self.revoked, **other.revoked},
+            confined=confined,
+            lists=tuple(dict.fromkeys((*self.lists, *other.lists))),
+            answers=tuple(dict.fromkeys((*self.answers, *other.answers))),
+        )
 
     def _reach(self) -> dict[bytes, x509.Certificate]:
         return {thumbprint(root.public_bytes(Encoding.DER)): root for root in self.roots}
@@ -104,12 +140,98 @@ class TrustStore:
 
     def unrevoked(self) -> TrustStore:
         """The roots alone: for what was verified, revocations and all, when it was kept."""
-        return replace(self, revoked={})
+        rules = TrustRules(require="never", skew_seconds=self.rules.skew_seconds)
+        return replace(self, revoked={}, lists=(), answers=(), rules=rules)
 
-    def is_revoked(self, der: bytes, at: datetime) -> bool:
-        """Whether a certificate was revoked at this time; Refused(CERTIFICATE_UNTRUSTED) if it is none."""
-        since = self.revoked.get(_identity(read_certificate(der)))
-        return since is not None and since <= at
+    def with_lists(self, *pems: bytes) -> TrustStore:
+        """The same with more revocation lists; SettingsError as `of_pem`."""
+        lists = [one for pem in pems for one in read_lists(pem)]
+        more = replace(self, lists=tuple(dict.fromkeys((*self.lists, *lists))))
+        more.check()
+        return more
+
+    def with_answers(self, *ders: bytes) -> TrustStore:
+        """The same with more answers to OCSP requests; SettingsError if one cannot be read."""
+        return replace(self, answers=(*self.answers, *(read_answer(der) for der in ders)))
+
+    def under(self, rules: TrustRules) -> TrustStore:
+        """The same, judged by these rules."""
+        return replace(self, rules=rules)
+
+    def is_revoked(self, der: bytes, at: datetime, party: PartyId | None = None) -> bool:
+        """Whether a certificate right below one of the roots was revoked at this time; Refused(CERTIFICATE_UNTRUSTED) if
+        it is none. For whole paths there is `check_status`."""
+        certificate = read_certificate(der)
+        issuers = [root for root in self.roots if root.subject == certificate.issuer]
+        found = [self.revoked.get(_identity(certificate))]
+        found += [self._revoked_since(certificate, issuer, party) for issuer in issuers]
+        return any(since is not None and since <= at for since in found)
+
+    def path(self, chain: Sequence[bytes], party: PartyId, now: datetime) -> tuple[x509.Certificate, ...]:
+        """A chain's path to a root that may vouch for this party, leaf first, root last; nothing is said of revocation.
+
+        Raises Refused(CERTIFICATE_EXPIRED | CERTIFICATE_UNTRUSTED).
+        """
+        if not 1 <= len(chain) <= CHAIN_MAX:
+            raise Refused(Code.CERTIFICATE_UNTRUSTED, f"a chain of {len(chain)} certificates", partner=party)
+        certificates = [read_certificate(der) for der in chain]
+        roots = [root for root in self.roots if self._may_vouch(root, party)]
+        return find_path(certificates, roots, party, now, self.rules.skew)
+
+    def check_status(self, path: Sequence[x509.Certificate], party: PartyId, at: datetime) -> None:
+        """Hold a path, leaf to root, to: nothing on it was revoked at this time, and that is certain enough for the rules.
+
+        Raises Refused(CERTIFICATE_REVOKED | REVOCATION_UNKNOWN).
+        """
+        for certificate, issuer in pairwise(path):
+            for since in (
+                self.revoked.get(_identity(certificate)),
+                self._revoked_since(certificate, issuer, party),
+            ):
+                if since is not None and since <= at:
+                    detail = f"{named(certificate)} is revoked since {since.isoformat()}"
+                    raise Refused(Code.CERTIFICATE_REVOKED, detail, partner=party)
+        if self.rules.require != "never":
+            for certificate, issuer in pairwise(path):
+                self._check_certain(certificate, issuer, party, at)
+
+    def lists_for(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, party: PartyId | None
+    ) -> list[RevocationList]:
+        """The lists of a certificate's issuer that cover it, for chains of this party."""
+        return [
+            one
+            for one in self.lists
+            if one.concerns(certificate, party) and one.covers(certificate) and one.signed_by(issuer)
+        ]
+
+    def answers_for(self, certificate: x509.Certificate, issuer: x509.Certificate) -> list[OcspAnswer]:
+        """The answers about a certificate that its issuer stands behind."""
+        return [one for one in self.answers if one.about(certificate) and one.believed(certificate, issuer)]
+
+    def _revoked_since(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, party: PartyId | None
+    ) -> datetime | None:
+        since = [revoked_since(self.lists_for(certificate, issuer, party), certificate)]
+        since += [one.revoked for one in self.answers_for(certificate, issuer) if one.state == "revoked"]
+        return min((one for one in since if one is not None), default=None)
+
+    def _check_certain(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, party: PartyId, at: datetime
+    ) -> None:
+        """Refused(REVOCATION_UNKNOWN) unless a list or an answer that was not out of date at this time stands for it."""
+        lists, answers = self.lists_for(certificate, issuer, party), self.answers_for(certificate, issuer)
+        if any(at <= one.until + self.rules.skew for one in lists):
+            return
+        if any(one.certain(at, self.rules.skew) for one in answers):
+            return
+        listed = bool(answers) or any(one.concerns(certificate, party) for one in self.lists)
+        if listed or self.rules.require == "always":
+            detail = (
+                f"of {named(certificate)} there is no revocation list and no OCSP answer that holds on "
+                f"{at.isoformat()}"
+            )
+            raise Refused(Code.REVOCATION_UNKNOWN, detail, partner=party)
 
 
 def read_roots(pem: bytes) -> TrustStore:
@@ -117,20 +239,32 @@ def read_roots(pem: bytes) -> TrustStore:
     return TrustStore.of_pem(pem)
 
 
-def load_trust(directory: Path) -> TrustStore:
+def load_trust(directory: Path, rules: TrustRules | None = None) -> TrustStore:
     """All *.pem files of a folder, roots and revocation lists; those in a subfolder that is named after a party are
-    confined to it. SettingsError names the folder."""
+    confined to it. And the answers of OCSP responders in ocsp/. SettingsError names the folder."""
     folders = sorted(path for path in directory.glob("*/") if any(path.glob("*.pem")))
     stores = [
-        *([_load_folder(directory)] if any(directory.glob("*.pem")) or not folders else []),
+        _load_folder(directory),
         *(_load_folder(folder).confined_to(_folder_party(folder)) for folder in folders),
     ]
-    return reduce(TrustStore.joined, stores)
+    trust = reduce(TrustStore.joined, stores)
+    try:
+        trust.check()
+    except SettingsError as error:
+        raise SettingsError(f"{directory}: {error.why}", do=error.do) from error
+    return trust.with_answers(*_read_answers(directory / OCSP_FOLDER)).under(rules or DEFAULT_RULES)
+
+
+def _read_answers(folder: Path) -> list[bytes]:
+    try:
+        return [file.read_bytes() for file in sorted(folder.glob("*.der"))]
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be read: {error}") from error
 
 
 def _load_folder(directory: Path) -> TrustStore:
     try:
-        return TrustStore.of_pem(*(file.read_bytes() for file in sorted(directory.glob("*.pem"))))
+        return TrustStore._of_parts(*(file.read_bytes() for file in sorted(directory.glob("*.pem"))))
     except OSError as error:
         raise SettingsError(f"{directory} cannot be read: {error}") from error
     except SettingsError as error:
@@ -158,7 +292,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
         if len(der) > CERTIFICATE_BYTES_MAX:
             raise ValueError(f"larger than {CERTIFICATE_BYTES_MAX} bytes")
         return x509.load_der_x509_certificate(der)
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"not a certificate: {error}") from error
 
 
@@ -166,7 +300,7 @@ def public_key_of(der: bytes) -> object:
     """The certificate's public key, of whatever kind; Refused(CERTIFICATE_UNTRUSTED) if it cannot be read."""
     try:
         return read_certificate(der).public_key()
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its key cannot be read: {error}") from error
 
 
@@ -178,7 +312,7 @@ def party_of_certificate(der: bytes) -> PartyId:
     certificate = read_certificate(der)
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, *_PARSE_ERRORS) as error:
+    except (x509.ExtensionNotFound, *PARSE_ERRORS) as error:
         raise Refused(Code.CERTIFICATE_NOT_SENDER, f"the certificate names no party: {error}") from error
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     parties = [uri.removeprefix(PARTY_URI) for uri in uris if uri.startswith(PARTY_URI)]
@@ -191,117 +325,51 @@ def party_of_certificate(der: bytes) -> PartyId:
 
 
 def check_chain(chain: Sequence[bytes], trust: TrustStore, party: PartyId, now: datetime) -> None:
-    """Hold a signing chain to: valid at `now`, this party's, allowed to sign, not revoked, one family up to a root.
+    """Hold a signing chain to: valid at `now`, one family up to a root, this party's, allowed to sign, not revoked.
 
-    Raises Refused(CERTIFICATE_EXPIRED | CERTIFICATE_NOT_SENDER | CERTIFICATE_REVOKED | CERTIFICATE_UNTRUSTED).
+    In this order. Evidence is judged at the time of its signature: give that as `now`. Raises Refused(CERTIFICATE_EXPIRED |
+    CERTIFICATE_UNTRUSTED | CERTIFICATE_NOT_SENDER | CERTIFICATE_REVOKED | REVOCATION_UNKNOWN).
     """
-    if not 1 <= len(chain) <= CHAIN_MAX:
-        raise Refused(Code.CERTIFICATE_UNTRUSTED, f"a chain of {len(chain)} certificates", partner=party)
-    certificates = [read_certificate(der) for der in chain]
-    for certificate in certificates:
-        _check_dates(certificate, party, now)
-    _check_path(certificates, trust, party, now)
+    path = trust.path(chain, party, now)
     if party_of_certificate(chain[0]) != party:
         raise Refused(Code.CERTIFICATE_NOT_SENDER, f"it is {party_of_certificate(chain[0])}'s", partner=party)
-    _check_usage(certificates[0], party)
-    for der in chain:
-        if trust.is_revoked(der, now):
-            raise Refused(Code.CERTIFICATE_REVOKED, _named(read_certificate(der)), partner=party)
-
-
-def _check_dates(certificate: x509.Certificate, party: PartyId, now: datetime) -> None:
-    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if not since <= now <= until:
-        detail = f"{_named(certificate)} is valid from {since.isoformat()} to {until.isoformat()}, not {now.isoformat()}"
-        raise Refused(Code.CERTIFICATE_EXPIRED, detail, partner=party)
-
-
-def _check_path(
-    certificates: Sequence[x509.Certificate], trust: TrustStore, party: PartyId, now: datetime
-) -> None:
-    """RFC 5280 path validation by `cryptography`, over roots of the leaf's family; each certificate given is used."""
-    leaf = certificates[0]
-    try:
-        post_quantum = is_post_quantum(leaf.public_key())
-        if any(is_post_quantum(certificate.public_key()) != post_quantum for certificate in certificates):
-            raise Refused(Code.CERTIFICATE_UNTRUSTED, "the chain mixes families of algorithms", partner=party)
-        roots = trust.family(post_quantum=post_quantum, party=party)
-        if not roots:
-            raise Refused(
-                Code.CERTIFICATE_UNTRUSTED,
-                "no root of its family of algorithms is trusted for it",
-                partner=party,
-            )
-        verifier = (
-            PolicyBuilder()
-            .store(Store(list(roots)))
-            .time(now)
-            .max_chain_depth(CHAIN_MAX)
-            .extension_policies(
-                ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.webpki_defaults_ee()
-            )
-            .build_client_verifier()
-        )
-        path = verifier.verify(leaf, list(certificates[1:])).chain
-    except (VerificationError, *_PARSE_ERRORS) as error:
-        raise Refused(Code.CERTIFICATE_UNTRUSTED, f"{_named(leaf)}: {error}", partner=party) from error
-    if path[:-1] != list(certificates):
-        raise Refused(
-            Code.CERTIFICATE_UNTRUSTED, "the chain holds a certificate that nothing needs", partner=party
-        )
+    _check_usage(path[0], party)
+    trust.check_status(path, party, now)
 
 
 def _check_usage(leaf: x509.Certificate, party: PartyId) -> None:
-    try:
-        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-        allowed = usage.content_commitment
-    except (x509.ExtensionNotFound, *_PARSE_ERRORS):
-        allowed = False
-    if not allowed:
+    """RFC 5280 s.4.2.1.3 and 4.2.1.12: key usage is asked for, extended key usage only binds those who have it."""
+    if not may_sign(leaf):
         raise Refused(
-            Code.CERTIFICATE_UNTRUSTED, f"{_named(leaf)} may not sign (no nonRepudiation)", partner=party
+            Code.CERTIFICATE_UNTRUSTED, f"{named(leaf)} may not sign (no nonRepudiation)", partner=party
+        )
+    try:
+        purposes = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return
+    if not purposes & _SIGNING_PURPOSES:
+        raise Refused(
+            Code.CERTIFICATE_UNTRUSTED, f"{named(leaf)} is for other purposes than signing", partner=party
         )
 
 
-def _named(certificate: x509.Certificate) -> str:
-    return f"certificate {certificate.serial_number:x}"
+def may_sign(leaf: x509.Certificate) -> bool:
+    """Whether the key usage nonRepudiation is there."""
+    try:
+        return leaf.extensions.get_extension_for_class(x509.KeyUsage).value.content_commitment
+    except (x509.ExtensionNotFound, *PARSE_ERRORS):
+        return False
 
 
 def _identity(certificate: x509.Certificate) -> tuple[bytes, int]:
     return certificate.issuer.public_bytes(), certificate.serial_number
 
 
-def _read_roots(pem: bytes) -> list[x509.Certificate]:
+def read_roots_of(pem: bytes) -> list[x509.Certificate]:
+    """The certificates of a PEM text, maybe none; SettingsError if one cannot be read."""
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         return []
     try:
         return x509.load_pem_x509_certificates(pem)
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise SettingsError(f"a trusted root cannot be read: {error}") from error
-
-
-def _read_crls(pem: bytes, roots: Sequence[x509.Certificate]) -> dict[tuple[bytes, int], datetime]:
-    begin, end = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
-    revoked: dict[tuple[bytes, int], datetime] = {}
-    for part in pem.split(begin)[1:]:
-        try:
-            crl = x509.load_pem_x509_crl(begin + part.split(end)[0] + end + b"\n")
-            _check_crl(crl, roots)
-            issuer = crl.issuer.public_bytes()
-            revoked.update({(issuer, entry.serial_number): entry.revocation_date_utc for entry in crl})
-        except _PARSE_ERRORS as error:
-            raise SettingsError(f"a revocation list cannot be read: {error}") from error
-    return revoked
-
-
-def _check_crl(crl: x509.CertificateRevocationList, roots: Sequence[x509.Certificate]) -> None:
-    """A list is believed when the root it names signed it."""
-    for root in roots:
-        if root.subject != crl.issuer:
-            continue
-        try:
-            if crl.is_signature_valid(root.public_key()):  # type: ignore[arg-type]
-                return
-        except (InvalidSignature, TypeError):
-            continue
-    raise SettingsError(f"the revocation list of {crl.issuer.rfc4514_string()} is signed by no trusted root")

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
 
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.algorithms import SigningPrivateKey, generate_signing_key, private_key_fits
 from intertie.seal.certificates import Chain, public_key_of
+from intertie.seal.csr import write_request
 from intertie.seal.encoding import to_base64url, write_canonical
 from intertie.seal.generations import (
     OPENING,
@@ -31,7 +29,7 @@ from intertie.seal.hpke import OpeningKey, generate_opening_key
 from intertie.seal.keys import key_pem
 from intertie.seal.profile import PROFILES
 from intertie.seal.token import CURVES, Token, TokenKey
-from intertie.seal.trial_ca import TrialCa, party_names
+from intertie.seal.trial_ca import TrialCa
 from intertie.seal.vault import Vault
 
 Part = Literal["signing", "sealing", "tls"]
@@ -106,7 +104,10 @@ def certify(
 
 def requests(new: NewKeys, party: PartyId, hosts: Sequence[str]) -> dict[str, bytes]:
     """A PKCS#10 request (RFC 2986) as PEM for each key: the authority learns the party, its hosts, and the public key."""
-    return {part: _request(key, party, hosts if part == TLS else ()) for part, key in new.certified().items()}
+    return {
+        part: write_request(party, key, "tls", hosts) if part == TLS else write_request(party, key, "signing")
+        for part, key in new.certified().items()
+    }
 
 
 def match_chains(publics: Mapping[str, bytes], chains: Sequence[Chain]) -> dict[str, Chain]:
@@ -142,13 +143,3 @@ def check_fits(part: str, key: object) -> None:
         raise SettingsError(
             f"the key kept for {part} is another kind of key", do="Restore it from its backup."
         )
-
-
-def _request(key: SigningPrivateKey, party: PartyId, hosts: Sequence[str]) -> bytes:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, party[:64])])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
-    builder = builder.add_extension(party_names(party, hosts), critical=False)
-    hash_for = None
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        hash_for = hashes.SHA384() if key.curve.key_size > 256 else hashes.SHA256()
-    return builder.sign(key, hash_for).public_bytes(Encoding.PEM)

@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
@@ -30,13 +28,12 @@ from intertie.seal.certificates import (
     read_certificate,
 )
 from intertie.seal.transport import Transport
+from intertie.seal.x509_path import PARSE_ERRORS, check_strength
 
 # Three that are needed, and as many that a server sends along without need (its root, a cross-signed authority).
 SENT_MAX = 6
 # A verdict is asked for again after this long, whatever else happens: revocation lists grow old too.
 VERDICT_LIFE = timedelta(seconds=60)
-
-_PARSE_ERRORS = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
 
 
 class TlsPeer(NamedTuple):
@@ -60,7 +57,7 @@ def check_tls_chain(
         return _check(chain, trust, now, host)
     except Refused as refused:
         raise Refused(Code.TRANSPORT_CERTIFICATE, refused.detail, partner=refused.partner) from refused
-    except (VerificationError, *_PARSE_ERRORS) as error:
+    except (VerificationError, *PARSE_ERRORS) as error:
         raise Refused(Code.TRANSPORT_CERTIFICATE, str(error)) from error
 
 
@@ -82,13 +79,20 @@ def _check(chain: Sequence[bytes], trust: TrustStore, now: datetime, host: str |
     path = _path(leaf, others, roots, now, host)
     if any(is_post_quantum(certificate.public_key()) != post_quantum for certificate in path):
         raise _refused("the chain mixes families of algorithms")
-    revoked = [c for c in path if trust.is_revoked(_der(c), now)]
-    if revoked:
-        raise _refused(f"certificate {revoked[0].serial_number:x} is revoked")
+    check_strength(path, party)
+    trust.check_status(path, party, now)
+    return TlsPeer(party, now, _certain_until(path, trust, party, now))
+
+
+def _certain_until(
+    path: Sequence[x509.Certificate], trust: TrustStore, party: PartyId, now: datetime
+) -> datetime:
     until = min(now + VERDICT_LIFE, *(certificate.not_valid_after_utc for certificate in path))
-    if any(trust.is_revoked(_der(certificate), until) for certificate in path):
-        until = now  # revoked within the minute: then every request asks
-    return TlsPeer(party, now, until)
+    try:
+        trust.check_status(path, party, until)
+    except Refused:
+        return now  # revoked, or a list grows old, within the minute: then every request asks
+    return until
 
 
 def _path(
@@ -130,10 +134,6 @@ def _check_usage(leaf: x509.Certificate, purpose: ObjectIdentifier) -> None:
         raise _refused("the certificate does not say that it is for TLS") from error
     if not usage.digital_signature or purpose not in purposes:
         raise _refused("the certificate is not for this side of TLS")
-
-
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
 
 
 def _refused(detail: str) -> Refused:

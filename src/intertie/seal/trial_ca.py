@@ -5,14 +5,12 @@ Not for operation: its keys lie in a folder of this machine. In operation an acc
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -20,68 +18,117 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.algorithms import SigningPrivateKey, is_post_quantum
-from intertie.seal.certificates import PARTY_URI, Chain, TrustStore
+from intertie.seal.certificates import Chain, TrustStore
+from intertie.seal.issuing import (
+    Issuer,
+    PublicKeyTypes,
+    Publishing,
+    Purpose,
+    Revocation,
+    authority_certificate,
+    der,
+    leaf_certificate,
+    sign_list,
+)
 from intertie.seal.private_files import write_private
 from intertie.seal.protection import Kind, Opener, plain_opener
 from intertie.seal.vault import Vault
 
-# A root is at least as strong as the strongest key that it vouches for: hybrid-high's.
-_ROOTS = {"ec": "ES384", "mldsa": "ML-DSA-87"}
 # Whose keys they are, to the vault that holds them.
 AUTHORITY = PartyId("trial-ca.invalid")
-PublicKeyTypes = ec.EllipticCurvePublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
-
-
-@dataclass(frozen=True)
-class _Root:
-    key: SigningPrivateKey
-    certificate: x509.Certificate
+FAMILIES = ("ec", "mldsa")
+# One authority below a root is what a trial of intermediates needs.
+ROOT_PATH_LENGTH = 1
 
 
 @dataclass(frozen=True)
 class TrialCa:
     """Issues certificates for parties it is told of; believes everything."""
 
-    classical: _Root
-    post_quantum: _Root
+    # An authority is at least as strong as the strongest key that it vouches for, hybrid-high's: P-384 and ML-DSA-87.
+    classical: Issuer
+    post_quantum: Issuer
 
     @classmethod
     def create(cls, name: str, not_before: datetime, not_after: datetime) -> TrialCa:
         """Two new roots, valid in the given time."""
-        classical = ec.generate_private_key(ec.SECP384R1())
-        post_quantum = mldsa.MLDSA87PrivateKey.generate()
-        return cls(
-            _Root(classical, _root_certificate(f"{name} EC root", classical, not_before, not_after)),
-            _Root(
-                post_quantum, _root_certificate(f"{name} ML-DSA root", post_quantum, not_before, not_after)
-            ),
-        )
+        return cls._make(name, "root", None, not_before, not_after)
+
+    def intermediate(self, name: str, not_before: datetime, not_after: datetime) -> TrialCa:
+        """A new authority below this one, in both families; SettingsError if this one is no root."""
+        if self.classical.above:
+            raise SettingsError(
+                "this authority is below another already", do="Make the new one under the root."
+            )
+        return self._make(name, "authority", self, not_before, not_after)
+
+    @classmethod
+    def _make(cls, name: str, kind: str, above: TrialCa | None, start: datetime, end: datetime) -> TrialCa:
+        made = []
+        for family, label in zip(FAMILIES, ("EC", "ML-DSA"), strict=True):
+            key: SigningPrivateKey = (
+                ec.generate_private_key(ec.SECP384R1())
+                if family == "ec"
+                else mldsa.MLDSA87PrivateKey.generate()
+            )
+            parent = above.issuer(family) if above else None
+            length = ROOT_PATH_LENGTH - (parent is not None)
+            title = f"{name} {label} {kind}"
+            certificate = authority_certificate(title, key, parent, start, end, path_length=length)
+            made.append(Issuer(key, certificate, (parent.certificate, *parent.above) if parent else ()))
+        return cls(*made)
 
     @property
     def until(self) -> datetime:
-        """The end of the first root that ends: no leaf is worth more."""
-        return min(root.certificate.not_valid_after_utc for root in (self.classical, self.post_quantum))
+        """The end of the first of its certificates that ends: no leaf is worth more."""
+        return min(self.issuer(family).certificate.not_valid_after_utc for family in FAMILIES)
+
+    def issuer(self, family: str) -> Issuer:
+        """The authority of a family: "ec" or "mldsa"."""
+        return self.classical if family == "ec" else self.post_quantum
 
     def trust(self) -> TrustStore:
         """What a gateway has to believe in order to accept this authority's certificates."""
-        return TrustStore((self.classical.certificate, self.post_quantum.certificate))
+        return TrustStore((self.classical.root, self.post_quantum.root))
 
     def roots_pem(self) -> bytes:
         """Both roots' certificates: what partners are given."""
         return self.trust().pem()
 
+    def issue(
+        self,
+        party: PartyId,
+        public: PublicKeyTypes,
+        purpose: Purpose,
+        not_before: datetime,
+        not_after: datetime,
+        *,
+        hosts: Sequence[str] = (),
+        publishing: Publishing = Publishing(),  # noqa: B008 - a constant
+    ) -> Chain:
+        """A certificate for a key, by the authority of the key's family, and the authorities between it and the root."""
+        issuer = self.issuer("mldsa" if is_post_quantum(public) else "ec")
+        leaf = leaf_certificate(
+            party,
+            public,
+            issuer,
+            not_before,
+            not_after,
+            purpose=purpose,
+            hosts=hosts,
+            publishing=publishing,
+        )
+        return (der(leaf), *issuer.chain())
+
     def issue_signing(
         self, party: PartyId, key: SigningPrivateKey, not_before: datetime, not_after: datetime
     ) -> Chain:
         """A certificate for signing parcels and receipts, by the root of the key's family."""
-        root = self._root_of(key)
-        builder = _leaf(party, key.public_key(), root, not_before, not_after, commitment=True, hosts=())
-        return (_sign(builder, root.key).public_bytes(Encoding.DER),)
+        return self.issue(party, key.public_key(), "signing", not_before, not_after)
 
     def issue_tls(
         self,
@@ -95,145 +142,60 @@ class TrialCa:
 
         `hosts` are DNS names and IP addresses.
         """
-        root = self._root_of(key)
-        builder = _leaf(party, key.public_key(), root, not_before, not_after, commitment=False, hosts=hosts)
-        usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-        return (_sign(builder.add_extension(usages, critical=False), root.key).public_bytes(Encoding.DER),)
+        return self.issue(party, key.public_key(), "tls", not_before, not_after, hosts=hosts)
 
     def revocation_list(
         self, revoked: Sequence[tuple[bytes, datetime]], now: datetime, until: datetime
     ) -> bytes:
-        """PEM of both roots' lists: each of the certificates (DER), and since when."""
-        pems = []
-        for root in (self.classical, self.post_quantum):
-            builder = x509.CertificateRevocationListBuilder().issuer_name(root.certificate.subject)
-            builder = builder.last_update(now).next_update(until)
-            for der, since in revoked:
-                certificate = x509.load_der_x509_certificate(der)
-                if certificate.issuer == root.certificate.subject:
-                    entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
-                    builder = builder.add_revoked_certificate(entry.revocation_date(since).build())
-            pems.append(builder.sign(root.key, _hash_for(root.key)).public_bytes(Encoding.PEM))
-        return b"".join(pems)
+        """PEM of both authorities' lists: each of the certificates (DER), and since when."""
+        entries: dict[str, list[Revocation]] = {family: [] for family in FAMILIES}
+        for certificate_der, since in revoked:
+            certificate = x509.load_der_x509_certificate(certificate_der)
+            for family, lines in entries.items():
+                if certificate.issuer == self.issuer(family).certificate.subject:
+                    lines.append(Revocation(certificate.serial_number, since))
+        # Numbers grow with time (RFC 5280 s.5.2.3).
+        return b"".join(self.lists(entries, int(now.timestamp()), now, until).values())
+
+    def lists(
+        self, revocations: Mapping[str, Sequence[Revocation]], number: int, now: datetime, until: datetime
+    ) -> dict[str, bytes]:
+        """Each family's revocation list as PEM."""
+        return {
+            family: sign_list(self.issuer(family), revocations.get(family, ()), number, now, until)
+            for family in FAMILIES
+        }
 
     def save(self, directory: Path, *, kind: Kind = "none", opener: Opener | None = None) -> None:
-        """Write certificates, and keys encrypted as `kind` says; SettingsError if there are any, or the folder cannot be
-        written; KeyPortError."""
+        """Write certificates, each with those above it, and keys encrypted as `kind` says; SettingsError if there are any,
+        or the folder cannot be written; KeyPortError."""
         vault = Vault.create(directory, AUTHORITY, kind, opener or plain_opener(directory))
+        secrets = {}
         try:
-            for name, root in (("ec", self.classical), ("mldsa", self.post_quantum)):
-                write_private(directory / f"{name}.pem", root.certificate.public_bytes(Encoding.PEM))
+            for family in FAMILIES:
+                issuer = self.issuer(family)
+                pems = [one.public_bytes(Encoding.PEM) for one in (issuer.certificate, *issuer.above)]
+                write_private(directory / f"{family}.pem", b"".join(pems))
+                secrets[f"{family}.key"] = issuer.key.private_bytes(
+                    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+                )
         except OSError as error:
             raise SettingsError(f"{directory} cannot be written: {error}") from error
-        keys = {"ec": self.classical.key, "mldsa": self.post_quantum.key}
-        pems = {
-            f"{n}.key": k.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            for n, k in keys.items()
-        }
         with vault.lock():
-            vault.add(pems)
+            vault.add(secrets)
 
     @classmethod
     def load(cls, directory: Path, *, opener: Opener | None = None) -> TrialCa:
         """What `save` wrote; SettingsError if it is not there or damaged, KeyPortError if it does not open."""
         vault = Vault(directory, opener or plain_opener(directory))
-        roots = []
-        for name in _ROOTS:
+        issuers = []
+        for family in FAMILIES:
             try:
-                certificate = x509.load_pem_x509_certificate((directory / f"{name}.pem").read_bytes())
-                key = load_pem_private_key(vault.read(f"{name}.key"), None)
+                own, *above = x509.load_pem_x509_certificates((directory / f"{family}.pem").read_bytes())
+                key = load_pem_private_key(vault.read(f"{family}.key"), None)
             except (OSError, ValueError, TypeError, SettingsError) as error:
                 raise SettingsError(f"no trial authority in {directory}: {error}") from error
             if not isinstance(key, ec.EllipticCurvePrivateKey | mldsa.MLDSA87PrivateKey):
-                raise SettingsError(f"{directory / name}.key is not a key of the trial authority")
-            roots.append(_Root(key, certificate))
-        return cls(*roots)
-
-    def _root_of(self, key: SigningPrivateKey) -> _Root:
-        return self.post_quantum if is_post_quantum(key.public_key()) else self.classical
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _hash_for(key: SigningPrivateKey) -> hashes.SHA384 | None:
-    return hashes.SHA384() if isinstance(key, ec.EllipticCurvePrivateKey) else None
-
-
-def _sign(builder: x509.CertificateBuilder, key: SigningPrivateKey) -> x509.Certificate:
-    return builder.sign(key, _hash_for(key))
-
-
-def _usage(*, commitment: bool, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not authority,
-        content_commitment=commitment,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _root_certificate(
-    name: str, key: SigningPrivateKey, not_before: datetime, not_after: datetime
-) -> x509.Certificate:
-    public = key.public_key()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name(name))
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before)
-        .not_valid_after(not_after)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-        .add_extension(_usage(commitment=False, authority=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    )
-    return _sign(builder, key)
-
-
-def _leaf(
-    party: PartyId,
-    public: PublicKeyTypes,
-    root: _Root,
-    not_before: datetime,
-    not_after: datetime,
-    *,
-    commitment: bool,
-    hosts: Sequence[str],
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_name(party[:64]))  # X.520 ub-common-name; the party's full name is the SAN
-        .issuer_name(root.certificate.subject)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before)
-        .not_valid_after(not_after)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(commitment=commitment, authority=False), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False
-        )
-        .add_extension(party_names(party, hosts), critical=False)
-    )
-
-
-def party_names(party: PartyId, hosts: Sequence[str]) -> x509.SubjectAlternativeName:
-    """Whose certificate it is, and for which DNS names and IP addresses."""
-    uri = x509.UniformResourceIdentifier(PARTY_URI + party)
-    return x509.SubjectAlternativeName([uri, *(_host_name(host) for host in hosts)])
-
-
-def _host_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
+                raise SettingsError(f"{directory / family}.key is not a key of the trial authority")
+            issuers.append(Issuer(key, own, tuple(above)))
+        return cls(*issuers)

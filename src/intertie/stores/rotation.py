@@ -13,7 +13,7 @@ import msgspec
 
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
-from intertie.seal.certificates import Chain, read_certificate
+from intertie.seal.certificates import Chain, TrustStore, read_certificate
 from intertie.seal.descriptor import peek_sequence, write_descriptor
 from intertie.seal.generations import (
     Generation,
@@ -23,6 +23,7 @@ from intertie.seal.generations import (
     read_generations,
     write_generation,
 )
+from intertie.seal.issued import check_issued
 from intertie.seal.key_ring import open_key, open_ring
 from intertie.seal.new_keys import NewKeys, begin, match_chains, pending, spki
 from intertie.seal.token import Token
@@ -65,8 +66,11 @@ def request(own: Own, new: NewKeys, now: datetime, *, in_token: bool = False) ->
         return begin(own.vault, own.party.id, new, now, token=_token(own, in_token))
 
 
-def install(own: Own, chains: Sequence[Chain], now: datetime, overlap: timedelta) -> Generation:
-    """Put the waiting generation to use with these certificates; SettingsError unless there is one for each of its keys."""
+def install(
+    own: Own, chains: Sequence[Chain], trust: TrustStore, now: datetime, overlap: timedelta
+) -> Generation:
+    """Put the waiting generation to use with these certificates; SettingsError unless there is one for each of its keys, and
+    partners who trust the same roots will accept each."""
     with own.vault.lock():
         waiting = pending(own.vault)
         if waiting is None:
@@ -74,8 +78,11 @@ def install(own: Own, chains: Sequence[Chain], now: datetime, overlap: timedelta
                 "no keys wait for certificates", do="`intertie keys rotate --csr FOLDER` makes some."
             )
         parts = [part for part in waiting.parts if part in (*waiting.signing, "tls")]
-        publics = {part: spki(open_key(own.vault, own.party, waiting, part).public_key()) for part in parts}
-        return _turn(own, waiting, match_chains(publics, chains), now, overlap)
+        publics = {part: open_key(own.vault, own.party, waiting, part).public_key() for part in parts}
+        matched = match_chains({part: spki(public) for part, public in publics.items()}, chains)
+        for part, chain in matched.items():
+            check_issued(part, publics[part], chain, trust, own.party.id, now)
+        return _turn(own, waiting, matched, now, overlap)
 
 
 def retire(own: Own, now: datetime, *, number: int | None = None) -> list[tuple[Generation, tuple[str, ...]]]:

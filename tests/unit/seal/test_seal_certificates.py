@@ -189,5 +189,5 @@ def test_trial_authority_survives_its_folder(world: World, tmp_path: Path) -> No
     with pytest.raises(SettingsError, match="holds keys already"):
         world.ca.save(tmp_path / "ca")
     (tmp_path / "ca" / "ec.key").write_bytes(b"")
-    with pytest.raises(SettingsError, match="no trial authority"):
+    with pytest.raises(SettingsError, match="no encrypted key file"):
         TrialCa.load(tmp_path / "ca")

@@ -211,7 +211,9 @@ EXTRA = {
 @pytest.mark.parametrize("name", EXTRA)
 def test_no_other_header_member_even_if_we_signed_it(name: str) -> None:
     member = name.split(" of ")[0]
-    assert "a field that its type does not have" in why_not(with_header(lambda header: header.update({member: EXTRA[name]})))
+    assert "a field that its type does not have" in why_not(
+        with_header(lambda header: header.update({member: EXTRA[name]}))
+    )
 
 
 def test_a_key_in_the_header_is_not_a_key_of_ours() -> None:
