@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from intertie.exchange.joining import check_live
 from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.journal.checkpoint import Head
@@ -159,6 +160,7 @@ def _check_message(
             message=header.id,
             partner=partner.party,
         )
+    check_live(partner.trial, header.conversation, header.agreement)
     flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
     needed = required_profile(Needs.of(flow), now.date())
     if profile.rank < needed.rank:

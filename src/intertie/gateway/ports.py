@@ -111,6 +111,7 @@ class Query(NamedTuple):
     partner: PartyId | None = None
     document: DocumentName | None = None
     states: Sequence[State] | None = None
+    conversation: ConversationId | None = None
 
 
 class ReceiptWriter(Protocol):

@@ -22,6 +22,14 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
+def address_of(listen: str) -> tuple[str, int]:
+    """Host and port; ValueError if the text is not host:port."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"listen: {listen!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
 class Street(Record, frozen=True, kw_only=True):
     """The door for partners: where it listens, what they are told, and how much it bears."""
 
@@ -50,10 +58,7 @@ class Street(Record, frozen=True, kw_only=True):
 
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`; ValueError if it is not host:port."""
-        host, _, port = self.listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65_535:
-            raise ValueError(f"listen: {self.listen!r} is not host:port")
-        return host.strip("[]"), int(port)
+        return address_of(self.listen)
 
 
 class Quota(Record, frozen=True, kw_only=True):
@@ -80,6 +85,24 @@ class StoreFile(Record, frozen=True, kw_only=True):
     file: str = "store.db"
 
 
+class JoiningDoor(Record, frozen=True, kw_only=True):
+    """The door for those who have an invitation's code. It is open only while an invitation is."""
+
+    listen: str = "127.0.0.1:8453"
+    # host:port that the code names; without it, the host of [street] url and the port of `listen`.
+    address: str | None = None
+    # A hello and an answer are two packets and a signature check; a person at a slow line has no more to send.
+    seconds: Seconds = 30.0
+    # Whoever has a code needs one connection.
+    connections: Count = 16
+    # Of one address: a person mistypes a code this often before looking again.
+    attempts_per_minute: Annotated[float, Meta(gt=0)] = 10.0
+
+    def check(self) -> None:
+        """ValueError if `listen` is not host:port."""
+        address_of(self.listen)
+
+
 class ClockFile(Record, frozen=True, kw_only=True):
     """For rehearsals: a file with one RFC 3339 time that stands for now. Without it, the system clock."""
 
@@ -96,6 +119,7 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    joining: JoiningDoor = JoiningDoor()
 
 
 class Places:
@@ -108,6 +132,7 @@ class Places:
         self.trust = directory / "trust"
         self.ca = directory / "ca"
         self.partners = directory / "partners"
+        self.joining = directory / "joining"
         self.descriptor = directory / "descriptor.json"
 
     def of(self, file: str) -> Path:
@@ -187,6 +212,14 @@ listen = {listen}          # host:port on this machine
 # clock_skew_seconds = 30           # how far a partner's clock may be ahead
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
+
+# The door for those who have an invitation's code (`intertie partner invite`): open only while an invitation is.
+[joining]
+# listen = "127.0.0.1:8453"
+# address = "join.example:8453"   # what the code says; default: the host of [street] url, the port of listen
+# seconds = 30.0                  # for one joining, all in all
+# connections = 16
+# attempts_per_minute = 10.0      # of one address
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
