@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from intertie.exchange.joining import check_live
 from intertie.gateway.gateway import Gateway, Partner, Peer
+from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.journal.checkpoint import Head
 from intertie.model.documents import read_body
@@ -73,7 +74,7 @@ def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | No
             Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender
         )
     reading = _read_messages(gateway, partner, opened, verified, header.parcel, now)  # step 9
-    return _commit(gateway, partner, frame, opened, verified, reading, digest, now)  # step 10
+    return _commit(gateway, partner, peer, frame, opened, verified, reading, digest, now)  # step 10
 
 
 def _known_sender(gateway: Gateway, frame: Frame) -> Partner:
@@ -191,6 +192,7 @@ def _check_times(header: Header, skew_seconds: int, now: datetime) -> None:
 def _commit(
     gateway: Gateway,
     partner: Partner,
+    peer: Peer,
     frame: Frame,
     opened: Opened,
     verified: Verified,
@@ -198,8 +200,14 @@ def _commit(
     digest: bytes,
     now: datetime,
 ) -> bytes:
-    """Step 10: messages, refusals, journal entries and receipt in one transaction."""
+    """Step 10: messages, refusals, journal entries and receipt in one transaction.
+
+    The receipt is signed under a certificate that the partner knows; the chains of both sides' signatures are kept
+    first, so that no message is there whose evidence could not be exported after the keys have changed.
+    """
     header = frame.header
+    keys = keys_towards(gateway, partner.party)
+    gateway.store.keep_chains({**partner.keys.chains, **own_chains(keys)})
 
     def write_receipt(outcomes: Sequence[Outcome], head: Head) -> bytes:
         receipt = Receipt(
@@ -212,7 +220,7 @@ def _commit(
             outcomes=tuple(outcomes),
             journal=JournalHead(size=head.size, root=head.root.hex()),
         )
-        return sign_receipt(receipt, gateway.keys, verified.profile)
+        return sign_receipt(receipt, keys, verified.profile)
 
     row = ParcelRow(
         id=header.parcel,
@@ -224,6 +232,7 @@ def _commit(
         leaves=b"".join(verified.leaf_hashes),
         receipt=None,
         at=now,
+        transport=peer.transport,
     )
     return gateway.store.accept(row, reading.messages, reading.refusals, reading.outcomes, write_receipt, now)
 

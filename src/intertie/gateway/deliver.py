@@ -15,6 +15,7 @@ import msgspec
 
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
+from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
@@ -84,6 +85,8 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
     )
     if not rows:
         return None
+    keys = keys_towards(gateway, partner.party)
+    gateway.store.keep_chains(own_chains(keys))
     try:
         profile = profile_for(gateway, partner, rows, now)
         sealed = seal_parcel(
@@ -93,7 +96,7 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
             seq=gateway.store.next_seq(partner.party),
             created=now,
             profile=profile,
-            keys=gateway.keys,
+            keys=keys,
         )
     except Refused as refused:  # the partner has no key that is strong enough: nothing leaves
         for row in rows:
@@ -193,6 +196,7 @@ def _close(
         parcel=parcel.id,
         digest=hashlib.sha256(raw).hexdigest(),
     )
+    gateway.store.keep_chains(partner.keys.chains)
     gateway.store.close_parcel(parcel.id, raw, outcomes, [entry], now)
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)

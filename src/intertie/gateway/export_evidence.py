@@ -5,9 +5,12 @@ from __future__ import annotations
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.model.errors import IntertieError
-from intertie.model.ids import MessageId, PartyId
+from intertie.model.ids import MessageId
+from intertie.seal.certificates import Chain
 from intertie.seal.evidence import build_evidence
-from intertie.seal.jws import Chains
+from intertie.seal.jws import Chains, read_jws
+from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP
+from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP
 from intertie.seal.tree import HASH_BYTES
 
 
@@ -40,17 +43,22 @@ def _build(gateway: Gateway, row: MessageRow, parcel: ParcelRow) -> bytes:
         index=row.position or 0,
         leaves=leaves,
         manifest=parcel.manifest,
-        sender_chains=_chains(gateway, row.sender),
+        sender_chains=_chains(gateway, parcel.manifest, MANIFEST_TYP, MANIFEST_BYTES_MAX),
         receipt=parcel.receipt,
-        receiver_chains=_chains(gateway, row.recipient) if parcel.receipt is not None else None,
+        receiver_chains=(
+            None
+            if parcel.receipt is None
+            else _chains(gateway, parcel.receipt, RECEIPT_TYP, RECEIPT_BYTES_MAX)
+        ),
     )
 
 
-def _chains(gateway: Gateway, party: PartyId) -> Chains:
-    """Our own certificates or the partner's, by algorithm."""
-    if party == gateway.party.id:
-        return gateway.keys.public().signing
-    partner = gateway.partners.find(party)
-    if partner is None:
-        raise NoEvidenceError(f"{party} is no partner here any more", do="Add the partner's descriptor again")
-    return partner.keys.signing
+def _chains(gateway: Gateway, signed: bytes, typ: str, limit: int) -> Chains:
+    """The chains that these signatures name, as they were kept when it was written or came in: whatever became of the
+    party's keys since."""
+    found: dict[str, list[Chain]] = {}
+    for signature in read_jws(signed, typ, limit=limit).signatures:
+        chain = gateway.store.chain(signature.thumbprint)
+        if chain is not None:
+            found.setdefault(signature.alg, []).append(chain)
+    return found

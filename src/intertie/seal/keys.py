@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,6 +81,11 @@ class PublicKeys:
     signing: Mapping[str, tuple[Chain, ...]]
     sealing: Mapping[KeyId, SealingKey]
     ends: Mapping[bytes, datetime] = field(default_factory=dict)
+
+    @cached_property
+    def chains(self) -> Mapping[bytes, Chain]:
+        """Every signing chain by the thumbprint of its leaf."""
+        return {thumbprint(chain[0]): chain for chains in self.signing.values() for chain in chains}
 
     def signing_at(self, now: datetime) -> Mapping[str, tuple[Chain, ...]]:
         """The chains under which a signature is accepted at this time."""

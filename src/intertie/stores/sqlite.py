@@ -39,6 +39,8 @@ class SqliteStore:
         except apsw.Error as error:
             raise store_error(error) from error
         self._readers = Readers(lambda: connect(path, write=False))
+        # Every parcel asks for the same few chains to be kept: those that are there already cost a look at this set.
+        self._kept: set[bytes] = set()
 
     def close(self) -> None:
         """Finish what waits and let go of the file."""
@@ -201,11 +203,15 @@ class SqliteStore:
 
     def keep_chains(self, chains: Mapping[bytes, Chain]) -> None:
         """Keep certificate chains by thumbprint; writes nothing if all of them are kept."""
-        check_chains(chains)
+        unseen = {thumb: chain for thumb, chain in chains.items() if thumb not in self._kept}
+        if not unseen:
+            return
+        check_chains(unseen)
         with self._readers.snapshot() as db:
-            new = {thumb: chain for thumb, chain in chains.items() if sqlite_read.chain(db, thumb) is None}
+            new = {thumb: chain for thumb, chain in unseen.items() if sqlite_read.chain(db, thumb) is None}
         if new:
             self._writer.run(lambda db: sqlite_journal.keep_chains(db, new))
+        self._kept |= unseen.keys()
 
     def chain(self, thumbprint: bytes) -> Chain | None:
         """The chain whose leaf has this SHA-256."""
