@@ -23,18 +23,23 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
+from intertie.bindings.joining.door import Door
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import FixedKeys, Gateway
+from intertie.gateway.join_partner import Ourselves
+from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
+from intertie.seal.joining import own_roots
 from intertie.seal.keys import load_keys
 from intertie.seal.tls import client_context, server_context
+from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
@@ -126,6 +131,7 @@ class Opened:
         trust = TrustFiles(self.places.trust, time.monotonic)
         ring = FixedKeys(load_keys(self.places.keys))
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
+        self.joinings = JoiningFiles(self.places.joining)
         self.gateway = Gateway(
             party=self.settings.party,
             ring=ring,
@@ -144,6 +150,14 @@ class Opened:
             raise SettingsError(
                 f"{self.places.descriptor} cannot be read: {error}", do="`intertie init` writes it."
             ) from error
+
+    def ourselves(self) -> Ourselves:
+        """What we send of ourselves to who joins, or to whom we join."""
+        return Ourselves(self.descriptor(), own_roots(self.gateway.keys, self.gateway.trust))
+
+    def joining_door(self) -> Door:
+        """The door for those who have an invitation's code."""
+        return Door(self.gateway, self.joinings, self.ourselves, self.settings.joining, self.clock)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -192,6 +206,7 @@ class Deliveries:
                 if tick - ticked >= TICK_SECONDS:
                     ticked = tick
                     self._expire()
+                    self._answer_proofs()
                     self._start_loops(tasks, link)
                     self._wake()
                 elif changed != seen:
@@ -255,6 +270,16 @@ class Deliveries:
         for message in expired:
             LOG.warning("expired", extra={"message": message})
 
+    def _answer_proofs(self) -> None:
+        """A partner that began its test conversation gets ours."""
+        try:
+            queued = answer_proofs(self._it.gateway, self._it.clock())
+        except IntertieError as error:
+            LOG.error("answering a proof", extra={"why": error.why})
+            return
+        if queued:
+            LOG.info("proof answered", extra={"count": len(queued)})
+
 
 class StreetServer(uvicorn.Server):
     """uvicorn without its signal handlers: it would end the process before deliveries are drained."""
@@ -312,9 +337,12 @@ async def _serve(it: Opened) -> None:
             loop.add_signal_handler(number, _stop, server)
         delivering = asyncio.ensure_future(asyncio.to_thread(deliveries.run))
         delivering.add_done_callback(lambda _: _stop(server))
+        joining = asyncio.ensure_future(it.joining_door().watch())
         try:
             await server.serve(sockets=[door])
         finally:
+            joining.cancel()
+            await asyncio.gather(joining, return_exceptions=True)
             deliveries.stop()
             await delivering
             LOG.info("stopped", extra={"party": it.settings.party.id})

@@ -86,18 +86,30 @@ class Reason(StrEnum):
 _ASK = "Ask for a new invitation"
 # What happened, and what to do.
 SENTENCES: dict[Reason, tuple[str, str]] = {
-    Reason.WRONG_CODE: ("this door has no invitation for this code", f"Check the code; {_ASK.lower()} if it is right."),
+    Reason.WRONG_CODE: (
+        "this door has no invitation for this code",
+        f"Check the code; {_ASK.lower()} if it is right.",
+    ),
     Reason.USED: ("somebody else joined with this code", f"Tell the inviter at once, then {_ASK.lower()}."),
     Reason.EXPIRED: ("the invitation has ended", f"{_ASK}."),
     Reason.CANCELLED: ("the invitation was taken back, or closed after too many wrong codes", f"{_ASK}."),
     Reason.BUSY: ("the door asks to wait", "Try again in a minute."),
     Reason.MALFORMED: ("what came is no message of joining", "Use the newest intertie on both sides."),
-    Reason.CHANGED: ("whoever answers does not have the code, or something was changed on the way", "Nothing was sent to it. Find out who is between you and the inviter."),
-    Reason.BAD_DESCRIPTOR: ("the descriptor does not verify under the roots that came with it", "`intertie doctor` on its side says why."),
-    Reason.KNOWN_PARTY: ("this party is known here already", "`intertie partner cancel` removes one that is not live."),
+    Reason.CHANGED: (
+        "whoever answers does not have the code, or something was changed on the way",
+        "Nothing of it was believed. Find out who is between you and the inviter.",
+    ),
+    Reason.BAD_DESCRIPTOR: (
+        "the descriptor does not verify under the roots that came with it",
+        "`intertie doctor` on its side says why.",
+    ),
+    Reason.KNOWN_PARTY: (
+        "this party is known here already",
+        "`intertie partner cancel` removes one that is not live.",
+    ),
     Reason.OTHER_PARTY: ("the invitation is for another party", f"{_ASK} for this one."),
     Reason.OTHER_TERMS: ("the terms are not those that were offered", "Agree on them, then invite again."),
-}  # fmt: skip
+}
 
 
 class JoinRefused(IntertieError):

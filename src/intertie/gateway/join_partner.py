@@ -28,7 +28,6 @@ from intertie.exchange.joining_messages import (
     Hash,
     Hello,
     Invitation,
-    Nonce,
     Offer,
     RootsText,
 )
@@ -388,7 +387,9 @@ def cancel(gateway: Gateway, book: JoiningBook, invitation: str, now: datetime, 
     with book.alone():
         joining = book.find(invitation)
         if joining is None:
-            raise SettingsError(f"there is no joining {invitation} here", do="`intertie partner list` shows them.")
+            raise SettingsError(
+                f"there is no joining {invitation} here", do="`intertie partner list` shows them."
+            )
         ended = _ended(joining, Event.CANCEL, f"cancelled by {by}")
         party = joining.other.party if joining.other else None
         note(gateway, f"partner cancelled by {by}", party, joining.id.encode(), now)

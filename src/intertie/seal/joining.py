@@ -94,7 +94,9 @@ def read_code(text: str) -> JoinCode:
     wrong = SettingsError(
         "the code is not complete, or a letter of it is wrong", do="Have it read out, or sent, again."
     )
-    if len(typed) > 2 * (_FIXED + ADDRESS_MAX + CHECK_BYTES) or not re.fullmatch(f"[{_CROCKFORD}OIL]+", typed):
+    if len(typed) > 2 * (_FIXED + ADDRESS_MAX + CHECK_BYTES) or not re.fullmatch(
+        f"[{_CROCKFORD}OIL]+", typed
+    ):
         raise wrong
     try:
         letters = typed.translate(_FROM_CROCKFORD)
@@ -130,7 +132,9 @@ class JoinKeys(NamedTuple):
 
 def derive_keys(code: JoinCode) -> JoinKeys:
     """The keys of a code."""
-    return JoinKeys(_derive(code.secret, code.invitation, "root"), _derive(code.secret, code.invitation, "token"))
+    return JoinKeys(
+        _derive(code.secret, code.invitation, "root"), _derive(code.secret, code.invitation, "token")
+    )
 
 
 def digest_of(*parts: bytes) -> bytes:
@@ -145,7 +149,7 @@ def commitment(invitation: str, nonce: bytes, descriptor: bytes, roots: bytes) -
 
 def prove(root: bytes, what: str, *parts: bytes) -> bytes:
     """HMAC-SHA-256 over the parts, under a key for this purpose."""
-    mac = hmac.HMAC(_derive(root, what, "proof"), hashes.SHA256())
+    mac = hmac.HMAC(_derive(root, "proof", what), hashes.SHA256())
     mac.update(digest_of(*parts))
     return mac.finalize()
 

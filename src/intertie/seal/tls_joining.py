@@ -41,7 +41,9 @@ def door_context(key: TlsKey) -> ssl.SSLContext:
             key_file.write_bytes(private)
             context.load_cert_chain(chain_file, key_file, password)
     except (ssl.SSLError, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SettingsError(f"the TLS key cannot be used: {error}", do="`intertie doctor` says more.") from error
+        raise SettingsError(
+            f"the TLS key cannot be used: {error}", do="`intertie doctor` says more."
+        ) from error
     return context
 
 

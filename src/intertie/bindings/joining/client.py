@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from intertie.bindings.joining.frames import read_frame, write_frame
+from intertie.exchange.joining import State
 from intertie.exchange.joining_messages import MESSAGE_BYTES_MAX, Done, Offer, read_join_message
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import (
@@ -48,6 +49,8 @@ async def join(
     Raises JoinRefused; PartnerError if the door does not answer or the line was cut; StoreError, SettingsError.
     """
     joining = enter_code(book, code, clock())
+    if joining.state is State.JOINED:  # the words are known already, and the inviter has us
+        return joining
     host, port = address_of(code.address)
     writer: asyncio.StreamWriter | None = None
     try:
