@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -23,6 +26,9 @@ from tests.command.gateways import (
     served,
 )
 
+from intertie.cli import run
+from intertie.run import opened
+
 Capsys = pytest.CaptureFixture[str]
 # A gateway reads its partners and its trust again within a second.
 SETTLE_SECONDS = 1.5
@@ -36,7 +42,7 @@ class Two(NamedTuple):
     door: int
 
 
-def make_two(base: Path, invoke: Callable[..., Said] = command) -> Two:
+def make_two(base: Path, invoke: Callable[..., Said]) -> Two:
     """Each under an authority of its own; neither knows the other."""
     door = free_port()
     for party, role in ((UTILITY, "distribution_utility"), (AGGREGATOR, "der_aggregator")):
@@ -50,16 +56,23 @@ def make_two(base: Path, invoke: Callable[..., Said] = command) -> Two:
     return Two(base / "utility", base / "aggregator", door)
 
 
+def inside(*arguments: str | Path) -> Said:
+    """One command in this process, where no fixture captures: the gateways are processes of their own all the same."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run([str(argument) for argument in arguments])
+    return Said(code, out.getvalue(), err.getvalue())
+
+
 def invited(two: Two, *more: str) -> dict[str, Any]:
-    invitation: dict[str, Any] = command("partner", "invite", *more, "--dir", two.utility, "--json").json
+    invitation: dict[str, Any] = inside("partner", "invite", *more, "--dir", two.utility, "--json").json
     return invitation
 
 
 def wait_open(port: int) -> None:
     """Until the door listens: `serve` looks twice a second."""
-    for _ in range(200):
-        probe = subprocess.run(["/bin/bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], capture_output=True)
-        if probe.returncode == 0:
+    for _ in range(600):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
     raise AssertionError("the joining door does not open")
@@ -67,33 +80,23 @@ def wait_open(port: int) -> None:
 
 def notes(directory: Path) -> list[str]:
     """The acts of a journal, without who did them."""
-    found = []
-    with_store = "import sys; from pathlib import Path; from intertie.run import opened\n"
-    with_store += "with opened(Path(sys.argv[1])) as it:\n"
-    with_store += (
-        "    for _, raw, _ in it.gateway.store.entries(): sys.stdout.write(raw.decode() + chr(10))\n"
-    )
-    done = subprocess.run(
-        [PROGRAM[0], "-c", with_store, str(directory)], capture_output=True, text=True, check=True
-    )
-    for line in done.stdout.splitlines():
-        entry = json.loads(line)
-        if entry["kind"] == "act":
-            found.append(entry["note"].split(" by ")[0].split(" in ")[0].split(":")[0])
-    return found
+    with opened(directory) as it:
+        entries = [json.loads(raw) for _, raw, _ in it.gateway.store.entries()]
+    acts = [entry["note"] for entry in entries if entry["kind"] == "act"]
+    return [re.split(" by | in |:", note)[0] for note in acts]
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The whole of it, once; what each step said."""
     base = tmp_path_factory.mktemp("story")
-    two = make_two(base)
+    two = make_two(base, inside)
     u, a = two.utility, two.aggregator
     said: dict[str, Any] = {"two": two}
     with served(u), served(a):
         said["invite"] = invited(two, "--agreement", "DGS-1", "--party", AGGREGATOR)
         wait_open(two.door)
-        said["join"] = command(
+        said["join"] = inside(
             "partner",
             "join",
             said["invite"]["code"],
@@ -105,29 +108,29 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             a,
             "--json",
         ).json
-        said["joined"] = command("partner", "list", "--dir", u, "--json").json
-        said["early"] = command("partner", "prove", AGGREGATOR, "--dir", u)
+        said["joined"] = inside("partner", "list", "--dir", u, "--json").json
+        said["early"] = inside("partner", "prove", AGGREGATOR, "--dir", u)
         words = said["join"]["words"]
-        said["wrong words"] = command("partner", "confirm", AGGREGATOR, "--words", "lusab", "--dir", u)
+        said["wrong words"] = inside("partner", "confirm", AGGREGATOR, "--words", "lusab", "--dir", u)
         said["confirm"] = [
-            command("partner", "confirm", other, "--words", words.upper(), "--dir", here_)
+            inside("partner", "confirm", other, "--words", words.upper(), "--dir", here_)
             for here_, other in ((u, AGGREGATOR), (a, UTILITY))
         ]
         time.sleep(SETTLE_SECONDS)
-        said["too early"] = command("partner", "live", AGGREGATOR, "--dir", u)
-        said["business before"] = command(
+        said["too early"] = inside("partner", "live", AGGREGATOR, "--dir", u)
+        said["business before"] = inside(
             "send", outage(base / "o.json"), "--to", AGGREGATOR, "--document", "outage_notice",
             "--mode", "scheduled", "--agreement", "DGS-1", "--dir", u,
         )  # fmt: skip
-        said["prove"] = command("partner", "prove", AGGREGATOR, "--dir", u, "--wait", "60", "--json")
-        said["shown"] = command("partner", "show", AGGREGATOR, "--dir", u)
+        said["prove"] = inside("partner", "prove", AGGREGATOR, "--dir", u, "--wait", "60", "--json")
+        said["shown"] = inside("partner", "show", AGGREGATOR, "--dir", u)
         said["live"] = [
-            command("partner", "live", AGGREGATOR, "--dir", u),
-            command("partner", "prove", UTILITY, "--go-live", "--wait", "60", "--dir", a),
+            inside("partner", "live", AGGREGATOR, "--dir", u),
+            inside("partner", "prove", UTILITY, "--go-live", "--wait", "60", "--dir", a),
         ]
-        said["again"] = command("partner", "live", AGGREGATOR, "--dir", u)
+        said["again"] = inside("partner", "live", AGGREGATOR, "--dir", u)
         time.sleep(SETTLE_SECONDS)
-        said["message"] = command(
+        said["message"] = inside(
             "send", base / "o.json", "--to", AGGREGATOR, "--document", "outage_notice",
             "--mode", "scheduled", "--wait", "30", "--dir", u, "--json",
         )  # fmt: skip
@@ -170,7 +173,7 @@ def test_both_are_live_and_business_arrives(story: dict[str, Any]) -> None:
     assert story["again"].code == 0
     (message,) = story["message"].json["messages"]
     assert message["state"] == "accepted"
-    inbox = command("inbox", "--dir", story["two"].aggregator, "--json").json["messages"]
+    inbox = inside("inbox", "--dir", story["two"].aggregator, "--json").json["messages"]
     assert inbox[-1]["id"] == message["id"] and inbox[-1]["agreement"] == "DGS-1"
     assert all(one["conversation"].startswith("onboarding-") for one in inbox[:-1]) and len(inbox) == 24
 
@@ -179,7 +182,7 @@ def test_show_has_state_words_keys_and_proof(story: dict[str, Any]) -> None:
     shown = story["shown"].out
     for text in (story["join"]["words"], "proving", "DGS-1", "ML-DSA-65", "until 20", "DA invoice", "proven"):
         assert text in shown, text
-    after = command("partner", "show", AGGREGATOR, "--dir", story["two"].utility, "--json").json
+    after = inside("partner", "show", AGGREGATOR, "--dir", story["two"].utility, "--json").json
     assert after["state"] == "live" and len(after["flows"]) == 43
     assert {flow["result"] for flow in after["flows"]} == {"proven"}
 
@@ -215,7 +218,7 @@ def test_the_door_is_closed_again(story: dict[str, Any]) -> None:
 
 
 def test_the_invitation_itself_can_run_the_door(tmp_path: Path) -> None:
-    two = make_two(tmp_path)
+    two = make_two(tmp_path, inside)
     wait = [*PROGRAM, "partner", "invite", "--wait", "--dir", str(two.utility)]
     with subprocess.Popen(wait, stdout=subprocess.PIPE, text=True) as door:
         assert door.stdout is not None
