@@ -222,15 +222,14 @@ def test_the_invitation_itself_can_run_the_door(tmp_path: Path) -> None:
     wait = [*PROGRAM, "partner", "invite", "--wait", "--dir", str(two.utility)]
     with subprocess.Popen(wait, stdout=subprocess.PIPE, text=True) as door:
         assert door.stdout is not None
-        lines = [door.stdout.readline() for _ in range(4)]
-        code = lines[3].strip()
+        code = door.stdout.readline().strip()
         wait_open(two.door)
         joined = command("partner", "join", *code.split("-"), "--dir", two.aggregator)
         rest = door.stdout.read()
     assert joined.code == 0, joined.err
     assert door.returncode == 0
-    (words,) = re.findall(r"^    ((?:[a-z]{5} ){4}[a-z]{5})$", joined.out, re.M)
-    assert words in rest and AGGREGATOR in rest
+    assert joined.out == rest and re.fullmatch("([a-z]{5} ){4}[a-z]{5}\n", rest)
+    assert "by phone" in joined.err and AGGREGATOR not in rest
 
 
 def code_of(capsys: Capsys, two: Two, *more: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import Iterable
 
 from intertie.cli._shared import print_table
@@ -23,6 +24,18 @@ def operator() -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+
+
+def say(text: str) -> None:
+    """A sentence for people; what a script wants stands alone on stdout."""
+    print(text, file=sys.stderr)
+
+
+def show_words(other: Other) -> None:
+    """The words on stdout, and what to do with them."""
+    say(f"Compare these words with {other.party} by phone:")
+    print(other.words, flush=True)
+    say(f'Then: intertie partner confirm {other.party} --words "WHAT THEY READ OUT". They do the same.')
 
 
 def find_partner_entry(it: Opened, party: PartyId) -> Entry:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.cli._onboarding import find_joining, operator, terms_text
+from intertie.cli._onboarding import find_joining, operator, say, terms_text
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.exchange.joining import Event
 from intertie.gateway.join_partner import advance, note, verified
@@ -37,7 +37,7 @@ def confirm(
     with opened(dir) as it:
         joining, other = find_joining(it, party)
         if not json:
-            print(f"{party}: {terms_text(joining.terms, other.covers)}", file=sys.stderr)
+            say(f"{party}: {terms_text(joining.terms, other.covers)}")
         if not same_words(words if words is not None else _asked(), other.words):
             raise SettingsError(
                 "these are not the words that this side has: nobody may be trusted here",

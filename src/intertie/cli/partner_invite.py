@@ -12,7 +12,7 @@ import msgspec
 from cyclopts import Parameter
 
 from intertie.bindings.joining.door import Door
-from intertie.cli._onboarding import joining_json, operator, terms_text
+from intertie.cli._onboarding import joining_json, operator, say, show_words, terms_text
 from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption, print_json, when
 from intertie.exchange.joining import State, Terms
 from intertie.gateway.join_partner import Joining
@@ -55,7 +55,7 @@ def invite(
     dir: Dir = HERE,
     json: Json = False,
 ) -> int:
-    """Invite a new partner: prints a one-time code. Give it to them by any way; they run `intertie partner join CODE`."""
+    """Invite a new partner. Prints a one-time code: give it to them by any way; they run `intertie partner join CODE`."""
     with opened(dir) as it:
         now = it.clock()
         terms = _terms(it, party, agreement, start, until, flow, now)
@@ -73,9 +73,7 @@ def invite(
     if json:
         print_json(joining_json(joining))
     elif joining.other is not None:
-        party = joining.other.party
-        print(f"\n{party} has joined. Compare these words with them by phone:\n\n    {joining.other.words}\n")
-        print(f'Then: intertie partner confirm {party} --words "WHAT THEY READ OUT". They do the same.')
+        show_words(joining.other)
     return int(joining.other is None)
 
 
@@ -127,10 +125,10 @@ def _print(code: str, joining: Joining, *, json: bool) -> None:
     if json:
         print_json({"code": code, **joining_json(joining)})
         return
-    print(f"Invitation {joining.id}: {terms_text(joining.terms, joining.terms.covers)}")
-    print(f"It works once, until {when(joining.end)}, at {joining.address}, while `intertie serve` runs.\n")
-    print(f"{code}\n")
-    print("They run: intertie partner join CODE", flush=True)
+    say(f"Invitation {joining.id}: {terms_text(joining.terms, joining.terms.covers)}")
+    say(f"It works once, until {when(joining.end)}, at {joining.address}, while `intertie serve` runs.")
+    say("They run: intertie partner join CODE, with this code:")
+    print(code, flush=True)
 
 
 async def _wait(it: Opened, joining: Joining) -> Joining:

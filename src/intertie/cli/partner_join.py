@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.bindings.joining.client import join as join_by_code
-from intertie.cli._onboarding import joining_json, terms_text
+from intertie.cli._onboarding import joining_json, say, show_words, terms_text
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.exchange.joining import within
 from intertie.gateway.join_partner import Review
@@ -56,10 +56,8 @@ def join(
     if json:
         print_json(joining_json(joined))
     elif joined.other is not None:
-        other = joined.other
-        print(f"Joined {other.party}: {terms_text(joined.terms, other.covers)}")
-        print(f"\nCompare these words with them by phone:\n\n    {other.words}\n")
-        print(f'Then: intertie partner confirm {other.party} --words "WHAT THEY READ OUT". They do the same.')
+        say(f"Joined {joined.other.party}: {terms_text(joined.terms, joined.other.covers)}")
+        show_words(joined.other)
 
 
 def _check(seen: Review, party: PartyId | None, agreement: AgreementId | None, flow: tuple[str, ...]) -> None:

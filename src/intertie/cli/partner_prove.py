@@ -16,11 +16,13 @@ from intertie.cli.partner_live import go_live
 from intertie.exchange.joining import Trial
 from intertie.gateway.gateway import Partner
 from intertie.gateway.prove_partner import Line, Result, begin_proof, read_proof, unproven
-from intertie.model.errors import SettingsError
+from intertie.model.errors import Code, SettingsError
 from intertie.run import Opened, opened
 
 # How often the store is read while waiting: a bar that moves five times a second is smooth enough.
 LOOK_SECONDS = 0.2
+# A gateway reads its partners again within a second.
+AGAIN_SECONDS = 1.0
 
 
 def prove(
@@ -74,11 +76,19 @@ def _watch(it: Opened, partner: Partner, trial: Trial, seconds: float) -> list[L
         task = bar.add_task(f"proving {partner.party}", total=len(lines))
         while True:
             bar.update(task, completed=len(lines) - len(unproven(lines)))
-            awaited = any(line.result is Result.WAITING for line in lines)
+            stranger = any(_is_stranger(line) for line in lines)
+            awaited = stranger or any(line.result is Result.WAITING for line in lines)
             if not awaited or time.monotonic() >= end:
                 return lines
-            time.sleep(LOOK_SECONDS)
+            time.sleep(AGAIN_SECONDS if stranger else LOOK_SECONDS)
+            if stranger:
+                begin_proof(it.gateway, partner, trial, it.clock())
             lines = read_proof(it.gateway, partner, trial)
+
+
+def _is_stranger(line: Line) -> bool:
+    """The partner has not confirmed us yet, or its gateway has not read that yet: so it is asked again."""
+    return line.result is Result.REFUSED and Code.UNKNOWN_SENDER in line.detail
 
 
 def _verdict(party: str, lines: list[Line], state: str) -> str:

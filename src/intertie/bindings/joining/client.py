@@ -30,6 +30,8 @@ from intertie.seal.tls_joining import caller_context, certificate_digest
 
 # As [delivery] connect_seconds.
 CONNECT_SECONDS = 10.0
+# A door opens half a second after its invitation; a script may be faster than that.
+OPENING_SECONDS = 2.0
 
 # What of the terms is accepted, by who was asked; raises to stop before anything of ours is sent.
 Accept = Callable[[Review], tuple[str, ...]]
@@ -54,8 +56,7 @@ async def join(
     host, port = address_of(code.address)
     writer: asyncio.StreamWriter | None = None
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(host, port, ssl=caller_context())
+        reader, writer = await _connect(host, port)
         async with asyncio.timeout(seconds):
             certificate = certificate_digest(writer.get_extra_info("ssl_object"))
             hello = greet(joining, code, ours, certificate)
@@ -75,3 +76,16 @@ async def join(
     finally:
         if writer is not None:
             writer.transport.abort()
+
+
+async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, or OSError; a door that is about to open is waited for."""
+    end = asyncio.get_running_loop().time() + OPENING_SECONDS
+    async with asyncio.timeout(CONNECT_SECONDS):
+        while True:
+            try:
+                return await asyncio.open_connection(host, port, ssl=caller_context())
+            except ConnectionRefusedError:
+                if asyncio.get_running_loop().time() >= end:
+                    raise
+                await asyncio.sleep(0.1)
