@@ -79,7 +79,7 @@ def invite(
 
 def door_address(settings: Settings) -> str:
     """Where the joining door is, as others see it."""
-    if settings.joining.address is not None:
+    if settings.joining.address:
         return settings.joining.address
     host = urlsplit(settings.street.url).hostname or ""
     port = settings.joining.listen.rpartition(":")[2]

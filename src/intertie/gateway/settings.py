@@ -89,8 +89,8 @@ class JoiningDoor(Record, frozen=True, kw_only=True):
     """The door for those who have an invitation's code. It is open only while an invitation is."""
 
     listen: str = "127.0.0.1:8453"
-    # host:port that the code names; without it, the host of [street] url and the port of `listen`.
-    address: str | None = None
+    # host:port that the code names; empty: the host of [street] url and the port of `listen`.
+    address: str = ""
     # A hello and an answer are two packets and a signature check; a person at a slow line has no more to send.
     seconds: Seconds = 30.0
     # Whoever has a code needs one connection.
@@ -216,10 +216,10 @@ listen = {listen}          # host:port on this machine
 # The door for those who have an invitation's code (`intertie partner invite`): open only while an invitation is.
 [joining]
 # listen = "127.0.0.1:8453"
-# address = "join.example:8453"   # what the code says; default: the host of [street] url, the port of listen
-# seconds = 30.0                  # for one joining, all in all
+# address = ""                 # host:port that the code says; empty: the host of [street] url, the port of listen
+# seconds = 30.0               # for one joining, all in all
 # connections = 16
-# attempts_per_minute = 10.0      # of one address
+# attempts_per_minute = 10.0   # of one address
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]
