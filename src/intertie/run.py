@@ -130,7 +130,7 @@ class Opened:
         self.clock = open_clock(directory, self.settings)
         trust = TrustFiles(self.places.trust, time.monotonic)
         ring = FixedKeys(load_keys(self.places.keys))
-        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
+        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.joinings = JoiningFiles(self.places.joining)
         self.gateway = Gateway(
             party=self.settings.party,
@@ -140,6 +140,7 @@ class Opened:
             catalogue=load_catalogue(),
             store=SqliteStore(self.places.of(self.settings.store.file)),
             limits=self.settings.limits,
+            policy=self.settings.policy,
         )
 
     def descriptor(self) -> bytes:

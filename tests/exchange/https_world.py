@@ -27,7 +27,7 @@ from intertie.model.message import read_envelope, write_message
 from intertie.model.party import Party, Role
 from intertie.run import StreetServer, uvicorn_config
 from intertie.seal.keys import generate_keys, save_keys
-from intertie.seal.parcel import SealedParcel, seal_parcel
+from intertie.seal.parcel import SealedParcel, _assemble
 from intertie.seal.profile import PROFILES
 from intertie.seal.tls import client_context, server_context
 from intertie.seal.tree import leaf_hash
@@ -134,7 +134,7 @@ def a_message(sender: PartyId = UTILITY, recipient: PartyId = AGGREGATOR) -> byt
 
 
 def a_parcel(sender: House, recipient: House, *messages: bytes, seq: int = 1) -> SealedParcel:
-    return seal_parcel(
+    return _assemble(
         messages or [a_message(sender.gateway.party.id, recipient.gateway.party.id)],
         parcel=new_parcel_id(now()),
         recipient=recipient.gateway.keys.public(),

@@ -114,7 +114,7 @@ class Exchange:
         return offer(self.inviter.book, self.inviter.ours, hello, certificate, self.now)
 
     def review(self, hello: Hello, said: Offer, certificate: bytes = CERTIFICATE) -> Review:
-        return review(self.code, hello, said, certificate, self.now)
+        return review(self.joiner.gateway, self.code, hello, said, certificate, self.now)
 
     def answer(self, seen: Review, covers: tuple[str, ...] = ("DA",)) -> Answer:
         return answer(self.begin(), self.code, self.joiner.ours, seen, covers)

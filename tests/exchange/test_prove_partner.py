@@ -24,9 +24,8 @@ from house import (
 
 from intertie.exchange.joining import Trial, is_test, trial_of
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import accept
 from intertie.gateway.deliver import deliver_once
-from intertie.gateway.gateway import Agreement, Gateway, Peer
+from intertie.gateway.gateway import Agreement, Gateway
 from intertie.gateway.ports import Query
 from intertie.gateway.prove_partner import (
     TEST_LIFE,
@@ -47,12 +46,9 @@ from intertie.model.ids import (
     DocumentName,
     InterfaceCode,
     PartyId,
-    new_parcel_id,
 )
 from intertie.model.message import Mode
 from intertie.model.party import Role
-from intertie.seal.parcel import seal_parcel
-from intertie.seal.profile import PROFILES
 
 TRIAL = trial_of("0102030405", ("DA",))
 ROLES = frozenset({Role.DISTRIBUTION_UTILITY}), frozenset({Role.DER_AGGREGATOR})
@@ -85,7 +81,7 @@ class Both:
 
     def begin(self, gateway: Gateway) -> int:
         (partner,) = gateway.partners.all()
-        return len(begin_proof(gateway, partner, TRIAL, self.now))
+        return len(begin_proof(gateway, partner, TRIAL, self.now).queued)
 
 
 @pytest.fixture
@@ -127,7 +123,7 @@ def test_every_interface_is_proven_by_its_own_flows(both: Both) -> None:
     trial = trial_of("0102030405", (code,))
     one, two = (proving(gateway_of(a, [b]), trial) for a, b in ((ours, theirs), (theirs, ours)))
     (partner,) = one.partners.all()
-    assert begin_proof(one, partner, trial, NOW)
+    assert begin_proof(one, partner, trial, NOW).queued
     assert both.deliver(one, two)
     answer_proofs(two, NOW)
     both.deliver(two, one)
@@ -251,13 +247,17 @@ def test_a_receipt_later_than_the_flow_needs_proves_nothing_and_is_mended(both: 
     assert {line.seconds for line in again} == {0.0, 30.0}
 
 
-def test_a_partner_that_cannot_do_what_a_flow_needs_is_not_proven(both: Both) -> None:
+def test_a_flow_that_the_partners_keys_cannot_protect_is_told_and_the_others_go(both: Both) -> None:
     (partner,) = both.utility.partners.all()
-    weak = partner._replace(keys=replace(partner.keys, sealing={}))
+    signing = {alg: chains for alg, chains in partner.keys.signing.items() if alg == "ES256"}
+    sealing = {kid: key for kid, key in partner.keys.sealing.items() if key.suite.startswith("X25519/")}
+    weak = partner._replace(keys=replace(partner.keys, signing=signing, sealing=sealing))
     utility = with_partner(both.utility, weak)
-    begin_proof(utility, weak, TRIAL, NOW)
-    assert not both.deliver(utility, both.aggregator)
-    assert results(read_proof(utility, weak, TRIAL), outgoing=True) == {Result.REFUSED}
+    begun = begin_proof(utility, weak, TRIAL, NOW)
+    assert begun.refused and {why.code for why in begun.refused.values()} == {Code.PROTECTION_TOO_WEAK}
+    assert len(begun.queued) + len(begun.refused) == 23
+    lines = [line for line in read_proof(utility, weak, TRIAL) if line.outgoing]
+    assert {line.flow.key for line in lines if line.result is Result.MISSING} == set(begun.refused)
 
 
 def test_a_suspended_partner_is_not_answered(both: Both) -> None:
@@ -290,21 +290,12 @@ def test_of_flows_that_a_header_cannot_tell_apart_the_strictest_counts(both: Bot
 def test_a_parcel_may_hold_a_test_and_business_and_only_the_one_is_taken(both: Both) -> None:
     """Step 9 judges message by message."""
     live = proving(both.utility, None)
-    (partner,) = live.partners.all()
     both.begin(both.utility)
-    send(live, [business(AGGREGATOR)], NOW)
+    (message,) = send(live, [business(AGGREGATOR)], NOW)
     rows = live.store.messages(Query(outgoing=True))
-    sealed = seal_parcel(
-        [row.body for row in rows],
-        parcel=new_parcel_id(NOW),
-        recipient=partner.keys,
-        seq=1,
-        created=NOW,
-        profile=PROFILES["hybrid"],
-        keys=live.keys,
-    )
-    receipt = accept(both.aggregator, sealed.blob, peer=Peer(UTILITY), now=NOW)
-    assert receipt
+    assert both.deliver(live, both.aggregator)
+    refused = live.store.message(message, outgoing=True)
+    assert refused is not None and refused.state is State.REFUSED
     kept = both.aggregator.store.messages(Query(outgoing=False))
     assert len(kept) == len(rows) - 1 and all(is_test(row.conversation) for row in kept)
     assert [refusal.code for _, refusal in both.aggregator.store.refusals()] == ["not_live"]

@@ -46,7 +46,7 @@ def confirm(
         with it.joinings.alone():
             now = it.clock()
             joining, other = find_joining(it, party)
-            verified(other.descriptor, other.roots, now)
+            verified(it.gateway, other.descriptor, other.roots, now)
             note(
                 it.gateway, f"partner confirmed by {operator()}", party, bytes.fromhex(other.transcript), now
             )

@@ -15,7 +15,7 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.cli.partner_live import go_live
 from intertie.exchange.joining import Trial
 from intertie.gateway.gateway import Partner
-from intertie.gateway.prove_partner import Line, Result, begin_proof, read_proof, unproven
+from intertie.gateway.prove_partner import Begun, Line, Result, begin_proof, read_proof, unproven
 from intertie.model.errors import Code, SettingsError
 from intertie.run import Opened, opened
 
@@ -51,8 +51,8 @@ def prove(
             raise SettingsError(f"{party} is live: there is nothing to prove", do="`intertie partner show`.")
         if partner.suspended:
             raise SettingsError(f"{party} is suspended", do="Set suspended = false in its .toml first.")
-        begin_proof(it.gateway, partner, trial, it.clock())
-        lines = _watch(it, partner, trial, wait)
+        begun = begin_proof(it.gateway, partner, trial, it.clock())
+        lines = [_with_refusal(line, begun) for line in _watch(it, partner, trial, wait)]
         open_lines = unproven(lines)
         if go_live_then and not open_lines:
             go_live(it, party, operator())
@@ -84,6 +84,12 @@ def _watch(it: Opened, partner: Partner, trial: Trial, seconds: float) -> list[L
             if stranger:
                 begin_proof(it.gateway, partner, trial, it.clock())
             lines = read_proof(it.gateway, partner, trial)
+
+
+def _with_refusal(line: Line, begun: Begun) -> Line:
+    """A message that was refused before it was queued has left no row: here is why."""
+    refused = begun.refused.get(line.flow.key) if line.outgoing and line.result is Result.MISSING else None
+    return line._replace(result=Result.REFUSED, detail=str(refused)) if refused else line
 
 
 def _is_stranger(line: Line) -> bool:

@@ -264,7 +264,7 @@ def _keep_joiner(
     transcript: bytes,
     now: datetime,
 ) -> None:
-    descriptor = verified(answer.descriptor, answer.roots, now)
+    descriptor = verified(gateway, answer.descriptor, answer.roots, now)
     if joining.terms.party not in (None, descriptor.party):
         raise JoinRefused(Reason.OTHER_PARTY, joining.terms.party or "")
     if not within(answer.covers, joining.terms.covers):
@@ -322,12 +322,14 @@ def greet(joining: Joining, code: JoinCode, ours: Ourselves, certificate: bytes)
     return msgspec.structs.replace(hello, proof=proof.hex())
 
 
-def review(code: JoinCode, hello: Hello, said: Offer, certificate: bytes, now: datetime) -> Review:
+def review(
+    gateway: Gateway, code: JoinCode, hello: Hello, said: Offer, certificate: bytes, now: datetime
+) -> Review:
     """Who invites, and to what, once it has proved that it wrote the code. JoinRefused(CHANGED | BAD_DESCRIPTOR)."""
     transcript = _offered(hello, said, certificate)
     if not proves(bytes.fromhex(said.proof), derive_keys(code).root, "offer", transcript):
         raise JoinRefused(Reason.CHANGED)
-    return Review(verified(said.descriptor, said.roots, now), said.terms, said, transcript)
+    return Review(verified(gateway, said.descriptor, said.roots, now), said.terms, said, transcript)
 
 
 def answer(joining: Joining, code: JoinCode, ours: Ourselves, seen: Review, covers: Sequence[str]) -> Answer:
@@ -372,10 +374,12 @@ def finish(
 # Both sides
 
 
-def verified(descriptor: str, roots: str, now: datetime) -> Descriptor:
+def verified(gateway: Gateway, descriptor: str, roots: str, now: datetime) -> Descriptor:
     """A descriptor under the roots that came with it. JoinRefused(BAD_DESCRIPTOR)."""
     try:
-        return read_descriptor(descriptor.encode(), TrustStore.of_pem(roots.encode()), now)
+        return read_descriptor(
+            descriptor.encode(), TrustStore.of_pem(roots.encode()), now, policy=gateway.policy
+        )
     except Refused as refused:
         raise JoinRefused(Reason.BAD_DESCRIPTOR, f"{refused.code}: {refused.detail}"[:180]) from refused
     except SettingsError as error:

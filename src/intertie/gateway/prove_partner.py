@@ -6,7 +6,7 @@ the partner go live.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.send_message import Outgoing, send
 from intertie.model.documents import example
+from intertie.model.errors import Refused
 from intertie.model.ids import MessageId, ParcelId
 from intertie.model.party import Role
 from intertie.seal.parcel import read_frame
@@ -54,6 +55,13 @@ class Line(NamedTuple):
     detail: str = ""
 
 
+class Begun(NamedTuple):
+    """The messages that were queued, and the flows (by key) of which the message was refused before that."""
+
+    queued: list[MessageId]
+    refused: Mapping[str, Refused]
+
+
 def agreed_flows(
     gateway: Gateway, trial: Trial, senders: frozenset[Role], recipients: frozenset[Role]
 ) -> list[Flow]:
@@ -87,27 +95,39 @@ def unproven(lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if line.result is not Result.PROVEN]
 
 
-def begin_proof(gateway: Gateway, partner: Partner, trial: Trial, now: datetime) -> list[MessageId]:
+def begin_proof(gateway: Gateway, partner: Partner, trial: Trial, now: datetime) -> Begun:
     """Queue the example of every agreed flow of ours that is neither proven nor on its way: again after something was
-    mended, and nothing twice. Raises Refused as `send_message.send`."""
+    mended, and nothing twice. What may not even be queued is told by flow."""
     due = [
         line.flow
         for line in read_proof(gateway, partner, trial)
         if line.outgoing and line.result in (Result.MISSING, Result.REFUSED, Result.LATE)
     ]
-    tests = [
-        Outgoing(
-            body=example(flow.document)[1],
-            recipient=partner.party,
-            interface=flow.interface,
-            mode=flow.mode,
-            agreement=trial.agreement,
-            conversation=trial.conversation,
-            expires=now + TEST_LIFE,
-        )
-        for flow in due
-    ]
-    return send(gateway, tests, now) if tests else []
+    tests = [_test_of(flow, partner, trial, now) for flow in due]
+    try:
+        return Begun(send(gateway, tests, now) if tests else [], {})
+    except Refused:
+        pass  # one of them; the others go all the same
+    queued: list[MessageId] = []
+    refused: dict[str, Refused] = {}
+    for flow, test in zip(due, tests, strict=True):
+        try:
+            queued += send(gateway, [test], now)
+        except Refused as why:
+            refused[flow.key] = why
+    return Begun(queued, refused)
+
+
+def _test_of(flow: Flow, partner: Partner, trial: Trial, now: datetime) -> Outgoing:
+    return Outgoing(
+        body=example(flow.document)[1],
+        recipient=partner.party,
+        interface=flow.interface,
+        mode=flow.mode,
+        agreement=trial.agreement,
+        conversation=trial.conversation,
+        expires=now + TEST_LIFE,
+    )
 
 
 def answer_proofs(gateway: Gateway, now: datetime) -> list[MessageId]:
@@ -122,7 +142,7 @@ def answer_proofs(gateway: Gateway, now: datetime) -> list[MessageId]:
             for outgoing in (False, True)
         ]
         if begun == [True, False]:
-            queued += begin_proof(gateway, partner, trial, now)
+            queued += begin_proof(gateway, partner, trial, now).queued
     return queued
 
 

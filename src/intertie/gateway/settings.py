@@ -15,6 +15,7 @@ from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
+from intertie.seal.policy_settings import PolicySettings
 
 FILE = "intertie.toml"
 
@@ -119,6 +120,7 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    policy: PolicySettings = PolicySettings()
     joining: JoiningDoor = JoiningDoor()
 
 
@@ -220,6 +222,26 @@ listen = {listen}          # host:port on this machine
 # seconds = 30.0               # for one joining, all in all
 # connections = 16
 # attempts_per_minute = 10.0   # of one address
+
+# Dates and choices of the protection policy; docs/policy.md says where each default comes from.
+[policy]
+# disallow_date = 2035-12-31        # classical public-key algorithms end
+# harvest_horizon = 2030-12-31      # what must hold for longer needs post-quantum algorithms from today
+# high_years = 20                   # secrets of high worth for as long get category 5
+# default_profile = "hybrid"        # or "classical", "hybrid-high": what is sent unless a flow needs more
+# hybrid_channel_from = "never"     # or "low", "moderate", "high": long-lived flows that need a hybrid connection too
+# warn_days = 90                    # `intertie policy check` looks so far ahead
+
+# For how many days a key is used at most.
+[policy.key_days]
+# signature = 730
+# sealing = 730
+# tls = 730
+# token = 365
+# wrapping = 730
+# data = 31
+
+# An algorithm that ends on another day than docs/policy.md says: [[policy.ends]] with `algorithm` and `day`.
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]

@@ -62,7 +62,7 @@ async def join(
             hello = greet(joining, code, ours, certificate)
             await write_frame(writer, hello)
             said = read_join_message(await read_frame(reader, MESSAGE_BYTES_MAX), Offer)
-            seen = review(code, hello, said, certificate, clock())
+            seen = review(gateway, code, hello, said, certificate, clock())
             check_new(gateway, book, joining, seen.descriptor.party)
             sent = answer(joining, code, ours, seen, accept(seen))
             await write_frame(writer, sent)

@@ -38,8 +38,13 @@ class HttpsLink:
         self._whole_seconds = delivery.connect_seconds + WHOLE_ANSWERS * delivery.answer_seconds
         self._clients: dict[PartyId, httpx.AsyncClient] = {}
 
-    async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
+    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
         """Deliver a parcel and return the answer, whole; PartnerError when there was none."""
+        if hybrid:  # this engine cannot say which group it negotiated
+            raise PartnerError(
+                f"{partner.party} is to be called over a hybrid connection only, and this engine has none",
+                do="See hybrid_channel_from in docs/policy.md.",
+            )
         return await self._ask(partner, "POST", "/parcels", blob)
 
     async def get_descriptor(self, partner: Partner) -> bytes:
