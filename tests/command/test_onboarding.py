@@ -116,7 +116,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             inside("partner", "confirm", other, "--words", words.upper(), "--dir", here_)
             for here_, other in ((u, AGGREGATOR), (a, UTILITY))
         ]
-        time.sleep(SETTLE_SECONDS)
         said["too early"] = inside("partner", "live", AGGREGATOR, "--dir", u)
         said["business before"] = inside(
             "send", outage(base / "o.json"), "--to", AGGREGATOR, "--document", "outage_notice",

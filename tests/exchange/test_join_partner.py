@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import struct
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -55,6 +58,49 @@ def test_both_sides_have_each_other_and_the_same_words(exchange: Exchange) -> No
     assert theirs.other.descriptor.encode() == exchange.inviter.ours.descriptor
     assert theirs.other.roots.encode() == exchange.inviter.ours.roots
     assert theirs.terms == TERMS and ours.other.covers == theirs.other.covers == ("DA",)
+
+
+def test_the_exchange_is_what_the_page_says(exchange: Exchange) -> None:
+    """docs/onboarding.md, "Exactly", written down once more with a hash and nothing of ours."""
+
+    def h(*parts: bytes) -> bytes:
+        return hashlib.sha256(b"".join(struct.pack(">I", len(part)) + part for part in parts)).digest()
+
+    def k(key: bytes, salt: str, purpose: str) -> bytes:
+        info = f"intertie joining 1 {purpose}\x01".encode()
+        return hmac.digest(hmac.digest(salt.encode(), key, "sha256"), info, "sha256")
+
+    hello = exchange.hello()
+    said = exchange.offer(hello)
+    seen = exchange.review(hello, said)
+    sent = exchange.answer(seen)
+    done = exchange.take(hello, sent)
+    words = exchange.finish(hello, seen, sent, done).other
+    name = exchange.code.invitation
+    root = k(exchange.code.secret, name, "root")
+
+    def p(what: str, *parts: bytes) -> str:
+        return hmac.digest(k(root, "proof", what), h(*parts), "sha256").hex()
+
+    ours, theirs = exchange.joiner.ours, exchange.inviter.ours
+    nonce_j, nonce_i = bytes.fromhex(sent.nonce), bytes.fromhex(said.nonce)
+    promise = h(b"intertie joining commitment", name.encode(), nonce_j, *ours)
+    greeting = (name.encode(), CERTIFICATE, promise)
+    terms = b'{"agreement":"DGS-1","covers":["DA"],"start":"2026-01-15T12:00:00Z"}'
+    o = h(b"intertie joining offer", *greeting, nonce_i, *theirs, terms)
+    a = h(b"intertie joining answer", o, nonce_j, *ours, b'["DA"]')
+    assert hello.commitment == promise.hex() and hello.proof == p("hello", *greeting)
+    assert said.proof == p("offer", o)
+    assert (sent.token, sent.proof) == (k(exchange.code.secret, name, "token").hex(), p("answer", a))
+    assert done.proof == p("done", a)
+    bits = bytes.fromhex(p("words", a))[:10]
+    pairs = [f"{high:08b}{low:08b}" for high, low in zip(bits[::2], bits[1::2], strict=True)]
+    parts = [(two[:4], two[4:6], two[6:10], two[10:12], two[12:]) for two in pairs]
+    spoken = [
+        "".join(("bdfghjklmnprstvz" if len(part) == 4 else "aiou")[int(part, 2)] for part in word)
+        for word in parts
+    ]
+    assert words is not None and words.words == " ".join(spoken)
 
 
 def test_nobody_is_a_partner_before_people_compared_the_words(exchange: Exchange) -> None:

@@ -111,6 +111,18 @@ def test_the_door_is_open_only_while_an_invitation_is(world: tuple[Exchange, int
     asyncio.run(run())
 
 
+def test_a_door_that_is_about_to_open_is_waited_for(world: tuple[Exchange, int]) -> None:
+    exchange, port = world
+
+    async def run() -> None:
+        joining = asyncio.create_task(joined(exchange))
+        await asyncio.sleep(0.3)
+        async with opened(door_of(exchange.inviter, port)):
+            assert (await joining).state is State.JOINED
+
+    asyncio.run(run())
+
+
 def test_watching_opens_and_closes_by_itself(world: tuple[Exchange, int]) -> None:
     exchange, port = world
 

@@ -20,6 +20,7 @@ from intertie.cli.partner_prove import prove
 from intertie.cli.partner_show import show
 from intertie.exchange.joining import State
 from intertie.gateway.gateway import Agreement
+from intertie.gateway.join_partner import Joining
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened
@@ -91,7 +92,7 @@ def list_partners(*, dir: Dir = HERE, json: Json = False) -> None:
     """List the partners with their roles, agreements and doors; and partner files that cannot be used."""
     with opened(dir) as it:
         entries, problems = it.partners.entries(), it.partners.problems()
-        joinings = [one for one in it.joinings.all() if one.state in (State.INVITED, State.JOINED)]
+        joinings = [one for one in it.joinings.all() if _waits(one, it.clock())]
     if json:
         partners = [_entry_json(e.descriptor, e.standing) for e in entries]
         print_json(
@@ -116,6 +117,11 @@ def list_partners(*, dir: Dir = HERE, json: Json = False) -> None:
         )
     for name, why in problems.items():
         print(f"{name}: {why}")
+
+
+def _waits(joining: Joining, now: datetime) -> bool:
+    """Whether somebody still has to do something: use the code, or compare the words."""
+    return joining.state is State.JOINED or (joining.state is State.INVITED and now < joining.end)
 
 
 def _verified(it: Opened, raw: bytes, root: Path | None, now: datetime) -> Descriptor:
