@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +28,14 @@ from tests.command.gateways import (
 )
 
 from intertie.cli import run
+from intertie.cli.partner_invite import door_address
+from intertie.gateway.settings import JoiningDoor, Settings, Street
+from intertie.model.ids import PartyId
+from intertie.model.party import Party, Role
 from intertie.run import opened
+from intertie.seal.joining import new_code, read_code, write_code
 
+NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 Capsys = pytest.CaptureFixture[str]
 # A gateway reads its partners and its trust again within a second.
 SETTLE_SECONDS = 1.5
@@ -211,6 +218,21 @@ def test_logs_hold_neither_code_nor_words(story: dict[str, Any]) -> None:
 def test_the_door_is_closed_again(story: dict[str, Any]) -> None:
     log = (story["two"].utility / "serve.log").read_text()
     assert log.count("joining door open") == log.count("joining door closed") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "setting", "address"),
+    [
+        ("https://utility.example:8443", {}, "utility.example:8453"),
+        ("https://[2001:db8::1]", {"listen": "0.0.0.0:9"}, "[2001:db8::1]:9"),
+        ("https://utility.example", {"address": "join.example:1"}, "join.example:1"),
+    ],
+)
+def test_the_code_leads_to_the_door(url: str, setting: dict[str, str], address: str) -> None:
+    who = Party(id=PartyId(UTILITY), name="U", roles=frozenset({Role.DISTRIBUTION_UTILITY}))
+    settings = Settings(party=who, street=Street(url=url), joining=JoiningDoor(**setting))
+    assert door_address(settings) == address
+    assert read_code(write_code(new_code(door_address(settings), NOW))).address == address
 
 
 # Without `serve`, and what goes wrong. In this process: faster.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,6 +24,7 @@ from house import (
     with_partner,
 )
 
+from intertie.cli.partner_prove import AGAIN_SECONDS, LOOK_SECONDS, _watch
 from intertie.exchange.joining import Trial, is_test, trial_of
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import deliver_once
@@ -303,3 +306,32 @@ def test_a_parcel_may_hold_a_test_and_business_and_only_the_one_is_taken(both: B
 
 def test_lines_are_for_programs_too(both: Both) -> None:
     assert msgspec.json.encode([line.flow.key for line in both.lines(both.utility)])
+
+
+def test_prove_asks_again_while_the_partner_has_not_confirmed_us(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its gateway knows no such sender yet, and says so for good; a moment later it does."""
+    (partner,) = both.utility.partners.all()
+    both.begin(both.utility)
+    both.deliver(both.utility, gateway_of(both.aggregator.keys, []))
+    assert "unknown_sender" in both.lines(both.utility)[0].detail
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        both.deliver(both.utility, both.aggregator)
+        answer_proofs(both.aggregator, NOW)
+        both.deliver(both.aggregator, both.utility)
+
+    monkeypatch.setattr("intertie.cli.partner_prove.time.sleep", sleep)
+    it: Any = SimpleNamespace(gateway=both.utility, clock=lambda: NOW)
+    assert not unproven(_watch(it, partner, TRIAL, 60.0))
+    assert slept == [AGAIN_SECONDS, LOOK_SECONDS]
+
+
+def test_prove_gives_up_when_its_time_is_over(both: Both) -> None:
+    (partner,) = both.utility.partners.all()
+    both.begin(both.utility)
+    it: Any = SimpleNamespace(gateway=both.utility, clock=lambda: NOW)
+    assert {line.result for line in _watch(it, partner, TRIAL, 0.0)} == {Result.WAITING}
