@@ -17,7 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -38,7 +40,7 @@ from intertie.model.ids import PartyId
 from intertie.model.message import utc
 from intertie.seal.joining import own_roots
 from intertie.seal.keys import load_keys
-from intertie.seal.tls import client_context, server_context
+from intertie.seal.tls import Tls
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.sqlite import SqliteStore
@@ -64,6 +66,7 @@ LOG_FIELDS = (
     "why",
     "count",
     "bytes",
+    "group",
     "url",
     "file",
     "error",
@@ -142,6 +145,8 @@ class Opened:
             limits=self.settings.limits,
             policy=self.settings.policy,
         )
+        gateway = self.gateway
+        self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
 
     def descriptor(self) -> bytes:
         """Our own signed descriptor, as partners get it."""
@@ -197,8 +202,7 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        context = client_context(self._it.places.keys, self._it.places.trust)
-        link = HttpsLink(context, self._it.settings.delivery)
+        link = HttpsLink(self._it.tls, self._it.settings.delivery)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
         try:
@@ -293,8 +297,19 @@ class StreetServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Whoever starts a gateway waits for this line."""
-        await super().startup(sockets)
+        """Whoever starts a gateway waits for this line.
+
+        Handshakes get as long as headers: uvicorn has no setting for it, and the loops' own minute is an invitation to
+        whoever opens connections and says nothing.
+        """
+        loop: Any = asyncio.get_running_loop()
+        create = loop.create_server
+        protocol: Any = self.config.http_protocol_class
+        loop.create_server = partial(create, ssl_handshake_timeout=protocol.header_seconds)
+        try:
+            await super().startup(sockets)
+        finally:
+            loop.create_server = create
         LOG.info("listening", extra={"url": self.url})
 
 
@@ -356,8 +371,7 @@ def _stop(server: uvicorn.Server) -> None:
 def street_config(it: Opened) -> uvicorn.Config:
     """How the street door of a gateway is served."""
     door = StreetDoor(it.gateway, it.settings, it.descriptor(), it.clock)
-    context = server_context(it.places.keys, it.places.trust)
-    return uvicorn_config(door.app(), it.settings.street, context)
+    return uvicorn_config(door.app(), it.settings.street, it.tls.server_context())
 
 
 def uvicorn_config(app: Starlette, street: Street, context: ssl.SSLContext) -> uvicorn.Config:

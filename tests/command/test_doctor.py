@@ -39,7 +39,17 @@ def findings(capsys: Capsys, gateway: Path, state: str) -> list[tuple[str, str, 
 def test_all_is_well(gateway: Path, capsys: Capsys) -> None:
     assert findings(capsys, gateway, "fail") == []
     checks = {check for check, _, _ in findings(capsys, gateway, "ok")}
-    assert {"python", "openssl", "settings", "keys", "certificates", "clock", "port", "journal"} <= checks
+    assert {
+        "python",
+        "openssl",
+        "settings",
+        "keys",
+        "certificates",
+        "clock",
+        "port",
+        "tls",
+        "journal",
+    } <= checks
     assert "ok" in here(capsys, "doctor", "--dir", gateway).out
 
 
@@ -100,3 +110,19 @@ def test_a_rehearsal_clock(gateway: Path, capsys: Capsys) -> None:
     assert any(
         "2026-01-15" in what for check, what, _ in findings(capsys, gateway, "warn") if check == "clock"
     )
+
+
+TLS_SETTINGS = {
+    'engine = "stdlib"': ("warn", "engine stdlib"),
+    'groups = ["x25519"]': ("warn", "no hybrid group"),
+    'groups = ["FrodoKEM"]': ("fail", "FrodoKEM"),
+    'engine = "openssl"': ("ok", "X25519MLKEM768"),
+}
+
+
+@pytest.mark.parametrize("line", TLS_SETTINGS)
+def test_what_tls_would_negotiate(gateway: Path, capsys: Capsys, line: str) -> None:
+    file = gateway / "intertie.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("[tls]\n", f"[tls]\n{line}\n"), encoding="utf-8")
+    state, words = TLS_SETTINGS[line]
+    assert [words in what for check, what, _ in findings(capsys, gateway, state) if check == "tls"] == [True]

@@ -170,6 +170,7 @@ def test_one_command_proves_every_flow_in_both_directions(story: dict[str, Any])
     counts = {way: sum(flow["direction"] == way for flow in proof["flows"]) for way in ("out", "in")}
     assert counts == {"out": 23, "in": 20}
     sent = [flow for flow in proof["flows"] if flow["direction"] == "out"]
+    assert {flow["group"] for flow in proof["flows"]} == {"X25519MLKEM768"}  # as each side recorded it
     assert all(flow["profile"] == "hybrid" and flow["seconds"] <= flow["need_seconds"] for flow in sent)
 
 

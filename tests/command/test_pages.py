@@ -59,6 +59,12 @@ def test_onboarding(tmp_path: Path) -> None:
     assert "All 43 flows are proven" in done.stdout and done.stdout.rstrip().endswith("accepted")
 
 
+def test_transport(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "transport.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "X25519MLKEM768" in done.stdout and "Cipher is (NONE)" in done.stdout
+
+
 def test_policy_page(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "docs" / "policy.md"), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

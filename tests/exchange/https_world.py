@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ from intertie.run import StreetServer, uvicorn_config
 from intertie.seal.keys import generate_keys, save_keys
 from intertie.seal.parcel import SealedParcel, _assemble
 from intertie.seal.profile import PROFILES
-from intertie.seal.tls import client_context, server_context
+from intertie.seal.tls import Tls
+from intertie.seal.tls_groups import TlsOptions
 from intertie.seal.tree import leaf_hash
 from intertie.seal.trial_ca import TrialCa
 from intertie.stores.memory import MemoryStore
@@ -68,11 +70,21 @@ class House:
     gateway: Gateway
     book: Book
 
-    def server_context(self) -> ssl.SSLContext:
-        return server_context(self.directory / "keys", self.directory / "trust")
+    def tls(self, options: TlsOptions | None = None) -> Tls:
+        gateway = self.gateway
+        return Tls(lambda: (gateway.keys.tls, gateway.trust), now, options or TlsOptions())
 
-    def client_context(self) -> ssl.SSLContext:
-        return client_context(self.directory / "keys", self.directory / "trust")
+    def plain_context(self, *, server: bool = False) -> ssl.SSLContext:
+        """Someone else's program with this house's certificate: Python's own TLS, nothing of ours."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=ca_text(self))
+        context.verify_mode = ssl.CERT_REQUIRED
+        with tempfile.TemporaryDirectory() as folder:
+            key, chain = Path(folder) / "key", Path(folder) / "chain"
+            key.write_bytes(self.gateway.keys.tls.key)
+            chain.write_bytes(self.gateway.keys.tls.chain)
+            context.load_cert_chain(chain, key)
+        return context
 
     def knows(self, other: House, url: str = "https://127.0.0.1:1", *, suspended: bool = False) -> Partner:
         party = other.gateway.party
@@ -156,13 +168,15 @@ def queue_one(sender: House, recipient: House) -> MessageId:
 class Door:
     """A street door that listens; `url` is where."""
 
-    def __init__(self, house: House, street: Street, quota: Quota, port: socket.socket) -> None:
+    def __init__(
+        self, house: House, street: Street, quota: Quota, port: socket.socket, tls: TlsOptions | None = None
+    ) -> None:
         settings = Settings(
             party=house.gateway.party, street=street, quota=quota, limits=house.gateway.limits
         )
         self.url = street.url
         self.app = StreetDoor(house.gateway, settings, b'{"descriptor":true}', now)
-        config = uvicorn_config(self.app.app(), street, house.server_context())
+        config = uvicorn_config(self.app.app(), street, house.tls(tls).server_context())
         self.server = StreetServer(config)
         self._port = port
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -181,10 +195,12 @@ class Door:
 
 
 @contextmanager
-def open_door(house: House, *, quota: Quota | None = None, **street: float) -> Iterator[Door]:
+def open_door(
+    house: House, *, quota: Quota | None = None, tls: TlsOptions | None = None, **street: float
+) -> Iterator[Door]:
     port = socket.create_server(("127.0.0.1", 0))
     url = f"https://127.0.0.1:{port.getsockname()[1]}"
-    door = Door(house, Street(url=url, **street), quota or Quota(), port)
+    door = Door(house, Street(url=url, **street), quota or Quota(), port, tls)
     door.start()
     try:
         yield door
@@ -195,7 +211,7 @@ def open_door(house: House, *, quota: Quota | None = None, **street: float) -> I
 
 def caller(house: House | None, trust: House) -> httpx.Client:
     """An HTTP client with the certificate of a house, or with none."""
-    own = house.client_context() if house is not None else None
+    own = house.plain_context() if house is not None else None
     context = own or ssl.create_default_context(cadata=ca_text(trust))
     return httpx.Client(verify=context, timeout=20, trust_env=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import resource
 import socket
 import ssl
@@ -33,9 +35,12 @@ from tests.exchange.https_world import (
     with_limits,
 )
 
+from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.gateway.gateway import LinkAnswer
 from intertie.gateway.ports import Query
-from intertie.gateway.settings import Quota
+from intertie.gateway.settings import Delivery, Quota
 from intertie.model.errors import StoreError
+from intertie.seal.parcel import read_frame
 from intertie.seal.receipt import verify_receipt
 from intertie.stores.memory import MemoryStore
 
@@ -98,7 +103,7 @@ def codes(house: House) -> list[str]:
 def raw_connection(house: House, door: Door) -> ssl.SSLSocket:
     host, port = door.url.removeprefix("https://").split(":")
     raw = socket.create_connection((host, int(port)), 10)
-    return house.client_context().wrap_socket(raw, server_hostname=host)
+    return house.plain_context().wrap_socket(raw, server_hostname=host)
 
 
 def read_all(tls: ssl.SSLSocket) -> bytes:
@@ -175,12 +180,14 @@ def test_an_expired_certificate_does_not_get_in(tmp_path: Path) -> None:
         not_after=now() - timedelta(days=1),
     )
     receiver = make_house(tmp_path / "receiver", ca, AGGREGATOR)
-    with open_door(receiver) as door, caller(late, receiver) as client, pytest.raises(httpx.TransportError):
-        client.get(f"{door.url}/healthz")
+    with open_door(receiver) as door, caller(late, receiver) as client:
+        problem = problem_of(client.get(f"{door.url}/healthz"))
+    assert (problem["status"], problem["code"], problem["step"]) == (403, "transport_certificate", 4)
+    assert "valid" in str(problem["detail"])
 
 
 def test_tls_1_2_does_not_get_in(world: World, receiver: House, door: Door) -> None:
-    context = world.utility.client_context()
+    context = world.utility.plain_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with httpx.Client(verify=context, trust_env=False) as client, pytest.raises(httpx.TransportError):
@@ -452,3 +459,28 @@ def test_too_many_connections_are_told_to_come_back(world: World, receiver: Hous
         wait_until(lambda: len(door.server.server_state.connections) >= 2)
         answer = client.get(f"{door.url}/healthz")
     assert answer.status_code == 503
+
+
+def test_the_connection_is_kept_with_the_parcel_as_both_ends_saw_it(
+    world: World, receiver: House, door: Door
+) -> None:
+    sealed = a_parcel(world.utility, receiver)
+
+    async def hand_in() -> LinkAnswer:
+        link = HttpsLink(world.utility.tls(), Delivery())
+        try:
+            return await link.post(world.utility.knows(receiver, door.url), sealed.blob, hybrid=True)
+        finally:
+            await link.aclose()
+
+    answer = asyncio.run(hand_in())
+    row = receiver.gateway.store.find_incoming_parcel(
+        UTILITY, read_frame(sealed.blob, limit=10**7).header.parcel
+    )
+    assert row is not None
+    assert row.transport is not None
+    assert answer.transport is not None
+    for transport, peer in ((row.transport, world.utility), (answer.transport, receiver)):
+        assert (transport.version, transport.group) == ("TLSv1.3", "X25519MLKEM768")
+        leaf = ssl.PEM_cert_to_DER_cert(peer.gateway.keys.tls.chain.decode())
+        assert transport.certificate == hashlib.sha256(leaf).hexdigest()

@@ -64,7 +64,7 @@ Talk = Callable[[ssl.SSLSocket], None]
 @contextmanager
 def fake_door(house: House, talk: Talk) -> Iterator[str]:
     """A door with the certificate of a house that reads one request and then does as `talk` says."""
-    context = house.server_context()
+    context = house.plain_context(server=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(15)
 
@@ -101,7 +101,7 @@ def says(status: str, body: bytes = b"", *headers: str) -> Talk:
 
 def post(sender: House, partner: Partner, blob: bytes = b"blob") -> LinkAnswer:
     async def once() -> LinkAnswer:
-        link = HttpsLink(sender.client_context(), QUICK)
+        link = HttpsLink(sender.tls(), QUICK)
         try:
             return await link.post(partner, blob)
         finally:
@@ -112,7 +112,7 @@ def post(sender: House, partner: Partner, blob: bytes = b"blob") -> LinkAnswer:
 
 def deliver(sender: House) -> Delivery | None:
     async def once() -> Delivery | None:
-        link = HttpsLink(sender.client_context(), QUICK)
+        link = HttpsLink(sender.tls(), QUICK)
         try:
             return await deliver_once(sender.gateway, link, AGGREGATOR, now, lambda: 0.5)
         finally:

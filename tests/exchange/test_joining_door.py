@@ -30,7 +30,7 @@ from intertie.exchange.joining_messages import (
 from intertie.gateway.join_partner import WRONG_MAX, Joining, Review, cancel
 from intertie.gateway.settings import JoiningDoor
 from intertie.model.errors import PartnerError, SettingsError
-from intertie.seal.tls_joining import caller_context, certificate_digest, door_context
+from intertie.seal.tls_joining import caller_context, certificate_digest, door_context, new_door_key
 
 Run = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
 
@@ -38,6 +38,10 @@ Run = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
 def door_of(side: Side, port: int, **settings: Any) -> Door:
     joining = JoiningDoor(listen=f"127.0.0.1:{port}", **settings)
     return Door(side.gateway, side.book, lambda: side.ours, joining, lambda: NOW)
+
+
+def door_file(side: Side) -> Path:
+    return side.book.door_file(lambda: new_door_key(NOW))
 
 
 @pytest.fixture
@@ -205,7 +209,7 @@ class Middle:
     """A man in the middle: a door with a certificate of his own, and a connection to the real one."""
 
     def __init__(self, exchange: Exchange, port: int, inviter_port: int) -> None:
-        self.context = door_context(exchange.joiner.gateway.keys.tls)
+        self.context = door_context(door_file(exchange.joiner))
         self.port, self.there = port, inviter_port
         self.heard: list[bytes] = []
 
@@ -304,7 +308,7 @@ def test_an_impostors_offer_is_not_answered(world: tuple[Exchange, int]) -> None
 
     async def run() -> None:
         server = await asyncio.start_server(
-            impostor, "127.0.0.1", port, ssl=door_context(exchange.joiner.gateway.keys.tls)
+            impostor, "127.0.0.1", port, ssl=door_context(door_file(exchange.joiner))
         )
         with pytest.raises(JoinRefused) as refused:
             await joined(exchange)
@@ -410,7 +414,7 @@ def test_a_door_that_never_answers_is_given_up(world: tuple[Exchange, int]) -> N
         await asyncio.sleep(5)
 
     async def run() -> None:
-        context = door_context(exchange.inviter.gateway.keys.tls)
+        context = door_context(door_file(exchange.inviter))
         server = await asyncio.start_server(silence, "127.0.0.1", port, ssl=context)
         with pytest.raises(PartnerError) as error:
             await joined(exchange, seconds=0.3)
@@ -418,6 +422,32 @@ def test_a_door_that_never_answers_is_given_up(world: tuple[Exchange, int]) -> N
         server.close()
 
     asyncio.run(run())
+
+
+def test_the_door_does_not_say_whose_it_is_and_keeps_its_certificate(world: tuple[Exchange, int]) -> None:
+    exchange, port = world
+
+    async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        der: bytes = writer.get_extra_info("ssl_object").getpeercert(True)
+        return der
+
+    async def run() -> list[bytes]:
+        seen = []
+        for _ in range(2):
+            async with opened(door_of(exchange.inviter, port)):
+                seen.append(await visit(port, look))
+        return seen
+
+    first, second = asyncio.run(run())
+    assert first == second and b"utility" not in first
+    assert door_file(exchange.inviter).stat().st_size < 2000
+
+
+def test_a_damaged_door_file_is_said(world: tuple[Exchange, int]) -> None:
+    exchange, port = world
+    door_file(exchange.inviter).write_bytes(b"nothing")
+    with pytest.raises(SettingsError, match=r"door\.pem"):
+        asyncio.run(door_of(exchange.inviter, port).look())
 
 
 def test_tls_1_2_is_not_spoken(world: tuple[Exchange, int]) -> None:

@@ -22,14 +22,14 @@ from rich.console import Console
 import intertie
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
-from intertie.gateway.gateway import Partner
+from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.errors import IntertieError
 from intertie.run import Opened, system_clock
 from intertie.seal.certificates import load_trust
 from intertie.seal.keys import certificates_in
-from intertie.seal.tls import client_context
+from intertie.seal.tls_groups import hybrid_only
 
 PYTHON_LEAST = (3, 11)
 # TLS 1.3 with the groups we ask for; older ones have open advisories.
@@ -157,7 +157,7 @@ def _space(places: Places) -> Findings:
 
 
 def _certificates(places: Places) -> Findings:
-    """End dates against the system clock (TLS knows no other); a clock outside them is named as such."""
+    """End dates against the system clock; a clock outside them is named as such."""
     now = system_clock()
     try:
         found = certificates_in(places.keys)
@@ -191,6 +191,7 @@ def _validity(name: str, start: datetime, end: datetime, now: datetime) -> Findi
 def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _clock(it, system_clock())
     yield from _port(it)
+    yield from _guarded("tls", lambda: _tls(it))
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
     if reach:
@@ -230,6 +231,22 @@ def _port(it: Opened) -> Findings:
     yield Finding("port", "ok", f"{it.settings.street.listen} is free (this gateway is not serving)")
 
 
+def _tls(it: Opened) -> Findings:
+    """Whether a door can be made of keys, trust and settings, and what it would negotiate."""
+    it.tls.server_context()
+    groups = it.tls.options.groups
+    what = f"engine {it.tls.engine()} ({it.tls.library()})"
+    if it.tls.engine() == "stdlib":
+        do = 'Set [tls] engine = "openssl": flows that need a hybrid group cannot be sent over this one.'
+        yield Finding("tls", "warn", f"{what}: its groups are this machine's, and it cannot name them", do)
+    elif not hybrid_only(groups):
+        yield Finding(
+            "tls", "warn", f"{what}: no hybrid group is allowed", "Add X25519MLKEM768 to [tls] groups."
+        )
+    else:
+        yield Finding("tls", "ok", f"{what}, groups {', '.join(groups)}")
+
+
 def _journal(it: Opened) -> Findings:
     head = verify_journal(it.gateway.store)
     yield Finding("journal", "ok", f"the store opens, {head.size} entries verify")
@@ -248,19 +265,22 @@ def _partners(it: Opened) -> Findings:
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:
-    async def ask() -> bytes:
-        link = HttpsLink(client_context(it.places.keys, it.places.trust), it.settings.delivery)
+    async def ask() -> LinkAnswer:
+        link = HttpsLink(it.tls, it.settings.delivery)
         try:
-            return await link.get_descriptor(partner)
+            return await link.ask_descriptor(partner)
         finally:
             await link.aclose()
 
-    raw = asyncio.run(ask())
+    answer = asyncio.run(ask())
+    over = answer.transport
     kept = (it.places.partners / f"{partner.party}.json").read_bytes()
     what = f"{partner.url} answers"
-    if raw != kept:
+    if over is not None:
+        what += f" over {over.version} with {over.group or 'a group that this engine cannot name'}"
+    if answer.body != kept:
         return Finding(
-            f"reach {partner.party}", "warn", f"{what} with another descriptor", "Add the partner again."
+            f"reach {partner.party}", "warn", f"{what}, but with another descriptor", "Add the partner again."
         )
     return Finding(f"reach {partner.party}", "ok", what)
 

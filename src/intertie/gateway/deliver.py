@@ -146,7 +146,7 @@ def _judge(
             receipt = _read_receipt(gateway, partner, parcel, answer.body, now)
         except Refused as refused:
             return _unknown(gateway, parcel, rows, f"the answer is no receipt: {refused}", now, random, None)
-        return _close(gateway, partner, parcel, rows, receipt, answer.body, now)
+        return _close(gateway, partner, parcel, rows, receipt, answer, now)
     problem = _read_problem(answer.body)
     if 400 <= answer.status < 500 and problem.code in RULES and not problem.retry:
         return _refused_whole(gateway, partner, parcel, rows, problem, now)
@@ -182,7 +182,7 @@ def _close(
     parcel: ParcelRow,
     rows: list[MessageRow],
     receipt: Receipt,
-    raw: bytes,
+    answer: LinkAnswer,
     now: datetime,
 ) -> Delivery:
     outcomes = [
@@ -194,10 +194,10 @@ def _close(
         at=now,
         partner=partner.party,
         parcel=parcel.id,
-        digest=hashlib.sha256(raw).hexdigest(),
+        digest=hashlib.sha256(answer.body).hexdigest(),
     )
     gateway.store.keep_chains(partner.keys.chains)
-    gateway.store.close_parcel(parcel.id, raw, outcomes, [entry], now)
+    gateway.store.close_parcel(parcel.id, answer.body, outcomes, [entry], now, transport=answer.transport)
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)
     return Delivery(parcel.id, partner.party, len(rows), True, "")

@@ -161,6 +161,7 @@ class LinkAnswer(NamedTuple):
     status: int
     body: bytes
     retry_after: float | None
+    transport: Transport | None = None
 
 
 class Link(Protocol):

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -99,6 +100,9 @@ class JoiningBook(Protocol):
 
     def put(self, joining: Joining) -> None:
         """Keep it, whole or not at all."""
+
+    def door_file(self, make: Callable[[], bytes]) -> Path:
+        """The file with key and certificate of the joining door, made when there is none."""
 
     def alone(self) -> AbstractContextManager[None]:
         """While it is entered nobody else, in any process, changes a joining."""

@@ -16,6 +16,7 @@ from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
 from intertie.seal.policy_settings import PolicySettings
+from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
 
@@ -120,6 +121,7 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
+    tls: TlsOptions = TlsOptions()
     policy: PolicySettings = PolicySettings()
     joining: JoiningDoor = JoiningDoor()
 
@@ -222,6 +224,12 @@ listen = {listen}          # host:port on this machine
 # seconds = 30.0               # for one joining, all in all
 # connections = 16
 # attempts_per_minute = 10.0   # of one address
+
+# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
+# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
+[tls]
+# engine = "auto"
+# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
 
 # Dates and choices of the protection policy; docs/policy.md says where each default comes from.
 [policy]

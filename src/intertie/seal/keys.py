@@ -152,8 +152,7 @@ def generate_keys(
 ) -> PrivateKeys:
     """New keys for the profiles, with certificates of the trial authority; SettingsError for an unknown profile.
 
-    Valid from `not_before` (an hour before `now`) to `not_after` (two years from `now`); TLS checks them against the
-    machine's clock, parcels against the gateway's.
+    Valid from `not_before` (an hour before `now`) to `not_after` (two years from `now`), by the gateway's clock.
     """
     unknown = set(profiles) - set(PROFILES)
     if unknown or not profiles:

@@ -1,49 +1,56 @@
-"""TLS 1.3 of the joining door: the server shows its certificate, and neither side believes it yet.
+"""TLS 1.3 of the joining door: a certificate that names nobody, and that neither side believes.
 
 The two gateways have no trusted root in common when they meet. The certificate's hash goes into what both sides prove
-with the code (seal/joining.py): whoever stands between them has another certificate, and proves nothing.
+with the code (seal/joining.py): whoever stands between them has another certificate, and proves nothing. It is the door's
+own: strangers at an open door do not learn whose it is, and it works whatever kind of key the street door has.
 """
 
 from __future__ import annotations
 
-import secrets
 import ssl
-import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from intertie.model.errors import SettingsError
 from intertie.seal.certificates import thumbprint
-from intertie.seal.keys import TlsKey
 
 ALPN = "intertie-join/1"
+# Nobody looks at its dates; a certificate has to have some.
+_LIFE = timedelta(days=3650)
 
 
-def door_context(key: TlsKey) -> ssl.SSLContext:
-    """For the door: our TLS certificate, no certificate asked for. SettingsError if the key cannot be used."""
+def new_door_key(now: datetime) -> bytes:
+    """A key and its certificate as PEM, for one gateway's joining door."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "joining door")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + _LIFE)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)
+
+
+def door_context(file: Path) -> ssl.SSLContext:
+    """For the door, from the file of `new_door_key`; no certificate is asked for. SettingsError if it cannot be used."""
     context = _context(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0
-    password = secrets.token_bytes(32)
     try:
-        plain = load_pem_private_key(key.key, None)
-        private = plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
-        # The standard library reads keys from files only: this one lives for a moment and is encrypted.
-        with tempfile.TemporaryDirectory(prefix="intertie-") as folder:
-            chain_file, key_file = Path(folder) / "chain.pem", Path(folder) / "key.pem"
-            chain_file.write_bytes(key.chain)
-            key_file.write_bytes(private)
-            context.load_cert_chain(chain_file, key_file, password)
-    except (ssl.SSLError, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SettingsError(
-            f"the TLS key cannot be used: {error}", do="`intertie doctor` says more."
-        ) from error
+        context.load_cert_chain(file)
+    except (ssl.SSLError, OSError) as error:
+        raise SettingsError(f"{file} cannot be used: {error}", do="Remove it: a new one is made.") from error
     return context
 
 

@@ -77,13 +77,16 @@ class TrialCa:
     def issue_tls(
         self,
         party: PartyId,
-        key: ec.EllipticCurvePrivateKey,
+        key: SigningPrivateKey,
         hosts: Sequence[str],
         not_before: datetime,
         not_after: datetime,
     ) -> Chain:
-        """A certificate for TLS, as server and as client; `hosts` are DNS names and IP addresses."""
-        root = self.classical
+        """A certificate for TLS, as server and as client, by the root of the key's family.
+
+        `hosts` are DNS names and IP addresses.
+        """
+        root = self._root_of(key)
         builder = _leaf(party, key.public_key(), root, not_before, not_after, commitment=False, hosts=hosts)
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         return (_sign(builder.add_extension(usages, critical=False), root.key).public_bytes(Encoding.DER),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from intertie.stores.partner_files import Standing, write_partner, write_whole
 
 _DECODER = msgspec.json.Decoder(Joining)
 ROOTS_FILE = "roots.pem"
+DOOR_FILE = "door.pem"
 
 
 class JoiningFiles:
@@ -41,6 +42,14 @@ class JoiningFiles:
         """Keep it, whole or not at all."""
         self._make()
         write_whole(self._folder / f"{joining.id}.json", msgspec.json.encode(joining))
+
+    def door_file(self, make: Callable[[], bytes]) -> Path:
+        """The file with key and certificate of the joining door, made when there is none."""
+        path = self._folder / DOOR_FILE
+        with self.alone():
+            if not path.exists():
+                write_whole(path, make())
+        return path
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from intertie.bindings.joining.frames import read_frame, write_frame
 from intertie.bindings.parcel_https.limits import Bucket
@@ -27,8 +28,7 @@ from intertie.gateway.join_partner import JoiningBook, Ourselves, offer, open_in
 from intertie.gateway.settings import JoiningDoor, address_of
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.seal.joining import leaf_digest
-from intertie.seal.keys import TlsKey
-from intertie.seal.tls_joining import door_context
+from intertie.seal.tls_joining import door_context, new_door_key
 
 LOG = logging.getLogger("intertie.joining")
 # An invitation opens the door within this: nobody reads a code out faster.
@@ -60,7 +60,6 @@ class Door:
         self._attempts = Attempts(settings.attempts_per_minute)
         self._places = asyncio.Semaphore(settings.connections)
         self._server: asyncio.Server | None = None
-        self._key: TlsKey | None = None
         self._certificate = b""
         self._failed = ""
 
@@ -85,17 +84,18 @@ class Door:
             await self.close()
 
     async def look(self) -> None:
-        """Open if there is an open invitation, close if there is none; anew with a new TLS key. Raises SettingsError."""
+        """Open if there is an open invitation, close if there is none. Raises SettingsError."""
         wanted = bool(await asyncio.to_thread(open_invitations, self._book, self._clock()))
-        key = self._gateway.keys.tls
-        if self._server is not None and (not wanted or key is not self._key):
+        if self._server is not None and not wanted:
             await self.close()
         if wanted and self._server is None:
-            await self._open(key)
+            await self._open()
 
-    async def _open(self, key: TlsKey) -> None:
+    async def _open(self) -> None:
         host, port = address_of(self._settings.listen)
-        context: ssl.SSLContext = door_context(key)
+        file = self._book.door_file(partial(new_door_key, self._clock()))
+        context = door_context(file)
+        self._certificate = leaf_digest(file.read_bytes())
         try:
             self._server = await asyncio.start_server(
                 self._visit,
@@ -111,7 +111,6 @@ class Door:
                 f"cannot listen on {self._settings.listen}: {error.strerror or error}",
                 do="Stop what uses it, or change [joining] listen.",
             ) from error
-        self._key, self._certificate = key, leaf_digest(key.chain)
         LOG.info("joining door open", extra={"url": self._settings.listen})
 
     async def close(self) -> None:

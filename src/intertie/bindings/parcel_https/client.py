@@ -1,22 +1,31 @@
 """The way to a partner's street door: one small pool of connections per partner, our certificate, no redirects.
 
 A complete answer is handed on as it came; the deliver act decides what it proves. Everything else (no connection, a
-broken or endless answer, another party's certificate) is PartnerError: the outcome is unknown.
+broken or endless answer, another party's certificate) is PartnerError: the outcome is unknown. Whose door it is, is
+known before a byte is sent: the handshake fails with anybody else.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from anyio import BrokenResourceError
 
 from intertie.bindings.parcel_https import PARCEL
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery
-from intertie.model.errors import PartnerError, Refused
+from intertie.model.errors import PartnerError, Refused, SettingsError
 from intertie.model.ids import PartyId
-from intertie.seal.certificates import party_of_certificate
+from intertie.seal.certificates import TrustStore
+from intertie.seal.keys import TlsKey
+from intertie.seal.tls import PeerRefused, Tls, describe
+from intertie.seal.transport import Transport
 
 # A receipt has one line of some 200 bytes per message, at most 4,096 of them, in base64: under 2 MiB.
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
@@ -29,82 +38,140 @@ WHOLE_ANSWERS = 3
 WAIT_MAX = 86_400.0
 
 
+@dataclass
+class _Pool:
+    """Connections to one partner, all made with the same key and trust."""
+
+    client: httpx.AsyncClient
+    key: TlsKey
+    trust: TrustStore
+    busy: int = 0
+
+
 class HttpsLink:
     """gateway.gateway.Link over HTTPS. Close it with `aclose`."""
 
-    def __init__(self, context: ssl.SSLContext, delivery: Delivery) -> None:
-        self._context = context
+    def __init__(self, tls: Tls, delivery: Delivery) -> None:
+        self._tls = tls
         self._timeout = httpx.Timeout(delivery.answer_seconds, connect=delivery.connect_seconds)
         self._whole_seconds = delivery.connect_seconds + WHOLE_ANSWERS * delivery.answer_seconds
-        self._clients: dict[PartyId, httpx.AsyncClient] = {}
+        self._pools: dict[tuple[PartyId, bool], _Pool] = {}
 
     async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
-        """Deliver a parcel and return the answer, whole; PartnerError when there was none."""
-        if hybrid:  # this engine cannot say which group it negotiated
-            raise PartnerError(
-                f"{partner.party} is to be called over a hybrid connection only, and this engine has none",
-                do="See hybrid_channel_from in docs/policy.md.",
-            )
-        return await self._ask(partner, "POST", "/parcels", blob)
+        """Deliver a parcel and return the answer, whole; PartnerError when there was none.
+
+        With `hybrid` nothing leaves over a connection that is not protected by a hybrid group.
+        """
+        return await self._ask(partner, "POST", "/parcels", blob, hybrid=hybrid)
 
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
+        return (await self.ask_descriptor(partner)).body
+
+    async def ask_descriptor(self, partner: Partner) -> LinkAnswer:
+        """The same, with the connection that it came over."""
         answer = await self._ask(partner, "GET", "/.well-known/intertie", None)
         if answer.status != 200:
             raise PartnerError(f"{partner.party} answers {answer.status} for its descriptor")
-        return answer.body
+        return answer
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for client in self._clients.values():
-            await client.aclose()
-        self._clients.clear()
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            await pool.client.aclose()
 
-    async def _ask(self, partner: Partner, method: str, path: str, blob: bytes | None) -> LinkAnswer:
+    async def _ask(
+        self, partner: Partner, method: str, path: str, blob: bytes | None, *, hybrid: bool = False
+    ) -> LinkAnswer:
         url = partner.url.rstrip("/") + path
         headers = {"content-type": PARCEL} if blob is not None else {}
         try:
-            async with self._client(partner.party).stream(
-                method, url, content=blob, headers=headers
-            ) as response:
-                _check_party(partner, response)
+            async with (
+                asyncio.timeout(self._whole_seconds),
+                self._client(partner.party, hybrid=hybrid) as client,
+                client.stream(method, url, content=blob, headers=headers) as response,
+            ):
+                transport = self._transport(partner, response)
                 body = await _read(partner, response)
-                return LinkAnswer(response.status_code, body, _retry_after(response))
+                return LinkAnswer(response.status_code, body, _retry_after(response), transport)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, OSError) as error:
-            name = type(error).__name__
+            raise _no_answer(partner, error, hybrid=hybrid) from error
+        except SettingsError as error:
+            raise PartnerError(f"{partner.party} is not called: {error.why}", do=error.do) from error
+
+    def _transport(self, partner: Partner, response: httpx.Response) -> Transport:
+        """What the connection is, checked again: it may be older than a certificate's last minute."""
+        stream: Any = response.extensions.get("network_stream")
+        tls: Any = stream.get_extra_info("ssl_object") if stream is not None else None
+        if tls is None:
             raise PartnerError(
-                f"no answer from {partner.party} at {partner.url}: {name} {error}".strip(),
-                do="It is asked again by itself; if it stays so, see `intertie doctor --reach`.",
-            ) from error
-
-    def _client(self, party: PartyId) -> httpx.AsyncClient:
-        if party not in self._clients:
-            self._clients[party] = httpx.AsyncClient(
-                verify=self._context,
-                timeout=self._timeout,
-                limits=httpx.Limits(max_connections=CONNECTIONS_PER_PARTNER, keepalive_expiry=60.0),
-                follow_redirects=False,  # a redirect would carry the parcel to a door the descriptor does not name
-                trust_env=False,  # proxies and certificate files from the environment are not ours to obey
+                f"{partner.url} is not an https:// address", do="The descriptor must name one."
             )
-        return self._clients[party]
+        try:
+            connection = describe(tls)
+            connection.party(self._tls.present()[1], self._tls.clock())
+        except Refused as refused:
+            raise PartnerError(
+                f"the door at {partner.url}: {refused.detail}", do=f"Tell {partner.party}."
+            ) from refused
+        return connection.transport
 
+    @asynccontextmanager
+    async def _client(self, party: PartyId, *, hybrid: bool) -> AsyncIterator[httpx.AsyncClient]:
+        """The partner's pool. With a new key or new trust it is a new one: what was open ends with its last answer."""
+        key, trust = self._tls.present()
+        name = (party, hybrid)
+        pool = self._pools.get(name)
+        if pool is None or pool.key is not key or pool.trust is not trust:
+            old, pool = pool, _Pool(self._new_client(party, hybrid=hybrid), key, trust)
+            self._pools[name] = pool
+            if old is not None and not old.busy:
+                await old.client.aclose()
+        pool.busy += 1
+        try:
+            yield pool.client
+        finally:
+            pool.busy -= 1
+            if not pool.busy and self._pools.get(name) is not pool:
+                await pool.client.aclose()
 
-def _check_party(partner: Partner, response: httpx.Response) -> None:
-    """The door's certificate is the partner's; the chain was checked by the handshake."""
-    stream: Any = response.extensions.get("network_stream")
-    tls: Any = stream.get_extra_info("ssl_object") if stream is not None else None
-    certificate: bytes | None = tls.getpeercert(True) if tls is not None else None
-    try:
-        party = party_of_certificate(certificate) if certificate else None
-    except Refused as refused:
-        raise PartnerError(
-            f"the door at {partner.url} has nobody's certificate: {refused.detail}"
-        ) from refused
-    if party != partner.party:
-        raise PartnerError(
-            f"the door at {partner.url} belongs to {party or 'nobody'}, not to {partner.party}",
-            do="Ask the partner for its present descriptor and add it again.",
+    def _new_client(self, party: PartyId, *, hybrid: bool) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=self._tls.client_context(party, hybrid=hybrid),
+            timeout=self._timeout,
+            limits=httpx.Limits(max_connections=CONNECTIONS_PER_PARTNER, keepalive_expiry=60.0),
+            follow_redirects=False,  # a redirect would carry the parcel to a door the descriptor does not name
+            trust_env=False,  # proxies and certificate files from the environment are not ours to obey
         )
+
+
+def _no_answer(partner: Partner, error: Exception, *, hybrid: bool) -> PartnerError:
+    """Why there was none, as far as it can be told, and what to do."""
+    causes = tuple(_causes(error))
+    refused = next((cause for cause in causes if isinstance(cause, PeerRefused)), None)
+    if refused is not None:
+        do = "Nothing was sent. Ask the partner for its present descriptor and add it again."
+        return PartnerError(f"the door at {partner.url}: {refused.strerror}", do=do)
+    where = f"{partner.party} at {partner.url}"
+    broken = any(isinstance(cause, ssl.SSLError | BrokenResourceError) for cause in causes)
+    if hybrid and broken and isinstance(error, httpx.ConnectError):
+        # Servers may close without an alert, so the reason is the likeliest, not a certain one.
+        do = (
+            "If other flows reach this partner, its TLS lacks X25519MLKEM768 (OpenSSL 3.5 and later have it), "
+            "which this flow must have."
+        )
+        return PartnerError(f"no hybrid group was agreed with {where}; nothing was sent", do=do)
+    return PartnerError(
+        f"no answer from {where}: {type(error).__name__} {error}".strip(),
+        do="It is asked again by itself; if it stays so, see `intertie doctor --reach`.",
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 async def _read(partner: Partner, response: httpx.Response) -> bytes:

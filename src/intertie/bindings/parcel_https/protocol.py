@@ -1,4 +1,4 @@
-"""HTTP/1.1 over mutual TLS for uvicorn: the app sees whose certificate the connection has, and idlers are cut off."""
+"""HTTP/1.1 over mutual TLS for uvicorn: the app finds the connection's certificates, and idlers are cut off."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from intertie.model.errors import Refused
-from intertie.model.ids import PartyId
-from intertie.seal.certificates import party_of_certificate
+from intertie.seal.tls import describe
+from intertie.seal.tls_peer import TlsConnection
 
-# The key in scope["extensions"] under which the app finds the party that TLS authenticated, or None.
+# The key in scope["extensions"] under which `gate` finds the connection, a TlsConnection or None.
+CONNECTION = "intertie.connection"
+# Where pages then find whom it let in: {"party": PartyId, "transport": Transport}.
 PEER = "intertie.peer"
 # Request line and headers together: ours are under 500 bytes; proxies add a few hundred.
 HEADER_BYTES_MAX = 16 * 1024
 
 
 class StreetProtocol(HttpToolsProtocol):
-    """One connection. The peer is read once, from the certificate the handshake verified."""
+    """One connection. What it is, is read once, when its handshake is done."""
 
     header_seconds = 10.0  # replaced by the setting, see `protocol_with`
-    _peer: PartyId | None = None
+    _connection: TlsConnection | None = None
     _header_bytes = 0
     _deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """The handshake is done."""
         super().connection_made(transport)
-        self._peer = _peer_of(transport)
+        self._connection = _connection_of(transport)
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -39,7 +41,8 @@ class StreetProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self.scope["extensions"] = {PEER: {"party": self._peer}}
+        extensions: dict[str, Any] = {CONNECTION: self._connection}
+        self.scope["extensions"] = extensions
         self._header_bytes = 0
         if self._deadline is None:
             self._start_deadline()
@@ -89,11 +92,10 @@ def protocol_with(header_seconds: float) -> type[StreetProtocol]:
     return type("StreetProtocol", (StreetProtocol,), {"header_seconds": header_seconds})
 
 
-def _peer_of(transport: Transport) -> PartyId | None:
-    """The party the client certificate names, or None: then step 4 refuses every parcel."""
+def _connection_of(transport: Transport) -> TlsConnection | None:
+    """What TLS negotiated and the peer showed, or None: then `gate` refuses every request."""
     tls: Any = transport.get_extra_info("ssl_object")
-    certificate: bytes | None = tls.getpeercert(True) if tls is not None else None
     try:
-        return party_of_certificate(certificate) if certificate is not None else None
+        return describe(tls) if tls is not None else None
     except Refused:
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -18,13 +17,16 @@ from functools import partial
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 import intertie
-from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PROBLEM, RECEIPT
+from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, RECEIPT
+from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
+from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.bindings.parcel_https.protocol import PEER
 from intertie.gateway.accept_parcel import accept
 from intertie.gateway.gateway import Gateway, Peer
@@ -36,18 +38,6 @@ from intertie.model.ids import PartyId
 LOG = logging.getLogger("intertie.street")
 # When this gateway cannot keep anything, or holds too much already: long enough to recover, short for dispatch.
 BUSY_SECONDS = 2.0
-
-
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error answer (RFC 9457). `step` is the step of the order of verification, 0 if none was reached."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    step: int = 0
-    retry: bool = False
 
 
 class _Cut(Exception):
@@ -80,15 +70,16 @@ class StreetDoor:
             Route("/healthz", self.health, methods=["GET"]),
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
-        return Starlette(routes=routes, exception_handlers=handlers)
+        gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
+        return Starlette(routes=routes, exception_handlers=handlers, middleware=[gate])
 
     async def parcels(self, request: Request) -> Response:
         """POST /parcels: the signed receipt, or a problem that says whether to try again."""
         peer = _peer(request)
-        party = peer if peer is not None and self._gateway.partners.find(peer) is not None else STRANGER
+        party = peer.party if self._gateway.partners.find(peer.party) is not None else STRANGER
         wait = self._quotas.take_parcel(party, time.monotonic())
         if wait:
-            return self._refuse(Refused(Code.RATE_LIMITED, partner=peer), wait)
+            return self._refuse(Refused(Code.RATE_LIMITED, partner=peer.party), wait)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PARCEL:
             return problem(415, "unsupported_media_type", f"A parcel comes as {PARCEL}.")
         held = _Body(self._held)
@@ -148,17 +139,17 @@ class StreetDoor:
                 problem(408, "timeout", "The parcel came too slowly.", retry=True, close=True)
             ) from None
 
-    async def _accept(self, blob: bytes, peer: PartyId | None) -> Response:
-        known = Peer(peer) if peer is not None else None
-        call = partial(accept, self._gateway, blob, peer=known, now=self._clock())
+    async def _accept(self, blob: bytes, peer: Peer) -> Response:
+        call = partial(accept, self._gateway, blob, peer=peer, now=self._clock())
         try:
             receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
             return self._refuse(refused)
         except StoreError as error:
-            LOG.error("store", extra={"partner": peer, "why": error.why})
+            LOG.error("store", extra={"partner": peer.party, "why": error.why})
             return problem(503, "store", "Nothing of it was kept.", retry=True, wait=BUSY_SECONDS)
-        LOG.info("parcel in", extra={"partner": peer, "bytes": len(blob)})
+        group = peer.transport.group if peer.transport is not None else None
+        LOG.info("parcel in", extra={"partner": peer.party, "bytes": len(blob), "group": group})
         return Response(receipt, media_type=RECEIPT)
 
     async def _too_large(self, party: PartyId, held: _Body, detail: str) -> Response:
@@ -185,16 +176,7 @@ class StreetDoor:
         LOG.info(
             "refused", extra={"partner": refused.partner, "code": refused.code.value, "step": refused.step}
         )
-        return problem(
-            refused.rule.http,
-            refused.code.value,
-            refused.detail,
-            title=refused.rule.sentence,
-            step=refused.step,
-            retry=refused.retry,
-            wait=wait,
-            close=close,
-        )
+        return refusal(refused, wait, close=close)
 
 
 class _Body:
@@ -225,29 +207,10 @@ class _Body:
         self.size = 0
 
 
-def problem(
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    title: str = "",
-    step: int = 0,
-    retry: bool = False,
-    wait: float | None = None,
-    close: bool = False,
-) -> Response:
-    """An application/problem+json answer. `wait` is Retry-After in seconds; `close` ends the connection after it."""
-    body = Problem(f"urn:intertie:problem:{code}", title or detail, status, detail, code, step, retry)
-    headers = {"retry-after": str(math.ceil(wait))} if wait is not None else {}
-    if close:
-        headers["connection"] = "close"
-    return Response(msgspec.json.encode(body), status, headers, PROBLEM)
-
-
-def _peer(request: Request) -> PartyId | None:
-    extension = request.scope.get("extensions", {}).get(PEER, {})
-    party: PartyId | None = extension.get("party")
-    return party
+def _peer(request: Request) -> Peer:
+    """Who `PeerGate` let in."""
+    extension = request.scope["extensions"][PEER]
+    return Peer(extension["party"], extension["transport"])
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:
