@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from joserfc import jws
+
 from intertie.catalogue.load import read_interface
 from intertie.exchange.joining import Reason, Terms
 from intertie.exchange.joining_messages import (
@@ -32,9 +34,12 @@ from intertie.model.ids import AgreementId, DocumentName, ParcelId, PartyId
 from intertie.model.message import read_envelope
 from intertie.model.party import Party, Role
 from intertie.seal.certificates import TrustStore
+from intertie.seal.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from intertie.seal.descriptor import DESCRIPTOR_TYP, read_descriptor, write_descriptor
 from intertie.seal.encoding import from_base64url, write_canonical
-from intertie.seal.evidence import build_evidence, verify_evidence
+from intertie.seal.equivocation import build_equivocation, read_claim
+from intertie.seal.evidence import build_evidence
+from intertie.seal.evidence_file import verify_file
 from intertie.seal.hpke import opening_key
 from intertie.seal.joining import new_code, read_code, write_code
 from intertie.seal.jws import read_jws, sign_json
@@ -51,6 +56,9 @@ from intertie.seal.parcel import (
 from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, read_receipt
+from intertie.seal.renewal import build_renewed
+from intertie.seal.token_keys import ALGORITHM, TokenKeys, new_token_keys
+from intertie.seal.tokens import TYPE, make_token, read_token
 from intertie.seal.tree import leaf_hash, root
 from intertie.seal.trial_ca import TrialCa
 
@@ -61,6 +69,8 @@ PARTY = PartyId("agg.example")
 # The signature over a fuzzed body is of the cheapest profile: what is looked for lies behind it.
 # Classical signatures do, however long a descriptor is valid: the reader is to get past that question.
 LENIENT = PolicySettings(harvest_horizon=date.max, disallow_date=date.max)
+
+ISSUER, AUDIENCE = "https://utility.example", "urn:intertie:party:utility.example"
 
 Read = Callable[[bytes], object]
 
@@ -190,6 +200,30 @@ def evidence() -> list[bytes]:
     return found
 
 
+def checkpoints() -> list[bytes]:
+    """Two that contradict each other, and the payload of one."""
+    said = [
+        Checkpoint(
+            v=1, sender=PARTY, recipient=PartyId("utility.example"), at=NOW, size=7, root=root, present=9
+        )
+        for root in ("0" * 64, "1" * 64)
+    ]
+    return [*(sign_checkpoint(each, world()[1]) for each in said), write_canonical(said[0])]
+
+
+def proofs() -> list[bytes]:
+    """Evidence of a message and of an equivocation, and each renewed."""
+    one, other, _ = checkpoints()
+    chains = world()[1].public().signing
+    plain = [*evidence(), build_equivocation((one, chains), (other, chains))]
+    return plain + [build_renewed(raw, world()[1], NOW, PROFILES["hybrid"]) for raw in plain]
+
+
+def read_signed_checkpoint(data: bytes) -> object:
+    """A checkpoint as it comes, or its payload."""
+    return read_claim(data) if data.startswith(b'{"payload"') else read_checkpoint(data)
+
+
 def interfaces() -> list[bytes]:
     """The catalogue's own files."""
     return [path.read_bytes() for path in sorted((ROOT / "src" / "intertie" / "catalogue").glob("*.toml"))]
@@ -274,17 +308,50 @@ def join_codes() -> list[bytes]:
     return [write_code(new_code(address, NOW)).encode() for address in ("a.example:8453", "[::1]:1")]
 
 
+@cache
+def token_keys() -> TokenKeys:
+    """What the fuzzed claims are signed with."""
+    return new_token_keys()
+
+
+def tokens() -> list[bytes]:
+    """An access token, and its claims."""
+    text = make_token(
+        token_keys(),
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        party=PARTY,
+        scopes=frozenset({"DA/bid", "DA/invoice"}),
+        certificate="ab" * 32,
+        now=NOW,
+        lifetime=timedelta(seconds=300),
+    )
+    return [text.encode(), from_base64url(text.split(".")[1])]
+
+
+def read_access_token(data: bytes) -> object:
+    """A token as it comes, or its claims signed by our own key."""
+    keys = token_keys()
+    text = data.decode("utf-8", "replace")
+    if data.startswith(b"{"):
+        header = {"alg": ALGORITHM, "kid": keys.kid, "typ": TYPE}
+        text = jws.serialize_compact(header, data, keys.signing, algorithms=[ALGORITHM])
+    return read_token(text, keys, issuer=ISSUER, audience=AUDIENCE, now=NOW, skew=timedelta(seconds=30))
+
+
 TARGETS: Mapping[str, Target] = {
     "parcel": Target(read_parcel, parcels),
     "content": Target(lambda data: read_content(data, PARTY), contents),
     "manifest": Target(read_signed_manifest, manifests),
     "receipt": Target(read_signed_receipt, receipts),
     "descriptor": Target(read_signed_descriptor, descriptors),
-    "evidence": Target(lambda data: verify_evidence(data, trust(), NOW), evidence),
+    "evidence": Target(lambda data: verify_file(data, trust(), NOW), proofs),
+    "checkpoint": Target(read_signed_checkpoint, checkpoints),
     "message": Target(read_message, messages),
     "catalogue": Target(read_catalogue_file, interfaces),
     "join_code": Target(lambda data: read_code(data.decode("utf-8", "replace")), join_codes),
     "join_message": Target(read_any_join_message, join_messages),
+    "token": Target(read_access_token, tokens),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),
 }
 

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import FixedKeys, Gateway
 from intertie.gateway.join_partner import Ourselves
@@ -41,6 +42,7 @@ from intertie.model.message import utc
 from intertie.seal.joining import own_roots
 from intertie.seal.keys import load_keys
 from intertie.seal.tls import Tls
+from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.sqlite import SqliteStore
@@ -123,6 +125,12 @@ def open_clock(directory: Path, settings: Settings) -> Clock:
     return FileClock(directory / file) if file else system_clock
 
 
+def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Authority:
+    """The gateway as authorization server; its issuer is the address that partners are told."""
+    lifetime = timedelta(seconds=settings.authorization.token_seconds)
+    return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)
+
+
 class Opened:
     """A gateway directory, opened."""
 
@@ -147,6 +155,8 @@ class Opened:
         )
         gateway = self.gateway
         self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
+
+        self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(self.places.keys))
 
     def descriptor(self) -> bytes:
         """Our own signed descriptor, as partners get it."""
@@ -185,6 +195,11 @@ def open_gateway(directory: Path) -> Gateway:
     return Opened(directory).gateway
 
 
+def street_link(it: Opened) -> HttpsLink:
+    """The way to partners' doors; close it when done."""
+    return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
+
+
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
@@ -202,7 +217,7 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        link = HttpsLink(self._it.tls, self._it.settings.delivery)
+        link = street_link(self._it)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
         try:
@@ -370,7 +385,7 @@ def _stop(server: uvicorn.Server) -> None:
 
 def street_config(it: Opened) -> uvicorn.Config:
     """How the street door of a gateway is served."""
-    door = StreetDoor(it.gateway, it.settings, it.descriptor(), it.clock)
+    door = StreetDoor(it.authority, it.settings, it.descriptor(), it.clock)
     return uvicorn_config(door.app(), it.settings.street, it.tls.server_context())
 
 
@@ -438,5 +453,5 @@ def log_to_stderr(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio"):
+    for name in ("uvicorn", "uvicorn.error", "authlib", "httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

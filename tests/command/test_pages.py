@@ -59,16 +59,16 @@ def test_onboarding(tmp_path: Path) -> None:
     assert "All 43 flows are proven" in done.stdout and done.stdout.rstrip().endswith("accepted")
 
 
-def test_transport(tmp_path: Path) -> None:
-    done = run(script_of(ROOT / "docs" / "transport.md"), tmp_path)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "X25519MLKEM768" in done.stdout and "Cipher is (NONE)" in done.stdout
-
-
 def test_policy_page(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "docs" / "policy.md"), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Protection must reach" in done.stdout and (tmp_path / "cbom.json").exists()
+
+
+def test_transport(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "transport.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "X25519MLKEM768" in done.stdout and "Cipher is (NONE)" in done.stdout
 
 
 def test_readme(tmp_path: Path) -> None:
@@ -76,3 +76,13 @@ def test_readme(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "README.md", without=("make ",)), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / "u" / "descriptor.json").exists() and (tmp_path / "a" / "intertie.toml").exists()
+
+
+def test_authorization(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "authorization.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert '"tls_client_certificate_bound_access_tokens":true' in done.stdout
+    assert 'www-authenticate: Bearer realm="utility.example"' in done.stdout
+    assert '"invalid_token"' in done.stdout and '"bad_frame"' in done.stdout
+    assert '{"active":false}' in done.stdout
+    assert "DA/bid" in done.stdout and "Tokens are signed with key" in done.stdout

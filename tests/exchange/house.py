@@ -117,6 +117,12 @@ class Wire:
     lose_next: bool = False
     sent: list[bytes] = field(default_factory=list)
     transport: Transport | None = None
+    grants: frozenset[str] | PartnerError | None = None
+
+    async def granted(self, partner: Partner) -> frozenset[str] | None:
+        if isinstance(self.grants, PartnerError):
+            raise self.grants
+        return self.grants
 
     async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
         if hybrid and (self.transport is None or self.transport.group not in hybrid_groups()):

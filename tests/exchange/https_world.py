@@ -16,22 +16,25 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from intertie.bindings.oauth import TOKEN
 from intertie.bindings.parcel_https import PARCEL
+from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.gateway import Agreement, FixedKeys, FixedTrust, Gateway, Limits, Partner
-from intertie.gateway.settings import Quota, Settings, Street
+from intertie.gateway.settings import Delivery, Quota, Settings, Street
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, new_parcel_id
 from intertie.model.message import read_envelope, write_message
 from intertie.model.party import Party, Role
-from intertie.run import StreetServer, uvicorn_config
+from intertie.run import StreetServer, authority_of, uvicorn_config
 from intertie.seal.keys import generate_keys, save_keys
 from intertie.seal.parcel import SealedParcel, _assemble
 from intertie.seal.profile import PROFILES
 from intertie.seal.tls import Tls
 from intertie.seal.tls_groups import TlsOptions
+from intertie.seal.token_keys import FixedTokenKeys, new_token_keys
 from intertie.seal.tree import leaf_hash
 from intertie.seal.trial_ca import TrialCa
 from intertie.stores.memory import MemoryStore
@@ -40,9 +43,10 @@ UTILITY, AGGREGATOR, THIRD = (PartyId(f"{name}.example") for name in ("utility",
 ROLES = {
     UTILITY: frozenset({Role.DISTRIBUTION_UTILITY}),
     AGGREGATOR: frozenset({Role.DER_AGGREGATOR}),
-    THIRD: frozenset({Role.DER_AGGREGATOR}),
+    THIRD: frozenset({Role.DISTRIBUTION_UTILITY, Role.DER_AGGREGATOR}),
 }
 AGREEMENT = AgreementId("BASE-1")
+TOKEN_KEYS = new_token_keys()
 
 
 def now() -> datetime:
@@ -175,7 +179,8 @@ class Door:
             party=house.gateway.party, street=street, quota=quota, limits=house.gateway.limits
         )
         self.url = street.url
-        self.app = StreetDoor(house.gateway, settings, b'{"descriptor":true}', now)
+        self.authority = authority_of(house.gateway, settings, FixedTokenKeys(TOKEN_KEYS))
+        self.app = StreetDoor(self.authority, settings, b'{"descriptor":true}', now)
         config = uvicorn_config(self.app.app(), street, house.tls(tls).server_context())
         self.server = StreetServer(config)
         self._port = port
@@ -209,11 +214,30 @@ def open_door(
         port.close()
 
 
-def caller(house: House | None, trust: House) -> httpx.Client:
+class Caller(httpx.Client):
+    """An HTTP client of a party, or of nobody."""
+
+    party: PartyId | None = None
+
+    def token(self, url: str, **form: str) -> str:
+        """A token of this door; empty if it gives none."""
+        asked = {"grant_type": "client_credentials", "client_id": self.party or "nobody"} | form
+        answer = self.post(f"{url}{TOKEN}", data=asked)
+        return str(answer.json().get("access_token", ""))
+
+
+def caller(house: House | None, trust: House) -> Caller:
     """An HTTP client with the certificate of a house, or with none."""
     own = house.plain_context() if house is not None else None
     context = own or ssl.create_default_context(cadata=ca_text(trust))
-    return httpx.Client(verify=context, timeout=20, trust_env=False)
+    client = Caller(verify=context, timeout=20, trust_env=False)
+    client.party = house.gateway.party.id if house is not None else None
+    return client
+
+
+def link_of(house: House, delivery: Delivery | None = None) -> HttpsLink:
+    """A house's way to other doors."""
+    return HttpsLink(house.tls(), delivery or Delivery(), house.gateway.party.id)
 
 
 def ca_text(house: House) -> str:
@@ -222,7 +246,10 @@ def ca_text(house: House) -> str:
     return (house.directory / "trust" / "root.pem").read_text(encoding="ascii").split(end)[0] + end
 
 
-def post(client: httpx.Client, url: str, blob: bytes | Iterator[bytes], **headers: str) -> httpx.Response:
+def post(client: Caller, url: str, blob: bytes | Iterator[bytes], **headers: str) -> httpx.Response:
+    """Hand in bytes as a partner does: with a fresh token, unless the headers say something else of it."""
+    if "authorization" not in headers and (token := client.token(url)):
+        headers["authorization"] = f"Bearer {token}"
     return client.post(f"{url}/parcels", content=blob, headers={"content-type": PARCEL} | headers)
 
 

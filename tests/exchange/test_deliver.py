@@ -262,3 +262,76 @@ def test_an_outage_notice_overtakes_a_statement_queued_before_it() -> None:
         asyncio.run(deliver_once(sender, wire, AGGREGATOR, lambda: NOW, lambda: 0.5))
     got = [row.document for row in recipient.store.messages(Query(outgoing=False))]
     assert got == ["outage_notice", "performance_statement"]
+
+
+# What the partner grants
+
+
+def send_two(pair: Pair) -> tuple[MessageId, MessageId]:
+    """A declaration of availability and an asset outage, queued by the aggregator."""
+    _, body = example(DocumentName("asset_outage"))
+    outage = Outgoing(
+        body=body,
+        recipient=UTILITY,
+        interface=InterfaceCode("DA"),
+        mode=Mode.SCHEDULED,
+        agreement=AGREEMENT,
+    )
+    return declare(pair), send(pair.aggregator, [outage], NOW)[0]
+
+
+def test_messages_whose_scope_is_not_granted_fail_one_by_one_and_take_nobody_down() -> None:
+    pair = make_pair()
+    first, second = send_two(pair)
+    wire = Wire(pair.utility, AGGREGATOR, grants=frozenset({"DA/availability_declaration"}))
+    delivery = deliver(pair, wire)
+    assert delivery is not None
+    assert (delivery.receipted, delivery.messages) == (True, 1)
+    assert state(pair, first).state is State.ACCEPTED
+    failed = state(pair, second)
+    assert (failed.state, failed.parcel) == (State.FAILED, None)
+    assert failed.detail.startswith("insufficient_scope: utility.example does not grant us DA/asset_outage")
+
+
+def test_with_nothing_granted_nothing_is_sealed_and_nothing_sent() -> None:
+    pair = make_pair()
+    ids = send_two(pair)
+    wire = Wire(pair.utility, AGGREGATOR, grants=frozenset())
+    assert deliver(pair, wire) is None
+    assert wire.sent == []
+    assert {state(pair, message).state for message in ids} == {State.FAILED}
+
+
+def test_a_whole_interface_is_granted_with_one_scope() -> None:
+    pair = make_pair()
+    send_two(pair)
+    delivery = deliver(pair, Wire(pair.utility, AGGREGATOR, grants=frozenset({"DA/*"})))
+    assert delivery is not None
+    assert (delivery.receipted, delivery.messages) == (True, 2)
+
+
+def test_a_partner_that_cannot_be_asked_is_asked_again_later_and_nothing_is_sealed() -> None:
+    pair = make_pair()
+    message, _ = send_two(pair)
+    wire = Wire(pair.utility, AGGREGATOR, grants=PartnerError("nobody at home"))
+    delivery = deliver(pair, wire)
+    assert delivery is not None
+    assert (delivery.parcel, delivery.receipted, delivery.messages) == (None, False, 2)
+    first = state(pair, message)
+    assert (first.state, first.attempts, first.detail) == (State.QUEUED, 1, "nobody at home")
+    assert first.next_attempt is not None
+    assert first.next_attempt > NOW
+    assert deliver(pair, wire) is None  # it waits
+    assert deliver(pair, wire, first.next_attempt) is not None
+    second = state(pair, message)
+    assert second.next_attempt is not None
+    assert second.next_attempt - first.next_attempt > first.next_attempt - NOW  # longer each time
+    wire.grants = None
+    delivery = deliver(pair, wire, second.next_attempt)
+    assert delivery is not None
+    assert delivery.receipted
+
+
+def test_a_partner_with_nothing_to_get_is_not_asked() -> None:
+    pair = make_pair()
+    assert deliver(pair, Wire(pair.utility, AGGREGATOR, grants=PartnerError("must not be asked"))) is None

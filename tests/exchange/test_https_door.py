@@ -116,6 +116,12 @@ def read_all(tls: ssl.SSLSocket) -> bytes:
     return b"".join(parts)
 
 
+def head(house: House, door: Door) -> bytes:
+    """The beginning of a parcel's request, up to the next header."""
+    with caller(house, house) as client:
+        return HEAD + f"authorization: Bearer {client.token(door.url)}\r\n".encode()
+
+
 HEAD = b"POST /parcels HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.intertie.parcel\r\n"
 
 
@@ -238,11 +244,12 @@ def test_rubbish_is_refused_by_the_step_that_reads_it(world: World, receiver: Ho
 def test_a_gigabyte_that_is_declared_is_refused_before_it_is_read(
     world: World, receiver: House, door: Door
 ) -> None:
+    begin = head(world.utility, door)
     with raw_connection(world.utility, door) as tls:
-        tls.sendall(HEAD + b"content-length: %d\r\n\r\n" % GIGABYTE)
-        head = tls.recv(4096)
-    assert head.startswith(b"HTTP/1.1 413 ")
-    assert b"too_large" in head or b"content-length" in head
+        tls.sendall(begin + b"content-length: %d\r\n\r\n" % GIGABYTE)
+        answer = tls.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"too_large" in answer or b"content-length" in answer
     assert codes(receiver) == ["too_large"]
 
 
@@ -320,8 +327,9 @@ def test_a_quota_of_bytes(world: World, receiver: House) -> None:
 
 def test_a_body_that_stops_is_cut(world: World, receiver: House) -> None:
     with open_door(receiver, idle_seconds=0.3) as door, raw_connection(world.utility, door) as tls:
+        begin = head(world.utility, door)
         begun = time.monotonic()
-        tls.sendall(HEAD + b"content-length: 1000\r\n\r\nITP1")
+        tls.sendall(begin + b"content-length: 1000\r\n\r\nITP1")
         answer = read_all(tls)
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"timeout"' in answer
@@ -333,7 +341,7 @@ def test_a_body_that_trickles_is_cut(world: World, receiver: House) -> None:
         open_door(receiver, idle_seconds=5.0, body_seconds=0.6) as door,
         raw_connection(world.utility, door) as tls,
     ):
-        tls.sendall(HEAD + b"content-length: 100000\r\n\r\n")
+        tls.sendall(head(world.utility, door) + b"content-length: 100000\r\n\r\n")
         begun = time.monotonic()
         try:
             while time.monotonic() - begun < 10:

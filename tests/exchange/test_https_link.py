@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.exchange.https_world import (
@@ -17,6 +19,7 @@ from tests.exchange.https_world import (
     UTILITY,
     Book,
     House,
+    link_of,
     make_ca,
     make_house,
     now,
@@ -24,7 +27,8 @@ from tests.exchange.https_world import (
     queue_one,
 )
 
-from intertie.bindings.parcel_https.client import ANSWER_BYTES_MAX, HttpsLink
+from intertie.bindings.oauth import METADATA, TOKEN
+from intertie.bindings.parcel_https.client import ANSWER_BYTES_MAX
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.gateway import LinkAnswer, Partner
@@ -63,7 +67,7 @@ Talk = Callable[[ssl.SSLSocket], None]
 
 @contextmanager
 def fake_door(house: House, talk: Talk) -> Iterator[str]:
-    """A door with the certificate of a house that reads one request and then does as `talk` says."""
+    """A door with the certificate of a house that gives a token, reads one more request, and does as `talk` says."""
     context = house.plain_context(server=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(15)
@@ -74,14 +78,27 @@ def fake_door(house: House, talk: Talk) -> Iterator[str]:
                     raw, _ = server.accept()
                     raw.settimeout(15)
                     with suppress(OSError), context.wrap_socket(raw, server_side=True) as tls:
-                        read_request(tls)
-                        talk(tls)
+                        line = read_request(tls)
+                        authorized = (tell for path, tell in oauth_of(url).items() if path.encode() in line)
+                        next(authorized, talk)(tls)
 
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
         threading.Thread(target=run, daemon=True).start()
-        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+        yield url
+
+
+def oauth_of(url: str) -> dict[str, Talk]:
+    """What an honest authorization server says."""
+    metadata = {"issuer": url, "token_endpoint": url + TOKEN}
+    token = {"access_token": "abc", "token_type": "Bearer", "expires_in": 300, "scope": "DA/*"}
+    return {
+        path: says("200 OK", json.dumps(body).encode())
+        for path, body in ((METADATA, metadata), (TOKEN, token))
+    }
 
 
 def read_request(tls: ssl.SSLSocket) -> bytes:
+    """The request line, once all of the request has come."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += tls.recv(65536)
@@ -91,7 +108,7 @@ def read_request(tls: ssl.SSLSocket) -> bytes:
     )
     while len(body) < length:
         body += tls.recv(65536)
-    return body
+    return head.partition(b"\r\n")[0]
 
 
 def says(status: str, body: bytes = b"", *headers: str) -> Talk:
@@ -101,7 +118,7 @@ def says(status: str, body: bytes = b"", *headers: str) -> Talk:
 
 def post(sender: House, partner: Partner, blob: bytes = b"blob") -> LinkAnswer:
     async def once() -> LinkAnswer:
-        link = HttpsLink(sender.tls(), QUICK)
+        link = link_of(sender, QUICK)
         try:
             return await link.post(partner, blob)
         finally:
@@ -112,7 +129,7 @@ def post(sender: House, partner: Partner, blob: bytes = b"blob") -> LinkAnswer:
 
 def deliver(sender: House) -> Delivery | None:
     async def once() -> Delivery | None:
-        link = HttpsLink(sender.tls(), QUICK)
+        link = link_of(sender, QUICK)
         try:
             return await deliver_once(sender.gateway, link, AGGREGATOR, now, lambda: 0.5)
         finally:
@@ -278,3 +295,77 @@ def test_an_environment_with_a_proxy_changes_nothing(
 def test_retry_after(sender: House, receiver: House, header: str, seconds: float | None) -> None:
     with fake_door(receiver, says("429 Too Many", b"", f"retry-after: {header}")) as url:
         assert post(sender, sender.knows(receiver, url)).retry_after == seconds
+
+
+# Tokens, between two true doors
+
+
+def test_what_we_may_send_is_what_the_partner_grants(sender: House, receiver: House) -> None:
+    receiver.knows(sender)
+    with open_door(receiver) as door:
+        partner = sender.knows(receiver, door.url)
+
+        async def ask() -> frozenset[str] | None:
+            link = link_of(sender)
+            try:
+                return await link.granted(partner)
+            finally:
+                await link.aclose()
+
+        granted = asyncio.run(ask())
+        assert granted == door.authority.scopes_of(receiver.book.partners[UTILITY])
+        assert granted
+        receiver.book.partners[UTILITY] = receiver.book.partners[UTILITY]._replace(scopes=())
+        assert asyncio.run(ask()) == frozenset()
+
+
+def test_a_message_without_scope_fails_before_it_is_sealed(sender: House, receiver: House) -> None:
+    receiver.knows(sender)
+    receiver.book.partners[UTILITY] = receiver.book.partners[UTILITY]._replace(scopes=("DA/invoice",))
+    with open_door(receiver) as door:
+        sender.knows(receiver, door.url)
+        queue_one(sender, receiver)
+        assert deliver(sender) is None
+    row = sender.gateway.store.messages(Query(outgoing=True))[0]
+    assert (row.state, row.parcel) == (State.FAILED, None)
+    assert row.detail.startswith("insufficient_scope")
+    assert receiver.gateway.store.head().size == 0
+
+
+def test_revoked_tokens_are_replaced_and_nothing_is_lost(sender: House, receiver: House) -> None:
+    receiver.knows(sender)
+    with open_door(receiver) as door:
+        sender.knows(receiver, door.url)
+
+        async def both() -> list[Delivery | None]:
+            link = link_of(sender)
+            try:
+                queue_one(sender, receiver)
+                first = await deliver_once(sender.gateway, link, AGGREGATOR, now, lambda: 0.5)
+                door.authority.revoke_all(UTILITY, now())
+                await asyncio.sleep(
+                    1.0
+                )  # tokens say the second of their issue: from the next one on they are good
+                queue_one(sender, receiver)
+                return [first, await deliver_once(sender.gateway, link, AGGREGATOR, now, lambda: 0.5)]
+            finally:
+                await link.aclose()
+
+        deliveries = asyncio.run(both())
+    assert all(delivery is not None and delivery.receipted for delivery in deliveries)
+    assert door.app.guard.refused.total() == 1
+
+
+def test_a_lasting_refusal_over_https_is_lasting(sender: House, receiver: House, tmp_path: Path) -> None:
+    """The door says that trying again does not help, and the sender believes it."""
+    receiver.knows(sender)
+    with open_door(receiver) as door:
+        sender.knows(receiver, door.url)
+        queue_one(sender, receiver)
+        (row,) = sender.gateway.store.messages(Query(outgoing=True))
+        other = make_house(tmp_path / "other", make_ca(), AGGREGATOR)  # keys that the receiver does not hold
+        sender.book.partners[AGGREGATOR] = sender.knows(other, door.url)
+        delivery = deliver(sender)
+    assert delivery is not None
+    assert not delivery.receipted
+    assert sender.gateway.store.message(row.id, outgoing=True).state is State.REFUSED  # type: ignore[union-attr]

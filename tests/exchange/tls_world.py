@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.exchange.https_world import make_ca, now, wait_until
 
+from intertie.bindings.oauth import METADATA, TOKEN
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.protocol import PEER
@@ -111,7 +112,10 @@ class EchoDoor:
         self.url = street.url
         self.port = port.getsockname()[1]
         self.seen: list[Said] = []
-        routes = [Route("/parcels", self._page, methods=["POST"]), Route("/{any:path}", self._page)]
+        routes = [
+            Route("/parcels", self._page, methods=["POST"]),
+            Route("/{any:path}", self._page, methods=["GET", "POST"]),
+        ]
         gate = Middleware(PeerGate, trust=house, clock=now)
         app = Starlette(routes=routes, middleware=[gate])
         self.server = StreetServer(uvicorn_config(app, street, house.tls.server_context()))
@@ -120,6 +124,8 @@ class EchoDoor:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     async def _page(self, request: Request) -> Response:
+        if request.url.path in (METADATA, TOKEN):
+            return self._authorize(request.url.path)
         size = 0
         async for chunk in request.stream():
             size += len(chunk)
@@ -128,6 +134,12 @@ class EchoDoor:
         self.seen.append(said)
         back = int(request.query_params.get("back", "0"))
         return Response(msgspec.json.encode(said) + bytes(back))
+
+    def _authorize(self, path: str) -> Response:
+        """A token for whoever comes: what is looked at here is the connection."""
+        metadata = {"issuer": self.url, "token_endpoint": self.url + TOKEN}
+        token = {"access_token": "t", "token_type": "Bearer", "expires_in": 300}
+        return Response(msgspec.json.encode(metadata if path == METADATA else token))
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=LOOPS[self._loop]) as runner:
@@ -173,7 +185,7 @@ def post(
     loop: str = "asyncio",
 ) -> LinkAnswer:
     async def once() -> LinkAnswer:
-        link = HttpsLink(house.tls, QUICK)
+        link = HttpsLink(house.tls, QUICK, house.party)
         try:
             return await link.post(partner_at(url, party), blob, hybrid=hybrid)
         finally:

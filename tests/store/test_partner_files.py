@@ -167,3 +167,34 @@ def test_a_standing_without_its_day_is_refused(tmp_path: Path) -> None:
     path.write_text("suspended = false\n")
     with pytest.raises(SettingsError, match="added"):
         read_standing(path)
+
+
+@pytest.mark.parametrize("scopes", [None, (), ("DA/invoice",), ("DA/*", "ET17/consent")])
+def test_scopes_are_read_as_they_were_written(tmp_path: Path, scopes: tuple[str, ...] | None) -> None:
+    standing = Standing(added=NOW, agreements=STANDING.agreements, scopes=scopes)
+    path = tmp_path / "a.toml"
+    path.write_text(standing_text(PARTY, standing))
+    assert read_standing(path) == standing
+
+
+@pytest.mark.parametrize(
+    "scopes", ['["DA"]', '["da/invoice"]', '["DA/invoice DA/bid"]', '"DA/*"', "[1]", '["*"]']
+)
+def test_a_scope_that_is_none_is_named(tmp_path: Path, scopes: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f"added = 2026-01-15T08:00:00Z\nscopes = {scopes}\n")
+    with pytest.raises(SettingsError, match="scopes"):
+        read_standing(path)
+
+
+def test_a_narrowed_partner_is_seen_without_a_restart(tmp_path: Path, ticks: Ticks) -> None:
+    write_partner(tmp_path, PARTY, RAW, STANDING)
+    book = PartnerFiles(tmp_path, FixedTrust(CA.trust()), ticks)
+    before = book.find(PARTY)
+    assert before is not None
+    assert before.scopes is None
+    write_partner(tmp_path, PARTY, RAW, Standing(added=NOW, scopes=("DA/invoice",)))
+    ticks.at += 1.0
+    after = book.find(PARTY)
+    assert after is not None
+    assert after.scopes == ("DA/invoice",)

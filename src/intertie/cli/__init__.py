@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 import intertie
-from intertie.cli import evidence, interfaces, journal, message, partner, policy
+from intertie.cli import evidence, interfaces, journal, message, partner, policy, token
 from intertie.cli.demo import demo
 from intertie.cli.doctor import doctor
 from intertie.cli.example import example
@@ -31,7 +31,7 @@ app = App(
 )
 for command in (init, serve, send, inbox, outbox, doctor, example, demo):
     app.command(command)
-for part in (partner, message, evidence, journal, interfaces, policy):
+for part in (partner, message, evidence, journal, interfaces, policy, token):
     app.command(part.app)
 
 

@@ -265,14 +265,14 @@ def _partners(it: Opened) -> Findings:
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:
-    async def ask() -> LinkAnswer:
-        link = HttpsLink(it.tls, it.settings.delivery)
+    async def ask() -> tuple[LinkAnswer, frozenset[str] | None]:
+        link = HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
         try:
-            return await link.ask_descriptor(partner)
+            return await link.ask_descriptor(partner), await link.granted(partner)
         finally:
             await link.aclose()
 
-    answer = asyncio.run(ask())
+    answer, granted = asyncio.run(ask())
     over = answer.transport
     kept = (it.places.partners / f"{partner.party}.json").read_bytes()
     what = f"{partner.url} answers"
@@ -282,7 +282,14 @@ def _reach(it: Opened, partner: Partner) -> Finding:
         return Finding(
             f"reach {partner.party}", "warn", f"{what}, but with another descriptor", "Add the partner again."
         )
-    return Finding(f"reach {partner.party}", "ok", what)
+    if granted is not None and not granted:
+        do = "Ask its operators which documents we may send to them."
+        return Finding(f"reach {partner.party}", "warn", f"{what}, but grants us nothing", do)
+    return Finding(
+        f"reach {partner.party}",
+        "ok",
+        what if granted is None else f"{what} and grants us {len(granted)} scopes",
+    )
 
 
 def _guarded_one(check: str, look: Callable[[], Finding]) -> Finding:

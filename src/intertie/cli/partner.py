@@ -71,6 +71,7 @@ def add(
             known.standing if known else Standing(added=now),
             added=now,
             agreements=kept + ((new,) if new else ()),
+            scopes=known.standing.scopes if known else None,
         )
         if root is not None:
             folder = it.places.trust / descriptor.party
@@ -184,6 +185,7 @@ def _entry_json(descriptor: Descriptor, standing: Standing) -> dict[str, object]
         "suspended": standing.suspended,
         "state": standing.state,
         "agreements": standing.agreements,
+        "scopes": standing.scopes,
     }
 
 

@@ -18,6 +18,7 @@ from intertie.exchange.joining import check_live
 from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
+from intertie.gateway.scopes import check_scopes
 from intertie.journal.checkpoint import Head
 from intertie.model.documents import read_body
 from intertie.model.errors import Code, Refused
@@ -73,7 +74,14 @@ def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | No
         raise Refused(
             Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender
         )
-    reading = _read_messages(gateway, partner, peer, opened, verified, header.parcel, now)  # step 9
+    envelopes = [_envelope_or_refusal(raw) for raw in opened.messages]
+    # Step 4 for what only an open parcel shows. The whole of it: its sender knew the scopes of its token.
+    if peer.scopes is not None:
+        headers = (envelope.header for envelope in envelopes if isinstance(envelope, Envelope))
+        check_scopes(headers, peer.scopes, header.sender)
+    reading = _read_messages(
+        gateway, partner, peer, opened, verified, envelopes, header.parcel, now
+    )  # step 9
     return _commit(gateway, partner, peer, frame, opened, verified, reading, digest, now)  # step 10
 
 
@@ -108,6 +116,7 @@ def _read_messages(
     peer: Peer,
     opened: Opened,
     verified: Verified,
+    envelopes: Sequence[Envelope | Refused],
     parcel: ParcelId,
     now: datetime,
 ) -> _Reading:
@@ -121,7 +130,6 @@ def _read_messages(
         recipient_roles=gateway.party.roles,
         policy=gateway.policy_on(now),
     )
-    envelopes = [_envelope_or_refusal(raw) for raw in opened.messages]
     ids = [e.header.id for e in envelopes if isinstance(e, Envelope)]
     known = gateway.store.find_incoming(partner.party, ids) if ids else {}
     for position, (raw, leaf, envelope) in enumerate(
@@ -307,7 +315,9 @@ def _keep_refusal(
     digest: bytes,
     now: datetime,
 ) -> None:
-    """A refused parcel leaves nothing behind but this. Only a party that the transport named can make us write it:
-    who has no identity here writes nothing to our disk."""
+    """A refused parcel leaves nothing behind but this. Only a party that the transport named, with a token that covers
+    what it hands in, can make us write it: nobody else writes anything to our disk."""
+    if refused.code is Code.INSUFFICIENT_SCOPE:
+        return
     if partner is not None and gateway.partners.find(partner) is not None:
         gateway.store.refuse(_refusal(refused, parcel, partner, None, digest, now))

@@ -18,6 +18,7 @@ from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
+from intertie.gateway.scopes import covered, scope_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
@@ -39,7 +40,7 @@ _STATES = {"accepted": State.ACCEPTED, "duplicate": State.DUPLICATE, "refused": 
 class Delivery(NamedTuple):
     """What became of one parcel. `receipted` is False when the outcome is unknown or the partner refused it whole."""
 
-    parcel: ParcelId
+    parcel: ParcelId | None  # None: not sealed, because the partner could not be asked what it grants
     partner: PartyId
     messages: int
     receipted: bool
@@ -64,7 +65,14 @@ async def deliver_once(
     partner = gateway.partners.find(party)
     if partner is None or partner.suspended:
         return None
-    parcel = gateway.store.unfinished_parcel(party, clock()) or _seal_waiting(gateway, partner, clock())
+    parcel = gateway.store.unfinished_parcel(party, clock())
+    if parcel is None:
+        rows = _take(gateway, partner, clock())
+        try:
+            granted = await link.granted(partner) if rows else None
+        except PartnerError as error:
+            return _defer(gateway, partner, rows, str(error), clock(), random)
+        parcel = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
     if parcel is None or parcel.blob is None:
         return None
     rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
@@ -83,12 +91,40 @@ def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow]
     return channel is Channel.HYBRID
 
 
-def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRow | None:
-    """Take what is due, seal it, and keep it before a byte leaves."""
+def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
+    """What is due."""
     limits = gateway.limits
-    rows = gateway.store.take_outgoing(
+    return gateway.store.take_outgoing(
         partner.party, now, count=limits.messages_per_parcel, size=limits.parcel_target_bytes
     )
+
+
+def _covered(
+    gateway: Gateway, rows: Sequence[MessageRow], granted: frozenset[str] | None, now: datetime
+) -> list[MessageRow]:
+    """The messages that the partner lets us send. Each other one fails by itself: in a parcel it would take all down."""
+    kept = []
+    for row in rows:
+        scope = scope_of(row.interface, row.document)
+        if granted is None or covered(granted, scope):
+            kept.append(row)
+            continue
+        detail = f"{Code.INSUFFICIENT_SCOPE}: {row.recipient} does not grant us {scope}; ask its operators"
+        _finish(gateway, row, State.FAILED, detail, now)
+    return kept
+
+
+def _defer(
+    gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], detail: str, now: datetime, random: Random
+) -> Delivery:
+    """The partner could not be asked what it grants: nothing is sealed, and all of it waits."""
+    wait = _wait(gateway, rows, random, None)
+    gateway.store.defer([row.id for row in rows], now + wait, detail[:300])
+    return Delivery(None, partner.party, len(rows), False, detail)
+
+
+def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> ParcelRow | None:
+    """Seal messages into a parcel, and keep it before a byte leaves."""
     if not rows:
         return None
     keys = keys_towards(gateway, partner.party)
@@ -251,13 +287,20 @@ def _unknown(
             parcel.id, None, [(row.id, State.EXPIRED, said) for row in rows], [entry], now
         )
         return Delivery(parcel.id, parcel.partner, len(rows), False, said)
+    gateway.store.retry_parcel(parcel.id, now + _wait(gateway, rows, random, retry_after), detail[:300])
+    return Delivery(parcel.id, parcel.partner, len(rows), False, detail)
+
+
+def _wait(
+    gateway: Gateway, rows: Sequence[MessageRow], random: Random, retry_after: float | None
+) -> timedelta:
+    """How long until the next attempt: longer each time, and not before the partner wants to hear of it."""
     limits = gateway.limits
     attempts = max((row.attempts for row in rows), default=0)
     wait = backoff(attempts, random(), first=limits.retry_first_seconds, ceiling=limits.retry_ceiling_seconds)
     if retry_after is not None:
         wait = max(wait, timedelta(seconds=min(retry_after, RETRY_AFTER_MAX)))
-    gateway.store.retry_parcel(parcel.id, now + wait, detail[:300])
-    return Delivery(parcel.id, parcel.partner, len(rows), False, detail)
+    return wait
 
 
 def _finish(gateway: Gateway, row: MessageRow, state: State, detail: str, now: datetime) -> None:

@@ -45,6 +45,7 @@ class Partner(NamedTuple):
     suspended: bool
     # The test conversation of a partner that is not live yet; nothing else goes to it or comes from it.
     trial: Trial | None = None
+    scopes: tuple[str, ...] | None = None  # what it may be granted at most; None: all that its roles allow
 
     def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:
         """Whether the named agreement exists with this partner and is in force."""
@@ -172,3 +173,7 @@ class Link(Protocol):
 
         With `hybrid` nothing leaves over a connection whose key exchange is not hybrid.
         """
+
+    async def granted(self, partner: Partner) -> frozenset[str] | None:
+        """The scopes (`DA/invoice`, `DA/*`) that the partner grants us; None if this way knows no scopes. PartnerError
+        if it cannot be asked now."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from intertie.exchange.outbound import State
+from intertie.gateway.proof_ports import ProofStore
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import (
@@ -102,6 +103,14 @@ class Refusal(NamedTuple):
     digest: bytes  # SHA-256 of what was refused
 
 
+class RevokedToken(NamedTuple):
+    """An access token that was revoked before its end. After `until` it would be refused as expired."""
+
+    id: str
+    partner: PartyId
+    until: datetime
+
+
 class Query(NamedTuple):
     """Which messages to list; None means any. `after` is a seq."""
 
@@ -121,7 +130,7 @@ class ReceiptWriter(Protocol):
         """Return the bytes of the signed receipt."""
 
 
-class Store(Protocol):
+class Store(ProofStore, Protocol):
     """All that a gateway keeps. Methods raise StoreError, EvidenceError for an entry that could not be read back, and
     ImpossibleEvent where a message has moved on meanwhile; each is atomic and durable once it returns."""
 
@@ -157,6 +166,10 @@ class Store(Protocol):
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
         """Keep a sealed parcel, journal it (parcel_out) and mark its messages SENDING, before a byte leaves.
         ImpossibleEvent if one of them is not queued any more: another process sealed or cancelled it."""
+
+    def defer(self, messages: Sequence[MessageId], next_attempt: datetime, detail: str) -> None:
+        """Queued messages could not be sealed now: count the attempt; they are due again at `next_attempt`. No effect on
+        those that have moved on."""
 
     def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
         """The outcome is unknown: count the attempt; send the same bytes again at `next_attempt`."""
@@ -256,3 +269,19 @@ class Store(Protocol):
 
     def changed(self) -> int:
         """A number that differs after any process wrote to this store: for waiting without polling rows."""
+
+    # Access tokens
+    def revoke_token(self, token: RevokedToken, now: datetime) -> None:
+        """Remember that a token is revoked; forget those that have ended."""
+
+    def revoke_tokens_of(self, partner: PartyId, at: datetime) -> None:
+        """Every token of this partner issued at this time or before is revoked."""
+
+    def token_revoked(self, token: str, partner: PartyId, issued: datetime) -> bool:
+        """Whether a token is revoked, by itself or with all of its partner's."""
+
+    def revoked_tokens(self, now: datetime) -> list[RevokedToken]:
+        """Single tokens that are revoked and have not ended, by id."""
+
+    def revoked_partners(self) -> dict[PartyId, datetime]:
+        """The partners whose tokens were revoked as a whole, and when last."""

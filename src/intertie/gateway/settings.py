@@ -81,6 +81,14 @@ class Delivery(Record, frozen=True, kw_only=True):
     answer_seconds: Seconds = 60.0
 
 
+class Authorization(Record, frozen=True, kw_only=True):
+    """The access tokens that partners get here."""
+
+    # Short: a token that leaks is of no use without the certificate's key, and of none at all soon. A partner fetches
+    # one every few minutes, in milliseconds.
+    token_seconds: Annotated[int, Meta(ge=30, le=3600)] = 300
+
+
 class StoreFile(Record, frozen=True, kw_only=True):
     """Where this gateway keeps what it sent and received."""
 
@@ -121,9 +129,10 @@ class Settings(Record, frozen=True, kw_only=True):
     store: StoreFile = StoreFile()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
-    tls: TlsOptions = TlsOptions()
     policy: PolicySettings = PolicySettings()
     joining: JoiningDoor = JoiningDoor()
+    tls: TlsOptions = TlsOptions()
+    authorization: Authorization = Authorization()
 
 
 class Places:
@@ -138,6 +147,7 @@ class Places:
         self.partners = directory / "partners"
         self.joining = directory / "joining"
         self.descriptor = directory / "descriptor.json"
+        self.tsa = directory / "tsa"
 
     def of(self, file: str) -> Path:
         """A file that a setting names: relative to the gateway directory unless absolute."""
@@ -225,12 +235,6 @@ listen = {listen}          # host:port on this machine
 # connections = 16
 # attempts_per_minute = 10.0   # of one address
 
-# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
-# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
-[tls]
-# engine = "auto"
-# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
-
 # Dates and choices of the protection policy; docs/policy.md says where each default comes from.
 [policy]
 # disallow_date = 2035-12-31        # classical public-key algorithms end
@@ -250,6 +254,16 @@ listen = {listen}          # host:port on this machine
 # data = 31
 
 # An algorithm that ends on another day than docs/policy.md says: [[policy.ends]] with `algorithm` and `day`.
+
+# The engine: "openssl" is the one that comes with this program and negotiates hybrid (post-quantum) groups everywhere;
+# "stdlib" is Python's own, with the groups of this machine; "auto" is "openssl" where it can be had.
+[tls]
+# engine = "auto"
+# groups = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "x25519", "secp256r1"]   # best first
+
+# Access tokens that partners get at this door. docs/authorization.md explains.
+[authorization]
+# token_seconds = 300               # how long one lives
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]

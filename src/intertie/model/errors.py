@@ -87,7 +87,7 @@ RULES: dict[Code, Rule] = {
         "The connection's certificate is not valid, is revoked, or has no root trusted for its party.",
     ),
     Code.INVALID_TOKEN: Rule(
-        4, 401, False, "The access token is missing, expired, revoked, or bound to another certificate."
+        4, 401, True, "The access token is missing, expired, revoked, or bound to another certificate."
     ),
     Code.INSUFFICIENT_SCOPE: Rule(
         4, 403, False, "The access token's scope does not cover what the parcel carries."

@@ -10,7 +10,15 @@ from datetime import datetime
 
 from intertie.exchange.ordering import Ahead, Waiting, choose
 from intertie.exchange.outbound import ParcelState, State, step_parcel
-from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Query, ReceiptWriter, Refusal
+from intertie.gateway.ports import (
+    MessageRow,
+    NewMessage,
+    ParcelRow,
+    Query,
+    ReceiptWriter,
+    Refusal,
+    RevokedToken,
+)
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import Growth, grow
@@ -22,6 +30,7 @@ from intertie.seal.transport import Transport
 from intertie.seal.tree import Frontier
 from intertie.stores import receiving, sending
 from intertie.stores.identity import check_chains
+from intertie.stores.memory_proof import MemoryProof
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
@@ -31,10 +40,11 @@ def partner_of(row: MessageRow) -> PartyId:
     return row.recipient if row.outgoing else row.sender
 
 
-class MemoryStore:
+class MemoryStore(MemoryProof):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._rows: list[MessageRow] = []  # place = seq - 1
         self._out: dict[MessageId, int] = {}  # seqs
@@ -47,6 +57,8 @@ class MemoryStore:
         self._nodes = Frontier().to_bytes()
         self._heads: dict[PartyId, list[Head]] = {}
         self._seqs: Counter[PartyId] = Counter()
+        self._revoked: dict[str, RevokedToken] = {}
+        self._revoked_partners: dict[PartyId, datetime] = {}
         self._chains: dict[bytes, Chain] = {}
         self._announced: Counter[PartyId] = Counter()
         self._changes = 0
@@ -190,6 +202,14 @@ class MemoryStore:
             self._states[key] = ParcelState.WAITING
             for position, message in enumerate(messages):
                 self._put(self._out[message], state=State.SENDING, parcel=parcel.id, position=position)
+
+    def defer(self, messages: Sequence[MessageId], next_attempt: datetime, detail: str) -> None:
+        """Count an attempt of queued messages that could not be sealed."""
+        with self._open():
+            rows = self._outgoing(lambda row: row.id in messages and row.state is State.QUEUED)
+            for row in rows:
+                self._put(row.seq, attempts=row.attempts + 1, next_attempt=next_attempt, detail=detail)
+            self._changes += 1
 
     def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
         """Count an attempt that came to nothing; no effect on a closed parcel."""
@@ -362,6 +382,37 @@ class MemoryStore:
             if head not in heads:
                 heads.append(head)
                 self._changes += 1
+
+    # Access tokens
+
+    def revoke_token(self, token: RevokedToken, now: datetime) -> None:
+        """Remember a revoked token until it would have ended."""
+        with self._open():
+            self._revoked = {id: kept for id, kept in self._revoked.items() if kept.until > now}
+            self._revoked.setdefault(token.id, token)
+            self._changes += 1
+
+    def revoke_tokens_of(self, partner: PartyId, at: datetime) -> None:
+        """Revoke all tokens of a partner issued up to this time."""
+        with self._open():
+            self._revoked_partners[partner] = max(at, self._revoked_partners.get(partner, at))
+            self._changes += 1
+
+    def token_revoked(self, token: str, partner: PartyId, issued: datetime) -> bool:
+        """Whether a token is revoked."""
+        with self._open():
+            since = self._revoked_partners.get(partner)
+            return token in self._revoked or (since is not None and issued <= since)
+
+    def revoked_tokens(self, now: datetime) -> list[RevokedToken]:
+        """Revoked tokens that have not ended."""
+        with self._open():
+            return [kept for _, kept in sorted(self._revoked.items()) if kept.until > now]
+
+    def revoked_partners(self) -> dict[PartyId, datetime]:
+        """Since when the tokens of which partners are revoked as a whole."""
+        with self._open():
+            return dict(sorted(self._revoked_partners.items()))
 
     # Identity
 

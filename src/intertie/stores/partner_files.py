@@ -19,6 +19,7 @@ from msgspec import Meta
 from intertie.exchange.joining import COVERS_MAX, RESERVED, Cover, Trial, trial_of
 from intertie.exchange.joining_messages import Invitation
 from intertie.gateway.gateway import Agreement, Partner, TrustBook
+from intertie.gateway.scopes import Scope
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId, ShortText
 from intertie.model.record import Record
@@ -38,6 +39,8 @@ class Standing(Record, frozen=True, kw_only=True):
     added: datetime
     suspended: bool = False
     agreements: tuple[Agreement, ...] = ()
+    # What its tokens may cover at most, as "DA/invoice" or "DA/*"; without it, all that its roles may send to ours.
+    scopes: tuple[Scope, ...] | None = None
     # A partner that came by an invitation has to prove what was agreed before it is live.
     state: Literal["proving", "live"] = "live"
     joining: Invitation | None = None
@@ -168,6 +171,7 @@ def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
         agreements=test or standing.agreements,
         suspended=standing.suspended,
         trial=trial,
+        scopes=standing.scopes,
     )
 
 
@@ -202,6 +206,9 @@ def standing_text(party: PartyId, standing: Standing) -> str:
             f'words = "{standing.words}"',
             f"covers = {json.dumps(standing.covers)}   # empty: all that the roles allow",
         ]
+    if standing.scopes is not None:
+        quoted = ", ".join(f'"{scope}"' for scope in standing.scopes)
+        lines.append(f"scopes = [{quoted}]   # its access tokens cover no more than this")
     for agreement in standing.agreements:
         lines += ["", "[[agreements]]", f'id = "{agreement.id}"', f"start = {agreement.start.isoformat()}"]
         if agreement.end is not None:

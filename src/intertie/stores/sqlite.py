@@ -12,22 +12,31 @@ from pathlib import Path
 import apsw
 
 from intertie.exchange.outbound import State
-from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow, Query, ReceiptWriter, Refusal
+from intertie.gateway.ports import (
+    MessageRow,
+    NewMessage,
+    ParcelRow,
+    Query,
+    ReceiptWriter,
+    Refusal,
+    RevokedToken,
+)
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import MessageId, ParcelId, PartyId
 from intertie.seal.certificates import Chain
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
-from intertie.stores import sqlite_in, sqlite_journal, sqlite_out, sqlite_read
+from intertie.stores import sqlite_in, sqlite_journal, sqlite_out, sqlite_read, sqlite_tokens
 from intertie.stores.identity import check_chains
 from intertie.stores.readers import Readers
 from intertie.stores.rows import micros
 from intertie.stores.schema import connect, open_store, store_error
+from intertie.stores.sqlite_proof import SqliteProof
 from intertie.stores.writer import Writer
 
 
-class SqliteStore:
+class SqliteStore(SqliteProof):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path) -> None:
@@ -84,6 +93,10 @@ class SqliteStore:
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
         """Keep a sealed parcel; ImpossibleEvent if a message of it is not queued any more."""
         self._writer.run(lambda db: sqlite_out.add_parcel(db, parcel, messages, now))
+
+    def defer(self, messages: Sequence[MessageId], next_attempt: datetime, detail: str) -> None:
+        """Count an attempt of queued messages that could not be sealed."""
+        self._writer.run(lambda db: sqlite_out.defer(db, messages, next_attempt, detail))
 
     def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
         """Count an attempt that came to nothing; no effect on a closed parcel."""
@@ -230,3 +243,28 @@ class SqliteStore:
     def changed(self) -> int:
         """A number that differs after any write, by any process."""
         return self._readers.version()
+
+    # Access tokens
+
+    def revoke_token(self, token: RevokedToken, now: datetime) -> None:
+        """Remember a revoked token until it would have ended."""
+        self._writer.run(lambda db: sqlite_tokens.revoke(db, token, now))
+
+    def revoke_tokens_of(self, partner: PartyId, at: datetime) -> None:
+        """Revoke all tokens of a partner issued up to this time."""
+        self._writer.run(lambda db: sqlite_tokens.revoke_all(db, partner, at))
+
+    def token_revoked(self, token: str, partner: PartyId, issued: datetime) -> bool:
+        """Whether a token is revoked."""
+        with self._readers.snapshot() as db:
+            return sqlite_tokens.is_revoked(db, token, partner, issued)
+
+    def revoked_tokens(self, now: datetime) -> list[RevokedToken]:
+        """Revoked tokens that have not ended."""
+        with self._readers.snapshot() as db:
+            return sqlite_tokens.revoked(db, now)
+
+    def revoked_partners(self) -> dict[PartyId, datetime]:
+        """Since when the tokens of which partners are revoked as a whole."""
+        with self._readers.snapshot() as db:
+            return sqlite_tokens.revoked_partners(db)

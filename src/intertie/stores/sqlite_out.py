@@ -58,6 +58,8 @@ _INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, chunk, m
     VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM json_each(?) AS wanted
     WHERE messages.seq = wanted.value"""
+_DEFER = """UPDATE messages SET attempts = attempts + 1, next_attempt = ?, detail = ? FROM json_each(?) AS wanted
+    WHERE messages.id = wanted.value AND messages.outgoing = 1 AND messages.state = 'queued'"""
 _EXPIRED = """SELECT seq, id, recipient, leaf FROM messages
     WHERE outgoing = 1 AND state = 'queued' AND expires <= ?"""
 _MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
@@ -160,6 +162,11 @@ def add_parcel(db: apsw.Connection, parcel: ParcelRow, messages: Sequence[Messag
     tally(db, True, State.QUEUED, -len(messages))
     tally(db, True, State.SENDING, len(messages))
     append(db, [sending.sealed_entry(parcel, now)])
+
+
+def defer(db: apsw.Connection, messages: Sequence[MessageId], next_attempt: datetime, detail: str) -> None:
+    """`Store.defer`."""
+    db.execute(_DEFER, (micros(next_attempt), detail, _json(messages)))
 
 
 def retry(db: apsw.Connection, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from intertie.gateway.gateway import Limits
 from intertie.gateway.settings import (
     TEMPLATE,
+    Authorization,
     Delivery,
     Places,
     Quota,
@@ -51,7 +52,7 @@ def test_every_line_that_shows_a_default_shows_the_true_one() -> None:
 
 
 def test_every_setting_is_in_the_template() -> None:
-    for kind in (Street, Quota, Delivery, Limits, KeyDays):
+    for kind in (Street, Quota, Delivery, Limits, KeyDays, Authorization):
         for name in kind.__struct_fields__:
             assert f"{name} = " in TEMPLATE, name
 
@@ -159,3 +160,17 @@ def test_a_default_gateway_takes_the_largest_message_it_may_send() -> None:
     settings = Settings(party=PARTY, street=Street(url=URL))
     assert settings.street.held_bytes >= settings.limits.parcel_bytes > settings.limits.parcel_target_bytes
     assert settings.quota.bytes_burst >= settings.limits.parcel_bytes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "good"), [(30, True), (300, True), (3600, True), (29, False), (3601, False), (1.5, False)]
+)
+def test_tokens_are_short_lived(seconds: float, good: bool) -> None:
+    text = settings_text(PARTY, URL, "127.0.0.1:8443").replace(
+        "# token_seconds = 300", f"token_seconds = {seconds}"
+    )
+    if good:
+        assert parse_settings(text).authorization.token_seconds == seconds
+    else:
+        with pytest.raises(SettingsError, match="token_seconds"):
+            parse_settings(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from anyio import BrokenResourceError
 
+from intertie.bindings.oauth.client import PartnerTokens
 from intertie.bindings.parcel_https import PARCEL
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery
@@ -51,18 +52,36 @@ class _Pool:
 class HttpsLink:
     """gateway.gateway.Link over HTTPS. Close it with `aclose`."""
 
-    def __init__(self, tls: Tls, delivery: Delivery) -> None:
+    def __init__(self, tls: Tls, delivery: Delivery, party: PartyId) -> None:
         self._tls = tls
         self._timeout = httpx.Timeout(delivery.answer_seconds, connect=delivery.connect_seconds)
         self._whole_seconds = delivery.connect_seconds + WHOLE_ANSWERS * delivery.answer_seconds
         self._pools: dict[tuple[PartyId, bool], _Pool] = {}
+        self._tokens = PartnerTokens(party, tls.clock, self._ask)
 
     async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
         """Deliver a parcel and return the answer, whole; PartnerError when there was none.
 
         With `hybrid` nothing leaves over a connection that is not protected by a hybrid group.
         """
-        return await self._ask(partner, "POST", "/parcels", blob, hybrid=hybrid)
+
+        def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
+            headers = {"content-type": PARCEL, **token}
+            return self._ask(partner, "POST", "/parcels", blob, headers, hybrid=hybrid)
+
+        return await self._tokens.send(partner, send, hybrid=hybrid)
+
+    async def granted(self, partner: Partner) -> frozenset[str] | None:
+        """The scopes that the partner's token endpoint grants us; PartnerError if it cannot be asked."""
+        return await self._tokens.scopes(partner)
+
+    async def get(self, partner: Partner, path: str) -> LinkAnswer:
+        """The answer of a page of the partner's door, whole; PartnerError when there was none."""
+
+        def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
+            return self._ask(partner, "GET", path, None, token)
+
+        return await self._tokens.send(partner, send)
 
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
@@ -70,7 +89,7 @@ class HttpsLink:
 
     async def ask_descriptor(self, partner: Partner) -> LinkAnswer:
         """The same, with the connection that it came over."""
-        answer = await self._ask(partner, "GET", "/.well-known/intertie", None)
+        answer = await self._ask(partner, "GET", "/.well-known/intertie", None, {})
         if answer.status != 200:
             raise PartnerError(f"{partner.party} answers {answer.status} for its descriptor")
         return answer
@@ -82,19 +101,25 @@ class HttpsLink:
             await pool.client.aclose()
 
     async def _ask(
-        self, partner: Partner, method: str, path: str, blob: bytes | None, *, hybrid: bool = False
+        self,
+        partner: Partner,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        hybrid: bool = False,
     ) -> LinkAnswer:
         url = partner.url.rstrip("/") + path
-        headers = {"content-type": PARCEL} if blob is not None else {}
         try:
             async with (
                 asyncio.timeout(self._whole_seconds),
                 self._client(partner.party, hybrid=hybrid) as client,
-                client.stream(method, url, content=blob, headers=headers) as response,
+                client.stream(method, url, content=body, headers=headers) as response,
             ):
                 transport = self._transport(partner, response)
-                body = await _read(partner, response)
-                return LinkAnswer(response.status_code, body, _retry_after(response), transport)
+                answer = await _read(partner, response)
+                return LinkAnswer(response.status_code, answer, _retry_after(response), transport)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, OSError) as error:
             raise _no_answer(partner, error, hybrid=hybrid) from error
         except SettingsError as error:

@@ -23,16 +23,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import intertie
+from intertie.bindings.oauth.guard import Guard, challenge, connection_of
+from intertie.bindings.oauth.server import OauthRoutes
 from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, RECEIPT
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
-from intertie.bindings.parcel_https.protocol import PEER
+from intertie.bindings.parcel_https.witness import WitnessRoutes
 from intertie.gateway.accept_parcel import accept
-from intertie.gateway.gateway import Gateway, Peer
+from intertie.gateway.authorize import Authority
+from intertie.gateway.gateway import Peer
 from intertie.gateway.ports import Refusal
+from intertie.gateway.scopes import ScopeRefused
 from intertie.gateway.settings import Settings
-from intertie.model.errors import Code, Refused, StoreError
+from intertie.model.errors import Code, IntertieError, Refused, StoreError
 from intertie.model.ids import PartyId
 
 LOG = logging.getLogger("intertie.street")
@@ -52,15 +56,18 @@ class StreetDoor:
     """The app behind the street door of one gateway."""
 
     def __init__(
-        self, gateway: Gateway, settings: Settings, descriptor: bytes, clock: Callable[[], datetime]
+        self, authority: Authority, settings: Settings, descriptor: bytes, clock: Callable[[], datetime]
     ) -> None:
-        self._gateway = gateway
+        self._gateway = authority.gateway
+        self.guard = Guard(authority, clock)
+        self._oauth = OauthRoutes(authority, settings, clock)
         self._street = settings.street
         self._descriptor = descriptor
         self._clock = clock
         self._quotas = Quotas(settings.quota)
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
+        self._witness = WitnessRoutes(authority.gateway, clock, self._threads, self.guard.peer_of)
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -68,6 +75,8 @@ class StreetDoor:
             Route("/parcels", self.parcels, methods=["POST"]),
             Route("/.well-known/intertie", self.descriptor, methods=["GET"]),
             Route("/healthz", self.health, methods=["GET"]),
+            *self._witness.routes(),
+            *self._oauth.routes(),
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
         gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
@@ -75,11 +84,19 @@ class StreetDoor:
 
     async def parcels(self, request: Request) -> Response:
         """POST /parcels: the signed receipt, or a problem that says whether to try again."""
-        peer = _peer(request)
-        party = peer.party if self._gateway.partners.find(peer.party) is not None else STRANGER
+        connection = connection_of(request)
+        party = connection.party if self._gateway.partners.find(connection.party) is not None else STRANGER
         wait = self._quotas.take_parcel(party, time.monotonic())
         if wait:
-            return self._refuse(Refused(Code.RATE_LIMITED, partner=peer.party), wait)
+            return self._refuse(Refused(Code.RATE_LIMITED, partner=connection.party), wait)
+        try:
+            # Steps 3 and 4 as far as headers go, before a byte of the body is read.
+            peer = await self.guard.peer_of(request)
+        except Refused as refused:
+            return self._refuse(refused, close=True)
+        except IntertieError as error:
+            LOG.error("guard", extra={"partner": party, "why": error.why})
+            return problem(503, "store", "Tokens cannot be judged now.", retry=True, wait=BUSY_SECONDS)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PARCEL:
             return problem(415, "unsupported_media_type", f"A parcel comes as {PARCEL}.")
         held = _Body(self._held)
@@ -144,6 +161,8 @@ class StreetDoor:
         try:
             receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
+            if isinstance(refused, ScopeRefused):
+                self.guard.count(refused, peer.party)
             return self._refuse(refused)
         except StoreError as error:
             LOG.error("store", extra={"partner": peer.party, "why": error.why})
@@ -176,7 +195,7 @@ class StreetDoor:
         LOG.info(
             "refused", extra={"partner": refused.partner, "code": refused.code.value, "step": refused.step}
         )
-        return refusal(refused, wait, close=close)
+        return refusal(refused, wait, close=close, headers=challenge(refused, self._gateway.party.id))
 
 
 class _Body:
@@ -205,12 +224,6 @@ class _Body:
         self._chunks = []
         self._held.release(self.size)
         self.size = 0
-
-
-def _peer(request: Request) -> Peer:
-    """Who `PeerGate` let in."""
-    extension = request.scope["extensions"][PEER]
-    return Peer(extension["party"], extension["transport"])
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:
