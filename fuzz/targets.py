@@ -17,10 +17,20 @@ from pathlib import Path
 from joserfc import jws
 
 from intertie.catalogue.load import read_interface
+from intertie.exchange.joining import Reason, Terms
+from intertie.exchange.joining_messages import (
+    Answer,
+    Done,
+    Hello,
+    Offer,
+    Refusal,
+    read_join_message,
+    write_join_message,
+)
 from intertie.gateway.settings import parse_settings, settings_text
 from intertie.model.documents import example_bytes, read_body
 from intertie.model.errors import IntertieError
-from intertie.model.ids import DocumentName, ParcelId, PartyId
+from intertie.model.ids import AgreementId, DocumentName, ParcelId, PartyId
 from intertie.model.message import read_envelope
 from intertie.model.party import Party, Role
 from intertie.seal.certificates import TrustStore
@@ -31,6 +41,7 @@ from intertie.seal.equivocation import build_equivocation, read_claim
 from intertie.seal.evidence import build_evidence
 from intertie.seal.evidence_file import verify_file
 from intertie.seal.hpke import opening_key
+from intertie.seal.joining import new_code, read_code, write_code
 from intertie.seal.jws import read_jws, sign_json
 from intertie.seal.keys import PrivateKeys, TlsKey, generate_keys
 from intertie.seal.parcel import (
@@ -264,6 +275,39 @@ def settings() -> list[bytes]:
     return [text.encode(), re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.M).encode()]
 
 
+def read_any_join_message(data: bytes) -> object:
+    """What a joining door is told, or a joiner; whichever it is."""
+    kind = re.search(rb'"type":"(hello|offer|answer|done)"', data)
+    names: dict[bytes, type[Hello | Offer | Answer | Done]] = {
+        b"hello": Hello,
+        b"offer": Offer,
+        b"answer": Answer,
+        b"done": Done,
+    }
+    return read_join_message(data, names[kind[1]] if kind else Hello)  # type: ignore[type-var]
+
+
+def join_messages() -> list[bytes]:
+    """One of each."""
+    mark, nonce = "ab" * 32, "cd" * 16
+    terms = Terms(agreement=AgreementId("A"), start=NOW, until=NOW + timedelta(days=1), covers=("DA",))
+    return [
+        write_join_message(message)
+        for message in (
+            Hello(invitation="0102030405", commitment=mark, proof=mark),
+            Offer(nonce=nonce, descriptor="{}", roots="", terms=terms, proof=mark),
+            Answer(nonce=nonce, descriptor="{}", roots="", covers=("DA",), token=mark, proof=mark),
+            Done(proof=mark),
+            Refusal(reason=Reason.BUSY, detail="so"),
+        )
+    ]
+
+
+def join_codes() -> list[bytes]:
+    """Two codes: a name, and an address of version 6."""
+    return [write_code(new_code(address, NOW)).encode() for address in ("a.example:8453", "[::1]:1")]
+
+
 @cache
 def token_keys() -> TokenKeys:
     """What the fuzzed claims are signed with."""
@@ -305,6 +349,8 @@ TARGETS: Mapping[str, Target] = {
     "checkpoint": Target(read_signed_checkpoint, checkpoints),
     "message": Target(read_message, messages),
     "catalogue": Target(read_catalogue_file, interfaces),
+    "join_code": Target(lambda data: read_code(data.decode("utf-8", "replace")), join_codes),
+    "join_message": Target(read_any_join_message, join_messages),
     "token": Target(read_access_token, tokens),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from intertie.exchange import inbound, outbound
+from intertie.exchange import inbound, joining, outbound
 from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
 
 PAGE = Path("docs") / "states.md"
@@ -35,6 +35,13 @@ INBOUND = """## An incoming message
 
 What we hold under a sender's message id, what arrives under it, and what the receipt then says. A refused message
 leaves its id free, so that the sender can mend it and send it again.
+"""
+
+JOINING = """## A new partner
+
+Each side has a table of its own ([onboarding.md](onboarding.md)). Joining again with the same code, by the same joiner, is
+how a lost answer is mended. After the words are confirmed only the test conversation runs, in both directions; after
+`live` it never does again.
 """
 
 
@@ -69,6 +76,9 @@ def page() -> str:
             parcel,
             INBOUND,
             _verdicts(),
+            JOINING,
+            _diagram(joining.TABLE, joining.State.INVITED, joining.FINAL, "joining.TABLE"),
+            _meanings(joining.State),
         ]
     )
 
@@ -101,6 +111,14 @@ def _verdicts() -> str:
         said = f"{arrival.value}: {meaning[arrival.name]}"
         lines.append(f"| {standing.value} | {said} | {verdict.status} | {code} | {verdict.standing.value} |")
     return "\n".join([*lines, ""])
+
+
+def _meanings(enum: type[StrEnum]) -> str:
+    """The members that the source says something of."""
+    said = _comments(enum)
+    return "\n".join(
+        [*(f"- `{member.value}`: {said[member.name]}" for member in enum if member.name in said), ""]
+    )
 
 
 def _comments(enum: type[StrEnum]) -> dict[str, str]:

@@ -27,6 +27,7 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
+from intertie.bindings.joining.door import Door
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
@@ -36,16 +37,20 @@ from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.join_partner import Ourselves
+from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, Street, read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
+from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.seal.vault import Vault
+from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.key_files import KeyFiles
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
@@ -152,6 +157,7 @@ class Opened:
         self.ring = KeyFiles(vault, self.settings.party, self.clock, time.monotonic)
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = SqliteStore(self.places.of(self.settings.store.file), StoreKeks(vault))
+        self.joinings = JoiningFiles(self.places.joining)
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
@@ -175,6 +181,14 @@ class Opened:
             LOG.warning("descriptor written after a crash")
         for generation, parts in retire(self.own, now):
             LOG.info("keys destroyed", extra={"count": len(parts), "file": generation.folder})
+
+    def ourselves(self) -> Ourselves:
+        """What we send of ourselves to who joins, or to whom we join."""
+        return Ourselves(self.descriptor.raw(), own_roots(self.gateway.keys, self.gateway.trust))
+
+    def joining_door(self) -> Door:
+        """The door for those who have an invitation's code."""
+        return Door(self.gateway, self.joinings, self.ourselves, self.settings.joining, self.clock)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -236,6 +250,7 @@ class Deliveries:
                     ticked = tick
                     self._expire()
                     self._turn_keys()
+                    self._answer_proofs()
                     self._start_loops(tasks, link, announcer)
                     self._wake()
                 elif changed != seen:
@@ -326,6 +341,16 @@ class Deliveries:
         for message in expired:
             LOG.warning("expired", extra={"message": message})
 
+    def _answer_proofs(self) -> None:
+        """A partner that began its test conversation gets ours."""
+        try:
+            queued = answer_proofs(self._it.gateway, self._it.clock())
+        except IntertieError as error:
+            LOG.error("answering a proof", extra={"why": error.why})
+            return
+        if queued:
+            LOG.info("proof answered", extra={"count": len(queued)})
+
 
 class StreetServer(uvicorn.Server):
     """uvicorn without its signal handlers: it would end the process before deliveries are drained."""
@@ -408,10 +433,13 @@ async def _serve(it: Opened) -> None:
         delivering = asyncio.ensure_future(asyncio.to_thread(deliveries.run))
         delivering.add_done_callback(lambda _: _stop(server))
         refreshing = asyncio.ensure_future(_refresh_status(it))
+        joining = asyncio.ensure_future(it.joining_door().watch())
         try:
             await server.serve(sockets=[door])
         finally:
             refreshing.cancel()
+            joining.cancel()
+            await asyncio.gather(refreshing, joining, return_exceptions=True)
             deliveries.stop()
             await delivering
             LOG.info("stopped", extra={"party": it.settings.party.id})

@@ -27,7 +27,12 @@ def script_of(page: Path, *, without: tuple[str, ...] = ()) -> str:
         for line in block.splitlines():
             if line.strip() and not line.startswith(without):
                 lines.append(f"{line} 2>>serve.log &" if background else line)
-    return "\n".join(lines).replace(":8441", f":{free_port()}").replace(":8442", f":{free_port()}")
+    return (
+        "\n".join(lines)
+        .replace(":8441", f":{free_port()}")
+        .replace(":8442", f":{free_port()}")
+        .replace(":8453", f":{free_port()}")
+    )
 
 
 def run(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
@@ -38,7 +43,7 @@ def run(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PATH": path},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -46,6 +51,12 @@ def test_quickstart(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "docs" / "quickstart.md"), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "accepted" in done.stdout and "The evidence verifies" in done.stdout
+
+
+def test_onboarding(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "onboarding.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "All 43 flows are proven" in done.stdout and done.stdout.rstrip().endswith("accepted")
 
 
 def test_transport(tmp_path: Path) -> None:

@@ -6,10 +6,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 
+from intertie.cli._onboarding import joining_json
 from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, print_table, read_file, when
+from intertie.cli.partner_cancel import cancel
+from intertie.cli.partner_confirm import confirm
+from intertie.cli.partner_invite import invite
+from intertie.cli.partner_join import join
+from intertie.cli.partner_live import live
+from intertie.cli.partner_prove import prove
+from intertie.cli.partner_show import show
+from intertie.exchange.joining import State
 from intertie.gateway.gateway import Agreement
+from intertie.gateway.join_partner import Joining
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened
@@ -18,6 +29,8 @@ from intertie.seal.descriptor import Descriptor, check_not_weaker, read_descript
 from intertie.stores.partner_files import Entry, Standing, write_partner, write_whole
 
 app = App(name="partner", help="The parties this gateway does business with.")
+for command in (invite, join, confirm, prove, live, show, cancel):
+    app.command(command)
 
 
 @app.command
@@ -54,9 +67,9 @@ def add(
         new = _agreement(agreement, start, until, now)
         old = known.standing.agreements if known else ()
         kept = tuple(one for one in old if new is None or one.id != new.id)
-        standing = Standing(
+        standing = msgspec.structs.replace(
+            known.standing if known else Standing(added=now),
             added=now,
-            suspended=known.standing.suspended if known else False,
             agreements=kept + ((new,) if new else ()),
             scopes=known.standing.scopes if known else None,
         )
@@ -80,9 +93,11 @@ def list_partners(*, dir: Dir = HERE, json: Json = False) -> None:
     """List the partners with their roles, agreements and doors; and partner files that cannot be used."""
     with opened(dir) as it:
         entries, problems = it.partners.entries(), it.partners.problems()
+        joinings = [one for one in it.joinings.all() if _waits(one, it.clock())]
     if json:
+        partners = [_entry_json(e.descriptor, e.standing) for e in entries]
         print_json(
-            {"partners": [_entry_json(e.descriptor, e.standing) for e in entries], "problems": problems}
+            {"partners": partners, "joinings": list(map(joining_json, joinings)), "problems": problems}
         )
         return
     print_table(
@@ -91,8 +106,23 @@ def list_partners(*, dir: Dir = HERE, json: Json = False) -> None:
         [_row(entry) for entry in entries],
         empty="No partners. `intertie partner add THEIR-descriptor.json` makes one.",
     )
+    if joinings:
+        print_table(
+            "Joining",
+            ["invitation", "state", "party", "words", "until"],
+            [
+                [j.id, j.state, j.other and j.other.party, j.other and j.other.words, when(j.end)]
+                for j in joinings
+            ],
+            empty="",
+        )
     for name, why in problems.items():
         print(f"{name}: {why}")
+
+
+def _waits(joining: Joining, now: datetime) -> bool:
+    """Whether somebody still has to do something: use the code, or compare the words."""
+    return joining.state is State.JOINED or (joining.state is State.INVITED and now < joining.end)
 
 
 def _verified(it: Opened, raw: bytes, root: Path | None, now: datetime) -> Descriptor:
@@ -153,6 +183,7 @@ def _entry_json(descriptor: Descriptor, standing: Standing) -> dict[str, object]
         "sequence": descriptor.sequence,
         "added": standing.added,
         "suspended": standing.suspended,
+        "state": standing.state,
         "agreements": standing.agreements,
         "scopes": standing.scopes,
     }
@@ -160,6 +191,7 @@ def _entry_json(descriptor: Descriptor, standing: Standing) -> dict[str, object]
 
 def _row(entry: Entry) -> list[object]:
     partner = entry.partner
-    agreements = "\n".join(f"{a.id} {when(a.start)} to {when(a.end) or '(open)'}" for a in partner.agreements)
-    state = "suspended" if partner.suspended else "active"
+    agreed = entry.standing.agreements
+    agreements = "\n".join(f"{a.id} {when(a.start)} to {when(a.end) or '(open)'}" for a in agreed)
+    state = "suspended" if partner.suspended else entry.standing.state
     return [partner.party, partner.name, ", ".join(sorted(partner.roles)), partner.url, agreements, state]

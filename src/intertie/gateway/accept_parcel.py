@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from intertie.catalogue.flow import Flow
+from intertie.exchange.joining import check_live
 from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.own_keys import good_receipt, keys_towards, own_chains
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
@@ -186,6 +187,7 @@ def _check_message(
             message=header.id,
             partner=partner.party,
         )
+    check_live(partner.trial, header.conversation, header.agreement)
     flow = admit(header)
     if seen is not None:  # before the clock: a late repeat of what was accepted is still a repeat
         if seen != leaf:

@@ -201,7 +201,7 @@ async def _take_receipt(
             receipt = _read_receipt(gateway, partner, parcel, answer.body, clock())
     except (Refused, PartnerError) as error:
         return _unknown(gateway, parcel, rows, f"the answer is no receipt: {error}", clock(), random, None)
-    return _close(gateway, partner, parcel, rows, receipt, answer.body, clock())
+    return _close(gateway, partner, parcel, rows, receipt, answer, clock())
 
 
 def _judge(
@@ -253,7 +253,7 @@ def _close(
     parcel: ParcelRow,
     rows: list[MessageRow],
     receipt: Receipt,
-    raw: bytes,
+    answer: LinkAnswer,
     now: datetime,
 ) -> Delivery:
     outcomes = [
@@ -265,10 +265,10 @@ def _close(
         at=now,
         partner=partner.party,
         parcel=parcel.id,
-        digest=hashlib.sha256(raw).hexdigest(),
+        digest=hashlib.sha256(answer.body).hexdigest(),
     )
     gateway.store.keep_chains(partner.keys.chains)
-    gateway.store.close_parcel(parcel.id, raw, outcomes, [entry], now)
+    gateway.store.close_parcel(parcel.id, answer.body, outcomes, [entry], now, transport=answer.transport)
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)
     return Delivery(parcel.id, partner.party, len(rows), True, "")

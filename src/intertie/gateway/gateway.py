@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from intertie.catalogue.load import Catalogue
+from intertie.exchange.joining import Trial
 from intertie.gateway.ports import Store
 from intertie.model.ids import AgreementId, AgreementRef, PartyId
 from intertie.model.party import Party, Role
@@ -43,6 +44,8 @@ class Partner(NamedTuple):
     url: str
     agreements: tuple[Agreement, ...]
     suspended: bool
+    # The test conversation of a partner that is not live yet; nothing else goes to it or comes from it.
+    trial: Trial | None = None
     scopes: tuple[str, ...] | None = None  # what it may be granted at most; None: all that its roles allow
 
     def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:

@@ -145,6 +145,7 @@ class Query(NamedTuple):
     document: DocumentName | None = None
     states: Sequence[State] | None = None
     bodies: bool = True  # False: rows without bodies, for which no key is needed
+    conversation: ConversationId | None = None
 
 
 class ReceiptWriter(Protocol):

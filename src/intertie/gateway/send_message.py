@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from intertie.exchange.joining import check_live
 from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
@@ -84,6 +85,7 @@ def check_outgoing(gateway: Gateway, raw: bytes, now: datetime) -> NewMessage:
             Code.HEADER_NOT_PARCEL, f"sent as {header.sender}, this is {gateway.party.id}", message=header.id
         )
     partner = find_partner(gateway, header.recipient)
+    check_live(partner.trial, header.conversation, header.agreement)
     flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
     if header.expires <= now:
         raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)

@@ -30,6 +30,14 @@ FlowName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}/[a-z][a-z0-9_]{1,63
 Days = Annotated[int, Meta(ge=1, le=36_600)]
 
 
+def address_of(listen: str) -> tuple[str, int]:
+    """Host and port; ValueError if the text is not host:port."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"listen: {listen!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
 class Street(Record, frozen=True, kw_only=True):
     """The door for partners: where it listens, what they are told, and how much it bears."""
 
@@ -58,10 +66,7 @@ class Street(Record, frozen=True, kw_only=True):
 
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`; ValueError if it is not host:port."""
-        host, _, port = self.listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65_535:
-            raise ValueError(f"listen: {self.listen!r} is not host:port")
-        return host.strip("[]"), int(port)
+        return address_of(self.listen)
 
 
 class Quota(Record, frozen=True, kw_only=True):
@@ -96,6 +101,24 @@ class StoreFile(Record, frozen=True, kw_only=True):
     file: str = "store.db"
 
 
+class JoiningDoor(Record, frozen=True, kw_only=True):
+    """The door for those who have an invitation's code. It is open only while an invitation is."""
+
+    listen: str = "127.0.0.1:8453"
+    # host:port that the code names; empty: the host of [street] url and the port of `listen`.
+    address: str = ""
+    # A hello and an answer are two packets and a signature check; a person at a slow line has no more to send.
+    seconds: Seconds = 30.0
+    # Whoever has a code needs one connection.
+    connections: Count = 16
+    # Of one address: a person mistypes a code this often before looking again.
+    attempts_per_minute: Annotated[float, Meta(gt=0)] = 10.0
+
+    def check(self) -> None:
+        """ValueError if `listen` is not host:port."""
+        address_of(self.listen)
+
+
 class ClockFile(Record, frozen=True, kw_only=True):
     """For rehearsals: a file with one RFC 3339 time that stands for now. Without it, the system clock."""
 
@@ -128,6 +151,7 @@ class Settings(Record, frozen=True, kw_only=True):
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
     policy: PolicySettings = PolicySettings()
+    joining: JoiningDoor = JoiningDoor()
     tls: TlsOptions = TlsOptions()
     keys: Secrets = Secrets()
     authorization: Authorization = Authorization()
@@ -150,6 +174,7 @@ class Places:
         self.trust = directory / "trust"
         self.ca = directory / "ca"
         self.partners = directory / "partners"
+        self.joining = directory / "joining"
         self.descriptor = directory / "descriptor.json"
         self.tsa = directory / "tsa"
 
@@ -235,6 +260,14 @@ listen = {listen}          # host:port on this machine
 # clock_skew_seconds = 30           # how far a partner's clock may be ahead
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
+
+# The door for those who have an invitation's code (`intertie partner invite`): open only while an invitation is.
+[joining]
+# listen = "127.0.0.1:8453"
+# address = ""                 # host:port that the code says; empty: the host of [street] url, the port of listen
+# seconds = 30.0               # for one joining, all in all
+# connections = 16
+# attempts_per_minute = 10.0   # of one address
 
 # Dates and choices of the protection policy; docs/policy.md says where each default comes from.
 [policy]

@@ -588,5 +588,6 @@ def _matches(row: MessageRow, query: Query) -> bool:
         and row.seq > query.after
         and query.partner in (None, partner_of(row))
         and query.document in (None, row.document)
+        and query.conversation in (None, row.conversation)
         and (query.states is None or row.state in query.states)
     )

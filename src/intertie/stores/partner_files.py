@@ -3,6 +3,7 @@ we agreed. A running gateway sees a change within a second."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tomllib
@@ -10,14 +11,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
+from intertie.exchange.joining import COVERS_MAX, RESERVED, Cover, Trial, trial_of
+from intertie.exchange.joining_messages import Invitation
 from intertie.gateway.gateway import Agreement, Partner, TrustBook
 from intertie.gateway.scopes import Scope
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.model.ids import PartyId
+from intertie.model.ids import PartyId, ShortText
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.descriptor import Descriptor, read_descriptor
@@ -37,6 +41,23 @@ class Standing(Record, frozen=True, kw_only=True):
     agreements: tuple[Agreement, ...] = ()
     # What its tokens may cover at most, as "DA/invoice" or "DA/*"; without it, all that its roles may send to ours.
     scopes: tuple[Scope, ...] | None = None
+    # A partner that came by an invitation has to prove what was agreed before it is live.
+    state: Literal["proving", "live"] = "live"
+    joining: Invitation | None = None
+    words: ShortText = ""
+    covers: Annotated[tuple[Cover, ...], Meta(max_length=COVERS_MAX)] = ()
+
+    def check(self) -> None:
+        """What is proved belongs to an invitation; onboarding's names are not for business."""
+        if self.state == "proving" and self.joining is None:
+            raise ValueError("joining: a partner that is proving came by an invitation")
+        if any(agreement.id.startswith(RESERVED) for agreement in self.agreements):
+            raise ValueError(f"agreements: names that begin with {RESERVED} belong to test conversations")
+
+    @property
+    def trial(self) -> Trial | None:
+        """The test conversation of the invitation it came by, over or not."""
+        return trial_of(self.joining, self.covers) if self.joining else None
 
 
 class Entry(NamedTuple):
@@ -151,15 +172,18 @@ def read_entry(path: Path, trust: TrustStore, policy: PolicySettings = DEFAULT) 
 
 
 def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
-    """The partner as the acts see it."""
+    """The partner as the acts see it. Until it is live no agreement of business is in force, only that of its test."""
+    trial = standing.trial if standing.state == "proving" else None
+    test = (Agreement(id=trial.agreement, start=standing.added),) if trial else ()
     return Partner(
         party=descriptor.party,
         name=descriptor.name,
         roles=descriptor.roles,
         keys=descriptor.keys,
         url=descriptor.url,
-        agreements=standing.agreements,
+        agreements=test or standing.agreements,
         suspended=standing.suspended,
+        trial=trial,
         scopes=standing.scopes,
     )
 
@@ -188,6 +212,13 @@ def standing_text(party: PartyId, standing: Standing) -> str:
         f"added = {standing.added.isoformat()}",
         f"suspended = {str(standing.suspended).lower()}   # true refuses and holds back everything",
     ]
+    if standing.joining is not None:
+        lines += [
+            f'state = "{standing.state}"   # `intertie partner prove`, then `live`',
+            f'joining = "{standing.joining}"',
+            f'words = "{standing.words}"',
+            f"covers = {json.dumps(standing.covers)}   # empty: all that the roles allow",
+        ]
     if standing.scopes is not None:
         quoted = ", ".join(f'"{scope}"' for scope in standing.scopes)
         lines.append(f"scopes = [{quoted}]   # its access tokens cover no more than this")

@@ -59,6 +59,9 @@ def select_messages(query: Query) -> tuple[str, dict[str, Any]]:
     if query.document is not None:
         where.append("m.document = :document")
         values["document"] = query.document
+    if query.conversation is not None:
+        where.append("m.conversation = :conversation")
+        values["conversation"] = query.conversation
     if query.states is not None:
         names = {f"state{place}": state.value for place, state in enumerate(query.states)}
         where.append(f"m.state IN ({', '.join(f':{name}' for name in names)})")

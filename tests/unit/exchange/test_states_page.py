@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from intertie.exchange.inbound import TABLE as INBOUND
+from intertie.exchange.joining import TABLE as JOINING
 from intertie.exchange.outbound import FINAL, PARCEL_TABLE, TABLE, State
 
 ROOT = Path(__file__).parents[3]
@@ -34,7 +35,9 @@ def test_write(tmp_path: Path) -> None:
     assert (tmp_path / "docs" / "states.md").read_text(encoding="utf-8") == write_states.page()
 
 
-@pytest.mark.parametrize(("place", "table"), [(0, TABLE), (1, PARCEL_TABLE)], ids=["message", "parcel"])
+@pytest.mark.parametrize(
+    ("place", "table"), [(0, TABLE), (1, PARCEL_TABLE), (2, JOINING)], ids=["message", "parcel", "joining"]
+)
 def test_each_row_is_an_arrow_and_each_arrow_a_row(place: int, table: dict) -> None:  # type: ignore[type-arg]
     block = re.findall(r"```mermaid\n(.*?)```", write_states.page(), re.S)[place]
     assert arrows(block) == {

@@ -97,6 +97,7 @@ def test_any_name_survives_its_quotes(name: str) -> None:
         (('"https://', '"http://'), "https"),
         (('listen = "127.0.0.1:8443"', 'listen = "8443"'), "host:port"),
         (('listen = "127.0.0.1:8443"', 'listen = "127.0.0.1:99999"'), "host:port"),
+        (('# listen = "127.0.0.1:8453"', 'listen = "8453"'), "host:port"),
         (('["distribution_utility"]', "[]"), "role"),
         (('["distribution_utility"]', '["king"]'), "king"),
         (("utility.example", "Utility Example"), "party"),
