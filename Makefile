@@ -3,13 +3,15 @@ PY  ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, ssl, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN  = .venv/bin
 WORKERS ?= 2
+SECONDS ?= 60
 
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test check bench fuzz docs clean
 
 help:
 	@echo "make demo   two gateways do a season of business on this machine"
 	@echo "make test   all tests                make check  lint, types, house rules"
 	@echo "make bench  measured speeds          make docs   write the generated pages again"
+	@echo "make fuzz SECONDS=60   coverage-guided fuzzing of everything that reads bytes from outside"
 
 setup: .venv/ready
 
@@ -34,6 +36,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m bench $(ONLY)
+
+fuzz: setup
+	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ONLY)
 
 docs: setup
 	$(BIN)/python tools/write_docs.py

@@ -13,7 +13,7 @@ from bench.machine import timed
 from intertie.model.ids import PartyId, new_parcel_id
 from intertie.model.party import Role
 from intertie.seal.keys import PrivateKeys, generate_keys
-from intertie.seal.parcel import open_frame, read_frame, seal_parcel, verify_manifest
+from intertie.seal.parcel import _assemble, open_frame, read_frame, verify_manifest
 from intertie.seal.profile import PROFILES
 from intertie.seal.trial_ca import TrialCa
 
@@ -60,7 +60,7 @@ def _parcel(
     sealing = {"recipient": recipient.public(), "created": NOW, "profile": PROFILES[profile], "keys": sender}
 
     def seal() -> bytes:
-        return seal_parcel(messages, parcel=new_parcel_id(NOW), seq=1, **sealing).blob  # type: ignore[arg-type]
+        return _assemble(messages, parcel=new_parcel_id(NOW), seq=1, **sealing).blob  # type: ignore[arg-type]
 
     blob = seal()
     frame = read_frame(blob, limit=len(blob))

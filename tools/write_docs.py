@@ -1,4 +1,4 @@
-"""Write the generated pages again: interfaces, state diagrams, schemas."""
+"""Write the generated pages again: coverage, interfaces, policy, state diagrams, schemas."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import write_coverage
 import write_interfaces
+import write_policy
 import write_schemas
 import write_states
 
@@ -13,7 +14,7 @@ import write_states
 def main() -> None:
     """Run every page writer against this checkout."""
     root = Path(__file__).parent.parent
-    for writer in (write_coverage, write_interfaces, write_schemas, write_states):
+    for writer in (write_coverage, write_interfaces, write_policy, write_schemas, write_states):
         writer.write(root)
         print(f"{writer.__name__}: written")
 

@@ -43,6 +43,7 @@ and DER aggregator, 001 the minutes of 20 November 2024, 002 the electric-transp
 | `agreement` | refused unless an agreement of the parties is in force |
 | `direction` | two_way, or one_way: may cross a link that carries nothing back |
 | `relay` | the recipient may pass it on towards its endpoint |
+| `channel` | any (the default), or hybrid: the connection must have negotiated a hybrid group (docs/policy.md) |
 | `needs` | the `[needs.*]` table of the same file that the rest of the keys come from |
 | `source` | file and section of the mission that the flow comes from |
 
@@ -97,7 +98,16 @@ def _interface(interface: Interface) -> str:
 def _flows(flows: list[Flow]) -> list[str]:
     """The table of one direction."""
     columns = ("document", "category", "from → to", "mode", "priority", "confidentiality", "integrity")
-    columns += ("non-repudiation", "latency", "protect for", "agreement", "direction", "relay", "source")
+    columns += (
+        "non-repudiation",
+        "latency",
+        "protect for",
+        "agreement",
+        "direction",
+        "relay",
+        "channel",
+        "source",
+    )
     return [_row(*columns), "|---" * len(columns) + "|", *(_row(*_cells(flow)) for flow in flows)]
 
 
@@ -116,6 +126,7 @@ def _cells(flow: Flow) -> tuple[str, ...]:
         _yes(flow.agreement),
         flow.direction,
         _yes(flow.relay),
+        flow.channel,
         flow.source,
     )
 

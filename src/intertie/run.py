@@ -140,7 +140,7 @@ class Opened:
         vault = Vault(self.places.keys, self.opener)
         self.own = Own(vault, self.settings.party, self.settings.street.url, self.places.descriptor)
         self.ring = KeyFiles(vault, self.settings.party, self.clock, time.monotonic)
-        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic)
+        self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
@@ -149,6 +149,7 @@ class Opened:
             catalogue=load_catalogue(),
             store=SqliteStore(self.places.of(self.settings.store.file), VaultKek(vault, STORE_KEK)),
             limits=self.settings.limits,
+            policy=self.settings.policy,
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway

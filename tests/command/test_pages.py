@@ -48,6 +48,12 @@ def test_quickstart(tmp_path: Path) -> None:
     assert "accepted" in done.stdout and "The evidence verifies" in done.stdout
 
 
+def test_policy_page(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "policy.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "Protection must reach" in done.stdout and (tmp_path / "cbom.json").exists()
+
+
 def test_readme(tmp_path: Path) -> None:
     """`make demo` and `make test` have tests of their own."""
     done = run(script_of(ROOT / "README.md", without=("make ",)), tmp_path)

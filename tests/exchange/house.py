@@ -23,8 +23,10 @@ from intertie.gateway.gateway import (
 from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Party, Role
+from intertie.seal.algorithm_table import hybrid_groups
 from intertie.seal.descriptor import Descriptor, peek_sequence
 from intertie.seal.keys import PrivateKeys, generate_keys
+from intertie.seal.transport import Transport
 from intertie.seal.trial_ca import TrialCa
 from intertie.stores.memory import MemoryStore
 
@@ -129,8 +131,11 @@ class Wire:
     sent: list[bytes] = field(default_factory=list)
     # What the other side's door gives for a descriptor; None: it is not reached for that.
     descriptor: bytes | None = None
+    transport: Transport | None = None
 
-    async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
+    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
+        if hybrid and (self.transport is None or self.transport.group not in hybrid_groups()):
+            raise PartnerError("the connection is not hybrid")
         self.sent.append(blob)
         if self.answers:
             answer = self.answers.pop(0)
@@ -138,7 +143,7 @@ class Wire:
                 raise answer
             return answer
         try:
-            receipt = accept(self.there, blob, peer=Peer(self.peer), now=self.now)
+            receipt = accept(self.there, blob, peer=Peer(self.peer, self.transport), now=self.now)
         except Refused as refused:
             retry = b"true" if refused.retry else b"false"
             body = b'{"code":"%s","detail":"","retry":%s}' % (refused.code.value.encode(), retry)

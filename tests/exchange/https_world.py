@@ -29,7 +29,7 @@ from intertie.model.party import Party, Role
 from intertie.run import StreetServer, uvicorn_config
 from intertie.seal.descriptor import Descriptor
 from intertie.seal.keys import generate_keys
-from intertie.seal.parcel import SealedParcel, seal_parcel
+from intertie.seal.parcel import SealedParcel, _assemble
 from intertie.seal.profile import PROFILES
 from intertie.seal.tls import Tls
 from intertie.seal.tls_groups import TlsOptions
@@ -153,7 +153,7 @@ def a_message(sender: PartyId = UTILITY, recipient: PartyId = AGGREGATOR) -> byt
 
 
 def a_parcel(sender: House, recipient: House, *messages: bytes, seq: int = 1) -> SealedParcel:
-    return seal_parcel(
+    return _assemble(
         messages or [a_message(sender.gateway.party.id, recipient.gateway.party.id)],
         parcel=new_parcel_id(now()),
         recipient=recipient.gateway.keys.public(),

@@ -33,7 +33,7 @@ from intertie.model.ids import DocumentName, InterfaceCode, PartyId, new_message
 from intertie.model.message import Header, Mode, write_message
 from intertie.model.party import Role
 from intertie.seal.keys import PrivateKeys
-from intertie.seal.parcel import seal_parcel
+from intertie.seal.parcel import _assemble
 from intertie.seal.profile import PROFILES
 from intertie.seal.receipt import Outcome, Receipt, verify_receipt
 
@@ -67,7 +67,7 @@ def seal(
     keys: PrivateKeys | None = None,
     seq: int = 1,
 ) -> bytes:
-    return seal_parcel(
+    return _assemble(
         messages,
         parcel=new_parcel_id(NOW),
         recipient=pair.utility.keys.public(),
@@ -161,7 +161,7 @@ def test_suspended_sender() -> None:
 def test_parcel_for_another_party() -> None:
     pair = make_pair()
     stranger = keys_of(STRANGER, UTILITY_ROLES)
-    blob = seal_parcel(
+    blob = _assemble(
         [message()],
         parcel=new_parcel_id(NOW),
         recipient=stranger.public(),
@@ -252,7 +252,7 @@ def test_same_parcel_id_with_other_bytes() -> None:
     parcel = new_parcel_id(NOW)
 
     def blob() -> bytes:
-        return seal_parcel(
+        return _assemble(
             [message()],
             parcel=parcel,
             recipient=pair.utility.keys.public(),

@@ -62,6 +62,16 @@ class Direction(StrEnum):
     ONE_WAY = "one_way"
 
 
+class Channel(StrEnum):
+    """What the connection must have been: any TLS 1.3, or one whose key exchange is post-quantum hybrid too.
+
+    A parcel's content is sealed either way; its header, and who calls whom, are not.
+    """
+
+    ANY = "any"
+    HYBRID = "hybrid"
+
+
 class Flow(
     Record,
     frozen=True,
@@ -73,6 +83,7 @@ class Flow(
 
     `latency_seconds`: from sending to receipt, at most. `protect_for_days`: how long secrecy and proof must hold.
     `agreement`: refused unless an agreement is in force. `relay`: the recipient may pass it on towards its endpoint.
+    `channel`: what the connection must be; a gateway's settings may ask for more, never for less.
     """
 
     interface: InterfaceRef
@@ -91,6 +102,7 @@ class Flow(
     direction: Direction
     relay: bool
     source: Source
+    channel: Channel = Channel.ANY
 
     @property
     def key(self) -> str:
@@ -98,7 +110,7 @@ class Flow(
         return f"{self.interface}.{self.document}.{self.sender}>{self.recipient}.{self.mode}"
 
     @property
-    def strictness(self) -> tuple[int, int, int, int, int]:
+    def strictness(self) -> tuple[int, int, int, int, int, int]:
         """What the flow demands of a message, each number larger where more is demanded."""
         return (
             int(self.agreement),
@@ -106,6 +118,7 @@ class Flow(
             self.confidentiality.rank,
             self.integrity.rank,
             self.protect_for_days,
+            int(self.channel is Channel.HYBRID),
         )
 
     def demands_at_least(self, other: Flow) -> bool:

@@ -36,6 +36,8 @@ _FIELDS = set(Flow.__struct_encode_fields__) - {"interface"}
 _FLOW_KEYS = (_FIELDS - set(_SPELLED)) | set(_SPELLED.values())
 # What several flows may share. Who sends what to whom, and where that is said, is each flow's own.
 _NEEDS_KEYS = _FLOW_KEYS - {"document", "from", "to", "mode", "source"}
+# What a flow may leave out, with what it is then.
+_DEFAULTS = {"channel": "any"}
 _ADVICE = "correct the file; docs/interfaces.md lists what a flow says"
 
 
@@ -111,7 +113,7 @@ def _read_flow(
         if not isinstance(title, str) or title not in needs:
             _refuse(name, f"{place}.needs", f"there is no table [needs.{title}]")
         shared = needs[title]
-    said = {**shared, **{key: value for key, value in table.items() if key != "needs"}}
+    said = {**_DEFAULTS, **shared, **{key: value for key, value in table.items() if key != "needs"}}
     missing = _FLOW_KEYS - set(said)
     if missing:
         _refuse(name, f"{place}.{min(missing)}", "is missing")

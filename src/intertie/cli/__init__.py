@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 import intertie
-from intertie.cli import ca, evidence, interfaces, journal, keys, message, partner, trust
+from intertie.cli import ca, evidence, interfaces, journal, keys, message, partner, policy, trust
 from intertie.cli.demo import demo
 from intertie.cli.doctor import doctor
 from intertie.cli.example import example
@@ -31,7 +31,7 @@ app = App(
 )
 for command in (init, serve, send, inbox, outbox, doctor, example, demo):
     app.command(command)
-for part in (partner, message, evidence, journal, interfaces, keys, ca, trust):
+for part in (partner, message, evidence, journal, interfaces, keys, ca, trust, policy):
     app.command(part.app)
 
 

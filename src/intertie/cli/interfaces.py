@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from intertie.catalogue.admit import Catalogue
-from intertie.catalogue.flow import Flow, Interface
+from intertie.catalogue.flow import Channel, Flow, Interface
 from intertie.catalogue.load import load_catalogue
 from intertie.catalogue.view import (
     actor,
@@ -143,7 +143,12 @@ def _flow_table(flows: list[Flow], sources: list[str]) -> Table:
 
 def _also(flow: Flow) -> str:
     """The needs that are yes or no."""
-    said = {"agreement": flow.agreement, "relay": flow.relay, "one-way": flow.direction == "one_way"}
+    said = {
+        "agreement": flow.agreement,
+        "relay": flow.relay,
+        "one-way": flow.direction == "one_way",
+        "hybrid channel": flow.channel is Channel.HYBRID,
+    }
     return ", ".join(word for word, holds in said.items() if holds)
 
 

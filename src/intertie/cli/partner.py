@@ -14,7 +14,7 @@ from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened
 from intertie.seal.certificates import TrustStore
-from intertie.seal.descriptor import Descriptor, read_descriptor
+from intertie.seal.descriptor import Descriptor, check_not_weaker, read_descriptor
 from intertie.stores.partner_files import Entry, Standing, write_partner, write_whole
 
 app = App(name="partner", help="The parties this gateway does business with.")
@@ -98,7 +98,7 @@ def _verified(it: Opened, raw: bytes, root: Path | None, now: datetime) -> Descr
     """The descriptor, signed under a root that is trusted or is given now."""
     trust = _trust(it, root)
     try:
-        return read_descriptor(raw, trust, now)
+        return read_descriptor(raw, trust, now, policy=it.settings.policy)
     except Refused as refused:
         do = "Ask the partner for its descriptor again."
         if refused.code is Code.CERTIFICATE_UNTRUSTED and root is None:
@@ -124,6 +124,8 @@ def _check_newer(it: Opened, descriptor: Descriptor, known: Entry | None) -> Non
             "which is here",
             do="Ask the partner for its present descriptor.",
         )
+    if known is not None:
+        check_not_weaker(known.descriptor.keys, descriptor.keys)
 
 
 def _agreement(

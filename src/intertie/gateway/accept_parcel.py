@@ -8,10 +8,12 @@ Step 11, answering, belongs to the binding: it sends what `accept` returned.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
+from intertie.catalogue.flow import Flow
 from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.own_keys import good_receipt, keys_towards, own_chains
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
@@ -21,8 +23,6 @@ from intertie.model.errors import Code, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId
 from intertie.model.message import Envelope, Header, read_envelope
 from intertie.seal.parcel import Frame, Opened, Verified, open_frame, read_frame, verify_manifest
-from intertie.seal.policy import Needs, required_profile
-from intertie.seal.profile import Profile
 from intertie.seal.receipt import JournalHead, Outcome, Receipt, sign_receipt
 
 
@@ -72,7 +72,7 @@ def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | No
         raise Refused(
             Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender
         )
-    reading = _read_messages(gateway, partner, opened, verified, header.parcel, now)  # step 9
+    reading = _read_messages(gateway, partner, peer, opened, verified, header.parcel, now)  # step 9
     return _commit(gateway, partner, peer, frame, opened, verified, reading, digest, now)  # step 10
 
 
@@ -104,11 +104,24 @@ def _repeat(gateway: Gateway, frame: Frame, digest: bytes, now: datetime) -> byt
 
 
 def _read_messages(
-    gateway: Gateway, partner: Partner, opened: Opened, verified: Verified, parcel: ParcelId, now: datetime
+    gateway: Gateway,
+    partner: Partner,
+    peer: Peer,
+    opened: Opened,
+    verified: Verified,
+    parcel: ParcelId,
+    now: datetime,
 ) -> _Reading:
     """Step 9 for each message, in order."""
     reading = _Reading([], [], [])
     within: dict[MessageId, bytes] = {}
+    admit = partial(
+        verified.proven.admit,
+        transport=peer.transport,
+        sender_roles=partner.roles,
+        recipient_roles=gateway.party.roles,
+        policy=gateway.policy_on(now),
+    )
     envelopes = [_envelope_or_refusal(raw) for raw in opened.messages]
     ids = [e.header.id for e in envelopes if isinstance(e, Envelope)]
     known = gateway.store.find_incoming(partner.party, ids) if ids else {}
@@ -120,7 +133,7 @@ def _read_messages(
                 raise envelope
             header = envelope.header
             seen = within.get(header.id) or known.get(header.id)
-            duplicate = _check_message(gateway, partner, envelope, leaf, seen, verified.profile, now)
+            duplicate = _check_message(gateway, partner, envelope, leaf, seen, admit, now)
         except Refused as refused:
             message = envelope.header.id if isinstance(envelope, Envelope) else None
             reading.outcomes.append(_refused_outcome(message, leaf, refused))
@@ -149,10 +162,13 @@ def _check_message(
     envelope: Envelope,
     leaf: bytes,
     seen: bytes | None,
-    profile: Profile,
+    admit: Callable[[Header], Flow],
     now: datetime,
 ) -> bool:
-    """Step 9 for one message, in the order of the design; True if it is a duplicate. Raises Refused."""
+    """Step 9 for one message, in the order of the design; True if it is a duplicate. Raises Refused.
+
+    `admit` gives the flow of a header if the parcel's protection, and its connection, are what the flow needs.
+    """
     header = envelope.header
     sender = header.sender
     if sender != partner.party or header.recipient != gateway.party.id:
@@ -162,11 +178,7 @@ def _check_message(
             message=header.id,
             partner=partner.party,
         )
-    flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
-    needed = required_profile(Needs.of(flow), now.date())
-    if profile.rank < needed.rank:
-        detail = f"{flow.key} needs {needed.name}, the parcel has {profile.name}"
-        raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=sender)
+    flow = admit(header)
     if seen is not None:  # before the clock: a late repeat of what was accepted is still a repeat
         if seen != leaf:
             raise Refused(Code.MESSAGE_ID_REUSED, message=header.id, partner=sender)

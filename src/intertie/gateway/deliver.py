@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
@@ -23,14 +24,11 @@ from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
-from intertie.model.message import read_envelope
 from intertie.seal.parcel import read_frame, seal_parcel
-from intertie.seal.policy import Needs, required_profile
-from intertie.seal.profile import PROFILES, Profile, profile_of_suite
+from intertie.seal.profile import profile_of_suite
+from intertie.seal.protect import needed_connection, protect
 from intertie.seal.receipt import Receipt, verify_receipt
 
-# What goes out unless a flow needs more (DESIGN section 4).
-DEFAULT_PROFILE = "hybrid"
 # A partner may ask us to wait, but not for longer than a priority message can bear.
 RETRY_AFTER_MAX = 600.0
 
@@ -72,8 +70,9 @@ async def deliver_once(
     if parcel is None or parcel.blob is None:
         return None
     rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+    hybrid = _needs_hybrid(gateway, partner, rows, clock())
     try:
-        answer = await link.post(partner, parcel.blob)
+        answer = await link.post(partner, parcel.blob, hybrid=hybrid)
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     if answer.status == 200:
@@ -83,6 +82,13 @@ async def deliver_once(
     if 400 <= answer.status < 500 and problem.code in RULES:
         remedy = await find_remedy(gateway, link, parcel, problem.code, clock())
     return _judge(gateway, partner, parcel, rows, answer, problem, remedy, clock(), random)
+
+
+def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> bool:
+    """Whether a parcel may leave over a hybrid connection only."""
+    bodies = (row.body for row in rows)
+    channel = needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
+    return channel is Channel.HYBRID
 
 
 def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRow | None:
@@ -95,18 +101,23 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
         return None
     keys = keys_towards(gateway, partner.party, now)
     gateway.store.keep_chains(own_chains(keys))
+    plan = protect(
+        [row.body for row in rows],
+        keys=keys,
+        sender_roles=gateway.party.roles,
+        recipient=partner.keys,
+        recipient_roles=partner.roles,
+        policy=gateway.policy_on(now),
+    )
+    for place, refused in plan.refused.items():  # the others go: one that cannot does not hold them up
+        _finish(gateway, rows[place], State.FAILED, str(refused), now)
+    rows = [rows[place] for place in plan.places]
+    if plan.protected is None:
+        return None
     try:
-        profile = profile_for(gateway, partner, rows, now)
-        sealed = seal_parcel(
-            [row.body for row in rows],
-            parcel=new_parcel_id(now),
-            recipient=partner.keys,
-            seq=gateway.store.next_seq(partner.party),
-            created=now,
-            profile=profile,
-            keys=keys,
-        )
-    except Refused as refused:  # the partner has no key that is strong enough: nothing leaves
+        seq = gateway.store.next_seq(partner.party)
+        sealed = seal_parcel(plan.protected, parcel=new_parcel_id(now), seq=seq, created=now)
+    except Refused as refused:  # too large: a message that no parcel can carry
         for row in rows:
             _finish(gateway, row, State.FAILED, str(refused), now)
         return None
@@ -126,17 +137,6 @@ def _seal_waiting(gateway: Gateway, partner: Partner, now: datetime) -> ParcelRo
     except ImpossibleEvent:  # another process took or cancelled one of them: look again next time
         return None
     return parcel
-
-
-def profile_for(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> Profile:
-    """The strongest profile that any of the messages needs, and never less than the default."""
-    profile = PROFILES[DEFAULT_PROFILE]
-    for row in rows:
-        header = read_envelope(row.body).header
-        flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
-        needed = required_profile(Needs.of(flow), now.date())
-        profile = max(profile, needed, key=lambda p: p.rank)
-    return profile
 
 
 async def _take_receipt(

@@ -15,6 +15,9 @@ from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.descriptor import Descriptor
 from intertie.seal.keys import PrivateKeys, PublicKeys
+from intertie.seal.policy_settings import DEFAULT as DEFAULT_POLICY
+from intertie.seal.policy_settings import PolicySettings
+from intertie.seal.protect import PolicyOn
 from intertie.seal.transport import Transport
 
 
@@ -136,6 +139,7 @@ class Gateway:
     catalogue: Catalogue
     store: Store
     limits: Limits
+    policy: PolicySettings = DEFAULT_POLICY
 
     @property
     def keys(self) -> PrivateKeys:
@@ -146,6 +150,10 @@ class Gateway:
     def trust(self) -> TrustStore:
         """Whom we trust now. Ask once per act."""
         return self.trust_book.present()
+
+    def policy_on(self, now: datetime) -> PolicyOn:
+        """By what messages are protected, and admitted, at this time."""
+        return PolicyOn(self.catalogue, self.policy, now.date())
 
 
 class LinkAnswer(NamedTuple):
@@ -160,8 +168,11 @@ class LinkAnswer(NamedTuple):
 class Link(Protocol):
     """A way to a partner's door."""
 
-    async def post(self, partner: Partner, blob: bytes) -> LinkAnswer:
-        """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown)."""
+    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
+        """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown).
+
+        With `hybrid` nothing leaves over a connection whose key exchange is not hybrid.
+        """
 
     async def post_descriptor(self, partner: Partner, raw: bytes) -> LinkAnswer:
         """Tell a partner our descriptor and return the answer; PartnerError when there was none."""

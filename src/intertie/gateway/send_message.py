@@ -23,6 +23,7 @@ from intertie.model.ids import (
 )
 from intertie.model.message import Header, Mode, Verb, read_envelope, utc, write_message
 from intertie.model.record import Record
+from intertie.seal.protect import check_protectable
 from intertie.seal.tree import leaf_hash
 
 # A message nobody gave an end lives for three days: over a weekend, within any adjustment window.
@@ -46,8 +47,8 @@ class Outgoing(Record, frozen=True, kw_only=True):
 def send(gateway: Gateway, outgoing: Sequence[Outgoing], now: datetime) -> list[MessageId]:
     """Queue messages, all or none, and return their ids; they are on disk when this returns.
 
-    Raises Refused as the recipient would (unknown flow, wrong role, schema, agreement not in force), so that a
-    mistake is seen here and not in a receipt.
+    Raises Refused as the recipient would (unknown flow, wrong role, schema, agreement not in force), and if one side has
+    no keys for what the flow needs, so that a mistake is seen here and not in a receipt.
     """
     return queue(gateway, [_compose(gateway, out, now) for out in outgoing], now)
 
@@ -86,6 +87,7 @@ def check_outgoing(gateway: Gateway, raw: bytes, now: datetime) -> NewMessage:
     flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
     if header.expires <= now:
         raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
+    check_protectable(header, flow, gateway.keys, partner.keys, gateway.policy_on(now))
     read_body(envelope)
     if flow.agreement and not partner.agreement_in_force(header.agreement, now):
         detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"

@@ -16,6 +16,7 @@ from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
 from intertie.seal.ocsp import HashName
+from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.protection import Secrets
 from intertie.seal.revocation import Require, TrustRules
 from intertie.seal.tls_groups import TlsOptions
@@ -118,6 +119,7 @@ class Settings(Record, frozen=True, kw_only=True):
     tls: TlsOptions = TlsOptions()
     keys: Secrets = Secrets()
     revocation: Revocation = Revocation()
+    policy: PolicySettings = PolicySettings()
 
     def trust_rules(self) -> TrustRules:
         """How strictly certificates are judged here."""
@@ -226,6 +228,25 @@ listen = {listen}          # host:port on this machine
 # pkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"
 # pkcs11_token = "intertie"
 # pkcs11_pin_file = "pin.txt"
+# Dates and choices of the protection policy; docs/policy.md says where each default comes from.
+[policy]
+# disallow_date = 2035-12-31        # classical public-key algorithms end
+# harvest_horizon = 2030-12-31      # what must hold for longer needs post-quantum algorithms from today
+# high_years = 20                   # secrets of high worth for as long get category 5
+# default_profile = "hybrid"        # or "classical", "hybrid-high": what is sent unless a flow needs more
+# hybrid_channel_from = "never"     # or "low", "moderate", "high": long-lived flows that need a hybrid connection too
+# warn_days = 90                    # `intertie policy check` looks so far ahead
+
+# For how many days a key is used at most.
+[policy.key_days]
+# signature = 730
+# sealing = 730
+# tls = 730
+# token = 365
+# wrapping = 730
+# data = 31
+
+# An algorithm that ends on another day than docs/policy.md says: [[policy.ends]] with `algorithm` and `day`.
 
 # Rehearsals only: a file that holds the time, as 2026-01-15T08:00:00Z. Never set this in operation.
 [clock]

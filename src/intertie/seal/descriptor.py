@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from intertie.catalogue.flow import Level
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId, PartyName, ShortText
 from intertie.model.party import Party, Role
@@ -18,7 +19,9 @@ from intertie.seal.encoding import read_canonical, require_utc, write_canonical
 from intertie.seal.jwks import Jwks, read_jwks, write_jwks
 from intertie.seal.jws import Chains, read_jws, sign_json, verify_jws
 from intertie.seal.keys import PrivateKeys, PublicKeys
-from intertie.seal.profile import PROFILES, Profile
+from intertie.seal.policy import Needs, required_profile
+from intertie.seal.policy_settings import DEFAULT, PolicySettings
+from intertie.seal.profile import PROFILES
 
 DESCRIPTOR_TYP = "intertie-descriptor+jws"
 # All four algorithms' chains with two intermediate authorities each, in two generations and twice encoded in base64, make
@@ -98,12 +101,37 @@ def peek_sequence(raw: bytes) -> int:
     return read_canonical(jws.payload, _BODY).sequence
 
 
+def _needs(body: _Body, now: datetime) -> Needs:
+    """Everybody may read a descriptor; what it says must hold as long as it is valid."""
+    days = max(0, (body.until - now).days + 1)
+    return Needs(confidentiality=Level.LOW, integrity=Level.HIGH, non_repudiation=True, protect_for_days=days)
+
+
+def check_not_weaker(known: PublicKeys, new: PublicKeys) -> None:
+    """A newer descriptor keeps every profile that the known one has: else whoever broke the weakest of a party's keys
+    could take its stronger ones away. Raises Refused(PROTECTION_TOO_WEAK)."""
+    lost = [name for name, profile in PROFILES.items() if known.can_do(profile) and not new.can_do(profile)]
+    if lost:
+        detail = f"the newer descriptor has no keys for {', '.join(lost)} any more, the known one has"
+        raise Refused(Code.PROTECTION_TOO_WEAK, detail, partner=new.party)
+
+
+def descriptor_end(raw: bytes) -> datetime:
+    """Until when a descriptor says it is valid, unverified: for our own, also when it has ended. Refused(BAD_MANIFEST)."""
+    try:
+        jws = read_jws(raw, DESCRIPTOR_TYP, limit=DESCRIPTOR_BYTES_MAX)
+        return read_canonical(jws.payload, _BODY).until
+    except ValueError as error:
+        raise Refused(Code.BAD_MANIFEST, f"not a descriptor: {error}"[:300]) from error
+
+
 def read_descriptor(
-    raw: bytes, trust: TrustStore, now: datetime, *, least: Profile = PROFILES["hybrid"]
+    raw: bytes, trust: TrustStore, now: datetime, *, policy: PolicySettings = DEFAULT
 ) -> Descriptor:
     """A partner's descriptor, if it is valid now, signed by the party it names, under roots that we trust.
 
-    `least` is the weakest profile that may have signed it. Raises Refused(BAD_MANIFEST | SIGNATURE_* | CERTIFICATE_* |
+    What must have signed it follows from how long it is valid: a descriptor that ends before the harvest horizon may be
+    classical, from a partner that has no more. Raises Refused(BAD_MANIFEST | SIGNATURE_* | CERTIFICATE_* |
     PROTECTION_TOO_WEAK).
     """
     jws = read_jws(raw, DESCRIPTOR_TYP, limit=DESCRIPTOR_BYTES_MAX)
@@ -113,8 +141,12 @@ def read_descriptor(
         raise Refused(Code.BAD_MANIFEST, f"not a descriptor: {error}"[:300]) from error
     found = read_jwks(body.jwks, body.party)
     signed = verify_jws(jws, chains=found.signing, party=body.party, trust=trust, now=now)
+    least = required_profile(_needs(body, now), now.date(), policy)
     if signed.profile.rank < least.rank:
-        detail = f"the descriptor is signed with {signed.profile.name}, {least.name} is asked for"
+        detail = (
+            f"the descriptor is valid until {body.until.date()}, so it has to be signed with {least.name}, "
+            f"not {signed.profile.name}"
+        )
         raise Refused(Code.PROTECTION_TOO_WEAK, detail, partner=body.party)
     if not body.since <= now <= body.until:
         detail = f"the descriptor is valid from {body.since.isoformat()} to {body.until.isoformat()}"

@@ -12,8 +12,9 @@ at the form, `verify_jws` at certificates and signatures.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import msgspec
 
@@ -75,11 +76,25 @@ class Jws(NamedTuple):
         return tuple(signature.alg for signature in self.signatures)
 
 
-class Signed(NamedTuple):
-    """A verified payload and the profile whose signatures it has."""
+class _Key:
+    """Held by this file alone."""
 
-    payload: bytes
+
+_KEY = _Key()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A verified payload and the profile whose signatures it has. Made by `verify_jws` and nowhere else."""
+
+    payload: bytes = field(repr=False)
     profile: Profile
+    made_by: InitVar[_Key]
+
+    def __post_init__(self, made_by: _Key) -> None:
+        if made_by is not _KEY:
+            raise TypeError("only verify_jws() makes these: what is signed was verified")
 
 
 def sign_json(payload: bytes, typ: str, signers: Sequence[SigningKey]) -> bytes:
@@ -145,7 +160,7 @@ def verify_jws(
         check_certificate(signature, chains, party, trust, now)
     for signature in jws.signatures:
         check_signature(signature, chains, party)
-    return Signed(jws.payload, profile)
+    return Signed(jws.payload, profile, _KEY)
 
 
 def find_chain(signature: Signature, chains: Chains, party: PartyId) -> Chain:

@@ -26,6 +26,7 @@ from intertie.seal.hpke import open_sealed, seal
 from intertie.seal.jws import read_jws, sign_json, verify_jws
 from intertie.seal.keys import PrivateKeys, PublicKeys, SigningKey
 from intertie.seal.profile import Profile, profile_of_suite
+from intertie.seal.protect import Protected, Proven
 from intertie.seal.tree import leaf_hash, root
 
 MAGIC = b"ITP1"
@@ -107,15 +108,36 @@ class Opened(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """What the sender signed, and the profile that the parcel satisfies."""
+    """What the sender signed, and what its signatures proved of the protection."""
 
     manifest: Manifest
     root: bytes
-    profile: Profile
+    proven: Proven
     leaf_hashes: tuple[bytes, ...]
 
+    @property
+    def profile(self) -> Profile:
+        """The profile that the parcel satisfies; its receipt is signed with the same."""
+        return self.proven.profile
 
-def seal_parcel(
+
+def seal_parcel(protected: Protected, *, parcel: ParcelId, seq: int, created: datetime) -> SealedParcel:
+    """Sign and seal messages, in order, for their recipient, as the policy protected them (seal/protect.py).
+
+    Raises Refused(TOO_LARGE) for too many or too large messages.
+    """
+    return _assemble(
+        protected.messages,
+        parcel=parcel,
+        recipient=protected.recipient,
+        seq=seq,
+        created=created,
+        profile=protected.profile,
+        keys=protected.keys,
+    )
+
+
+def _assemble(
     messages: Sequence[bytes],
     *,
     parcel: ParcelId,
@@ -125,10 +147,9 @@ def seal_parcel(
     profile: Profile,
     keys: PrivateKeys,
 ) -> SealedParcel:
-    """Sign and seal messages, in order, for one recipient.
+    """The format alone, for this file and for tests of the format: no message is read, no need is asked for.
 
-    Raises Refused(PROTECTION_TOO_WEAK) if either side lacks a key of the profile, Refused(TOO_LARGE) for no, too many
-    or too large messages.
+    Raises Refused(PROTECTION_TOO_WEAK) if either side lacks a key of the profile, Refused(TOO_LARGE).
     """
     _check_messages(messages, recipient.party)
     signers = _signers(keys, profile)
@@ -287,7 +308,7 @@ def verify_manifest(
     found = root(leaves)
     if found.hex() != manifest.root:
         raise Refused(Code.ROOT_MISMATCH, partner=party)
-    return Verified(manifest, found, profile, leaves)
+    return Verified(manifest, found, Proven(signed), leaves)
 
 
 def read_manifest(payload: bytes, partner: PartyId | None = None) -> Manifest:

@@ -20,6 +20,7 @@ from intertie.model.ids import PartyId
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.descriptor import Descriptor, read_descriptor
+from intertie.seal.policy_settings import DEFAULT, PolicySettings
 
 LOG = logging.getLogger("intertie.partners")
 # Often enough that a suspension works at once for a person, rare enough to cost nothing.
@@ -46,10 +47,13 @@ class Entry(NamedTuple):
 class PartnerFiles:
     """gateway.gateway.PartnerBook over a folder. `ticks` is a monotonic clock in seconds."""
 
-    def __init__(self, folder: Path, trust: TrustBook, ticks: Callable[[], float]) -> None:
+    def __init__(
+        self, folder: Path, trust: TrustBook, ticks: Callable[[], float], policy: PolicySettings = DEFAULT
+    ) -> None:
         self._folder = folder
         self._trust = trust
         self._ticks = ticks
+        self._policy = policy
         self._lock = Lock()
         self._stamp: object = None
         self._checked = float("-inf")
@@ -113,7 +117,7 @@ class PartnerFiles:
         problems: dict[str, str] = {}
         for path in sorted(self._folder.glob("*.json")):
             try:
-                entry = read_entry(path, trust)
+                entry = read_entry(path, trust, self._policy)
             except IntertieError as error:
                 problems[path.name] = str(error)
                 LOG.error("partner file", extra={"file": path.name, "why": str(error)})
@@ -125,7 +129,7 @@ class PartnerFiles:
         self._entries, self._problems = entries, problems
 
 
-def read_entry(path: Path, trust: TrustStore) -> Entry:
+def read_entry(path: Path, trust: TrustStore, policy: PolicySettings = DEFAULT) -> Entry:
     """The partner of one descriptor file and the .toml beside it. Raises Refused (the descriptor does not verify) or
     SettingsError (a file is missing, unreadable or wrong)."""
     standing = read_standing(path.with_suffix(".toml"))
@@ -133,7 +137,7 @@ def read_entry(path: Path, trust: TrustStore) -> Entry:
         raw = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error}", do="Add the partner again.") from error
-    descriptor = read_descriptor(raw, trust, standing.added)
+    descriptor = read_descriptor(raw, trust, standing.added, policy=policy)
     if descriptor.party != path.stem:
         raise SettingsError(
             f"{path} is the descriptor of {descriptor.party}",

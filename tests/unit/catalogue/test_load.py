@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.catalogue.flow import Category, Direction, Interface, Level
+from intertie.catalogue.flow import Category, Channel, Direction, Interface, Level
 from intertie.catalogue.load import (
     FILE_CHARACTERS_MAX,
     load_catalogue,
@@ -160,6 +160,7 @@ def test_a_flow_can_say_everything_itself() -> None:
         ('protect_for = "7 years"', 'protect_for = "forever"', "flows[0].protect_for", "no duration"),
         ('protect_for = "7 years"', 'protect_for = "101 years"', "flows[0].protect_for", "<="),
         ('direction = "two_way"', 'direction = "sideways"', "flows[0].direction", "sideways"),
+        ("relay = true", 'relay = true\nchannel = "tunnel"', "flows[0].channel", "tunnel"),
         (FLOWS, "", "needs.metering", "no flow refers"),
         (NEEDS + FLOWS, "flows = []\n", "flows", "length"),
         (NEEDS + FLOWS, "flows = 4\n", "flows", "array of tables"),
@@ -199,6 +200,14 @@ def test_refused_with_its_place(old: str, new: str, place: str, why: str) -> Non
 def test_the_same_flow_twice_is_refused() -> None:
     again = GOOD + FLOWS.split("\n\n")[0]
     assert refusal(again) == "flows[2]: XY7.meter_readings.meter>gateway_esi.scheduled is there already"
+
+
+def test_a_flow_can_ask_for_a_hybrid_connection() -> None:
+    assert {flow.channel for flow in read_interface(NAME, GOOD).flows} == {Channel.ANY}
+    first, second = read_interface(NAME, change("relay = true", 'relay = true\nchannel = "hybrid"')).flows
+    assert first.channel is second.channel is Channel.HYBRID
+    assert first.demands_at_least(read_interface(NAME, GOOD).flows[0])
+    assert not read_interface(NAME, GOOD).flows[0].demands_at_least(first)
 
 
 def test_flows_that_differ_both_ways_are_refused() -> None:

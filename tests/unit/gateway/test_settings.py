@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from intertie.gateway.settings import (
 )
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
+from intertie.seal.policy_settings import AlgorithmEnd, KeyDays, PolicySettings
 
 PARTY = Party(id="utility.example", name="City Light", roles=frozenset({Role.DISTRIBUTION_UTILITY}))
 URL = "https://127.0.0.1:8443"
@@ -49,9 +51,23 @@ def test_every_line_that_shows_a_default_shows_the_true_one() -> None:
 
 
 def test_every_setting_is_in_the_template() -> None:
-    for kind in (Street, Quota, Delivery, Limits):
+    for kind in (Street, Quota, Delivery, Limits, KeyDays):
         for name in kind.__struct_fields__:
             assert f"{name} = " in TEMPLATE, name
+
+
+def test_the_policy_is_read() -> None:
+    assert parse_settings(TEXT).policy == PolicySettings()
+    text = TEXT.replace("# harvest_horizon = 2030-12-31", "harvest_horizon = 2029-01-01")
+    text = text.replace("# data = 31", "data = 7")
+    text = text.replace("[store]", "[[policy.ends]]\nalgorithm = 'ML-DSA-65'\nday = 2028-06-30\n[store]")
+    assert parse_settings(text).policy == PolicySettings(
+        harvest_horizon=date(2029, 1, 1),
+        key_days=KeyDays(data=7),
+        ends=(AlgorithmEnd(algorithm="ML-DSA-65", day=date(2028, 6, 30)),),
+    )
+    shown = set(PolicySettings.__struct_fields__) - {"ends", "key_days", "tls_least"}
+    assert all(f"# {name} = " in TEMPLATE for name in shown)
 
 
 def test_a_rehearsal_clock_is_written() -> None:
@@ -86,6 +102,13 @@ def test_any_name_survives_its_quotes(name: str) -> None:
         (("# workers = 4", "workers = 0"), "workers"),
         (("# idle_seconds = 15.0", "idle_seconds = -1.0"), "idle_seconds"),
         (("[store]", "[shop]"), "shop"),
+        (("# high_years = 20", "high_years = 0"), "policy.high_years"),
+        (("# harvest_horizon = 2030-12-31", "harvest_horizon = 2040-01-01"), "after disallow_date"),
+        (("# data = 31", "data = 4000"), "730 at most"),
+        (
+            ("[policy.key_days]", "[[policy.ends]]\nalgorithm = 'X'\nday = 2030-01-01\n[policy.key_days]"),
+            "'X' is none of",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(change: tuple[str, str], place: str) -> None:

@@ -9,7 +9,7 @@ from intertie.model.ids import ParcelId, party_id
 from intertie.model.party import Role
 from intertie.seal.certificates import TrustStore
 from intertie.seal.keys import PrivateKeys, generate_keys
-from intertie.seal.parcel import SealedParcel, seal_parcel
+from intertie.seal.parcel import SealedParcel, _assemble
 from intertie.seal.profile import PROFILES
 from intertie.seal.trial_ca import TrialCa
 
@@ -37,7 +37,7 @@ class World:
             "profile": PROFILES[profile],
             "keys": self.agg,
         } | more
-        return seal_parcel(messages, **arguments)  # type: ignore[arg-type]
+        return _assemble(messages, **arguments)  # type: ignore[arg-type]
 
 
 def keys_of(ca: TrialCa, party: str, role: Role) -> PrivateKeys:

@@ -11,11 +11,18 @@ from seal_world import World
 
 from intertie.model.errors import Code, Refused
 from intertie.model.party import Party
-from intertie.seal.descriptor import DESCRIPTOR_TYP, read_descriptor, write_descriptor
+from intertie.seal.descriptor import (
+    DESCRIPTOR_TYP,
+    check_not_weaker,
+    descriptor_end,
+    read_descriptor,
+    write_descriptor,
+)
 from intertie.seal.encoding import from_base64url, to_base64url, write_canonical
 from intertie.seal.jws import sign_json
 from intertie.seal.keys import OlderChain, PrivateKeys, generate_keys
 from intertie.seal.parcel import open_frame, read_frame, verify_manifest
+from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES
 from intertie.seal.trial_ca import TrialCa
 
@@ -62,14 +69,32 @@ def test_outside_its_time(world: World, days: int) -> None:
     assert refused.value.code is Code.CERTIFICATE_EXPIRED
 
 
-def test_weak_descriptors_are_taken_only_where_asked_for(world: World) -> None:
+def test_a_classical_descriptor_is_taken_if_it_ends_before_the_horizon(world: World) -> None:
     keys = generate_keys(world.agg.party, world.agg.roles, world.ca, world.now, ["classical"])
     raw = write(world, keys)
-    with pytest.raises(Refused) as refused:
-        read_descriptor(raw, world.trust, world.now)
+    assert set(read_descriptor(raw, world.trust, world.now).keys.signing) == {"ES256"}
+    soon = PolicySettings(harvest_horizon=world.now.date())
+    with pytest.raises(Refused, match="has to be signed with hybrid, not classical") as refused:
+        read_descriptor(raw, world.trust, world.now, policy=soon)
     assert refused.value.code is Code.PROTECTION_TOO_WEAK
-    found = read_descriptor(raw, world.trust, world.now, least=PROFILES["classical"])
-    assert set(found.keys.signing) == {"ES256"}
+
+
+def test_a_newer_descriptor_takes_no_profile_away(world: World) -> None:
+    keys = generate_keys(world.agg.party, world.agg.roles, world.ca, world.now, ["classical"])
+    strong, weak = world.agg.public(), read_descriptor(write(world, keys), world.trust, world.now).keys
+    check_not_weaker(strong, strong)
+    check_not_weaker(weak, strong)
+    with pytest.raises(Refused, match="no keys for hybrid, hybrid-high any more") as refused:
+        check_not_weaker(strong, weak)
+    assert refused.value.code is Code.PROTECTION_TOO_WEAK
+
+
+def test_the_end_of_a_descriptor_can_be_read_when_it_is_over(world: World) -> None:
+    assert descriptor_end(write(world)) == world.now + timedelta(days=30)
+    for raw in (b"", b"{}", b"x" * 300_000):
+        with pytest.raises(Refused) as refused:
+            descriptor_end(raw)
+        assert refused.value.code is Code.BAD_MANIFEST
 
 
 def test_no_keys_no_descriptor(world: World) -> None:
