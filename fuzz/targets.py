@@ -22,9 +22,12 @@ from intertie.model.ids import DocumentName, ParcelId, PartyId
 from intertie.model.message import read_envelope
 from intertie.model.party import Party, Role
 from intertie.seal.certificates import TrustStore
+from intertie.seal.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from intertie.seal.descriptor import DESCRIPTOR_TYP, read_descriptor, write_descriptor
 from intertie.seal.encoding import from_base64url, write_canonical
-from intertie.seal.evidence import build_evidence, verify_evidence
+from intertie.seal.equivocation import build_equivocation, read_claim
+from intertie.seal.evidence import build_evidence
+from intertie.seal.evidence_file import verify_file
 from intertie.seal.hpke import opening_key
 from intertie.seal.jws import read_jws, sign_json
 from intertie.seal.keys import PrivateKeys, TlsKey, generate_keys
@@ -40,6 +43,7 @@ from intertie.seal.parcel import (
 from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.profile import PROFILES
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, read_receipt
+from intertie.seal.renewal import build_renewed
 from intertie.seal.tree import leaf_hash, root
 from intertie.seal.trial_ca import TrialCa
 
@@ -179,6 +183,30 @@ def evidence() -> list[bytes]:
     return found
 
 
+def checkpoints() -> list[bytes]:
+    """Two that contradict each other, and the payload of one."""
+    said = [
+        Checkpoint(
+            v=1, sender=PARTY, recipient=PartyId("utility.example"), at=NOW, size=7, root=root, present=9
+        )
+        for root in ("0" * 64, "1" * 64)
+    ]
+    return [*(sign_checkpoint(each, world()[1]) for each in said), write_canonical(said[0])]
+
+
+def proofs() -> list[bytes]:
+    """Evidence of a message and of an equivocation, and each renewed."""
+    one, other, _ = checkpoints()
+    chains = world()[1].public().signing
+    plain = [*evidence(), build_equivocation((one, chains), (other, chains))]
+    return plain + [build_renewed(raw, world()[1], NOW, PROFILES["hybrid"]) for raw in plain]
+
+
+def read_signed_checkpoint(data: bytes) -> object:
+    """A checkpoint as it comes, or its payload."""
+    return read_claim(data) if data.startswith(b'{"payload"') else read_checkpoint(data)
+
+
 def interfaces() -> list[bytes]:
     """The catalogue's own files."""
     return [path.read_bytes() for path in sorted((ROOT / "src" / "intertie" / "catalogue").glob("*.toml"))]
@@ -236,7 +264,8 @@ TARGETS: Mapping[str, Target] = {
     "manifest": Target(read_signed_manifest, manifests),
     "receipt": Target(read_signed_receipt, receipts),
     "descriptor": Target(read_signed_descriptor, descriptors),
-    "evidence": Target(lambda data: verify_evidence(data, trust(), NOW), evidence),
+    "evidence": Target(lambda data: verify_file(data, trust(), NOW), proofs),
+    "checkpoint": Target(read_signed_checkpoint, checkpoints),
     "message": Target(read_message, messages),
     "catalogue": Target(read_catalogue_file, interfaces),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),

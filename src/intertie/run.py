@@ -183,6 +183,11 @@ def open_gateway(directory: Path) -> Gateway:
     return Opened(directory).gateway
 
 
+def street_link(it: Opened) -> HttpsLink:
+    """The way to partners' doors; close it when done."""
+    return HttpsLink(it.tls, it.settings.delivery)
+
+
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
@@ -206,7 +211,7 @@ class Deliveries:
         self._stopping.set()
 
     async def _run(self) -> None:
-        link = HttpsLink(self._it.tls, self._it.settings.delivery)
+        link = street_link(self._it)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}

@@ -9,13 +9,17 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, read_file, write_file
+from intertie.cli.evidence_renew import list_lapsing, renew_files
 from intertie.gateway.export_evidence import export
 from intertie.model.ids import MessageId
 from intertie.run import opened
 from intertie.seal.certificates import TrustStore
-from intertie.seal.evidence import verify_evidence
+from intertie.seal.evidence_file import verify_file
+from intertie.seal.timestamp import read_tsa_roots
 
 app = App(name="evidence", help="Proof of a message that stands without this gateway.")
+app.command(renew_files, name="renew")
+app.command(list_lapsing, name="lapsing")
 
 
 @app.command(name="export")
@@ -51,6 +55,10 @@ def verify(
     trust: Annotated[
         tuple[Path, ...], Parameter(help="PEM file with trust roots (may be given again).", negative=())
     ],
+    tsa: Annotated[
+        tuple[Path, ...],
+        Parameter(help="PEM file with roots of time-stamping authorities (may be given again).", negative=()),
+    ] = (),
     at: Annotated[Instant | None, Parameter(help="Judge as of this time instead of now.")] = None,
     json: Json = False,
 ) -> None:
@@ -62,7 +70,8 @@ def verify(
         The evidence file.
     """
     roots = TrustStore.of_pem(*(read_file(path) for path in trust))
-    report = verify_evidence(read_file(file), roots, at or datetime.now(UTC))
+    authorities = read_tsa_roots(*(read_file(path) for path in tsa))
+    report = verify_file(read_file(file), roots, at or datetime.now(UTC), authorities)
     if json:
         print_json({"verified": True, "report": report})
     else:

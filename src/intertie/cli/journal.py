@@ -1,14 +1,19 @@
-"""`intertie journal`: read the journal back and check it."""
+"""`intertie journal`: the record of what was sent and received, and how it is checked."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
 from intertie.cli._shared import HERE, Dir, Json, print_json
+from intertie.cli.journal_audit import audit
+from intertie.cli.journal_prove import prove
+from intertie.cli.journal_stamp import stamp, stamps
 from intertie.gateway.verify_journal import verify_journal
 from intertie.run import opened
 
 app = App(name="journal", help="The tamper-evident record of what was sent and received.")
+for command in (audit, prove, stamp, stamps):
+    app.command(command)
 
 
 @app.command

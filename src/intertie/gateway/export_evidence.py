@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
+from intertie.gateway.chains import chains_for
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, ParcelRow
+from intertie.journal.entry import Kind, read_entry
+from intertie.journal.rows import TreeRows
 from intertie.model.errors import IntertieError
-from intertie.model.ids import MessageId
-from intertie.seal.certificates import Chain
+from intertie.model.ids import MessageId, PartyId
 from intertie.seal.evidence import build_evidence
-from intertie.seal.jws import Chains, read_jws
+from intertie.seal.evidence_stamp import StampedEntry
+from intertie.seal.jws import read_jws
 from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP
 from intertie.seal.tree import HASH_BYTES
@@ -25,40 +30,56 @@ def export(gateway: Gateway, message: MessageId) -> bytes:
         raise NoEvidenceError(
             f"no message {message} here", do="`intertie inbox` and `intertie outbox` list them"
         )
+    return export_row(gateway, row)
+
+
+def export_row(gateway: Gateway, row: MessageRow) -> bytes:
+    """The evidence file of a message that was looked up. Raises NoEvidenceError, EvidenceError if a part is damaged."""
     if row.parcel is None or row.position is None:
         raise NoEvidenceError(
-            f"message {message} is {row.state.value}: it is in no parcel yet", do="Wait until it is sent"
+            f"message {row.id} is {row.state.value}: it is in no parcel yet", do="Wait until it is sent"
         )
-    other = row.recipient if row.outgoing else row.sender  # two partners may have chosen the same parcel id
+    other = partner_of(row)  # two partners may have chosen the same parcel id
     parcel = gateway.store.parcel(row.parcel, outgoing=row.outgoing, partner=other)
     if parcel is None:
-        raise NoEvidenceError(f"parcel {row.parcel} of message {message} is not here")
+        raise NoEvidenceError(f"parcel {row.parcel} of message {row.id} is not here")
     return _build(gateway, row, parcel)
+
+
+def partner_of(row: MessageRow) -> PartyId:
+    """The other party of a message."""
+    return row.recipient if row.outgoing else row.sender
 
 
 def _build(gateway: Gateway, row: MessageRow, parcel: ParcelRow) -> bytes:
     leaves = [parcel.leaves[i : i + HASH_BYTES] for i in range(0, len(parcel.leaves), HASH_BYTES)]
+    manifest = read_jws(parcel.manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX)
+    receiver_chains, stamp = None, None
+    if parcel.receipt is not None:
+        receipt = read_jws(parcel.receipt, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
+        receiver_chains = chains_for(gateway, receipt, row.recipient)
+        stamp = _stamp(gateway, parcel, parcel.receipt)
     return build_evidence(
         message=row.body,
         index=row.position or 0,
         leaves=leaves,
         manifest=parcel.manifest,
-        sender_chains=_chains(gateway, parcel.manifest, MANIFEST_TYP, MANIFEST_BYTES_MAX),
+        sender_chains=chains_for(gateway, manifest, row.sender),
         receipt=parcel.receipt,
-        receiver_chains=(
-            None
-            if parcel.receipt is None
-            else _chains(gateway, parcel.receipt, RECEIPT_TYP, RECEIPT_BYTES_MAX)
-        ),
+        receiver_chains=receiver_chains,
+        stamp=stamp,
     )
 
 
-def _chains(gateway: Gateway, signed: bytes, typ: str, limit: int) -> Chains:
-    """The chains that these signatures name, as they were kept when it was written or came in: whatever became of the
-    party's keys since."""
-    found: dict[str, list[Chain]] = {}
-    for signature in read_jws(signed, typ, limit=limit).signatures:
-        chain = gateway.store.chain(signature.thumbprint)
-        if chain is not None:
-            found.setdefault(signature.alg, []).append(chain)
-    return found
+def _stamp(gateway: Gateway, parcel: ParcelRow, receipt: bytes) -> StampedEntry | None:
+    """The first time stamp over a head of our journal with the line about this receipt in it, if there is one."""
+    digest = hashlib.sha256(receipt).hexdigest()
+    for index, raw in gateway.store.parcel_entries(parcel.id):
+        entry = read_entry(raw)
+        if entry.kind not in (Kind.RECEIPT_IN, Kind.RECEIPT_OUT) or entry.digest != digest:
+            continue
+        for stamp in gateway.store.stamps(answered=True, least=index + 1, limit=1):
+            size, root = stamp.head
+            proof = TreeRows(gateway.store).inclusion(index, size)
+            return StampedEntry(gateway.party.id, size, root, index, raw, proof, stamp.reply or b"")
+    return None

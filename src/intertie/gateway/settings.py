@@ -137,6 +137,7 @@ class Places:
         self.ca = directory / "ca"
         self.partners = directory / "partners"
         self.descriptor = directory / "descriptor.json"
+        self.tsa = directory / "tsa"
 
     def of(self, file: str) -> Path:
         """A file that a setting names: relative to the gateway directory unless absolute."""

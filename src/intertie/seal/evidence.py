@@ -7,26 +7,40 @@ an EvidenceError carries the number of the one that failed.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from intertie.model.errors import EvidenceError, Refused
-from intertie.model.ids import PartyId
+from intertie.model.errors import EvidenceError
 from intertie.model.message import Header, read_envelope
-from intertie.seal.algorithm_table import proof_until
-from intertie.seal.certificates import CHAIN_MAX, Chain, TrustStore, thumbprint
+from intertie.seal.certificates import TrustStore
 from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
-from intertie.seal.evidence_report import EvidenceReport, Signatory, signatory
-from intertie.seal.jws import Chains as KnownChains
-from intertie.seal.jws import Jws, check_certificate, check_signature, read_jws
+from intertie.seal.evidence_report import EvidenceReport, Signatory, algorithm_lines, signatories
+from intertie.seal.evidence_stamp import (
+    STAMP_EARLY,
+    StampedEntry,
+    StampPart,
+    check_stamp,
+    read_stamp,
+    write_stamp,
+)
+from intertie.seal.jws import Chains, read_jws
 from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP, MESSAGES_MAX, Manifest, read_manifest
 from intertie.seal.profile import Profile, profile_of_algorithms
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, Receipt, read_receipt
+from intertie.seal.signed_part import (
+    FileChains,
+    TextChains,
+    check_algorithms,
+    check_signed,
+    read_chains,
+    step,
+    write_chains,
+)
+from intertie.seal.timestamp import Stamped, TsaTrust
 from intertie.seal.tree import HASH_BYTES, inclusion_proof, leaf_hash, verify_inclusion
 
 __all__ = ["EvidenceReport", "Signatory", "build_evidence", "verify_evidence"]
@@ -46,19 +60,17 @@ STEP_RECEIPT_CERTIFICATES = 9
 STEP_RECEIPT_SIGNATURES = 10
 STEP_ALGORITHMS = 11
 
-Chains = Mapping[str, Chain]
-_TextChains = dict[str, Annotated[tuple[str, ...], Meta(min_length=1, max_length=CHAIN_MAX)]]
 
-
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     v: Literal[1]
     message: str
     index: Annotated[int, Meta(ge=0, lt=MESSAGES_MAX)]
     proof: Annotated[tuple[str, ...], Meta(max_length=16)]  # log2(MESSAGES_MAX)
     manifest: msgspec.Raw
-    sender_chains: _TextChains
+    sender_chains: TextChains
     receipt: msgspec.Raw
-    receiver_chains: _TextChains
+    receiver_chains: TextChains
+    stamp: StampPart | None = None
 
 
 _FILE = msgspec.json.Decoder(_File)
@@ -72,9 +84,10 @@ class _Parts(NamedTuple):
     place: int
     proof: tuple[bytes, ...]
     manifest: bytes
-    sender_chains: Chains
+    sender_chains: FileChains
     receipt: bytes | None
-    receiver_chains: Chains
+    receiver_chains: FileChains
+    stamp: StampedEntry | None
 
 
 class _Receipted(NamedTuple):
@@ -89,9 +102,10 @@ def build_evidence(
     index: int,
     leaves: Sequence[bytes],
     manifest: bytes,
-    sender_chains: KnownChains,
+    sender_chains: Chains,
     receipt: bytes | None = None,
-    receiver_chains: KnownChains | None = None,
+    receiver_chains: Chains | None = None,
+    stamp: StampedEntry | None = None,
 ) -> bytes:
     """The evidence file of message `index` of a parcel with these leaf hashes.
 
@@ -100,13 +114,13 @@ def build_evidence(
     """
     if not 0 <= index < len(leaves) or leaf_hash(message) != leaves[index]:
         raise EvidenceError(STEP_TREE, f"the message is not leaf {index} of its parcel")
-    with _step(STEP_MANIFEST):
+    with step(STEP_MANIFEST):
         jws = read_jws(manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX)
-    receipt_chains: _TextChains = {}
+    receipt_chains: TextChains = {}
     if receipt is not None:
-        with _step(STEP_RECEIPT):
+        with step(STEP_RECEIPT):
             receipt_jws = read_jws(receipt, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
-        receipt_chains = _write_chains(receipt_jws, receiver_chains or {}, STEP_RECEIPT_CERTIFICATES)
+        receipt_chains = write_chains(receipt_jws, receiver_chains or {}, STEP_RECEIPT_CERTIFICATES)
     return write_canonical(
         _File(
             v=1,
@@ -114,39 +128,36 @@ def build_evidence(
             index=index,
             proof=tuple(to_base64url(node) for node in inclusion_proof(leaves, index)),
             manifest=msgspec.Raw(manifest),
-            sender_chains=_write_chains(jws, sender_chains, STEP_CERTIFICATES),
+            sender_chains=write_chains(jws, sender_chains, STEP_CERTIFICATES),
             receipt=msgspec.Raw(_NULL if receipt is None else receipt),
             receiver_chains=receipt_chains,
+            stamp=None if stamp is None else write_stamp(stamp),
         )
     )
 
 
-def verify_evidence(raw: bytes, roots: TrustStore, now: datetime) -> EvidenceReport:
-    """What the file proves. Needs nothing but the roots; certificates are judged at the time of signing, algorithms at
-    `now`. Raises EvidenceError with the step that failed."""
+def verify_evidence(
+    raw: bytes, roots: TrustStore, now: datetime, tsa: TsaTrust | None = None
+) -> EvidenceReport:
+    """What the file proves. Needs nothing but the roots (and those of time-stamping authorities, if a stamp in it is to
+    count); certificates are judged at the time of signing, algorithms at `now`. Raises EvidenceError with the step that
+    failed."""
     parts = _read_file(raw)  # 1
-    with _step(STEP_MESSAGE):
+    with step(STEP_MESSAGE):
         header = read_envelope(parts.message).header
-    with _step(STEP_MANIFEST):
+    with step(STEP_MANIFEST):
         jws = read_jws(parts.manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX)
         manifest = read_manifest(jws.payload)
         profile = profile_of_algorithms(jws.algorithms, manifest.sender)
     steps = (STEP_CERTIFICATES, STEP_SIGNATURES)
-    _check_signed(jws, parts.sender_chains, manifest.sender, roots, manifest.created, steps)
+    check_signed(jws, parts.sender_chains, manifest.sender, roots, manifest.created, steps)
     _check_tree(parts, manifest)
     _check_parties(header, manifest)
     receipted = _check_receipt(parts, manifest, profile, roots)  # 8 to 10
-    holds_until = _check_algorithms(profile, receipted, now)
-    return _report(header, parts, manifest, profile, receipted, holds_until, now)
-
-
-@contextlib.contextmanager
-def _step(number: int) -> Iterator[None]:
-    """A refusal within becomes the failure of this step."""
-    try:
-        yield
-    except Refused as refused:
-        raise EvidenceError(number, f"{refused.code}: {refused.detail}") from refused
+    profiles = [profile] if receipted is None else [profile, receipted.profile]
+    holds_until = check_algorithms(profiles, now, STEP_ALGORITHMS)
+    stamped = None if parts.stamp is None else check_stamp(parts.stamp, parts.receipt, tsa)  # 12 and 13
+    return _report(header, parts, manifest, profile, receipted, holds_until, stamped, now)
 
 
 def _read_file(raw: bytes) -> _Parts:
@@ -163,52 +174,14 @@ def _read_file(raw: bytes) -> _Parts:
             place=file.index,
             proof=proof,
             manifest=bytes(file.manifest),
-            sender_chains=_read_chains(file.sender_chains),
+            sender_chains=read_chains(file.sender_chains),
             receipt=None if receipt == _NULL else receipt,
-            receiver_chains=_read_chains(file.receiver_chains),
+            receiver_chains=read_chains(file.receiver_chains),
+            stamp=None if file.stamp is None else read_stamp(file.stamp),
         )
     except ValueError as error:
         do = "Use the file exactly as it was exported: it must not be reformatted or edited."
         raise EvidenceError(STEP_FILE, f"not an evidence file: {error}", do=do) from error
-
-
-def _read_chains(chains: Mapping[str, Sequence[str]]) -> Chains:
-    return {alg: tuple(from_base64url(der) for der in chain) for alg, chain in chains.items()}
-
-
-def _write_chains(jws: Jws, chains: KnownChains, step: int) -> _TextChains:
-    missing = [alg for alg in jws.algorithms if not chains.get(alg)]
-    if missing:
-        raise EvidenceError(step, f"no certificate for {', '.join(missing)}")
-    written = {}
-    for signature in jws.signatures:
-        named = [chain for chain in chains[signature.alg] if thumbprint(chain[0]) == signature.thumbprint]
-        if not named:
-            do = "Take the certificates that were in use when it was signed."
-            raise EvidenceError(
-                step, f"the {signature.alg} certificate is not the one that it was signed under", do=do
-            )
-        written[signature.alg] = tuple(to_base64url(der) for der in named[0])
-    return written
-
-
-def _check_signed(
-    jws: Jws, chains: Chains, party: PartyId, roots: TrustStore, at: datetime, steps: tuple[int, int]
-) -> None:
-    """Certificates, then signatures; each chain in the file is one that a signature needs."""
-    certificates, signatures = steps
-    if sorted(chains) != sorted(jws.algorithms):
-        raise EvidenceError(
-            certificates,
-            f"chains for {', '.join(chains) or 'nothing'}, signed with {', '.join(jws.algorithms)}",
-        )
-    known = {alg: (chain,) for alg, chain in chains.items()}
-    with _step(certificates):
-        for signature in jws.signatures:
-            check_certificate(signature, known, party, roots, at)
-    with _step(signatures):
-        for signature in jws.signatures:
-            check_signature(signature, known, party)
 
 
 def _check_tree(parts: _Parts, manifest: Manifest) -> None:
@@ -235,7 +208,7 @@ def _check_receipt(
         if parts.receiver_chains:
             raise EvidenceError(STEP_RECEIPT, "certificates of a receipt, but no receipt")
         return None
-    with _step(STEP_RECEIPT):
+    with step(STEP_RECEIPT):
         jws = read_jws(parts.receipt, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
         receipt = read_receipt(jws.payload)
         signed = profile_of_algorithms(jws.algorithms, receipt.sender)
@@ -243,8 +216,8 @@ def _check_receipt(
     if signed.rank < profile.rank:
         raise EvidenceError(STEP_RECEIPT, f"the receipt has {signed.name}, the parcel {profile.name}")
     steps = (STEP_RECEIPT_CERTIFICATES, STEP_RECEIPT_SIGNATURES)
-    _check_signed(jws, parts.receiver_chains, receipt.sender, roots, receipt.received, steps)
-    return _Receipted(receipt, signed, _signatories(parts.receiver_chains, receipt.sender))
+    check_signed(jws, parts.receiver_chains, receipt.sender, roots, receipt.received, steps)
+    return _Receipted(receipt, signed, signatories(parts.receiver_chains, receipt.sender))
 
 
 def _check_receipt_fits(receipt: Receipt, parts: _Parts, manifest: Manifest) -> None:
@@ -262,20 +235,6 @@ def _check_receipt_fits(receipt: Receipt, parts: _Parts, manifest: Manifest) -> 
         raise EvidenceError(STEP_RECEIPT, "the receipt's line is for another message")
 
 
-def _check_algorithms(profile: Profile, receipted: _Receipted | None, now: datetime) -> date | None:
-    """The day until which the proof holds, None if no end is known; fails once it is over."""
-    profiles = [profile] if receipted is None else [profile, receipted.profile]
-    days = [day for day in map(proof_until, profiles) if day is not None]
-    if days and min(days) < now.date():
-        why = f"signed with {profile.name} only, which has proved nothing since {min(days)}"
-        raise EvidenceError(STEP_ALGORITHMS, why, do="Look for evidence that was renewed before that day.")
-    return min(days) if days else None
-
-
-def _signatories(chains: Chains, party: PartyId) -> tuple[Signatory, ...]:
-    return tuple(signatory(alg, chain, party) for alg, chain in sorted(chains.items()))
-
-
 def _report(
     header: Header,
     parts: _Parts,
@@ -283,6 +242,7 @@ def _report(
     profile: Profile,
     receipted: _Receipted | None,
     holds_until: date | None,
+    stamped: Stamped | None,
     now: datetime,
 ) -> EvidenceReport:
     receipt = receipted.receipt if receipted else None
@@ -294,6 +254,11 @@ def _report(
         notes.append("sealed later than the time of this check: one of the clocks is wrong")
     if receipt is not None and receipt.received < manifest.created:
         notes.append("received earlier than sealed: the parties' clocks differ")
+    if parts.stamp is not None and stamped is None:
+        notes.append("carries a time stamp that was not checked: no time-stamping authority was named")
+    if stamped is not None and receipt is not None and stamped.at < receipt.received - STAMP_EARLY:
+        notes.append("time-stamped earlier than received: the recipient's clock and the authority's differ")
+    profiles = [profile] if receipted is None else [profile, receipted.profile]
     return EvidenceReport(
         message=header.id,
         document=header.document,
@@ -313,13 +278,17 @@ def _report(
         leaf=leaf_hash(parts.message).hex(),
         root=manifest.root,
         profile=profile.name,
-        signers=_signatories(parts.sender_chains, manifest.sender),
+        signers=signatories(parts.sender_chains, manifest.sender),
         received=receipt.received if receipt else None,
         outcome=outcome.status if outcome else None,
         outcome_code=outcome.code if outcome else None,
         journal_size=receipt.journal.size if receipt else None,
         journal_root=receipt.journal.root if receipt else None,
         witnesses=receipted.signatories if receipted else (),
+        algorithms=algorithm_lines(profiles),
+        stamped=stamped.at if stamped else None,
+        stamped_by=stamped.authority if stamped else None,
+        stamped_with=stamped.algorithm if stamped else None,
         holds_until=holds_until,
         notes=tuple(notes),
     )

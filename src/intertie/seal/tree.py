@@ -80,22 +80,68 @@ def consistency_proof(leaves: Sequence[bytes], earlier: int) -> list[bytes]:
     """
     if not 0 <= earlier <= len(leaves):
         raise StoreError(f"the tree has {len(leaves)} leaves, it never had {earlier}")
-    if earlier in (0, len(leaves)):
+    return [root(leaves[start:end]) for start, end in consistency_spans(earlier, len(leaves))]
+
+
+Span = tuple[int, int]  # leaves from, up to and without
+
+
+def inclusion_spans(index: int, size: int) -> list[Span]:
+    """Over which leaves the hashes of an inclusion proof are the roots, in the proof's order. `index` is below `size`."""
+    spans = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            spans.append((middle, end))
+            end = middle
+        else:
+            spans.append((start, middle))
+            start = middle
+    spans.reverse()
+    return spans
+
+
+def consistency_spans(earlier: int, size: int) -> list[Span]:
+    """Over which leaves the hashes of a consistency proof are the roots, in the proof's order. `earlier` is within
+    `size`."""
+    if earlier in (0, size):
         return []
-    proof: list[bytes] = []
-    whole, start, end = True, 0, len(leaves)
+    spans = []
+    whole, start, end = True, 0, size
     while earlier != end - start:  # SUBPROOF(earlier, D[start:end], whole), its tail first
         split = _split(end - start)
         if earlier <= split:
-            proof.append(root(leaves[start + split : end]))
+            spans.append((start + split, end))
             end = start + split
         else:
-            proof.append(root(leaves[start : start + split]))
+            spans.append((start, start + split))
             start, earlier, whole = start + split, earlier - split, False
     if not whole:
-        proof.append(root(leaves[start:end]))
-    proof.reverse()
-    return proof
+        spans.append((start, end))
+    spans.reverse()
+    return spans
+
+
+def peaks_of(span: Span) -> list[tuple[int, int]]:
+    """The perfect subtrees, as (level, place at that level), that make up a span of a proof, from left to right."""
+    start, end = span
+    peaks = []
+    for level in reversed(range((end - start).bit_length())):
+        if end - start >> level & 1:
+            at = start + ((end - start) >> level + 1 << level + 1)
+            peaks.append((level, at >> level))
+    return peaks
+
+
+def fold(peaks: Sequence[bytes]) -> bytes:
+    """The root over perfect subtrees, from left to right, each smaller than the one before it."""
+    if not peaks:
+        return EMPTY_ROOT
+    value = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        value = node_hash(peak, value)
+    return value
 
 
 def _split(size: int) -> int:
@@ -158,12 +204,7 @@ class Frontier:
 
     def root(self) -> bytes:
         """The tree head over all leaves so far."""
-        if not self._peaks:
-            return EMPTY_ROOT
-        value = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            value = node_hash(peak, value)
-        return value
+        return fold(self._peaks)
 
     def to_bytes(self) -> bytes:
         """Size as 8 bytes, then the peaks: what a store keeps."""

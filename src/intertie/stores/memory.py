@@ -42,6 +42,7 @@ from intertie.seal.tree import Frontier
 from intertie.stores import receiving, sending
 from intertie.stores.erasing import erased_entry, hold_entry
 from intertie.stores.identity import check_chains
+from intertie.stores.memory_proof import MemoryProof
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
@@ -51,10 +52,11 @@ def partner_of(row: MessageRow) -> PartyId:
     return row.recipient if row.outgoing else row.sender
 
 
-class MemoryStore:
+class MemoryStore(MemoryProof):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._rows: list[MessageRow] = []  # place = seq - 1
         self._out: dict[MessageId, int] = {}  # seqs

@@ -67,6 +67,10 @@ class HttpsLink:
         """Tell a partner our descriptor and return the answer; PartnerError when there was none."""
         return await self._ask(partner, "POST", "/descriptors", raw, kind=DESCRIPTOR)
 
+    async def get(self, partner: Partner, path: str) -> LinkAnswer:
+        """The answer of a page of the partner's door, whole; PartnerError when there was none."""
+        return await self._ask(partner, "GET", path, None)
+
     async def get_descriptor(self, partner: Partner) -> bytes:
         """The partner's descriptor as its door gives it now (unverified); PartnerError if it gives none."""
         answer = await self._ask(partner, "GET", "/.well-known/intertie", None)

@@ -29,6 +29,7 @@ from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.bindings.parcel_https.protocol import PEER
+from intertie.bindings.parcel_https.witness import WitnessRoutes
 from intertie.gateway.accept_parcel import accept
 from intertie.gateway.gateway import Gateway, Peer
 from intertie.gateway.ports import Refusal
@@ -71,6 +72,7 @@ class StreetDoor:
         self._quotas = Quotas(settings.quota)
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
+        self._witness = WitnessRoutes(gateway, clock, self._threads, self._partner)
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -83,6 +85,7 @@ class StreetDoor:
                 DescriptorDoor(self._gateway, self._clock, self._quotas, self._threads).post,
                 methods=["POST"],
             ),
+            *self._witness.routes(),
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
         gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
@@ -125,6 +128,16 @@ class StreetDoor:
             "journal": head.size,
         }
         return Response(msgspec.json.encode(state), media_type="application/json")
+
+    async def _partner(self, request: Request) -> Peer:
+        """The partner that the connection's certificate names; Refused for anybody else (steps 3 and 4)."""
+        peer = _peer(request)
+        partner = self._gateway.partners.find(peer.party)
+        if partner is None:
+            raise Refused(Code.UNKNOWN_SENDER, partner=peer.party)
+        if partner.suspended:
+            raise Refused(Code.SENDER_SUSPENDED, partner=peer.party)
+        return peer
 
     async def _read(self, request: Request, party: PartyId, held: _Body) -> bytes:
         """The whole body, never more of it in memory than the limit; _Cut with the answer otherwise."""

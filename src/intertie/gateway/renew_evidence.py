@@ -1,0 +1,85 @@
+"""Evidence whose algorithms lapse soon: which messages those are, and sealing it once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from intertie.gateway.export_evidence import export_row
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.ports import MessageRow
+from intertie.gateway.proof_ports import SignedParcel
+from intertie.seal.algorithm_table import proof_until
+from intertie.seal.evidence_file import verify_file
+from intertie.seal.jws import read_jws
+from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP
+from intertie.seal.profile import Profile, profile_of_algorithms
+from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP
+from intertie.seal.renewal import Stamper, build_renewed
+from intertie.seal.timestamp import TsaTrust
+
+# Parcels in memory at once while the store is searched; a receipt may have 8 MiB, the usual one 10 KB.
+PAGE = 100
+
+
+class Lapsing(NamedTuple):
+    """A message whose proof ends on this day, because manifest or receipt has only these signatures."""
+
+    row: MessageRow
+    until: date
+    profile: str
+
+
+def lapsing(gateway: Gateway, within: timedelta, now: datetime) -> Iterator[Lapsing]:
+    """Messages of the store whose proof ends within this time, or has ended, in the order of their parcels."""
+    last = now.date() + within
+    after = 0
+    while page := gateway.store.signed_parcels(after=after, limit=PAGE):
+        for parcel in page:
+            end = _end(parcel)
+            if end is not None and end[0] <= last:
+                rows = gateway.store.parcel_messages(
+                    parcel.id, outgoing=parcel.outgoing, partner=parcel.partner
+                )
+                yield from (Lapsing(row, *end) for row in rows)
+        after = page[-1].number
+
+
+def renew(
+    gateway: Gateway,
+    raw: bytes,
+    profile: Profile,
+    now: datetime,
+    tsa: TsaTrust,
+    stamper: Stamper | None = None,
+) -> bytes:
+    """The file around an evidence file that verifies now, under our trust. Raises EvidenceError if it does not, or not any
+    more: what has lapsed cannot be renewed."""
+    verify_file(raw, gateway.trust, now, tsa)
+    return build_renewed(raw, gateway.keys, now, profile, stamper)
+
+
+def renew_message(
+    gateway: Gateway,
+    row: MessageRow,
+    profile: Profile,
+    now: datetime,
+    tsa: TsaTrust,
+    stamper: Stamper | None = None,
+) -> bytes:
+    """The evidence of a message, exported and renewed at once."""
+    return renew(gateway, export_row(gateway, row), profile, now, tsa, stamper)
+
+
+def _end(parcel: SignedParcel) -> tuple[date, str] | None:
+    """The day on which the first of the parcel's signatures ends, and which; None if no end is known."""
+    profiles = [_profile(parcel.manifest, MANIFEST_TYP, MANIFEST_BYTES_MAX)]
+    if parcel.receipt is not None:
+        profiles.append(_profile(parcel.receipt, RECEIPT_TYP, RECEIPT_BYTES_MAX))
+    ends = [(day, profile.name) for profile in profiles if (day := proof_until(profile)) is not None]
+    return min(ends) if ends else None
+
+
+def _profile(signed: bytes, typ: str, limit: int) -> Profile:
+    return profile_of_algorithms(read_jws(signed, typ, limit=limit).algorithms)
