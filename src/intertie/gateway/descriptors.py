@@ -15,7 +15,7 @@ from intertie.gateway.gateway import Gateway, Link, Partner
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, PartnerError, Refused
 from intertie.model.ids import PartyId
-from intertie.seal.descriptor import read_descriptor
+from intertie.seal.descriptor import check_not_weaker, read_descriptor
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
@@ -33,13 +33,14 @@ def take_descriptor(gateway: Gateway, raw: bytes, party: PartyId, now: datetime)
     partner = gateway.partners.find(party)
     if partner is None:
         raise Refused(Code.UNKNOWN_SENDER, partner=party)
-    descriptor = read_descriptor(raw, gateway.trust, now)
+    descriptor = read_descriptor(raw, gateway.trust, now, policy=gateway.policy)
     if descriptor.party != party:
         raise Refused(Code.TRANSPORT_NOT_SENDER, f"the descriptor is {descriptor.party}'s", partner=party)
     gained = sorted(descriptor.roles - partner.roles)
     if gained:
         detail = f"it claims the role {', '.join(gained)}: `intertie partner add` takes it, by hand"
         raise Refused(Code.WRONG_ROLE, detail, partner=party)
+    check_not_weaker(partner.keys, descriptor.keys)
     if not gateway.partners.renew(raw, descriptor, now):
         return False
     entry = Entry(
