@@ -28,7 +28,7 @@ from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
 from intertie.seal.parcel import read_frame, seal_parcel
 from intertie.seal.profile import profile_of_suite
 from intertie.seal.protect import needed_connection, protect
-from intertie.seal.receipt import Receipt, verify_receipt
+from intertie.seal.receipt import Receipt, Sent, check_receipt_of, verify_receipt
 
 # A partner may ask us to wait, but not for longer than a priority message can bear.
 RETRY_AFTER_MAX = 600.0
@@ -232,18 +232,8 @@ def _read_receipt(
     suite = read_frame(parcel.blob or b"", limit=gateway.limits.parcel_bytes).header.suite
     least = profile_of_suite(suite, partner.party)
     receipt = verify_receipt(raw, writer=partner.keys, trust=gateway.trust, now=now, least=least)
-    leaves = [parcel.leaves[i : i + 32].hex() for i in range(0, len(parcel.leaves), 32)]
-    same = (
-        receipt.parcel == parcel.id
-        and receipt.sender == partner.party
-        and receipt.recipient == gateway.party.id
-        and [outcome.leaf for outcome in receipt.outcomes] == leaves
-        and all(outcome.status in _STATES for outcome in receipt.outcomes)
-    )
-    if not same:
-        raise Refused(
-            Code.BAD_MANIFEST, "the receipt is for something else than was sent", partner=partner.party
-        )
+    leaves = [parcel.leaves[i : i + 32] for i in range(0, len(parcel.leaves), 32)]
+    check_receipt_of(receipt, Sent(parcel.id, gateway.party.id, partner.party, leaves))
     return receipt
 
 

@@ -44,7 +44,7 @@ class Entry(Record, frozen=True, kw_only=True):
     partner: PartyName | None = None
     message: MessageRef | None = None
     parcel: ParcelRef | None = None
-    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
     note: ShortText = ""
 
 

@@ -40,7 +40,7 @@ class _Body(Record, frozen=True, kw_only=True):
     sequence: Annotated[int, Meta(ge=1, le=2**53 - 1)]
     since: datetime
     until: datetime
-    url: Annotated[str, Meta(pattern=r"^https://[^\s]+$", max_length=300)]
+    url: Annotated[str, Meta(pattern=r"^https://[^\s]+(?!\n)$", max_length=300)]
     jwks: Jwks
 
     def check(self) -> None:
@@ -103,7 +103,7 @@ def peek_sequence(raw: bytes) -> int:
 
 def _needs(body: _Body, now: datetime) -> Needs:
     """Everybody may read a descriptor; what it says must hold as long as it is valid."""
-    days = max(0, (body.until - now).days + 1)
+    days = max(0, (body.until.date() - now.date()).days)
     return Needs(confidentiality=Level.LOW, integrity=Level.HIGH, non_repudiation=True, protect_for_days=days)
 
 

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 # Members in order of their names, no blanks, UTF-8, members at their default left out (docs/parcel.md, Encodings).
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_ANY: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 def to_base64url(data: bytes) -> str:
@@ -50,6 +51,13 @@ def read_canonical(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise ValueError(why_unreadable(error)) from error
     if _ENCODER.encode(value) != raw:
         raise ValueError("not in canonical form (order of members, blanks, repeated members, spelling)")
+    return value
+
+
+def read_whole(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """As `read_canonical`, for a file that carries signed parts as they are: those are in the one spelling, too. ValueError."""
+    value = read_canonical(raw, decoder)
+    read_canonical(raw, _ANY)
     return value
 
 

@@ -17,7 +17,7 @@ from intertie.model.ids import PartyId
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.checkpoint import CHECKPOINT_BYTES_MAX, CHECKPOINT_TYP, read_checkpoint
-from intertie.seal.encoding import read_canonical, write_canonical
+from intertie.seal.encoding import read_whole, write_canonical
 from intertie.seal.evidence_report import (
     AlgorithmLine,
     Signatory,
@@ -206,7 +206,7 @@ def _read_file(raw: bytes) -> list[tuple[bytes, FileChains]]:
     if len(raw) > EQUIVOCATION_BYTES_MAX:
         raise EvidenceError(STEP_FILE, f"larger than {EQUIVOCATION_BYTES_MAX} bytes")
     try:
-        file = read_canonical(raw, _FILE)
+        file = read_whole(raw, _FILE)
         return [(bytes(part.jws), read_chains(part.chains)) for part in (file.first, file.second)]
     except ValueError as error:
         raise EvidenceError(STEP_FILE, f"not evidence of an equivocation: {error}") from error

@@ -17,7 +17,7 @@ from msgspec import Meta
 from intertie.model.errors import EvidenceError
 from intertie.model.message import Header, read_envelope
 from intertie.seal.certificates import TrustStore
-from intertie.seal.encoding import from_base64url, read_canonical, to_base64url, write_canonical
+from intertie.seal.encoding import from_base64url, read_whole, to_base64url, write_canonical
 from intertie.seal.evidence_report import EvidenceReport, Signatory, algorithm_lines, signatories
 from intertie.seal.evidence_stamp import (
     STAMP_EARLY,
@@ -164,7 +164,7 @@ def _read_file(raw: bytes) -> _Parts:
     if len(raw) > EVIDENCE_BYTES_MAX:
         raise EvidenceError(STEP_FILE, f"larger than {EVIDENCE_BYTES_MAX} bytes")
     try:
-        file = read_canonical(raw, _FILE)
+        file = read_whole(raw, _FILE)
         proof = tuple(from_base64url(node) for node in file.proof)
         if any(len(node) != HASH_BYTES for node in proof):
             raise ValueError("a hash of the proof is not a SHA-256")

@@ -33,8 +33,8 @@ KEYS_MAX = 24
 _EXP_MAX = 253_402_300_799
 _X25519 = PROFILES["classical"].suite
 
-Base64url = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64 * 1024)]
-Base64 = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=64 * 1024)]
+Base64url = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(?!\n)$", max_length=64 * 1024)]
+Base64 = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]+={0,2}(?!\n)$", max_length=64 * 1024)]
 
 
 class Jwk(Record, frozen=True, kw_only=True, rename={"x5t_s256": "x5t#S256"}):
@@ -43,7 +43,7 @@ class Jwk(Record, frozen=True, kw_only=True, rename={"x5t_s256": "x5t#S256"}):
     kty: Literal["EC", "AKP", "OKP"]
     use: Literal["sig", "enc"]
     alg: Annotated[str, Meta(max_length=64)]
-    kid: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+    kid: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}(?!\n)$")]
     crv: Annotated[str, Meta(max_length=16)] | None = None
     x: Base64url | None = None
     y: Base64url | None = None
@@ -89,6 +89,8 @@ def read_jwks(jwks: Jwks, party: PartyId) -> KeySet:
             chain = tuple(_from_base64(text) for text in jwk.x5c)
             if not chain:
                 raise ValueError(f"the {jwk.alg} key {jwk.kid} has no certificate")
+            if chain in signing.get(jwk.alg, ()):
+                raise ValueError(f"the {jwk.alg} key {jwk.kid} twice")
             signing.setdefault(jwk.alg, []).append(chain)
             if jwk.exp is not None:
                 ends[thumbprint(chain[0])] = datetime.fromtimestamp(jwk.exp, UTC)

@@ -53,7 +53,7 @@ class ParcelHeader(Record, frozen=True, kw_only=True, rename={"sender": "from", 
     recipient: PartyName
     seq: Seq
     suite: Annotated[str, Meta(max_length=64)]
-    kid: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+    kid: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}(?!\n)$")]
     created: datetime
     zip: Literal["none"]
 
@@ -72,7 +72,7 @@ class Manifest(Record, frozen=True, kw_only=True, rename={"sender": "from", "rec
     seq: Seq
     created: datetime
     count: Annotated[int, Meta(ge=1, le=MESSAGES_MAX)]
-    root: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    root: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
 
     def check(self) -> None:
         """One instant, one spelling."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import MessageRef, ParcelRef, PartyId, PartyName
+from intertie.model.ids import MessageRef, ParcelId, ParcelRef, PartyId, PartyName
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.encoding import read_canonical, require_utc, write_canonical
-from intertie.seal.jws import sign_json, verify_json
+from intertie.seal.jws import check_certificate, read_jws, sign_json, verify_jws
 from intertie.seal.keys import PrivateKeys, PublicKeys
 from intertie.seal.parcel import MESSAGES_MAX
 from intertie.seal.profile import PROFILES, Profile
+from intertie.seal.tree import root
 
 RECEIPT_TYP = "intertie-receipt+jws"
 # 4,096 outcomes of 200 bytes, each with the longest detail, in base64.
 RECEIPT_BYTES_MAX = 8 * 1024 * 1024
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
 
 
 class Outcome(Record, frozen=True, kw_only=True):
@@ -38,7 +40,7 @@ class Outcome(Record, frozen=True, kw_only=True):
 class JournalHead(Record, frozen=True, kw_only=True):
     """The head of the writer's journal once everything this receipt says was in it."""
 
-    size: Annotated[int, Meta(ge=0)]
+    size: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     root: Sha256
 
 
@@ -57,6 +59,15 @@ class Receipt(Record, frozen=True, kw_only=True, rename={"sender": "from", "reci
     def check(self) -> None:
         """One instant, one spelling."""
         require_utc("received", self.received)
+
+
+class Sent(NamedTuple):
+    """The parcel that a receipt has to be for."""
+
+    parcel: ParcelId
+    sender: PartyId
+    recipient: PartyId
+    leaves: Sequence[bytes]  # leaf hashes of its messages, in order
 
 
 _RECEIPT = msgspec.json.Decoder(Receipt)
@@ -84,25 +95,36 @@ def verify_receipt(
 ) -> Receipt:
     """The receipt, if this writer signed it with a profile not weaker than `least` (the parcel's).
 
-    Raises Refused(BAD_MANIFEST | SIGNATURE_* | CERTIFICATE_* | PROTECTION_TOO_WEAK). Whether it is for what was sent is
-    the caller's to compare.
+    Certificates must hold now, and at the time that it names: a third person will judge them as of then. Raises
+    Refused(BAD_MANIFEST | SIGNATURE_* | CERTIFICATE_* | PROTECTION_TOO_WEAK). Whether it is for what was sent,
+    `check_receipt_of` says.
     """
-    signed = verify_json(
-        raw,
-        RECEIPT_TYP,
-        chains=writer.signing_at(now),
-        party=writer.party,
-        trust=trust,
-        now=now,
-        limit=RECEIPT_BYTES_MAX,
-    )
+    jws = read_jws(raw, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX, partner=writer.party)
+    chains = writer.signing_at(now)
+    signed = verify_jws(jws, chains=chains, party=writer.party, trust=trust, now=now)
     if signed.profile.rank < least.rank:
         detail = f"the receipt has {signed.profile.name}, the parcel {least.name}"
         raise Refused(Code.PROTECTION_TOO_WEAK, detail, partner=writer.party)
     receipt = read_receipt(signed.payload, writer.party)
     if receipt.sender != writer.party:
         raise Refused(Code.BAD_MANIFEST, f"the receipt says it is {receipt.sender}'s", partner=writer.party)
+    for signature in jws.signatures:
+        check_certificate(signature, chains, writer.party, trust, receipt.received)
     return receipt
+
+
+def check_receipt_of(receipt: Receipt, sent: Sent) -> None:
+    """That a verified receipt is for exactly this parcel; Refused(BAD_MANIFEST)."""
+    same = (
+        receipt.parcel == sent.parcel
+        and receipt.sender == sent.recipient
+        and receipt.recipient == sent.sender
+        and [outcome.leaf for outcome in receipt.outcomes] == [leaf.hex() for leaf in sent.leaves]
+        and receipt.root == root(sent.leaves).hex()
+    )
+    if not same:
+        detail = "the receipt is for something else than was sent"
+        raise Refused(Code.BAD_MANIFEST, detail, partner=sent.recipient)
 
 
 def read_receipt(payload: bytes, partner: PartyId | None = None) -> Receipt:

@@ -20,7 +20,14 @@ from intertie.model.ids import PartyId, PartyName
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.checkpoint import signers_of
-from intertie.seal.encoding import from_base64url, read_canonical, require_utc, to_base64url, write_canonical
+from intertie.seal.encoding import (
+    from_base64url,
+    read_canonical,
+    read_whole,
+    require_utc,
+    to_base64url,
+    write_canonical,
+)
 from intertie.seal.equivocation import EquivocationReport
 from intertie.seal.evidence_report import (
     AlgorithmLine,
@@ -79,7 +86,7 @@ class Statement(Record, frozen=True, kw_only=True):
     by: PartyName
     at: datetime
     hash: Literal["SHA-512"]
-    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$")]
+    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{128}(?!\n)$")]
 
     def check(self) -> None:
         """One instant, one spelling."""
@@ -217,7 +224,7 @@ def _read_file(raw: bytes) -> Layer:
     if len(raw) > RENEWED_BYTES_MAX:
         raise EvidenceError(STEP_FILE, f"larger than {RENEWED_BYTES_MAX} bytes")
     try:
-        file = read_canonical(raw, _FILE)
+        file = read_whole(raw, _FILE)
         stamp = None if file.stamp is None else from_base64url(file.stamp)
         return Layer(from_base64url(file.inner), bytes(file.statement), read_chains(file.chains), stamp)
     except ValueError as error:

@@ -43,7 +43,7 @@ class TokenProtection(Record, frozen=True, kw_only=True, tag="pkcs11", tag_field
     """Which key of which token wraps."""
 
     token: Annotated[str, Meta(max_length=32)]
-    key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,80}$")]
+    key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,80}(?!\n)$")]
 
 
 class Token:

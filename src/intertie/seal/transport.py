@@ -21,4 +21,4 @@ class Transport(Record, frozen=True, kw_only=True):
     group: str
     cipher: str
     # SHA-256 of the peer's leaf certificate.
-    certificate: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    certificate: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
