@@ -43,6 +43,7 @@ from intertie.seal.tree import Frontier
 from intertie.stores import receiving, sending
 from intertie.stores.erasing import erased_entry, hold_entry
 from intertie.stores.identity import check_chains
+from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
@@ -53,7 +54,7 @@ def partner_of(row: MessageRow) -> PartyId:
     return row.recipient if row.outgoing else row.sender
 
 
-class MemoryStore(MemoryProof):
+class MemoryStore(MemoryProof, MemoryOperations):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
