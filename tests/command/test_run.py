@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from tests.command.gateways import AGGREGATOR, make_pair
 
+from intertie.bindings.operations.logs import Lines
 from intertie.model.errors import SettingsError
-from intertie.run import CLOCK_CHECK_SECONDS, FileClock, JsonLines, open_gateway, opened, system_clock
+from intertie.run import CLOCK_CHECK_SECONDS, FileClock, open_gateway, opened, system_clock
 
 
 def write(path: Path, text: str) -> None:
@@ -52,7 +53,7 @@ def test_the_system_clock_knows_its_zone() -> None:
 
 
 def line(record: logging.LogRecord) -> dict[str, object]:
-    formatted = JsonLines().format(record)
+    formatted = Lines("json").format(record)
     assert "\n" not in formatted
     parsed: dict[str, object] = json.loads(formatted)
     return parsed

@@ -145,5 +145,7 @@ def test_no_question_looks_at_what_is_done(tmp_path: Path, sql: str) -> None:
     steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {getattr(sqlite_operations, sql)}")]
     for step in steps:
         if step.startswith("SCAN"):
-            assert "INDEX messages_queued" in step or "INDEX parcels_waiting" in step or step == "SCAN q", step
+            assert "INDEX messages_queued" in step or "INDEX parcels_waiting" in step or step == "SCAN q", (
+                step
+            )
     assert any("messages_queued" in step or "parcels_waiting" in step for step in steps)

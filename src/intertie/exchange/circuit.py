@@ -12,10 +12,10 @@ from intertie.exchange.outbound import backoff
 
 # One lost packet is no reason to stop; three failures one after the other are.
 FAILURES_MAX = 3
-# While it is open, the first probe after this, then doubled up to the ceiling: a minute is soon enough for the outage
-# notice that waits, and rare enough for a door that is just coming up.
+# While it is open, the first probe after this, then doubled up to the ceiling: soon enough for the outage notice that waits,
+# rare enough for a door that is just coming up.
 FIRST_SECONDS = 2.0
-CEILING_SECONDS = 60.0
+CEILING_SECONDS = 15.0
 # What a partner may ask for by Retry-After at most: longer than this no priority message can bear to wait unseen.
 RETRY_AFTER_MAX = timedelta(seconds=600)
 
@@ -71,9 +71,7 @@ def success(breaker: Breaker) -> Breaker:
     return Breaker(TABLE[breaker.state, Event.SUCCESS])
 
 
-def failure(
-    breaker: Breaker, now: datetime, jitter: float, retry_after: timedelta | None = None
-) -> Breaker:
+def failure(breaker: Breaker, now: datetime, jitter: float, retry_after: timedelta | None = None) -> Breaker:
     """It did not, or said when to come again. `jitter` in [0, 1)."""
     failures = breaker.failures + 1
     enough = failures >= FAILURES_MAX

@@ -40,7 +40,7 @@ class Span(NamedTuple):
     start: datetime
     flow: FlowRef
     place: int
-    count: int
+    receipts: int
     late: int  # of them, later than the flow's need
     seconds: float  # all of them together
 
@@ -67,7 +67,7 @@ class Timeliness:
             key = (start, flow, place)
             held = self._spans.get(key, Span(*key, 0, 0, 0.0))
             self._spans[key] = Span(
-                *key, held.count + count, held.late + late[place], held.seconds + together[place]
+                *key, held.receipts + count, held.late + late[place], held.seconds + together[place]
             )
         return late.total()
 
@@ -85,7 +85,7 @@ class Sum(NamedTuple):
     seconds: float
 
     @property
-    def count(self) -> int:
+    def receipts(self) -> int:
         """How many."""
         return sum(self.bins)
 
@@ -101,6 +101,6 @@ def sums(spans: Iterable[Span]) -> dict[FlowRef, Sum]:
     for span in spans:
         held = found.get(span.flow, Sum((0,) * (len(BOUNDS) + 1), 0, 0.0))
         bins = list(held.bins)
-        bins[span.place] += span.count
+        bins[span.place] += span.receipts
         found[span.flow] = Sum(tuple(bins), held.late + span.late, held.seconds + span.seconds)
     return found

@@ -16,6 +16,7 @@ import msgspec
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
 from intertie.gateway.descriptors import fetch_descriptor
+from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
@@ -77,17 +78,21 @@ async def deliver_once(
             granted = await link.granted(partner) if rows else None
         except PartnerError as error:
             return _defer(gateway, partner, rows, str(error), clock(), random)
-        parcel = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
+        with gateway.observer.span("seal"):
+            parcel = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
     if parcel is None or parcel.blob is None:
         return None
     rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
     hybrid = _needs_hybrid(gateway, partner, rows, clock())
     try:
-        answer = await link.post(partner, parcel.blob, hybrid=hybrid)
+        with gateway.observer.span("post"):
+            urgency = min((row.priority for row in rows), default=None)
+            answer = await link.post(partner, parcel.blob, hybrid=hybrid, urgency=urgency)
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     if answer.status == 200:
-        return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
+        with gateway.observer.span("receipt"):
+            return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
     problem = _read_problem(answer.body)
     remedy = Remedy.WAIT
     if 400 <= answer.status < 500 and problem.code in RULES:
@@ -103,8 +108,14 @@ def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow]
 
 
 def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
-    """What is due."""
+    """What is due; while the partner's stop flag is up, only what does not bear waiting."""
     limits = gateway.limits
+    if stop_up(gateway, partner.party, ours=False, now=now):
+        return unstopped(
+            gateway.store.take_outgoing(
+                partner.party, now, count=URGENT_COUNT, size=limits.parcel_target_bytes
+            )
+        )
     return gateway.store.take_outgoing(
         partner.party, now, count=limits.messages_per_parcel, size=limits.parcel_target_bytes
     )
@@ -261,6 +272,7 @@ def _close(
     gateway.store.close_parcel(parcel.id, answer.body, outcomes, [entry], now, transport=answer.transport)
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)
+    gateway.observer.receipted(partner.party, rows, receipt.outcomes, now)
     return Delivery(parcel.id, partner.party, len(rows), True, "")
 
 

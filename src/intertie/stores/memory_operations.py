@@ -75,7 +75,10 @@ class MemoryOperations:
                 key = (start, span.flow, span.place)
                 before = self._spans.get(key, Span(*key, 0, 0, 0.0))
                 self._spans[key] = Span(
-                    *key, before.count + span.count, before.late + span.late, before.seconds + span.seconds
+                    *key,
+                    before.receipts + span.receipts,
+                    before.late + span.late,
+                    before.seconds + span.seconds,
                 )
 
     def timeliness(self, since: datetime | None = None) -> list[Span]:

@@ -63,7 +63,7 @@ def refused_since(db: apsw.Connection, since: datetime, limit: int) -> dict[str,
 
 def add_timeliness(db: apsw.Connection, spans: Sequence[Span], keep_since: datetime) -> None:
     """`OperationsStore.add_timeliness`."""
-    db.executemany(_ADD, [(micros(s.start), *s.flow, s.place, s.count, s.late, s.seconds) for s in spans])
+    db.executemany(_ADD, [(micros(s.start), *s.flow, s.place, s.receipts, s.late, s.seconds) for s in spans])
     old = (micros(keep_since),)
     if db.execute(f"SELECT 1 FROM timeliness WHERE {_OLD} LIMIT 1", old).get:  # noqa: S608
         db.execute(_SUM_UP, old)

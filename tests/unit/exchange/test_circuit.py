@@ -63,7 +63,11 @@ def test_a_probe_that_fails_waits_longer() -> None:
 
 
 def test_retry_after_is_obeyed_at_once_and_within_bounds() -> None:
-    for asked, waited in ((7 * SECOND, 7 * SECOND), (timedelta(days=3), RETRY_AFTER_MAX), (-SECOND, 0 * SECOND)):
+    for asked, waited in (
+        (7 * SECOND, 7 * SECOND),
+        (timedelta(days=3), RETRY_AFTER_MAX),
+        (-SECOND, 0 * SECOND),
+    ):
         breaker = failure(Breaker(), NOW, 0.5, asked)
         assert (breaker.state, breaker.until) == (Circuit.OPEN, NOW + waited)
 

@@ -22,8 +22,8 @@ def test_late_is_later_than_the_need() -> None:
     assert counts.add(FLOW, [0.2, 4.0, 4.001, 30.0], 4.0, NOW) == 2
     assert counts.add(OTHER, [99.0], None, NOW) == 0
     found = sums(counts.drain())
-    assert (found[FLOW].count, found[FLOW].late, found[FLOW].seconds) == (4, 2, pytest.approx(38.201))
-    assert (found[OTHER].count, found[OTHER].late) == (1, 0)
+    assert (found[FLOW].receipts, found[FLOW].late, found[FLOW].seconds) == (4, 2, pytest.approx(38.201))
+    assert (found[OTHER].receipts, found[OTHER].late) == (1, 0)
     assert counts.drain() == []
 
 
@@ -50,9 +50,9 @@ def test_every_message_is_in_one_bin(took: list[float], need: float | None) -> N
     if not took:
         assert found is None
         return
-    assert found is not None and found.count == len(took) and found.late == late
+    assert found is not None and found.receipts == len(took) and found.late == late
     assert found.seconds == pytest.approx(sum(took))
     for place, bound in enumerate(BOUNDS):
         assert sum(found.bins[: place + 1]) == sum(seconds <= bound for seconds in took)
     if need is not None:
-        assert late == found.count - sum(found.bins[: BOUNDS.index(need) + 1])
+        assert late == found.receipts - sum(found.bins[: BOUNDS.index(need) + 1])
