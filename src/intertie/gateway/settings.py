@@ -272,7 +272,7 @@ listen = {listen}          # host:port on this machine
 # parcels_in_flight = 8        # being received at once
 # urgent_per_second = 10.0     # parcels that are believed to be urgent when they say so
 # urgent_burst = 100.0
-# One partner's own: a table [quota] with the same names in partners/PARTY.toml.
+# One partner's own: the same table in partners/PARTY.toml.
 
 # How long to wait for a partner's door. After that the same bytes are sent again, later.
 [delivery]

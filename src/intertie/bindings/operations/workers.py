@@ -104,7 +104,8 @@ class Supervisor:
         young = tick - worker.begun < YOUNG_SECONDS
         worker.quick_deaths = worker.quick_deaths + 1 if young else 0
         # The first time at once: whoever was killed by a mistake is needed.
-        wait = min(WAIT_FIRST * 2.0 ** min(worker.quick_deaths - 1, 10), WAIT_CEILING) if young else 0.0
+        again = worker.quick_deaths > 1
+        wait = min(WAIT_FIRST * 2.0 ** min(worker.quick_deaths - 2, 10), WAIT_CEILING) if again else 0.0
         worker.due = tick + wait
         pid, code = worker.process.pid, worker.process.returncode
         worker.process = None
