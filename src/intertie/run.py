@@ -28,6 +28,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from intertie.bindings.joining.door import Door
+from intertie.bindings.mail_smtp.client import SmtpMailer
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
@@ -36,6 +37,8 @@ from intertie.catalogue.load import load_catalogue
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
+from intertie.gateway.escalate import Count, Mailer, count_nothing, escalate, tell_next
+from intertie.gateway.expire import expire
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.prove_partner import answer_proofs
@@ -65,6 +68,8 @@ CLOCK_CHECK_SECONDS = 0.02
 WATCH_SECONDS = 0.02
 # Retries, expiries and new partners are looked for this often.
 TICK_SECONDS = 1.0
+# After a mail that its server did not take.
+MAIL_RETRY_SECONDS = 30.0
 # What is under way when a gateway is told to stop may end within this; the rest is sent again after the next start.
 DRAIN_SECONDS = 10.0
 # The fields a log line may have besides its text: ids, codes and counts, never what a message says.
@@ -82,6 +87,8 @@ LOG_FIELDS = (
     "url",
     "file",
     "error",
+    "flow",
+    "seconds",
 )
 
 Clock = Callable[[], datetime]
@@ -172,6 +179,8 @@ class Opened:
         gateway = self.gateway
         self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
 
+        mail = self.settings.escalation
+        self.mailer = SmtpMailer(mail, directory, self.clock) if mail.host else None
         self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(vault))
 
     def turn_keys(self) -> None:
@@ -218,8 +227,11 @@ def street_link(it: Opened) -> HttpsLink:
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
-    def __init__(self, it: Opened) -> None:
+    def __init__(self, it: Opened, count: Count = count_nothing) -> None:
+        """`count` is told of each escalation, for metrics."""
         self._it = it
+        self._count = count
+        self._mailing: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
         self._wakes: dict[PartyId, asyncio.Event] = {}
         # Partners whose descriptor we should ask for: filled by the street door's thread.
@@ -249,6 +261,7 @@ class Deliveries:
                 if tick - ticked >= TICK_SECONDS:
                     ticked = tick
                     self._expire()
+                    self._escalate()
                     self._turn_keys()
                     self._answer_proofs()
                     self._start_loops(tasks, link, announcer)
@@ -265,9 +278,10 @@ class Deliveries:
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=DRAIN_SECONDS)
         finally:
-            for task in (*tasks.values(), *fetching.values()):
+            others = [*fetching.values(), *([self._mailing] if self._mailing else [])]
+            for task in (*tasks.values(), *others):
                 task.cancel()
-            await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
+            await asyncio.gather(*tasks.values(), *others, return_exceptions=True)
             await link.aclose()
 
     def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
@@ -334,12 +348,37 @@ class Deliveries:
 
     def _expire(self) -> None:
         try:
-            expired = self._it.gateway.store.expire(self._it.clock())
+            expired = expire(self._it.gateway, self._it.clock())
         except IntertieError as error:
             LOG.error("expiry", extra={"why": error.why})
             return
         for message in expired:
             LOG.warning("expired", extra={"message": message})
+
+    def _escalate(self) -> None:
+        """Urgent messages that were not acknowledged in time: said here, and to whoever is to be written to."""
+        try:
+            found = escalate(self._it.gateway, self._it.clock(), self._count)
+        except IntertieError as error:
+            LOG.error("escalation", extra={"why": error.why})
+            return
+        for one in found:
+            note = {"message": one.message, "partner": one.partner, "flow": one.flow, "seconds": one.seconds}
+            LOG.error("not acknowledged in time", extra=note)
+        if self._it.mailer is not None and (self._mailing is None or self._mailing.done()):
+            self._mailing = asyncio.create_task(self._tell(self._it.mailer))
+
+    async def _tell(self, mailer: Mailer) -> None:
+        """One mail after the other, in a thread: a mail server may be slow, and deliveries do not wait for it."""
+        try:
+            while not self._stopping.is_set():
+                told = await asyncio.to_thread(tell_next, self._it.gateway, mailer, self._it.clock)
+                if told is None:
+                    return
+                LOG.info("mail sent", extra={"message": told.message, "partner": told.partner})
+        except IntertieError as error:
+            LOG.error("mail", extra={"why": error.why})
+            await asyncio.sleep(MAIL_RETRY_SECONDS)
 
     def _answer_proofs(self) -> None:
         """A partner that began its test conversation gets ours."""

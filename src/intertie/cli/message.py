@@ -8,12 +8,17 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, message_json, print_json, print_pairs, when
+from intertie.cli.message_cancel import cancel
+from intertie.cli.message_resend import resend
 from intertie.gateway.erase import what_is_left
+from intertie.gateway.ports import Mark
 from intertie.model.errors import SettingsError
 from intertie.model.ids import MessageId
 from intertie.run import opened
 
 app = App(name="message", help="One message, in or out.")
+for command in (cancel, resend):
+    app.command(command)
 
 
 @app.command
@@ -40,6 +45,7 @@ def show(
             raise SettingsError(
                 f"there is no message {id} here", do="`intertie inbox` and `outbox` list them."
             )
+        mark = it.gateway.store.marks([id]).get(id, Mark()) if row.outgoing else Mark()
         parcel = it.gateway.store.parcel(row.parcel, outgoing=row.outgoing) if row.parcel else None
     receipted = parcel is not None and parcel.receipt is not None
     if body and row.erased is not None:
@@ -48,7 +54,7 @@ def show(
         sys.stdout.buffer.write(row.body)
         sys.stdout.buffer.flush()
     elif json:
-        print_json({**message_json(row), "receipted": receipted})
+        print_json({**message_json(row), "receipted": receipted, **mark._asdict()})
     else:
         print_pairs(
             [
@@ -68,6 +74,16 @@ def show(
                 ("parcel", row.parcel),
                 ("receipt", "yes" if receipted else "no"),
                 ("bytes", row.size),
+                *(
+                    (name, value)
+                    for name, value in (
+                        ("answer due", when(mark.answer_by)),
+                        ("escalated", when(mark.escalated)),
+                        ("resends", mark.resends),
+                        ("resent as", mark.resent_as),
+                    )
+                    if value
+                ),
                 ("body", what_is_left(row) or "kept"),
             ]
         )

@@ -36,6 +36,7 @@ class Event(StrEnum):
     CANCEL = "cancel"
     FAIL = "fail"
     REQUEUE = "requeue"  # its parcel was refused because of keys: it goes again in another
+    RESEND = "resend"  # an operator sends its content again, as a new message
 
 
 class ParcelState(StrEnum):
@@ -65,6 +66,15 @@ class ImpossibleEvent(IntertieError):
         self.event = event
 
 
+class ResentBefore(IntertieError):
+    """A dead letter that was sent again already: once more would be a second message with the same content."""
+
+    def __init__(self, message: str, again: str) -> None:
+        super().__init__(
+            f"message {message} was sent again as {again}", do=f"send {again} again, should it be dead too"
+        )
+
+
 STARTS = State.QUEUED
 DELIVERED = frozenset({State.ACCEPTED, State.DUPLICATE})
 FINAL = frozenset(set(State) - {State.QUEUED, State.SENDING})
@@ -90,6 +100,10 @@ TABLE: dict[tuple[State, Event], State] = {
     **{(State.EXPIRED, event): state for event, state in _ANSWERS.items()},
     **{(State.FAILED, event): state for event, state in _ANSWERS.items()},
     **{(State.REFUSED, event): state for event, state in _ANSWERS.items()},  # the parcel was refused whole
+    # A dead letter stays what it is; the new message has a life of its own.
+    (State.REFUSED, Event.RESEND): State.REFUSED,
+    (State.EXPIRED, Event.RESEND): State.EXPIRED,
+    (State.FAILED, Event.RESEND): State.FAILED,
 }
 
 PARCEL_TABLE: dict[tuple[ParcelState, ParcelEvent], ParcelState] = {

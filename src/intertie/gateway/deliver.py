@@ -298,22 +298,30 @@ def _unknown(
     retry_after: float | None,
 ) -> Delivery:
     """No receipt: send the same bytes again later, unless every message in them has expired."""
-    if all(row.expires <= now for row in rows):
+    if close_expired(gateway, parcel, detail, now):
         said = f"expired without a receipt; last: {detail}"[:300]
-        entry = Entry(
-            kind=Kind.ACT,
-            at=now,
-            partner=parcel.partner,
-            parcel=parcel.id,
-            digest=parcel.digest.hex(),
-            note="expired",
-        )
-        gateway.store.close_parcel(
-            parcel.id, None, [(row.id, State.EXPIRED, said) for row in rows], [entry], now
-        )
         return Delivery(parcel.id, parcel.partner, len(rows), False, said)
     gateway.store.retry_parcel(parcel.id, now + _wait(gateway, rows, random, retry_after), detail[:300])
     return Delivery(parcel.id, parcel.partner, len(rows), False, detail)
+
+
+def close_expired(gateway: Gateway, parcel: ParcelRow, detail: str, now: datetime) -> list[MessageId]:
+    """Give up a parcel whose messages have all expired; their ids, none if one of them lives."""
+    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+    if not all(row.expires <= now for row in rows):
+        return []
+    said = f"expired without a receipt; last: {detail}"[:300]
+    entry = Entry(
+        kind=Kind.ACT,
+        at=now,
+        partner=parcel.partner,
+        parcel=parcel.id,
+        digest=parcel.digest.hex(),
+        note="expired",
+    )
+    outcomes = [(row.id, State.EXPIRED, said) for row in rows]
+    gateway.store.close_parcel(parcel.id, None, outcomes, [entry], now)
+    return [row.id for row in rows]
 
 
 def _wait(

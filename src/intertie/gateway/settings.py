@@ -140,6 +140,36 @@ class Revocation(Record, frozen=True, kw_only=True):
     fetch_seconds: Seconds = 15.0
 
 
+# One address, as it stands in a mail's header and in SMTP's envelope: no name, no brackets, no line break.
+Mailbox = Annotated[str, Meta(pattern=r"^([^\s@<>,;:]+@[^\s@<>,;:]+)?(?!\n)$", max_length=254)]
+
+
+class Escalation(Record, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """Who is written to when an urgent message is not acknowledged in time; without `host`, nobody."""
+
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    # Without it mails go in the clear: for a server on this machine only.
+    starttls: bool = True
+    sender: Mailbox = ""
+    to: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] = ()
+    user: str = ""
+    password_file: str = ""
+    # PEM of the authority of the server's certificate; empty: those of this machine.
+    ca_file: str = ""
+    # Servers that check who connects answer within a few seconds.
+    seconds: Seconds = 20.0
+
+    def check(self) -> None:
+        """ValueError for a server without addresses, or a password that would go in the clear."""
+        if self.host and not (self.sender and self.to and all(self.to)):
+            raise ValueError("host: needs `from` and `to`")
+        if bool(self.user) != bool(self.password_file):
+            raise ValueError("user: needs a password_file, and a password_file a user")
+        if self.user and not self.starttls:
+            raise ValueError("user: a password would go in the clear without starttls")
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """All of `intertie.toml`."""
 
@@ -156,6 +186,7 @@ class Settings(Record, frozen=True, kw_only=True):
     keys: Secrets = Secrets()
     authorization: Authorization = Authorization()
     revocation: Revocation = Revocation()
+    escalation: Escalation = Escalation()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -320,6 +351,19 @@ listen = {listen}          # host:port on this machine
 # ocsp_hash = "sha256"        # or "sha1", for responders that know nothing else
 # refresh_seconds = 3600.0
 # fetch_seconds = 15.0        # for one answer
+
+# Whom to write to when an outage notice or a dispatch is not acknowledged in the time of its flow. Without host: nobody;
+# `intertie outbox --escalated` lists them either way. A mail says message id, flow, partner and age, nothing else.
+[escalation]
+# host = ""                     # as "mail.example"
+# port = 587
+# starttls = true               # false only for a server on this machine
+# from = ""                     # as "intertie@utility.example"
+# to = []                       # as ["operator@utility.example"]
+# user = ""
+# password_file = ""            # its first line; mode 600
+# ca_file = ""                  # PEM, if the authority of the server's certificate is your own
+# seconds = 20.0
 """
 
 

@@ -17,7 +17,7 @@ from intertie.model.errors import StoreError
 from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.transport import Transport
-from intertie.stores import sending
+from intertie.stores import sending, sqlite_follow
 from intertie.stores.rows import (
     INSERT_MESSAGE,
     MESSAGE_COLUMNS,
@@ -87,6 +87,7 @@ def add(
         held[message], seqs[message] = leaf, seq
     new = sending.pick_new(messages, held)
     if new:
+        dead = sqlite_follow.check(db, new)
         first = next_message_seq(db)
         chunk = keep_bodies(db, keys, new, first, now, outgoing=True)
         db.executemany(INSERT_MESSAGE, new_rows(new, first, chunk, micros(now), parcel=None, done=False))
@@ -94,6 +95,7 @@ def add(
         db.executemany(
             "INSERT OR IGNORE INTO partners (party) VALUES (?)", [(party,) for party in sorted(partners)]
         )
+        sqlite_follow.follow(db, new, first, dead)
         tally(db, True, State.QUEUED, len(new))
         seqs.update({message.id: seq for seq, message in enumerate(new, first)})
     append(db, sending.entries_of(new, entries))
