@@ -77,7 +77,7 @@ LOG_FIELDS = (
     "party",
     "partner",
     "parcel",
-    "message",
+    "message_id",
     "code",
     "step",
     "why",
@@ -353,7 +353,7 @@ class Deliveries:
             LOG.error("expiry", extra={"why": error.why})
             return
         for message in expired:
-            LOG.warning("expired", extra={"message": message})
+            LOG.warning("expired", extra={"message_id": message})
 
     def _escalate(self) -> None:
         """Urgent messages that were not acknowledged in time: said here, and to whoever is to be written to."""
@@ -363,7 +363,12 @@ class Deliveries:
             LOG.error("escalation", extra={"why": error.why})
             return
         for one in found:
-            note = {"message": one.message, "partner": one.partner, "flow": one.flow, "seconds": one.seconds}
+            note = {
+                "message_id": one.message,
+                "partner": one.partner,
+                "flow": one.flow,
+                "seconds": one.seconds,
+            }
             LOG.error("not acknowledged in time", extra=note)
         if self._it.mailer is not None and (self._mailing is None or self._mailing.done()):
             self._mailing = asyncio.create_task(self._tell(self._it.mailer))
@@ -375,7 +380,7 @@ class Deliveries:
                 told = await asyncio.to_thread(tell_next, self._it.gateway, mailer, self._it.clock)
                 if told is None:
                     return
-                LOG.info("mail sent", extra={"message": told.message, "partner": told.partner})
+                LOG.info("mail sent", extra={"message_id": told.message, "partner": told.partner})
         except IntertieError as error:
             LOG.error("mail", extra={"why": error.why})
             await asyncio.sleep(MAIL_RETRY_SECONDS)
