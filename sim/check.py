@@ -6,19 +6,21 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
-
 from intertie.exchange.escalation import Look, look_at
 from intertie.exchange.outbound import DELIVERED, FINAL, State
 from intertie.gateway.ports import MessageRow, Query
+from intertie.gateway.resend import uncertain
 from intertie.gateway.verify_journal import verify_journal
 from intertie.journal.entry import read_entry
 from intertie.model.errors import IntertieError
 from intertie.model.ids import MessageId, PartyId
 from intertie.seal.receipt import RECEIPT_TYP, read_jws, read_receipt
-from sim.run import Result
+from sim.run import HORIZON, TROUBLE, Result
 from sim.world import Site
 
 ALL = 100_000
+# Seconds: a few retries at their ceiling.
+SOON = 60.0
 # A site looks for what is late this often, and needs to be up for it.
 LOOK = timedelta(seconds=30)
 
@@ -46,6 +48,7 @@ def violations(result: Result) -> Iterator[str]:
                 yield from _agree(site, partner)
                 yield from _in_order(site, partner)
     yield from _receipts(result)
+    yield from _recovered(result)
     for parcel, digests in result.parcels.items():
         if len(digests) != 1:
             yield f"parcel {parcel} went with {len(digests)} different contents"
@@ -101,16 +104,10 @@ def _agree(site: Site, partner: Site) -> Iterator[str]:
             yield f"{row.id} was acknowledged by {partner.party} and is lost"
         if row.state in (State.CANCELLED, State.FAILED) and there is not None:
             yield f"{row.id} was {row.state} and has arrived at {partner.party}"
-        if row.state is State.REFUSED and there is not None and _surely(site, row):
+        if row.state is State.REFUSED and there is not None and not uncertain(site.gateway, row):
             yield f"{row.id} is refused and {partner.party} has it"
     for message in held.keys() - {row.id for row in sent}:
         yield f"{partner.party} has {message}, which {site.party} never sent"
-
-
-def _surely(site: Site, row: MessageRow) -> bool:
-    """Whether a refusal says what became of the message: signed, or the first thing that was ever answered."""
-    parcel = site.store.parcel(row.parcel, outgoing=True) if row.parcel else None
-    return row.attempts == 0 or (parcel is not None and parcel.receipt is not None)
 
 
 def _in_order(site: Site, partner: Site) -> Iterator[str]:
@@ -124,6 +121,13 @@ def _in_order(site: Site, partner: Site) -> Iterator[str]:
         if sent[row.id] < before[0]:
             yield f"{row.id} came to {partner.party} after {before[1]} of the same conversation {row.conversation}"
         last[row.conversation] = sent[row.id], row.id
+
+
+def _recovered(result: Result) -> Iterator[str]:
+    """Once nothing goes wrong any more, what waits goes soon: also after a clock was put back."""
+    rates = result.rates
+    if rates is not None and not rates.trouble and (result.settled or HORIZON) > 2 * TROUBLE + SOON:
+        yield f"only after {result.settled} seconds everything was settled"
 
 
 def _receipts(result: Result) -> Iterator[str]:
@@ -173,5 +177,3 @@ def _escalations(result: Result, site: Site) -> Iterator[str]:
         due = mark.answer_by is not None and mark.answer_by < result.ended[site.party] - LOOK
         if due and mark.escalated is None and look_at(row.state) is Look.ESCALATE:
             yield f"{site.party}: {row.id} is {row.state} and nobody heard of it"
-
-

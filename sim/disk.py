@@ -10,6 +10,7 @@ from typing import Any
 
 from intertie.gateway.ports import Store
 from intertie.model.errors import StoreError
+from intertie.stores.memory import MemoryStore
 
 # Everything of the contract that writes.
 WRITES = frozenset(
@@ -53,6 +54,7 @@ class Disk:
         self.store = store
         self.rate = 0.0  # of writes that are struck
         self.struck: Counter[tuple[str, Strike]] = Counter()
+        self.answers_first = False  # a mistake to be found: the answer leaves before the write is done
         self._chance = chance
         self._say = say
 
@@ -67,6 +69,8 @@ class Disk:
             strike = self._chance.choice(tuple(Strike))
             self.struck[name, strike] += 1
             self._say(f"{name} {strike}")
+            if self.answers_first and name == "accept" and strike is Strike.CRASH_LOST:
+                return MemoryStore().accept(*args, **kwargs)
             if strike in (Strike.CRASH_KEPT, Strike.ERROR_KEPT):
                 method(*args, **kwargs)
             if strike in (Strike.CRASH_LOST, Strike.CRASH_KEPT):

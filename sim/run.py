@@ -75,6 +75,7 @@ class Result:
     parcels: dict[str, set[str]] = field(default_factory=dict)  # id to digests that were seen on the wire
     struck: Counter[tuple[str, Strike]] = field(default_factory=Counter)
     rates: Rates | None = None
+    settled: float | None = None  # seconds after which nothing was on its way
     ended: dict[PartyId, datetime] = field(default_factory=dict)  # what each clock said then
 
     @property
@@ -151,6 +152,7 @@ class Simulation:
             self.result.steps += 1
             event()
             if self.healed and self._settled():
+                self.result.settled = self.now
                 break
         for site in self.result.sites.values():
             self.result.struck.update(site.disk.struck)
@@ -163,11 +165,17 @@ class Simulation:
             site.disk.rate = self.rates.struck
             self.at(self.chance.random(), partial(self.tick, site, site.life))
         for _ in range(self.messages):
-            self.at(self.chance.uniform(0, BUSY), partial(self.act, self.chance.choice(sites), self.say_something))
+            self.at(
+                self.chance.uniform(0, BUSY), partial(self.act, self.chance.choice(sites), self.say_something)
+            )
         for _ in range(self.messages // 6):
-            self.at(self.chance.uniform(0, TROUBLE), partial(self.act, self.chance.choice(sites), self.take_back))
+            self.at(
+                self.chance.uniform(0, TROUBLE), partial(self.act, self.chance.choice(sites), self.take_back)
+            )
         for _ in range(self.messages // 4):
-            self.at(self.chance.uniform(10, TROUBLE * 2), partial(self.act, self.chance.choice(sites), self.again))
+            self.at(
+                self.chance.uniform(10, TROUBLE * 2), partial(self.act, self.chance.choice(sites), self.again)
+            )
         if self.rates.step:
             by = timedelta(hours=self.chance.choice((-2, 2)))
             self.at(self.chance.uniform(5, BUSY), partial(self.step_clock, self.chance.choice(sites), by))
@@ -343,7 +351,12 @@ class Simulation:
             self.kick(site)
 
     def travel(
-        self, site: Site, life: int, party: PartyId, it: Coroutine[Post, LinkAnswer, Delivery | None], ask: Post
+        self,
+        site: Site,
+        life: int,
+        party: PartyId,
+        it: Coroutine[Post, LinkAnswer, Delivery | None],
+        ask: Post,
     ) -> None:
         """A parcel leaves. What the sender hears comes once, whatever arrives there and how often."""
         digest = hashlib.sha256(ask.blob).hexdigest()

@@ -38,14 +38,14 @@ SAID: dict[PartyId, tuple[tuple[str, Mode], ...]] = {
         ("dispatch_instruction", Mode.REAL_TIME),
         ("invoice", Mode.SCHEDULED),
     ),
-    **{
-        party: (
+    **dict.fromkeys(
+        AGGREGATORS,
+        (
             ("availability_declaration", Mode.SCHEDULED),
             ("dispatch_response", Mode.REAL_TIME),
             ("invoice", Mode.SCHEDULED),
-        )
-        for party in AGGREGATORS
-    },
+        ),
+    ),
 }
 
 

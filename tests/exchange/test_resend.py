@@ -94,6 +94,18 @@ def test_what_nobody_answered_is_sent_again_only_by_who_says_so() -> None:
     assert resend(pair.aggregator, old, LATER, anyway=True)
 
 
+def test_a_partner_that_does_not_know_us_any_more_may_have_it_from_before() -> None:
+    pair = make_pair()
+    old = declare(pair)
+    wire = Wire(pair.utility, AGGREGATOR, lose_next=True)
+    deliver(pair, wire)
+    wire.answers = [LinkAnswer(403, b'{"code":"unknown_sender","retry":false}', None)]
+    deliver(pair, wire, LATER)
+    assert state(pair, old).state is State.REFUSED and [m.id for m in received(pair)] == [old]
+    with pytest.raises(NotResentError, match="may have it"):
+        resend(pair.aggregator, old, LATER)
+
+
 def test_what_never_left_goes_again_without_a_question() -> None:
     pair = make_pair()
     old = declare(pair, expires=NOW + timedelta(minutes=1))

@@ -250,6 +250,24 @@ def test_retry_counts_and_waits(store: Store) -> None:
         store.retry_parcel(parcel_id(9), LATER, "")
 
 
+def test_a_clock_that_is_put_back_holds_up_nothing(store: Store) -> None:
+    first, second, third = (
+        outgoing(1),
+        outgoing(2, conversation="c"),
+        outgoing(3, conversation="c", priority=0),
+    )
+    queue(store, first, second, third)
+    seal(store, 1, first)
+    store.retry_parcel(parcel_id(1), LATER, "down")
+    store.defer([second.id], LATER, "down")
+    assert store.unfinished_parcel(THEM, NOW) is None and taken(store) == []
+    before = NOW - timedelta(hours=2)
+    assert store.next_partners(before) == [THEM]
+    assert store.unfinished_parcel(THEM, before) is not None
+    rows = store.take_outgoing(THEM, before, count=9, size=10**6)
+    assert [row.id for row in rows] == [second.id, third.id]
+
+
 def test_oldest_unfinished_parcel_first(store: Store) -> None:
     first, second = outgoing(1), outgoing(2)
     queue(store, first, second)

@@ -5,7 +5,7 @@ Every (state, event) is in a table or is an error with a name: nothing is ignore
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from intertie.model.errors import IntertieError
@@ -75,6 +75,8 @@ class ResentBefore(IntertieError):
         )
 
 
+# No attempt is put off for longer, whatever a partner or a setting says: a priority message could not bear more.
+WAIT_MAX = timedelta(minutes=10)
 STARTS = State.QUEUED
 DELIVERED = frozenset({State.ACCEPTED, State.DUPLICATE})
 FINAL = frozenset(set(State) - {State.QUEUED, State.SENDING})
@@ -148,6 +150,12 @@ def step_parcel(state: ParcelState, event: ParcelEvent) -> ParcelState:
 def event_for(outcome: State) -> Event:
     """The event that brings a message to this state."""
     return _EVENT_FOR[outcome]
+
+
+def is_due(next_attempt: datetime | None, now: datetime) -> bool:
+    """Whether the time for another attempt has come. One that lies further ahead than anybody waits was set by a clock that
+    has been put back since."""
+    return next_attempt is None or not now < next_attempt <= now + WAIT_MAX
 
 
 def backoff(attempt: int, jitter: float, *, first: float = 1.0, ceiling: float = 300.0) -> timedelta:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from intertie.catalogue.flow import Channel
-from intertie.exchange.outbound import ImpossibleEvent, State, backoff
+from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
@@ -29,9 +29,6 @@ from intertie.seal.parcel import read_frame, seal_parcel
 from intertie.seal.profile import profile_of_suite
 from intertie.seal.protect import needed_connection, protect
 from intertie.seal.receipt import Receipt, Sent, check_receipt_of, verify_receipt
-
-# A partner may ask us to wait, but not for longer than a priority message can bear.
-RETRY_AFTER_MAX = 600.0
 
 Clock = Callable[[], datetime]
 Random = Callable[[], float]
@@ -332,8 +329,8 @@ def _wait(
     attempts = max((row.attempts for row in rows), default=0)
     wait = backoff(attempts, random(), first=limits.retry_first_seconds, ceiling=limits.retry_ceiling_seconds)
     if retry_after is not None:
-        wait = max(wait, timedelta(seconds=min(retry_after, RETRY_AFTER_MAX)))
-    return wait
+        wait = max(wait, timedelta(seconds=min(retry_after, WAIT_MAX.total_seconds())))
+    return min(wait, WAIT_MAX)
 
 
 def _finish(gateway: Gateway, row: MessageRow, state: State, detail: str, now: datetime) -> None:

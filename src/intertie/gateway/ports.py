@@ -186,7 +186,7 @@ class Store(ProofStore, Protocol):
         (exchange/outbound.py), ResentBefore if it was sent again before. Returns their seqs."""
 
     def next_partners(self, now: datetime) -> list[PartyId]:
-        """Partners with something to send now."""
+        """Partners with something to send now: what is due, exchange/outbound.py says (`is_due`)."""
 
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
         """What is due for one partner, by priority then seq, at most `count` messages and `size` bytes (but at least

@@ -47,10 +47,10 @@ def resend(
     step(row.state, Event.RESEND, message=message)
     if row.erased is not None:
         raise NotResentError(f"message {message} cannot be sent again: {what_is_left(row)}")
-    if may_have_arrived(row.state, sealed=row.parcel is not None) and not anyway:
+    if not anyway and uncertain(gateway, row):
         raise NotResentError(
-            f"message {message} was sent {row.attempts} times and not answered: {row.recipient} may have it, and its "
-            "content would take effect twice",
+            f"message {message} was {row.state.value} without a receipt: {row.recipient} may have it from an attempt whose "
+            "answer was lost, and its content would take effect twice",
             do="Ask them first; then send it again with --may-have-arrived.",
         )
     raw = _again(row, now, life)
@@ -65,6 +65,17 @@ def resend(
     )
     gateway.store.add_outgoing([new], [queued_entry(new, now), linked], now)
     return new.id
+
+
+def uncertain(gateway: Gateway, row: MessageRow) -> bool:
+    """Whether the partner may have a dead letter of ours."""
+    parcel = gateway.store.parcel(row.parcel, outgoing=True) if row.parcel is not None else None
+    return may_have_arrived(
+        row.state,
+        sealed=row.parcel is not None,
+        receipted=parcel is not None and parcel.receipt is not None,
+        detail=row.detail,
+    )
 
 
 def _again(row: MessageRow, now: datetime, life: timedelta | None) -> bytes:

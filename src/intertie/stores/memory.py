@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 
+from intertie.exchange import outbound
 from intertie.exchange.ordering import Ahead, choose
 from intertie.exchange.outbound import ParcelState, State, step_parcel
 from intertie.gateway.ports import (
@@ -164,9 +165,7 @@ class MemoryStore(MemoryProof, MemoryFollow):
 
     def _is_due(self, key: ParcelKey, now: datetime) -> bool:
         return (
-            key[1]
-            and self._states[key] is ParcelState.WAITING
-            and (key not in self._due or self._due[key] <= now)
+            key[1] and self._states[key] is ParcelState.WAITING and outbound.is_due(self._due.get(key), now)
         )
 
     def parcel_messages(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from intertie.exchange import outbound
 from intertie.exchange.ordering import Waiting
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import MessageRow, NewMessage, Query
@@ -47,11 +48,7 @@ def new_row(message: NewMessage, seq: int, now: datetime, parcel: ParcelId | Non
 
 def is_due(row: MessageRow, now: datetime) -> bool:
     """Whether it could go now, were it alone."""
-    return (
-        row.state is State.QUEUED
-        and row.expires > now
-        and (row.next_attempt is None or row.next_attempt <= now)
-    )
+    return row.state is State.QUEUED and row.expires > now and outbound.is_due(row.next_attempt, now)
 
 
 def waiting(row: MessageRow) -> Waiting:

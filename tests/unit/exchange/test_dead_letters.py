@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from intertie.exchange.dead_letters import DEAD, Death, death_of, may_have_arriv
 from intertie.exchange.escalation import ESCALATING, TABLE, Look, Watch, answer_by, look_at
 from intertie.exchange.outbound import DELIVERED, FINAL, Event, State
 from intertie.exchange.outbound import TABLE as OUTBOUND
+from intertie.model.errors import RULES, Code
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 FLOWS = load_catalogue().flows()
@@ -33,14 +35,26 @@ def test_every_death_has_its_state() -> None:
     assert found == {None, *Death}
 
 
-def test_only_what_left_and_was_not_answered_may_have_arrived() -> None:
-    can = [
-        (state, sealed)
-        for state in State
-        for sealed in (True, False)
-        if may_have_arrived(state, sealed=sealed)
-    ]
-    assert can == [(State.EXPIRED, True)]
+SURE: dict[str, Any] = {"sealed": True, "receipted": False, "detail": ""}
+
+
+def test_what_left_and_was_never_answered_may_have_arrived() -> None:
+    assert may_have_arrived(State.EXPIRED, **SURE)
+    assert not may_have_arrived(State.EXPIRED, **SURE | {"sealed": False})
+    for state in set(State) - {State.EXPIRED, State.REFUSED}:
+        assert not may_have_arrived(state, **SURE), state
+
+
+def test_a_signed_refusal_is_a_refusal() -> None:
+    for code in Code:
+        assert not may_have_arrived(State.REFUSED, **SURE | {"receipted": True, "detail": f"{code}: so"})
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_parcel_refused_before_its_repeat_was_looked_for_may_have_arrived_before(code: Code) -> None:
+    early = RULES[code].step <= 4
+    assert may_have_arrived(State.REFUSED, **SURE | {"detail": f"{code}: so"}) == early
+    assert may_have_arrived(State.REFUSED, **SURE | {"detail": "no_such_code: so"}), "who knows"
 
 
 def test_dead_letters_and_nothing_else_can_be_sent_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from intertie.exchange.outbound import (
     PARCEL_TABLE,
     STARTS,
     TABLE,
+    WAIT_MAX,
     Event,
     ImpossibleEvent,
     ParcelEvent,
@@ -22,11 +24,13 @@ from intertie.exchange.outbound import (
     State,
     backoff,
     event_for,
+    is_due,
     step,
     step_parcel,
 )
 from intertie.model.errors import IntertieError
 
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
 ANSWERS = {Event.ACCEPT, Event.FIND_DUPLICATE, Event.REFUSE}
 
 
@@ -159,3 +163,13 @@ def test_backoff_is_between_half_and_whole(attempt: int, jitter: float) -> None:
     wait = backoff(attempt, jitter, first=2.0, ceiling=300.0).total_seconds()
     whole = min(300.0, 2.0 * 2.0 ** min(attempt, 60))
     assert whole / 2 <= wait <= whole
+
+
+@given(seconds=st.integers(-100_000, 100_000))
+def test_an_attempt_further_ahead_than_anybody_waits_is_due(seconds: int) -> None:
+    ahead = timedelta(seconds=seconds)
+    assert is_due(NOW + ahead, NOW) == (not timedelta() < ahead <= WAIT_MAX)
+
+
+def test_the_first_attempt_is_due() -> None:
+    assert is_due(None, NOW)
