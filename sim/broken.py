@@ -121,7 +121,9 @@ MISTAKES: dict[str, Mistake] = {
         },
         " times",
     ),
-    "the answer leaves before the write": Mistake({"sim.disk.Disk.__init__": _answer_first}, "lost"),
+    "the answer leaves before the write": Mistake(
+        {"sim.disk.Disk.__init__": _answer_first}, r"lost|two receipts|journal"
+    ),
     "any 200 is a receipt": Mistake({"intertie.gateway.deliver._read_receipt": _believe}, "is lost"),
     "nothing expires that was sent": Mistake(
         {
@@ -136,9 +138,13 @@ MISTAKES: dict[str, Mistake] = {
     "each look escalates": Mistake(
         {"intertie.stores.memory.MemoryStore.escalate": _escalate_again}, "escalated"
     ),
+    "nobody keeps that a mail was sent": Mistake(
+        {"intertie.stores.memory.MemoryStore.set_told": _never}, "escalations"
+    ),
     "the journal loses its last line": Mistake({"sim.run.Simulation.start": _cut_and_start}, "journal"),
     "a retry has other bytes": Mistake(
-        {"intertie.stores.memory.MemoryStore.unfinished_parcel": _other_bytes}, "different contents"
+        {"intertie.stores.memory.MemoryStore.unfinished_parcel": _other_bytes},
+        "different contents|refused and",
     ),
 }
 

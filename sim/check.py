@@ -15,6 +15,7 @@ from intertie.journal.entry import read_entry
 from intertie.model.errors import IntertieError
 from intertie.model.ids import MessageId, PartyId
 from intertie.seal.receipt import RECEIPT_TYP, read_jws, read_receipt
+from sim.disk import Strike
 from sim.run import HORIZON, TROUBLE, Result
 from sim.world import Site
 
@@ -166,6 +167,7 @@ def _escalations(result: Result, site: Site) -> Iterator[str]:
     for message, times in count.items():
         if times != 1:
             yield f"{site.party} escalated {message} {times} times"
+    yield from _mails(site)
     rows = _out(site)
     marks = site.store.marks([row.id for row in rows])
     for row in rows:
@@ -177,3 +179,16 @@ def _escalations(result: Result, site: Site) -> Iterator[str]:
         due = mark.answer_by is not None and mark.answer_by < result.ended[site.party] - LOOK
         if due and mark.escalated is None and look_at(row.state) is Look.ESCALATE:
             yield f"{site.party}: {row.id} is {row.state} and nobody heard of it"
+
+
+def _mails(site: Site) -> Iterator[str]:
+    """Of each escalation one mail, and another only where it was not kept that there was one."""
+    told = Counter(
+        line.split()[1] for mail in site.mails for line in mail.splitlines() if line[:8] == "message "
+    )
+    for row in site.store.escalated(limit=ALL):
+        if not told[row.id]:
+            yield f"{site.party} told nobody of {row.id}"
+    lost = sum(site.disk.struck["set_told", strike] for strike in (Strike.CRASH_LOST, Strike.ERROR_LOST))
+    if sum(told.values()) > len(told) + lost:
+        yield f"{site.party} told {sum(told.values())} times of {len(told)} escalations"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,16 @@ class Post:
 
 
 class SimLink:
-    """`gateway.gateway.Link`: parcels stop at the simulator; everything may be sent; descriptors are not told."""
+    """`gateway.gateway.Link`: parcels stop at the simulator; descriptors are not told. What a partner grants is everything,
+    as long as it can be asked: `reached` says so."""
+
+    def __init__(self, reached: Callable[[], bool]) -> None:
+        self._reached = reached
 
     async def granted(self, partner: Partner) -> frozenset[str] | None:
         """All scopes."""
+        if not self._reached():
+            raise PartnerError("it cannot be asked")
         return None
 
     async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from intertie.exchange.outbound import FINAL
+from intertie.exchange.outbound import FINAL, State
 from intertie.gateway.accept_parcel import accept
 from intertie.gateway.deliver import Delivery, cancel, deliver_once
-from intertie.gateway.escalate import escalate
+from intertie.gateway.escalate import escalate, tell_next
 from intertie.gateway.expire import expire
 from intertie.gateway.gateway import LinkAnswer, Peer
 from intertie.gateway.ports import Query, Store
@@ -34,6 +34,8 @@ HORIZON = 4 * 3600.0
 # How long a sender waits for an answer.
 PATIENCE = 10.0
 LIVES = (20.0, 60.0, 180.0, 600.0)
+# At each look; more than ever escalate at once here.
+MAILS = 5
 # What somebody between two sites answers.
 ODD_ANSWERS = (
     LinkAnswer(200, b"<html>welcome</html>", None),
@@ -92,11 +94,11 @@ def draw_rates(chance: random.Random) -> Rates:
         doubled=chance.choice((0.0, 0.1, 0.3)),
         odd=chance.choice((0.0, 0.05, 0.2)),
         slow=chance.choice((0.05, 0.5, 4.0)),
-        struck=chance.choice((0.0, 0.02, 0.06)),
+        struck=chance.choice((0.0, 0.03, 0.1)),
         workers=chance.choice((1, 1, 2)),
         skew=chance.choice((0.0, 2.0, 25.0)),
-        step=chance.random() < 0.15,
-        trouble=chance.random() < 0.2,
+        step=chance.random() < 0.25,
+        trouble=chance.random() < 0.25,
     )
 
 
@@ -117,7 +119,7 @@ class Simulation:
         self.now = 0.0
         self.healed = False
         self.messages = messages
-        self.link = SimLink()
+        self.link = SimLink(lambda: self.healed or self.chance.random() >= self.rates.odd)
         self.accept = accept
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -168,7 +170,7 @@ class Simulation:
             self.at(
                 self.chance.uniform(0, BUSY), partial(self.act, self.chance.choice(sites), self.say_something)
             )
-        for _ in range(self.messages // 6):
+        for _ in range(self.messages // 4):
             self.at(
                 self.chance.uniform(0, TROUBLE), partial(self.act, self.chance.choice(sites), self.take_back)
             )
@@ -237,6 +239,9 @@ class Simulation:
                 self.say(site.party, f"expired {message}")
             for one in escalate(site.gateway, now):
                 self.say(site.party, f"escalated {one.message} {one.state}")
+            for _ in range(MAILS):
+                if tell_next(site.gateway, site, partial(self.clock, site)) is not None:
+                    self.say(site.party, "a mail is sent")
         except Crash:
             self.crash(site)
             return
@@ -279,6 +284,7 @@ class Simulation:
     def take_back(self, site: Site) -> None:
         """Cancel something."""
         rows = site.store.messages(Query(outgoing=True, limit=1000, bodies=False))
+        rows = [row for row in rows if row.state is State.QUEUED] or rows
         if rows:
             row = self.chance.choice(rows)
             done = cancel(site.gateway, row.id, self.clock(site))

@@ -30,7 +30,7 @@ def run_seed(
     real_keys: bool = False,
     make_store: Callable[[PartyId], Store] | None = None,
 ) -> Verdict:
-    """One seed. With `real_keys` everything is signed and sealed for good, and costs fifty times as much."""
+    """One seed. With `real_keys` everything is signed and sealed for good, and costs several times as much."""
     with nullcontext() if real_keys else cheap_cipher(), seeded_ids(random.Random(seed)):
         result = Simulation(seed, make_store=make_store).run(steps)
         # A run that was cut short has things on their way.

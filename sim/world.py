@@ -31,22 +31,19 @@ AGREED, DISAGREED = AgreementId("BASE-1"), AgreementId("BASE-2")
 # Small parcels and quick retries: more happens in less time.
 LIMITS = Limits(messages_per_parcel=4, retry_first_seconds=0.5, retry_ceiling_seconds=15.0)
 # What is sent: urgent and not, both ways.
-SAID: dict[PartyId, tuple[tuple[str, Mode], ...]] = {
-    UTILITY: (
-        ("outage_notice", Mode.REAL_TIME),
-        ("outage_notice", Mode.SCHEDULED),
-        ("dispatch_instruction", Mode.REAL_TIME),
-        ("invoice", Mode.SCHEDULED),
-    ),
-    **dict.fromkeys(
-        AGGREGATORS,
-        (
-            ("availability_declaration", Mode.SCHEDULED),
-            ("dispatch_response", Mode.REAL_TIME),
-            ("invoice", Mode.SCHEDULED),
-        ),
-    ),
-}
+Said = tuple[tuple[str, Mode], ...]
+FROM_UTILITY: Said = (
+    ("outage_notice", Mode.REAL_TIME),
+    ("outage_notice", Mode.SCHEDULED),
+    ("dispatch_instruction", Mode.REAL_TIME),
+    ("invoice", Mode.SCHEDULED),
+)
+FROM_AGGREGATOR: Said = (
+    ("availability_declaration", Mode.SCHEDULED),
+    ("dispatch_response", Mode.REAL_TIME),
+    ("invoice", Mode.SCHEDULED),
+)
+SAID = {party: FROM_UTILITY if party == UTILITY else FROM_AGGREGATOR for party in PARTIES}
 
 
 def role_of(party: PartyId) -> Role:
@@ -118,6 +115,11 @@ class Site:
     up: bool = True
     life: int = 0  # grows with each crash: what an earlier life began is gone
     sending: dict[PartyId, int] = field(default_factory=dict)  # deliveries under way
+    mails: list[str] = field(default_factory=list)
+
+    def send(self, subject: str, text: str) -> None:
+        """Take a mail: a site is its own postbox."""
+        self.mails.append(text)
 
 
 def make_site(
