@@ -290,19 +290,50 @@ def test_a_clock_that_runs_past_the_end_of_a_message_ends_it_with_a_name(kept: b
     assert done is not None and done.receipted and held(pair, again), "what is sent after it goes as ever"
 
 
-@pytest.mark.parametrize(
-    ("hours", "code"), [(-2, "from_the_future"), (2, "expired")], ids=["back", "forward"]
-)
-def test_the_recipients_clock_is_stepped(hours: int, code: str) -> None:
-    """It refuses by name what its clock tells it to, keeps nothing of it, and is well when the clock is."""
+def test_the_recipients_clock_is_put_back_and_right_again() -> None:
+    """What comes from its future is refused for now, and tried again until its clock is right: nobody has to do anything."""
+    pair = make_pair()
+    messages = [declare(pair, expires=NOW + timedelta(hours=5)) for _ in range(2)]
+    wire = Wire(pair.utility, AGG, now=NOW - timedelta(hours=2))
+    at = NOW
+    for attempt in range(1, 4):
+        delivery = deliver_there(pair, wire, at)
+        assert delivery is not None and delivery.receipted
+        for message in messages:
+            row = state(pair, message)
+            assert (row.state, row.attempts) == (State.QUEUED, attempt) and "from_the_future" in row.detail
+        assert deliver_there(pair, wire, at) is None, "not at once"
+        at += timedelta(minutes=10)
+    assert received(pair) == [] and len(set(wire.sent)) == 3, "each time in a parcel of its own"
+    wire.now = at
+    done = deliver_there(pair, wire, at)
+    assert done is not None and done.receipted
+    assert all(state(pair, message).state is State.ACCEPTED for message in messages)
+    assert [row.id for row in received(pair)] == messages
+    verify_journal(pair.utility.store, pair.aggregator.store.partner_heads(UTIL))
+    verify_journal(pair.aggregator.store)
+
+
+def test_what_comes_from_the_future_until_its_end_expires() -> None:
+    pair = make_pair()
+    message = declare(pair, expires=NOW + timedelta(minutes=5))
+    wire = Wire(pair.utility, AGG, now=NOW - timedelta(hours=2))
+    deliver_there(pair, wire)
+    assert expire(pair.aggregator, NOW + timedelta(minutes=5)) == [message]
+    assert why_dead(state(pair, message)) == "expired", "it was refused each time: they do not have it"
+    deliver_there(pair, wire, NOW + timedelta(minutes=6))
+    assert len(wire.sent) == 1
+
+
+def test_a_clock_that_runs_ahead_at_the_recipient_ends_messages_with_a_name() -> None:
     pair = make_pair()
     message = declare(pair, expires=NOW + timedelta(hours=1))
-    wire = Wire(pair.utility, AGG, now=NOW + timedelta(hours=hours))
+    wire = Wire(pair.utility, AGG, now=NOW + timedelta(hours=2))
     delivery = deliver_there(pair, wire)
     row = state(pair, message)
     assert delivery is not None and delivery.receipted and row.state is State.REFUSED
-    assert row.detail.startswith(code) and received(pair) == []
-    assert [refusal.code for _, refusal in pair.utility.store.refusals()] == [code]
+    assert row.detail.startswith("expired") and received(pair) == []
+    assert [refusal.code for _, refusal in pair.utility.store.refusals()] == ["expired"]
     wire.now = NOW + timedelta(minutes=1)
     later = declare(pair, wire.now)
     done = deliver_there(pair, wire, wire.now)

@@ -35,7 +35,9 @@ class Event(StrEnum):
     EXPIRE = "expire"
     CANCEL = "cancel"
     FAIL = "fail"
-    REQUEUE = "requeue"  # its parcel was refused because of keys: it goes again in another
+    REQUEUE = (
+        "requeue"  # refused because of keys or of a clock, which may change: it goes again in another parcel
+    )
     RESEND = "resend"  # an operator sends its content again, as a new message
 
 

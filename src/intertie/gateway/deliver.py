@@ -17,6 +17,7 @@ from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
+from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.gateway.reseal import Remedy, find_remedy
@@ -32,8 +33,6 @@ from intertie.seal.receipt import Receipt, Sent, check_receipt_of, verify_receip
 
 Clock = Callable[[], datetime]
 Random = Callable[[], float]
-
-_STATES = {"accepted": State.ACCEPTED, "duplicate": State.DUPLICATE, "refused": State.REFUSED}
 
 
 class Delivery(NamedTuple):
@@ -198,7 +197,7 @@ async def _take_receipt(
             receipt = _read_receipt(gateway, partner, parcel, answer.body, clock())
     except (Refused, PartnerError) as error:
         return _unknown(gateway, parcel, rows, f"the answer is no receipt: {error}", clock(), random, None)
-    return _close(gateway, partner, parcel, rows, receipt, answer, clock())
+    return _close(gateway, partner, parcel, rows, receipt, answer, clock(), random)
 
 
 def _judge(
@@ -242,11 +241,10 @@ def _close(
     receipt: Receipt,
     answer: LinkAnswer,
     now: datetime,
+    random: Random,
 ) -> Delivery:
-    outcomes = [
-        (row.id, _STATES[outcome.status], f"{outcome.code}: {outcome.detail}" if outcome.code else "")
-        for row, outcome in zip(rows, receipt.outcomes, strict=True)
-    ]
+    """The receipt's outcomes; what is refused for now goes again, later."""
+    moves = outcomes_of(rows, receipt.outcomes, now)
     entry = Entry(
         kind=Kind.RECEIPT_IN,
         at=now,
@@ -255,7 +253,17 @@ def _close(
         digest=hashlib.sha256(answer.body).hexdigest(),
     )
     gateway.store.keep_chains(partner.keys.chains)
-    gateway.store.close_parcel(parcel.id, answer.body, outcomes, [entry], now, transport=answer.transport)
+    try:
+        gateway.store.close_parcel(parcel.id, answer.body, moves, [entry], now, transport=answer.transport)
+    except ImpossibleEvent:  # given up meanwhile, by another process: then a refusal is a refusal
+        moves = outcomes_of(rows, receipt.outcomes, now, again=False)
+        gateway.store.close_parcel(parcel.id, answer.body, moves, [entry], now, transport=answer.transport)
+    later = [
+        (row, detail) for row, (_, state, detail) in zip(rows, moves, strict=True) if state is State.QUEUED
+    ]
+    if later:
+        wait = _wait(gateway, [row for row, _ in later], random, None)
+        gateway.store.defer([row.id for row, _ in later], now + wait, later[0][1][:300])
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)
     return Delivery(parcel.id, partner.party, len(rows), True, "")

@@ -226,8 +226,8 @@ class Store(ProofStore, Protocol):
         transport: Transport | None = None,
     ) -> None:
         """A receipt (or a final refusal: receipt None) came, over this connection: set the messages' states, keep the
-        receipt, journal. Each message of the parcel has one outcome; QUEUED, after a refusal: it leaves the parcel and goes
-        again in another. No effect on a parcel closed before, unless a late receipt says more."""
+        receipt, journal. Each message of the parcel has one outcome; QUEUED, for one that was refused for now: it leaves the
+        parcel and goes again in another. No effect on a parcel closed before, unless a late receipt says more."""
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime

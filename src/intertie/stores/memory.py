@@ -253,7 +253,7 @@ class MemoryStore(MemoryProof, MemoryFollow):
             if after is self._states[key]:
                 return
             states = {row.id: row.state for row in self.parcel_messages(parcel, outgoing=True)}
-            sending.check_closing(parcel, receipt, outcomes, states)
+            sending.check_closing(parcel, outcomes, states)
             self._grown(grow(self._nodes, entries))
             self._states[key] = after
             self._parcels[key] = self._parcels[key]._replace(receipt=receipt, transport=transport, blob=None)

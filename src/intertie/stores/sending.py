@@ -113,18 +113,14 @@ def close_event(receipt: bytes | None) -> ParcelEvent:
 
 def check_closing(
     parcel: ParcelId,
-    receipt: bytes | None,
     outcomes: Sequence[tuple[MessageId, State, str]],
     states: Mapping[MessageId, State],
 ) -> None:
-    """Every message of the parcel has one outcome, and may go there from where it is: back to the queue only if there is
-    no receipt."""
+    """Every message of the parcel has one outcome, and may go there from where it is."""
     named = [message for message, _, _ in outcomes]
     if len(named) != len(states) or set(named) != set(states):
         raise StoreError(f"the outcomes are not those of parcel {parcel}'s messages", do="report this")
     for message, outcome, _ in outcomes:
-        if receipt is not None and outcome is State.QUEUED:
-            raise ImpossibleEvent(f"message {message}", states[message], Event.REQUEUE)
         step(states[message], event_for(outcome), message=message)
 
 

@@ -213,7 +213,7 @@ def close(
         return  # closed before, with as much proof or more
     found = list(db.execute("SELECT id, seq, state FROM messages WHERE parcel = ?", (number,)))
     states = {message: State(state) for message, _, state in found}
-    sending.check_closing(parcel, receipt, outcomes, states)
+    sending.check_closing(parcel, outcomes, states)
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)
     db.executemany(_REQUEUE, [(detail, seqs[m]) for m, state, detail in outcomes if state is State.QUEUED])

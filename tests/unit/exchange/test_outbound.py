@@ -107,7 +107,7 @@ def test_the_event_for_an_outcome_leads_there(outcome: State) -> None:
     assert step(before, event_for(outcome)) is outcome
 
 
-def test_only_a_refusal_because_of_keys_leads_back_to_the_queue() -> None:
+def test_only_a_refusal_for_now_leads_back_to_the_queue() -> None:
     back = {pair for pair, after in TABLE.items() if after is State.QUEUED}
     assert back == {(State.SENDING, Event.REQUEUE)}
 
