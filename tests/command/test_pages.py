@@ -101,3 +101,10 @@ def test_identity(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "1 revoked" in done.stdout
     assert (tmp_path / "published" / "mldsa.crl.pem").exists()
+
+
+def test_dead_letters(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "dead-letters.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "is taken back" in done.stdout and "expired" in done.stdout and "Queued as" in done.stdout
+    assert "The journal verifies" in done.stdout
