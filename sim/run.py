@@ -7,7 +7,7 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from intertie.model.errors import IntertieError, PartnerError, Refused
 from intertie.model.ids import ConversationId, InterfaceCode, MessageId, PartyId
 from sim.disk import Crash, Strike
 from sim.network import Post, SimLink
-from sim.world import AGREED, DISAGREED, PARTIES, SAID, START, Site, body_of, make_site
+from sim.world import AGREED, DISAGREED, PARTIES, SAID, SMALL, START, UTILITY, Site, body_of, make_site
 
 # Seconds of trouble, then the world heals; nothing may be on its way long after that.
 TROUBLE = 60.0
@@ -60,6 +60,7 @@ class Rates:
     workers: int  # deliveries to one partner at the same time
     skew: float  # seconds, at most
     step: bool  # a clock is set two hours forward or back
+    small: bool  # the utility takes fewer messages in a parcel than others put into one
     trouble: bool  # a partner is suspended for a while, or removed for good
 
 
@@ -98,6 +99,7 @@ def draw_rates(chance: random.Random) -> Rates:
         workers=chance.choice((1, 1, 2)),
         skew=chance.choice((0.0, 2.0, 25.0)),
         step=chance.random() < 0.25,
+        small=chance.random() < 0.25,
         trouble=chance.random() < 0.25,
     )
 
@@ -165,6 +167,8 @@ class Simulation:
         sites = list(self.result.sites.values())
         for site in sites:
             site.disk.rate = self.rates.struck
+            if self.rates.small and site.party == UTILITY:
+                site.gateway = replace(site.gateway, limits=SMALL)
             self.at(self.chance.random(), partial(self.tick, site, site.life))
         for _ in range(self.messages):
             self.at(

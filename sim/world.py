@@ -30,6 +30,7 @@ PARTIES = (UTILITY, *AGGREGATORS)
 AGREED, DISAGREED = AgreementId("BASE-1"), AgreementId("BASE-2")
 # Small parcels and quick retries: more happens in less time.
 LIMITS = Limits(messages_per_parcel=4, retry_first_seconds=0.5, retry_ceiling_seconds=15.0)
+SMALL = Limits(messages_per_parcel=1, retry_first_seconds=0.5, retry_ceiling_seconds=15.0)
 # What is sent: urgent and not, both ways.
 Said = tuple[tuple[str, Mode], ...]
 FROM_UTILITY: Said = (

@@ -22,8 +22,8 @@ MESSAGE = """## An outgoing message
 
 `queued` and `sending` are on their way; all other states are final, but for one thing: a receipt that comes after we gave
 up is still a receipt. Only a receipt delivers. `duplicate` means that the partner had the message already: delivered.
-A message in `sending` shares the fate of its parcel; only a queued one can be taken back. A refusal that time or other keys
-can mend (`requeue`) lets it go again in another parcel. What is refused, expired or
+A message in `sending` shares the fate of its parcel; only a queued one can be taken back. A refusal that time, other
+keys or a smaller parcel can mend (`requeue`) lets it go again in another parcel. What is refused, expired or
 failed is a dead letter: an operator may send its content again, once, as a new message
 ([dead-letters.md](dead-letters.md)).
 """

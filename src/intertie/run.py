@@ -68,6 +68,8 @@ CLOCK_CHECK_SECONDS = 0.02
 WATCH_SECONDS = 0.02
 # Retries, expiries and new partners are looked for this often.
 TICK_SECONDS = 1.0
+# Parcels to partners that get nothing more are looked at every so many ticks: they have nobody to wait for.
+SEALED_TICKS = 30
 # After a mail that its server did not take.
 MAIL_RETRY_SECONDS = 30.0
 # What is under way when a gateway is told to stop may end within this; the rest is sent again after the next start.
@@ -232,6 +234,7 @@ class Deliveries:
         self._it = it
         self._count = count
         self._mailing: asyncio.Task[None] | None = None
+        self._ticks = 0
         self._stopping = threading.Event()
         self._wakes: dict[PartyId, asyncio.Event] = {}
         # Partners whose descriptor we should ask for: filled by the street door's thread.
@@ -348,7 +351,9 @@ class Deliveries:
 
     def _expire(self) -> None:
         try:
-            expired = expire(self._it.gateway, self._it.clock())
+            self._ticks += 1
+            sealed = self._ticks % SEALED_TICKS == 0
+            expired = expire(self._it.gateway, self._it.clock(), sealed=sealed)
         except IntertieError as error:
             LOG.error("expiry", extra={"why": error.why})
             return

@@ -35,9 +35,7 @@ class Event(StrEnum):
     EXPIRE = "expire"
     CANCEL = "cancel"
     FAIL = "fail"
-    REQUEUE = (
-        "requeue"  # refused because of keys or of a clock, which may change: it goes again in another parcel
-    )
+    REQUEUE = "requeue"  # refused because of keys, size or a clock: it goes again in another parcel
     RESEND = "resend"  # an operator sends its content again, as a new message
 
 

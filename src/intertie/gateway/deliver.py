@@ -20,7 +20,7 @@ from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
-from intertie.gateway.reseal import Remedy, find_remedy
+from intertie.gateway.reseal import Remedy, find_remedy, shrink
 from intertie.gateway.scopes import covered, scope_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
@@ -101,9 +101,9 @@ def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow]
 def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
     """What is due."""
     limits = gateway.limits
-    return gateway.store.take_outgoing(
-        partner.party, now, count=limits.messages_per_parcel, size=limits.parcel_target_bytes
-    )
+    count, size = limits.messages_per_parcel, limits.parcel_target_bytes
+    rows = gateway.store.take_outgoing(partner.party, now, count=count, size=size)
+    return shrink(rows, count, size)
 
 
 def _covered(
@@ -211,7 +211,12 @@ def _judge(
     now: datetime,
     random: Random,
 ) -> Delivery:
-    """A lasting refusal closes the parcel; what other keys can mend is sealed again; anything else leaves it open."""
+    """A lasting refusal closes the parcel; what other keys or smaller parcels can mend is sealed again; anything else leaves
+    it open."""
+    if remedy is Remedy.SMALLER:
+        delivery = _refused_whole(gateway, partner, parcel, rows, problem, State.QUEUED, now)
+        gateway.store.defer([row.id for row in rows], now, f"{Code.TOO_LARGE}: goes again in smaller parcels")
+        return delivery
     if remedy is Remedy.AGAIN:
         return _refused_whole(gateway, partner, parcel, rows, problem, State.QUEUED, now)
     if remedy is Remedy.FINAL and not problem.retry:

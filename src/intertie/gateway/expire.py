@@ -9,13 +9,14 @@ from intertie.gateway.gateway import Gateway
 from intertie.model.ids import MessageId
 
 
-def expire(gateway: Gateway, now: datetime) -> list[MessageId]:
-    """Expire queued messages, and sealed ones to partners that get nothing more; their ids.
+def expire(gateway: Gateway, now: datetime, *, sealed: bool = True) -> list[MessageId]:
+    """Expire queued messages, and (with `sealed`, which costs a look at every partner) sealed ones to partners that get
+    nothing more; their ids.
 
     A sealed parcel to a partner that is delivered to ends in its own delivery, which knows whether an answer is due.
     """
     expired = gateway.store.expire(now)
-    for party in gateway.store.next_partners(now):
+    for party in gateway.store.next_partners(now) if sealed else ():
         partner = gateway.partners.find(party)
         if partner is not None and not partner.suspended:
             continue

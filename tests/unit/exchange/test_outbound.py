@@ -113,7 +113,8 @@ def test_only_a_refusal_for_now_leads_back_to_the_queue() -> None:
 
 
 class Sending(RuleBasedStateMachine):
-    """Random events: the message goes forward, and a possible event never raises."""
+    """Random events: the message goes forward, or back to the queue by a refusal for now, and a possible event never
+    raises."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,6 +128,8 @@ class Sending(RuleBasedStateMachine):
             self.state = step(before, event)
         except ImpossibleEvent:
             assert (before, event) not in TABLE
+        if self.state is State.QUEUED and before is not State.QUEUED:
+            assert (before, event) == (State.SENDING, Event.REQUEUE)
         self.history.append(self.state)
 
     @precondition(lambda self: self.state is State.SENDING)
@@ -136,9 +139,7 @@ class Sending(RuleBasedStateMachine):
         self.history.append(self.state)
 
     @invariant()
-    def never_back(self) -> None:
-        if State.SENDING in self.history:
-            assert self.state is not State.QUEUED
+    def never_back_from_an_end(self) -> None:
         if any(state in FINAL for state in self.history):
             assert self.state in FINAL
 
