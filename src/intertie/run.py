@@ -29,6 +29,7 @@ from starlette.applications import Starlette
 
 from intertie.bindings.joining.door import Door
 from intertie.bindings.mail_smtp.client import SmtpMailer
+from intertie.bindings.mail_smtp.escalations import Escalations
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
@@ -37,7 +38,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
-from intertie.gateway.escalate import Count, Mailer, count_nothing, escalate, tell_next
+from intertie.gateway.escalate import Count, count_nothing
 from intertie.gateway.expire import expire
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
@@ -70,8 +71,6 @@ WATCH_SECONDS = 0.02
 TICK_SECONDS = 1.0
 # Parcels to partners that get nothing more are looked at every so many ticks: they have nobody to wait for.
 SEALED_TICKS = 30
-# After a mail that its server did not take.
-MAIL_RETRY_SECONDS = 30.0
 # What is under way when a gateway is told to stop may end within this; the rest is sent again after the next start.
 DRAIN_SECONDS = 10.0
 # The fields a log line may have besides its text: ids, codes and counts, never what a message says.
@@ -232,8 +231,7 @@ class Deliveries:
     def __init__(self, it: Opened, count: Count = count_nothing) -> None:
         """`count` is told of each escalation, for metrics."""
         self._it = it
-        self._count = count
-        self._mailing: asyncio.Task[None] | None = None
+        self._escalations = Escalations(it.gateway, it.mailer, it.clock, count)
         self._ticks = 0
         self._stopping = threading.Event()
         self._wakes: dict[PartyId, asyncio.Event] = {}
@@ -264,7 +262,7 @@ class Deliveries:
                 if tick - ticked >= TICK_SECONDS:
                     ticked = tick
                     self._expire()
-                    self._escalate()
+                    self._escalations.look()
                     self._turn_keys()
                     self._answer_proofs()
                     self._start_loops(tasks, link, announcer)
@@ -281,10 +279,10 @@ class Deliveries:
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=DRAIN_SECONDS)
         finally:
-            others = [*fetching.values(), *([self._mailing] if self._mailing else [])]
-            for task in (*tasks.values(), *others):
+            for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
-            await asyncio.gather(*tasks.values(), *others, return_exceptions=True)
+            await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
+            await self._escalations.aclose()
             await link.aclose()
 
     def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
@@ -359,36 +357,6 @@ class Deliveries:
             return
         for message in expired:
             LOG.warning("expired", extra={"message_id": message})
-
-    def _escalate(self) -> None:
-        """Urgent messages that were not acknowledged in time: said here, and to whoever is to be written to."""
-        try:
-            found = escalate(self._it.gateway, self._it.clock(), self._count)
-        except IntertieError as error:
-            LOG.error("escalation", extra={"why": error.why})
-            return
-        for one in found:
-            note = {
-                "message_id": one.message,
-                "partner": one.partner,
-                "flow": one.flow,
-                "seconds": one.seconds,
-            }
-            LOG.error("not acknowledged in time", extra=note)
-        if self._it.mailer is not None and (self._mailing is None or self._mailing.done()):
-            self._mailing = asyncio.create_task(self._tell(self._it.mailer))
-
-    async def _tell(self, mailer: Mailer) -> None:
-        """One mail after the other, in a thread: a mail server may be slow, and deliveries do not wait for it."""
-        try:
-            while not self._stopping.is_set():
-                told = await asyncio.to_thread(tell_next, self._it.gateway, mailer, self._it.clock)
-                if told is None:
-                    return
-                LOG.info("mail sent", extra={"message_id": told.message, "partner": told.partner})
-        except IntertieError as error:
-            LOG.error("mail", extra={"why": error.why})
-            await asyncio.sleep(MAIL_RETRY_SECONDS)
 
     def _answer_proofs(self) -> None:
         """A partner that began its test conversation gets ours."""

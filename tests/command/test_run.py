@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.command.gateways import AGGREGATOR, make_pair
 
-import intertie.run
+import intertie
 from intertie.model.errors import SettingsError
 from intertie.run import (
     CLOCK_CHECK_SECONDS,
@@ -93,9 +93,12 @@ def test_no_field_of_ours_is_one_of_the_records_own() -> None:
     assert not own & set(LOG_FIELDS), (
         "logging raises KeyError for these, and what was to be logged ends the loop"
     )
-    tree = ast.parse(Path(intertie.run.__file__).read_text(encoding="utf-8"))
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8")) for path in Path(intertie.__file__).parent.rglob("*.py")
+    ]
     named = {
         key.value
+        for tree in trees
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         for keyword in call.keywords

@@ -22,6 +22,7 @@ from house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair
 from https_world import House, ca_text, make_ca, make_house
 
 from intertie.bindings.mail_smtp.client import SmtpMailer
+from intertie.bindings.mail_smtp.escalations import Escalations
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import cancel, deliver_once
 from intertie.gateway.escalate import NEWS, Escalation, MailError, escalate, tell_next
@@ -296,3 +297,72 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(house: House, tmp_path: P
     with pytest.raises(SettingsError, match="no certificates"):
         tell_all(gateway, mailer(port, tmp_path, starttls=True, ca_file="none.pem"))
     assert box.mails == []
+
+
+class Moody:
+    """A mailer that fails a few times first."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.taken: list[str] = []
+
+    def send(self, subject: str, text: str) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise MailError("not now")
+        self.taken.append(subject)
+
+
+def test_a_running_gateway_looks_again_and_asks_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("intertie.bindings.mail_smtp.escalations.MAIL_RETRY_SECONDS", 0.01)
+    pair = make_pair()
+    messages = [send_it(pair.utility) for _ in range(3)]
+    mailer, counted = Moody(2), Counter[str]()
+
+    def count(escalation: Escalation) -> None:
+        counted[escalation.message] += 1
+
+    async def go() -> None:
+        escalations = Escalations(pair.utility, mailer, lambda: LATE, count)
+        for _ in range(300):
+            escalations.look()
+            await asyncio.sleep(0.01)
+            if len(mailer.taken) == 3:
+                break
+        escalations.look()
+        await asyncio.sleep(0.05)
+        await escalations.aclose()
+
+    with caplog.at_level("INFO", "intertie.escalation"):
+        asyncio.run(go())
+    assert len(mailer.taken) == 3 and counted == dict.fromkeys(messages, 1)
+    said = Counter(record.getMessage() for record in caplog.records)
+    assert said == {"not acknowledged in time": 3, "mail": 2, "mail sent": 3}
+
+
+def test_without_a_mailer_it_is_logged_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    pair = make_pair()
+    send_it(pair.utility)
+
+    async def go() -> None:
+        escalations = Escalations(pair.utility, None, lambda: LATE)
+        escalations.look()
+        await escalations.aclose()
+
+    with caplog.at_level("INFO", "intertie.escalation"):
+        asyncio.run(go())
+    assert [record.getMessage() for record in caplog.records] == ["not acknowledged in time"]
+
+
+def test_a_store_that_is_gone_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    pair = make_pair()
+    pair.utility.store.close()
+
+    async def go() -> None:
+        Escalations(pair.utility, None, lambda: LATE).look()
+
+    with caplog.at_level("INFO", "intertie.escalation"):
+        asyncio.run(go())
+    assert [record.getMessage() for record in caplog.records] == ["escalation"]
