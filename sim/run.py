@@ -35,7 +35,7 @@ HORIZON = 4 * 3600.0
 PATIENCE = 10.0
 LIVES = (20.0, 60.0, 180.0, 600.0)
 # At each look; more than ever escalate at once here.
-MAILS = 5
+MAILS = 50
 # What somebody between two sites answers.
 ODD_ANSWERS = (
     LinkAnswer(200, b"<html>welcome</html>", None),
@@ -112,7 +112,7 @@ class Simulation:
         seed: int,
         *,
         make_store: Callable[[PartyId], Store] | None = None,
-        messages: int = 24,
+        messages: int = 20,
         accept: Callable[..., bytes] = accept,
     ) -> None:
         self.chance = random.Random(seed)
@@ -244,8 +244,9 @@ class Simulation:
             for one in escalate(site.gateway, now):
                 self.say(site.party, f"escalated {one.message} {one.state}")
             for _ in range(MAILS):
-                if tell_next(site.gateway, site, partial(self.clock, site)) is not None:
-                    self.say(site.party, "a mail is sent")
+                if tell_next(site.gateway, site, partial(self.clock, site)) is None:
+                    break
+                self.say(site.party, "a mail is sent")
         except Crash:
             self.crash(site)
             return
