@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -98,17 +100,28 @@ def decrypt(size: int) -> Call:
     return lambda: cipher.decrypt(NONCE, sealed, None)
 
 
+def generate(profile: Profile) -> Call:
+    """The fresh keys of whoever begins a key agreement: parcels have none, the recipient's keys are there already."""
+    return together(*(kem.generate for kem in _kems(profile)))
+
+
 def encapsulate(profile: Profile) -> Call:
-    """The sender's part of a profile's key agreement: a fresh elliptic-curve key, agreed; ML-KEM, encapsulated."""
-    return together(*(pair[0] for pair in _kems(profile)))
+    """The other side's part: a fresh elliptic-curve key, agreed; ML-KEM, encapsulated."""
+    return together(*(kem.encapsulate for kem in _kems(profile)))
 
 
 def decapsulate(profile: Profile) -> Call:
-    """The recipient's part."""
-    return together(*(pair[1] for pair in _kems(profile)))
+    """And the end of it, on the first side."""
+    return together(*(kem.decapsulate for kem in _kems(profile)))
 
 
-def _kems(profile: Profile) -> list[tuple[Call, Call]]:
+class _Kem(NamedTuple):
+    generate: Call
+    encapsulate: Call
+    decapsulate: Call
+
+
+def _kems(profile: Profile) -> list[_Kem]:
     if profile.kem == "X25519":
         return [_x25519()]
     if profile.kem == "MLKEM768-X25519":
@@ -116,19 +129,20 @@ def _kems(profile: Profile) -> list[tuple[Call, Call]]:
     return [_mlkem(mlkem.MLKEM1024PrivateKey), _p384()]
 
 
-def _mlkem(kind: type[mlkem.MLKEM768PrivateKey] | type[mlkem.MLKEM1024PrivateKey]) -> tuple[Call, Call]:
+def _mlkem(kind: type[mlkem.MLKEM768PrivateKey] | type[mlkem.MLKEM1024PrivateKey]) -> _Kem:
     private = kind.generate()
     public = private.public_key()
     _, ciphertext = public.encapsulate()
-    return public.encapsulate, lambda: private.decapsulate(ciphertext)
+    return _Kem(kind.generate, public.encapsulate, lambda: private.decapsulate(ciphertext))
 
 
-def _x25519() -> tuple[Call, Call]:
-    private, other = x25519.X25519PrivateKey.generate(), x25519.X25519PrivateKey.generate().public_key()
-    return lambda: x25519.X25519PrivateKey.generate().exchange(other), lambda: private.exchange(other)
+def _x25519() -> _Kem:
+    fresh = x25519.X25519PrivateKey.generate
+    private, other = fresh(), fresh().public_key()
+    return _Kem(fresh, lambda: fresh().exchange(other), lambda: private.exchange(other))
 
 
-def _p384() -> tuple[Call, Call]:
-    curve, agree = ec.SECP384R1(), ec.ECDH()
-    private, other = ec.generate_private_key(curve), ec.generate_private_key(curve).public_key()
-    return lambda: ec.generate_private_key(curve).exchange(agree, other), lambda: private.exchange(agree, other)
+def _p384() -> _Kem:
+    agree, fresh = ec.ECDH(), partial(ec.generate_private_key, ec.SECP384R1())
+    private, other = fresh(), fresh().public_key()
+    return _Kem(fresh, lambda: fresh().exchange(agree, other), lambda: private.exchange(agree, other))
