@@ -71,7 +71,7 @@ def case(variant: Variant) -> Iterator[Case]:
             PRIMITIVES: floor(variant),
             STANDARD_LIBRARY: lambda: runner.run(theirs.shake()),
         }
-        yield Case(variant.name, 1, "handshake", calls)
+        yield Case(variant.name, 1, "µs", calls)
 
 
 def floor(variant: Variant) -> Call:
@@ -83,7 +83,11 @@ def floor(variant: Variant) -> Call:
         primitives.verify(key, CERTIFICATE_VERIFY),
         primitives.verify_certificate(issuer_of(here, variant.alg), leaf_of(tls)),
     )
-    agreement = (primitives.encapsulate(profile), primitives.generate(profile), primitives.decapsulate(profile))
+    agreement = (
+        primitives.encapsulate(profile),
+        primitives.generate(profile),
+        primitives.decapsulate(profile),
+    )
     return primitives.together(*agreement, *side, *side)
 
 

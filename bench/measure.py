@@ -83,7 +83,8 @@ class Row(msgspec.Struct, frozen=True):
 
 def measure(part: str, case: Case, scale: Scale) -> Row:
     """Run after run of turns. A ratio is had within each run first: then their median is taken."""
-    runs = [_run(case, _turns(case, scale)) for _ in range(scale.runs)]
+    turns = _turns(case, scale)
+    runs = [_run(case, turns) for _ in range(scale.runs)]
     ours = [run[OURS] for run in runs]
     per_message = MICROSECONDS / case.messages
     return Row(
@@ -104,7 +105,9 @@ def measure(part: str, case: Case, scale: Scale) -> Row:
 
 
 def _turns(case: Case, scale: Scale) -> int:
-    """So many turns as fit into a run, by one turn that does not count."""
+    """So many turns as fit into a run, by a second turn that does not count; the first one warms up."""
+    gc.collect()
+    _run(case, 1)
     once = sum(_run(case, 1).values())
     return max(1, min(scale.turns_max, int(scale.run_seconds / once)))
 
@@ -112,7 +115,6 @@ def _turns(case: Case, scale: Scale) -> int:
 def _run(case: Case, turns: int) -> dict[str, float]:
     """Mean seconds of each call over the turns. The collector of garbage rests meanwhile, as in `timeit`."""
     seconds = dict.fromkeys(case.calls, 0.0)
-    gc.collect()
     gc.disable()
     try:
         for _ in range(turns):

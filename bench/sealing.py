@@ -10,6 +10,8 @@ from bench import primitives
 from bench.measure import OURS, PRIMITIVES, Call, Case, Job, Scale
 from bench.world import MESSAGE_BYTES, NOW, World, issuer_of, messages, world
 from intertie.model.ids import new_parcel_id
+from intertie.seal import x509_path
+from intertie.seal.certificates import public_key_of
 from intertie.seal.encoding import write_canonical
 from intertie.seal.jws import read_jws, sign_json
 from intertie.seal.keys import SigningKey
@@ -28,21 +30,37 @@ from intertie.seal.parcel import (
 from intertie.seal.profile import PROFILES, Profile
 from intertie.seal.tree import leaf_hash, root
 
-ACTS = ("sign", "seal", "open", "verify")
+FIRST = "verify first"
+ACTS = ("sign", "seal", "open", "verify", FIRST)
 
 
 def plan(scale: Scale) -> list[Job]:
     """Each act, for each profile and size of a parcel."""
     return [
-        partial(case, PROFILES[name], count, act) for name in PROFILES for count in scale.counts for act in ACTS
+        partial(case, PROFILES[name], count, act)
+        for name in PROFILES
+        for count in scale.counts
+        for act in ACTS
     ]
 
 
 @contextmanager
 def case(profile: Profile, count: int, act: str) -> Iterator[Case]:
     """`sign`: the tree and the signed manifest. `seal`: that, and encryption. `open`: decryption and splitting.
-    `verify`: certificates, signatures and the tree."""
-    yield Case(profile.name, count, act, _Parcel(world(), profile, count).calls(act))
+    `verify`: certificates that were seen before, signatures and the tree. `verify first`: with certificates that were
+    not, so that the authority's signatures under them are verified too."""
+    calls = _Parcel(world(), profile, count).calls(act)
+    yield Case(profile.name, count, act, calls, forget_certificates if act == FIRST else nothing)
+
+
+def nothing() -> None:
+    """What has to be done before most acts."""
+
+
+def forget_certificates() -> None:
+    """As in a process that has just begun."""
+    x509_path._FOUND.clear()
+    public_key_of.cache_clear()
 
 
 class _Parcel:
@@ -75,19 +93,18 @@ class _Parcel:
                 self.open,
                 (primitives.decapsulate(self.profile), primitives.decrypt(self.plaintext_bytes)),
             ),
-            "verify": (self.verify, (*self._verifications(), tree)),
+            "verify": (self.verify, (*self._signatures(), tree)),
+            FIRST: (self.verify, (*self._signatures(), *self._certificates(), tree)),
         }[act]
         return {OURS: ours, PRIMITIVES: primitives.together(*floor)}
 
-    def _verifications(self) -> list[Call]:
-        """For each algorithm: the signature, and the authority's under the certificate."""
+    def _signatures(self) -> list[Call]:
+        return [primitives.verify(signer.key, self.signing_input) for signer in self.signers]
+
+    def _certificates(self) -> list[Call]:
         return [
-            call
+            primitives.verify_certificate(issuer_of(self.world, signer.alg), signer.chain[0])
             for signer in self.signers
-            for call in (
-                primitives.verify(signer.key, self.signing_input),
-                primitives.verify_certificate(issuer_of(self.world, signer.alg), signer.chain[0]),
-            )
         ]
 
     def sign(self) -> object:
