@@ -11,7 +11,7 @@ from bench.measure import OURS, PRIMITIVES, Call, Case, Job, Scale
 from bench.world import MESSAGE_BYTES, NOW, World, issuer_of, messages, world
 from intertie.model.ids import new_parcel_id
 from intertie.seal import x509_path
-from intertie.seal.certificates import public_key_of
+from intertie.seal.certificates import party_of_certificate, public_key_of
 from intertie.seal.encoding import write_canonical
 from intertie.seal.jws import read_jws, sign_json
 from intertie.seal.keys import SigningKey
@@ -61,6 +61,7 @@ def forget_certificates() -> None:
     """As in a process that has just begun."""
     x509_path._FOUND.clear()
     public_key_of.cache_clear()
+    party_of_certificate.cache_clear()
 
 
 class _Parcel:

@@ -32,7 +32,7 @@ Chain = tuple[bytes, ...]  # DER certificates: leaf first, then intermediates; w
 PARTY_URI = "urn:intertie:party:"
 # An ML-DSA-87 leaf is 7.5 KB.
 CERTIFICATE_BYTES_MAX = 32 * 1024
-# Signers in use at once, two algorithms each: reading a key out of a certificate costs as much as an ECDSA signature.
+# Certificates in use at once: reading a key, or a name, out of one costs as much as an ECDSA signature.
 KEYS_MAX = 256
 
 # Where answers of OCSP responders lie in the trust folder, each in a file named by the certificate's thumbprint.
@@ -307,6 +307,7 @@ def public_key_of(der: bytes) -> object:
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its key cannot be read: {error}") from error
 
 
+@lru_cache(KEYS_MAX)
 def party_of_certificate(der: bytes) -> PartyId:
     """The party a certificate names; Refused(CERTIFICATE_NOT_SENDER) if it names none or several.
 
