@@ -26,6 +26,7 @@ from intertie.seal.keys import KEY_LIFE, TlsKey, chain_pem, key_pem
 from intertie.seal.profile import PROFILES
 from intertie.seal.tls import Tls, describe
 from intertie.seal.tls_groups import TlsOptions
+from intertie.seal.transport import Transport
 
 HOST = "localhost"
 DOOR, CALLER = PartyId("door.example"), PartyId("caller.example")
@@ -137,13 +138,15 @@ class Pair:
             thread.join()
             loop.close()
 
-    async def shake(self) -> None:
-        """Connect, and wait for the door's answer."""
+    async def shake(self) -> Transport:
+        """Connect, and wait for the door's answer; what was negotiated."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", self._port, ssl=self._client, server_hostname=HOST
         )
         await reader.readexactly(1)
+        negotiated = describe(writer.get_extra_info("ssl_object"), HOST).transport
         writer.transport.abort()
+        return negotiated
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         caller = describe(writer.get_extra_info("ssl_object")).party(world().trust, NOW)

@@ -34,16 +34,18 @@ def table(title: str, rows: Sequence[Row]) -> Table:
     columns = _columns(rows)
     made = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
     made.add_column("")
-    made.add_column("messages", justify="right")
+    many = any(row.messages > 1 for row in rows)
+    if many:
+        made.add_column("messages", justify="right")
     for act, other in columns:
         made.add_column(f"× {other}" if other else act, justify="right")
     cells = {(row.subject, row.messages, row.act): row for row in rows}
     last = ""
     for subject, messages in dict.fromkeys((row.subject, row.messages) for row in rows):
         line = [_cell(cells.get((subject, messages, act)), other) for act, other in columns]
-        if last and subject != last and any(row.messages > 1 for row in rows):
+        if many and last and subject != last:
             made.add_section()
-        made.add_row(subject if subject != last else "", str(messages), *line)
+        made.add_row(subject if subject != last else "", *([str(messages)] if many else []), *line)
         last = subject
     return made
 

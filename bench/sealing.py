@@ -21,6 +21,7 @@ from intertie.seal.parcel import (
     Frame,
     Opened,
     SealedParcel,
+    Verified,
     _assemble,
     open_frame,
     read_frame,
@@ -108,7 +109,7 @@ class _Parcel:
             for signer in self.signers
         ]
 
-    def sign(self) -> object:
+    def sign(self) -> tuple[bytes, bytes]:
         tree_root = root([leaf_hash(message) for message in self.messages])
         return sign_json(write_canonical(self.manifest), MANIFEST_TYP, self.signers), tree_root
 
@@ -123,8 +124,8 @@ class _Parcel:
             keys=self.world.sender,
         )
 
-    def open(self) -> object:
+    def open(self) -> Opened:
         return open_frame(self.frame, self.world.recipient)
 
-    def verify(self) -> object:
+    def verify(self) -> Verified:
         return verify_manifest(self.frame, self.opened, self.public, self.world.trust, NOW)
