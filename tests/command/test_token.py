@@ -14,6 +14,8 @@ import pytest
 from tests.command.gateways import AGGREGATOR, UTILITY, here, make_pair, served
 
 from intertie.gateway.settings import read_settings
+from intertie.seal.protection import plain_opener
+from intertie.seal.vault import Vault
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +30,15 @@ def utility(pair: tuple[Path, Path]) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def client(pair: tuple[Path, Path]) -> Iterator[httpx.Client]:
+def client(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The aggregator's certificate, towards the utility's door."""
     keys = pair[1] / "keys"
+    key = tmp_path_factory.mktemp("client") / "tls.key.pem"
+    key.write_bytes(Vault(keys, plain_opener(keys)).read("0001/tls.key"))
     roots = (pair[1] / "trust" / "trial-ca.pem").read_text(encoding="ascii")
     end = "-----END CERTIFICATE-----\n"
     context = ssl.create_default_context(cadata=roots.split(end)[0] + end)  # the root that this TLS knows
-    context.load_cert_chain(keys / "tls.crt.pem", keys / "tls.key.pem")
+    context.load_cert_chain(keys / "0001" / "tls.crt.pem", key)
     with httpx.Client(verify=context, base_url=read_settings(pair[0]).street.url, trust_env=False) as made:
         yield made
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from house import AGGREGATOR, AGGREGATOR_ROLES, END, NOW, START, UTILITY, UTILITY_ROLES, Book
+from tests.exchange.house import AGGREGATOR, AGGREGATOR_ROLES, END, NOW, START, UTILITY, UTILITY_ROLES, Book
 
 from intertie.catalogue.load import load_catalogue
 from intertie.exchange.joining import Terms

@@ -29,6 +29,7 @@ from tests.exchange.https_world import (
     open_door,
     post,
 )
+from tests.store.store_builders import sqlite_store
 
 from intertie.gateway.ports import Query
 from intertie.model.errors import Code
@@ -37,7 +38,6 @@ from intertie.seal.token_keys import new_token_keys
 from intertie.seal.tokens import make_token
 from intertie.seal.trial_ca import TrialCa
 from intertie.stores.memory import MemoryStore
-from intertie.stores.sqlite import SqliteStore
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def sender(houses: dict[str, House]) -> House:
 def receiver(houses: dict[str, House], sender: House, tmp_path: Path) -> Iterator[House]:
     """A gateway with a real store, so that other processes could open it."""
     house, book = houses[AGGREGATOR], Book()
-    store = SqliteStore(tmp_path / "store.db")
+    store = sqlite_store(tmp_path / "store.db")
     fresh = House(house.directory, replace(house.gateway, store=store, partners=book), book)
     fresh.knows(sender)
     fresh.knows(houses[THIRD])
@@ -295,7 +295,7 @@ def test_all_tokens_of_a_partner_are_revoked_by_another_process(
 ) -> None:
     """An operator's command opens the same file; the running door has no part in it."""
     text = own_token(sender, door, now=now() - timedelta(seconds=2))
-    operator = SqliteStore(tmp_path / "store.db")
+    operator = sqlite_store(tmp_path / "store.db")
     replace(door.authority, gateway=replace(receiver.gateway, store=operator)).revoke_all(UTILITY, now())
     operator.close()
     before = kept(receiver)

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from house import (
+from tests.exchange.house import (
     AGGREGATOR,
     AGGREGATOR_ROLES,
     AGREEMENT,

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from house import (
+from msgspec.structs import replace as replace_struct
+from tests.exchange.house import (
     AGGREGATOR,
     AGGREGATOR_ROLES,
     AGREEMENT,
@@ -21,7 +22,6 @@ from house import (
     make_pair,
     trial_ca,
 )
-from msgspec.structs import replace as replace_struct
 
 from intertie.catalogue.admit import catalogue_of
 from intertie.catalogue.flow import Channel

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
-from house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair
+from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair
 
 from intertie.catalogue.flow import Flow
 from intertie.exchange.outbound import State

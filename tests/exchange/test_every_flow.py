@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
-from house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Wire, gateway_of, keys_of
+from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Wire, gateway_of, keys_of
 
 from intertie.catalogue.flow import Flow
 from intertie.catalogue.load import load_catalogue

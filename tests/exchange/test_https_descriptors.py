@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from https_world import (
+from tests.exchange.https_world import (
     AGGREGATOR,
     THIRD,
     UTILITY,
@@ -73,7 +73,7 @@ def test_told_over_the_link(houses: tuple[House, House], door: Door, ca: TrialCa
     fresh = generate_keys(UTILITY, teller.gateway.party.roles, ca, now())
 
     async def ask() -> tuple[int, bytes]:
-        link = HttpsLink(teller.tls(), QUICK)
+        link = HttpsLink(teller.tls(), QUICK, UTILITY)
         partner = teller.book.find(AGGREGATOR)
         assert partner is not None
         try:
@@ -136,7 +136,7 @@ def test_a_door_without_a_page_for_it(houses: tuple[House, House], door: Door) -
     assert partner is not None
 
     async def ask() -> bytes:
-        link = HttpsLink(teller.tls(), QUICK)
+        link = HttpsLink(teller.tls(), QUICK, UTILITY)
         try:
             return await link.get_descriptor(partner._replace(url=f"{door.url}/nothing"))
         finally:

@@ -475,7 +475,7 @@ def test_the_connection_is_kept_with_the_parcel_as_both_ends_saw_it(
     sealed = a_parcel(world.utility, receiver)
 
     async def hand_in() -> LinkAnswer:
-        link = HttpsLink(world.utility.tls(), Delivery())
+        link = HttpsLink(world.utility.tls(), Delivery(), UTILITY)
         try:
             return await link.post(world.utility.knows(receiver, door.url), sealed.blob, hybrid=True)
         finally:

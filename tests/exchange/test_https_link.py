@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.exchange.https_world import (
@@ -25,6 +24,7 @@ from tests.exchange.https_world import (
     now,
     open_door,
     queue_one,
+    with_limits,
 )
 
 from intertie.bindings.oauth import METADATA, TOKEN
@@ -356,15 +356,13 @@ def test_revoked_tokens_are_replaced_and_nothing_is_lost(sender: House, receiver
     assert door.app.guard.refused.total() == 1
 
 
-def test_a_lasting_refusal_over_https_is_lasting(sender: House, receiver: House, tmp_path: Path) -> None:
+def test_a_lasting_refusal_over_https_is_lasting(sender: House, receiver: House) -> None:
     """The door says that trying again does not help, and the sender believes it."""
     receiver.knows(sender)
-    with open_door(receiver) as door:
+    with open_door(with_limits(receiver, parcel_bytes=100)) as door:
         sender.knows(receiver, door.url)
         queue_one(sender, receiver)
         (row,) = sender.gateway.store.messages(Query(outgoing=True))
-        other = make_house(tmp_path / "other", make_ca(), AGGREGATOR)  # keys that the receiver does not hold
-        sender.book.partners[AGGREGATOR] = sender.knows(other, door.url)
         delivery = deliver(sender)
     assert delivery is not None
     assert not delivery.receipted

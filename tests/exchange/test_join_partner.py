@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from house import AGGREGATOR, AGGREGATOR_ROLES, NOW, STRANGER, UTILITY, UTILITY_ROLES, keys_of, partner_of
 from joining_world import (
     CERTIFICATE,
     DAY,
@@ -22,6 +21,16 @@ from joining_world import (
     invited,
     make_side,
     make_sides,
+)
+from tests.exchange.house import (
+    AGGREGATOR,
+    AGGREGATOR_ROLES,
+    NOW,
+    STRANGER,
+    UTILITY,
+    UTILITY_ROLES,
+    keys_of,
+    partner_of,
 )
 
 from intertie.exchange.joining import Event, JoinRefused, Reason, State, Terms

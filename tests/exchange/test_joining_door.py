@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import NOW
 from joining_world import DAY, TERMS, Exchange, Side, invited, make_sides
 from tests.command.gateways import free_port
+from tests.exchange.house import NOW
 
 from intertie.bindings.joining.client import join
 from intertie.bindings.joining.door import ADDRESSES_MAX, Attempts, Door, network_of

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 import pytest
-from house import (
+from tests.exchange.house import (
     AGGREGATOR,
     AGGREGATOR_ROLES,
     AGREEMENT,

@@ -8,8 +8,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from house import AGGREGATOR, NOW, UTILITY, Book, Pair, Wire, keys_of, make_pair, partner_of, trial_ca
 from test_deliver import declare, deliver
+from tests.exchange.house import (
+    AGGREGATOR,
+    NOW,
+    UTILITY,
+    Book,
+    Pair,
+    Wire,
+    keys_of,
+    make_pair,
+    partner_of,
+    trial_ca,
+)
 from tests.tsa import Tsa, needs_openssl
 
 from intertie.gateway.export_evidence import NoEvidenceError, export

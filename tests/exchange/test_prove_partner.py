@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from house import (
+from tests.exchange.house import (
     AGGREGATOR,
     AGREEMENT,
     NOW,

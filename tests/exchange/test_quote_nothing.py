@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from house import AGGREGATOR, NOW, Pair, Wire, make_pair
 from test_refusals import message, read_receipt, seal
+from tests.exchange.house import AGGREGATOR, NOW, Pair, Wire, make_pair
 
 from intertie.exchange.outbound import State
 from intertie.gateway.accept_parcel import accept

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
-from house import (
+from tests.exchange.house import (
     AGGREGATOR,
     AGGREGATOR_ROLES,
     AGREEMENT,

@@ -26,6 +26,7 @@ from tests.exchange.https_world import (
     now,
     open_door,
 )
+from tests.store.store_builders import sqlite_store
 
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.witness_client import PatientPages
@@ -39,7 +40,6 @@ from intertie.model.documents import example
 from intertie.model.ids import MessageId, new_message_id
 from intertie.model.message import write_message
 from intertie.seal.tree import Frontier, leaf_hash
-from intertie.stores.sqlite import SqliteStore
 
 T = TypeVar("T")
 PARCELS = 6
@@ -60,7 +60,7 @@ def over_link(house: House, work: Callable[[HttpsLink], Coroutine[Any, Any, T]])
 
 def with_store(house: House, path: Path) -> House:
     book = Book(dict(house.book.partners))
-    return House(house.directory, replace(house.gateway, store=SqliteStore(path), partners=book), book)
+    return House(house.directory, replace(house.gateway, store=sqlite_store(path), partners=book), book)
 
 
 def queue(sender: House, recipient: House) -> MessageId:
@@ -120,7 +120,7 @@ class Traffic:
 
     def again(self, folder: Path) -> Traffic:
         """The same houses over copies of the stores."""
-        for name in ("utility.db", "aggregator.db"):
+        for name in ("utility.db", "aggregator.db", "store.kek"):
             shutil.copy(self.stores / name, folder / name)
         return Traffic(
             with_store(self.utility, folder / "utility.db"),

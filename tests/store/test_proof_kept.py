@@ -6,7 +6,18 @@ from pathlib import Path
 
 import apsw
 import pytest
-from store_builders import NOW, OTHER, THEM, act, outgoing, parcel, parcel_id, refusal, take_in
+from store_builders import (
+    NOW,
+    OTHER,
+    THEM,
+    act,
+    outgoing,
+    parcel,
+    parcel_id,
+    refusal,
+    sqlite_store,
+    take_in,
+)
 
 from intertie.gateway.ports import Store
 from intertie.journal.checkpoint import Head
@@ -14,7 +25,6 @@ from intertie.journal.entry import Kind, read_entry
 from intertie.journal.rows import TreeRows, check_rows
 from intertie.model.errors import StoreError
 from intertie.seal.tree import consistency_proof, leaf_hash, root
-from intertie.stores.sqlite import SqliteStore
 
 START = Head(-1, b"")
 
@@ -128,7 +138,7 @@ def test_stamps(store: Store) -> None:
 
 
 def test_looking_for_a_parcel_uses_its_index(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "s.db")
+    store = sqlite_store(tmp_path / "s.db")
     take_in(store, 1, [1])
     store.close()
     db = apsw.Connection(str(tmp_path / "s.db"))

@@ -194,16 +194,18 @@ def test_certificates_from_elsewhere(house: House, tmp_path: Path) -> None:
     assert set(requests(kept, WHO.id, house.own.hosts)) == {*waiting.signing, "tls"}
     chains = dict(house.issue(kept))
     with pytest.raises(SettingsError, match="needs a certificate for each key"):
-        rotation.install(house.own, list(chains.values())[1:], house.time.now, DAY)
+        rotation.install(house.own, list(chains.values())[1:], authority().trust(), house.time.now, DAY)
     foreign = certify(make_keys(("tls",)), authority(), WHO.id, [], NOW - DAY, NOW + DAY)
     with pytest.raises(SettingsError, match="for none of the keys"):
-        rotation.install(house.own, [*chains.values(), foreign["tls"]], house.time.now, DAY)
-    done = rotation.install(house.own, list(chains.values()), house.time.now, DAY)
+        rotation.install(
+            house.own, [*chains.values(), foreign["tls"]], authority().trust(), house.time.now, DAY
+        )
+    done = rotation.install(house.own, list(chains.values()), authority().trust(), house.time.now, DAY)
     house.time.pass_(timedelta(seconds=1))
     assert (done.number, done.sequence, house.descriptor().sequence) == (2, 2, 2)
     assert marks(house.ring.present()) == {a: thumbprint(chains[a][0]) for a in waiting.signing}
     with pytest.raises(SettingsError, match="no keys wait"):
-        rotation.install(house.own, [], house.time.now, DAY)
+        rotation.install(house.own, [], authority().trust(), house.time.now, DAY)
 
 
 def test_giving_up_on_certificates(house: House) -> None:
@@ -211,7 +213,7 @@ def test_giving_up_on_certificates(house: House) -> None:
     [(gone, parts)] = rotation.retire(house.own, house.time.now, number=2)
     assert gone.number == 2 and set(parts) == set(gone.parts)
     with pytest.raises(SettingsError, match="no keys wait"):
-        rotation.install(house.own, [], house.time.now, DAY)
+        rotation.install(house.own, [], authority().trust(), house.time.now, DAY)
     assert house.descriptor().sequence == 1
 
 

@@ -50,6 +50,7 @@ class Code(StrEnum):
     CERTIFICATE_REVOKED = "certificate_revoked"
     CERTIFICATE_NOT_SENDER = "certificate_not_sender"
     UNKNOWN_CERTIFICATE = "unknown_certificate"
+    REVOCATION_UNKNOWN = "revocation_unknown"
     ROOT_MISMATCH = "root_mismatch"
     BAD_MESSAGE = "bad_message"
     HEADER_NOT_PARCEL = "header_not_parcel"
@@ -63,7 +64,6 @@ class Code(StrEnum):
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
     TRANSPORT_TOO_WEAK = "transport_too_weak"
     NOT_LIVE = "not_live"
-    REVOCATION_UNKNOWN = "revocation_unknown"
 
 
 RULES: dict[Code, Rule] = {
