@@ -33,6 +33,7 @@ from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
@@ -41,6 +42,8 @@ from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, Street, read_settings
+from intertie.gateway.sweep_attachments import sweep_attachments
+from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
@@ -50,6 +53,7 @@ from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.seal.vault import Vault
+from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.key_files import KeyFiles
 from intertie.stores.own_descriptor import OwnDescriptor
@@ -65,6 +69,8 @@ CLOCK_CHECK_SECONDS = 0.02
 WATCH_SECONDS = 0.02
 # Retries, expiries and new partners are looked for this often.
 TICK_SECONDS = 1.0
+# Files that belong to nothing are looked for this often; they wait for days before they go.
+SWEEP_SECONDS = 3600.0
 # What is under way when a gateway is told to stop may end within this; the rest is sent again after the next start.
 DRAIN_SECONDS = 10.0
 # The fields a log line may have besides its text: ids, codes and counts, never what a message says.
@@ -72,7 +78,7 @@ LOG_FIELDS = (
     "party",
     "partner",
     "parcel",
-    "message",
+    "message_id",
     "code",
     "step",
     "why",
@@ -141,6 +147,11 @@ def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Autho
     return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)
 
 
+def attachments_of(places: Places, settings: Settings) -> Attachments:
+    """Where the files of the gateway in this directory are."""
+    return Attachments(AttachmentFiles(places.of(settings.attachments.folder)), settings.attachments)
+
+
 class Opened:
     """A gateway directory, opened."""
 
@@ -167,6 +178,7 @@ class Opened:
             store=self.store,
             limits=self.settings.limits,
             policy=self.settings.policy,
+            attachments=attachments_of(self.places, self.settings),
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
@@ -221,6 +233,7 @@ class Deliveries:
     def __init__(self, it: Opened) -> None:
         self._it = it
         self._stopping = threading.Event()
+        self._swept = float("-inf")
         self._wakes: dict[PartyId, asyncio.Event] = {}
         # Partners whose descriptor we should ask for: filled by the street door's thread.
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
@@ -240,6 +253,9 @@ class Deliveries:
     async def _run(self) -> None:
         link = street_link(self._it)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
+        files = street_link(self._it)  # connections of its own: files do not hold up parcels
+        clock = self._it.clock
+        uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -252,6 +268,7 @@ class Deliveries:
                     self._turn_keys()
                     self._answer_proofs()
                     self._start_loops(tasks, link, announcer)
+                    self._bring_files(uploads)
                     self._wake()
                 elif changed != seen:
                     self._wake()
@@ -268,7 +285,20 @@ class Deliveries:
             for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
+            await uploads.aclose()
+            await files.aclose()
             await link.aclose()
+
+    def _bring_files(self, uploads: Uploads) -> None:
+        """Begin with files that wait; and now and then remove what belongs to nothing."""
+        try:
+            uploads.start()
+            if time.monotonic() - self._swept >= SWEEP_SECONDS:
+                self._swept = time.monotonic()
+                count = sweep_attachments(self._it.gateway, self._it.clock())
+                LOG.info("files swept", extra={"count": count})
+        except IntertieError as error:
+            LOG.error("files", extra={"why": error.why})
 
     def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
         """One question at a time to each partner: it repeats its parcel, and so do we the question."""

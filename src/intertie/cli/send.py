@@ -14,10 +14,11 @@ import msgspec
 from cyclopts import Parameter, Token
 
 from intertie.catalogue.flow import Flow
+from intertie.cli._files import seal_paths
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, parse_instant, print_json, read_file
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.send_message import Outgoing, find_partner, queue
+from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
 from intertie.model.documents import DOCUMENTS
 from intertie.model.errors import SettingsError
@@ -29,6 +30,7 @@ from intertie.model.ids import (
     InterfaceCode,
     MessageId,
     PartyId,
+    new_message_id,
 )
 from intertie.model.message import Mode, Verb
 from intertie.model.record import Record
@@ -91,6 +93,10 @@ def send(
         timedelta | datetime | None,
         Parameter(converter=_life, help="After '90 min', '2 d', or at a time (3 d)."),
     ] = None,
+    attach: Annotated[
+        list[Path] | None,
+        Parameter(negative=(), help="A file that goes with the message, up to 2 GB; may be given again."),
+    ] = None,
     wait: Annotated[
         float, Parameter(help="Seconds to wait for the receipts; 1 is the exit if one is missing.")
     ] = 0.0,
@@ -111,6 +117,8 @@ def send(
         end = now + expires if isinstance(expires, timedelta) else expires
         said = msgspec.structs.replace(said, expires=end)
         ready, whole = _read_files(it.gateway, files, said, now)
+        if attach:
+            ready = [_with_files(it, ready, whole, attach, now)]
         ids = queue(it.gateway, whole, now) if whole else []
         ids += send_messages(it.gateway, ready, now) if ready else []
         states = _wait(it, ids, wait)
@@ -132,6 +140,21 @@ def _read_files(
         else:
             ready.append(_outgoing(gateway, path, header, body, now))
     return ready, whole
+
+
+def _with_files(
+    it: Opened, ready: Sequence[Outgoing], whole: Sequence[bytes], paths: Sequence[Path], now: datetime
+) -> Outgoing:
+    """The one message that files go with; sealed, and on disk, when this returns. Checked without them first: a mistake is
+    better heard of before a gigabyte was sealed."""
+    if len(ready) != 1 or whole:
+        raise SettingsError(
+            "--attach goes with one body",
+            do="Send one body at a time; a finished message (with an id) takes none.",
+        )
+    check_sendable(it.gateway, ready[0], now)
+    id = new_message_id(now)
+    return msgspec.structs.replace(ready[0], id=id, attachments=seal_paths(it.gateway, id, paths, now))
 
 
 def _split(path: Path, raw: bytes, said: Given) -> tuple[Given, bytes]:
