@@ -43,9 +43,8 @@ def check_attachments(refs: tuple[AttachmentRef, ...]) -> None:
     """Each file, each name and each key once, and not too many; RuleError."""
     if len(refs) > ATTACHMENTS_MAX:
         raise RuleError(f"attachments: more than {ATTACHMENTS_MAX}")
-    for what in ("id", "name", "key"):
-        if len({getattr(ref, what) for ref in refs}) != len(refs):
-            raise RuleError(f"attachments: the same {what} twice")
+    if any(len({getattr(ref, what) for ref in refs}) != len(refs) for what in ("id", "name", "key")):
+        raise RuleError("attachments: an id, a name or a key stands twice")
 
 
 def attachment_name(text: str) -> str:

@@ -30,6 +30,7 @@ class Code(StrEnum):
 
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
+    ATTACHMENT_QUOTA = "attachment_quota"
     BAD_FRAME = "bad_frame"
     BAD_HEADER = "bad_header"
     UNKNOWN_SENDER = "unknown_sender"
@@ -66,7 +67,6 @@ class Code(StrEnum):
     NOT_LIVE = "not_live"
     ATTACHMENT_MISSING = "attachment_missing"
     ATTACHMENT_BROKEN = "attachment_broken"
-    ATTACHMENT_QUOTA = "attachment_quota"
 
 
 RULES: dict[Code, Rule] = {
