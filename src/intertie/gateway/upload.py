@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import State, backoff
@@ -31,6 +32,9 @@ LOG = logging.getLogger("intertie.upload")
 PIECE_BYTES = 4 * 2**20
 # A partner may ask us to wait, but not for longer than this at once.
 WAIT_MAX = 600.0
+# A pause between two pieces, at most; and what is added to it, since two clocks never run quite alike.
+PAUSE_MAX = 5.0
+PAUSE_MARGIN = 0.02
 # Not before this again, if a partner asks for no time of its own.
 WAIT_FIRST = 1.0
 
@@ -47,10 +51,11 @@ class FileName(NamedTuple):
 
 
 class There(msgspec.Struct, frozen=True):
-    """How much of a file is there: the answer to both requests."""
+    """How much of a file is there: the answer to both requests. More of it may come after `wait` seconds."""
 
     offset: int
     length: int
+    wait: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -115,8 +120,9 @@ async def _upload(
         raise NotTaken("it is not here any more")
     count = 0
     with sealed:
-        there = _there(await link.file_state(partner, name, hybrid=hybrid), name)
+        there, wait = _there(await link.file_state(partner, name, hybrid=hybrid), name)
         while there < name.length and _queued(gateway, row):
+            await _pause(wait)
             sealed.seek(there)
             piece = sealed.read(PIECE_BYTES)
             if not piece:
@@ -124,15 +130,23 @@ async def _upload(
             answer = await link.add_to_file(partner, name, there, piece, hybrid=hybrid)
             if answer.status == 409:  # a connection that we thought lost had brought more
                 answer = await link.file_state(partner, name, hybrid=hybrid)
-            before, there = there, _there(answer, name)
+            before, (there, wait) = there, _there(answer, name)
             count += max(0, there - before)
             if there <= before:
                 raise NotNow("nothing of what was sent is there")
     return count
 
 
-def _there(answer: LinkAnswer, name: FileName) -> int:
-    """How much is there, by the answer; NotNow or NotTaken if it is no such answer."""
+async def _pause(seconds: float) -> None:
+    """As long as the partner asks for: to the end here, unless it is so long that the message may have ended by then."""
+    if seconds > PAUSE_MAX:
+        raise NotNow("the partner's quota is used up for now", seconds)
+    if seconds:
+        await asyncio.sleep(seconds + PAUSE_MARGIN)
+
+
+def _there(answer: LinkAnswer, name: FileName) -> tuple[int, float]:
+    """How much is there, by the answer, and when more may come; NotNow or NotTaken if it is no such answer."""
     if answer.status == 200:
         try:
             said = msgspec.json.decode(answer.body, type=There)
@@ -140,7 +154,7 @@ def _there(answer: LinkAnswer, name: FileName) -> int:
             said = There(-1, -1)
         if said.length != name.length or not 0 <= said.offset <= name.length:
             raise NotNow("its answer does not say how much of the file is there")
-        return said.offset
+        return said.offset, said.wait
     try:
         problem = msgspec.json.decode(answer.body, type=Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

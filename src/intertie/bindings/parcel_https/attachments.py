@@ -40,8 +40,6 @@ LOG = logging.getLogger("intertie.street")
 BUFFER_BYTES = 2**20
 # Writing waits for the disk, two at a time; threads of their own, so that parcels do not wait for it.
 THREADS = 2
-# A body waits for its quota no longer than this; then the partner is told to come again.
-PAUSE_SECONDS = 5.0
 BUSY_SECONDS = 2.0
 _LENGTH = re.compile(r"[1-9][0-9]{0,12}")
 _OFFSET = re.compile(r"0|[1-9][0-9]{0,12}")
@@ -81,7 +79,7 @@ class AttachmentDoor:
         return [Route("/attachments/{id}", self.page, methods=["GET", "PATCH"])]
 
     async def page(self, request: Request) -> Response:
-        """200 {"offset", "length"}: how much of the file is there now; or a problem."""
+        """200 {"offset", "length", "wait"}: how much of the file is there now, and when more may come; or a problem."""
         try:
             coming = await self._admit(request)
             if request.method == "PATCH":
@@ -99,14 +97,14 @@ class AttachmentDoor:
             return problem(
                 503, "store", "Files cannot be kept now.", retry=True, wait=BUSY_SECONDS, close=True
             )
-        return _answer(there, coming)
+        return self._answer(there, coming)
 
     async def _admit(self, request: Request) -> Coming:
         """Quota, certificate and token, then what is asked for; nothing was read of the body."""
         party = connection_of(request).party
         known = self._gateway.partners.find(party)
         wait = self._quotas.take_parcel(party if known is not None else STRANGER, time.monotonic())
-        if wait > PAUSE_SECONDS or (wait and known is None):
+        if wait:
             raise _Stop(refusal(Refused(Code.RATE_LIMITED, partner=party), wait, close=True))
         scope, length = request.query_params.get("for", ""), request.query_params.get("length", "")
         id = request.path_params["id"]
@@ -116,8 +114,13 @@ class AttachmentDoor:
         await self._guard.peer_of(request, scope)
         if known is not None and known.trial is not None:
             raise Refused(Code.NOT_LIVE, partner=party)
-        await asyncio.sleep(wait)  # reading slower is all that a sender within reach of its quota needs
         return Coming(party, AttachmentId(id), int(length))
+
+    def _answer(self, there: int, coming: Coming) -> Response:
+        """Before a body is sent, its sender knows whether it may be: an answer that ends a body early is easily lost."""
+        wait = self._quotas.wait(coming.partner, time.monotonic())
+        body = msgspec.json.encode(There(there, coming.length, round(wait, 3)))
+        return Response(body, 200, {"upload-offset": str(there)}, "application/json")
 
     async def _add(self, request: Request, coming: Coming) -> Response:
         given = request.headers.get("upload-offset", "")
@@ -132,7 +135,7 @@ class AttachmentDoor:
             there = await self._run(begin, self._keeping, coming, self._clock())
             if int(given) != there:
                 raise OffsetError(there)
-            return _answer(await self._take(request, coming, there), coming)
+            return self._answer(await self._take(request, coming, there), coming)
         except OffsetError as error:
             detail = f"The file goes on at {error.there}."
             return problem(409, "offset", detail, retry=True, close=True)
@@ -185,8 +188,3 @@ class AttachmentDoor:
 
     async def _run(self, call: Callable[..., Any], *arguments: object) -> Any:
         return await to_thread.run_sync(partial(call, *arguments), limiter=self._threads)
-
-
-def _answer(there: int, coming: Coming) -> Response:
-    body = msgspec.json.encode(There(there, coming.length))
-    return Response(body, 200, {"upload-offset": str(there)}, "application/json")
