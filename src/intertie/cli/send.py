@@ -20,6 +20,7 @@ from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
+from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import DOCUMENTS
 from intertie.model.errors import SettingsError
 from intertie.model.explain import why_unreadable
@@ -66,6 +67,7 @@ class Given(
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header: Given
     body: msgspec.Raw
+    attachments: tuple[AttachmentRef, ...] = ()
 
 
 def _life(hint: object, tokens: Sequence[Token]) -> timedelta | datetime:
@@ -162,6 +164,10 @@ def _split(path: Path, raw: bytes, said: Given) -> tuple[Given, bytes]:
     try:
         if "header" in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
             file = msgspec.json.decode(raw, type=_File)
+            if file.attachments and file.header.id is None:
+                raise SettingsError(
+                    f"{path} names files, but was never sealed with them", do="Give the files with --attach."
+                )
             return file.header, bytes(file.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
