@@ -42,6 +42,7 @@ def test_two_files_are_listed_and_opened_again(capsys: Any, utility: Path, tmp_p
     id = sent.out.strip()
     shown = here(capsys, "message", "show", id, "--dir", utility)
     assert "filing.pdf, application/pdf, 2000000 bytes" in shown.out
+    assert "not with the partner yet" in shown.out
     listed = here(capsys, "message", "show", id, "--dir", utility, "--json").json["attachments"]
     assert [one["name"] for one in listed] == ["Me 2026.csv", "filing.pdf"]
     assert listed[1]["sha256"] == hashlib.sha256(second.read_bytes()).hexdigest()

@@ -183,6 +183,28 @@ def test_a_file_that_does_not_open_is_refused_and_removed(world: World) -> None:
     assert not any(name in world.row(message).detail for name in ("file-0", "csv"))
 
 
+def test_where_one_file_does_not_open_the_others_go_too(world: World) -> None:
+    """So that one gigabyte, brought once, cannot be made to be read for many messages."""
+    message = world.seal(some(MB), some(100))
+    world.upload(message)
+    small = min(world.files_there(), key=lambda path: path.stat().st_size)
+    small.write_bytes(bytes(small.stat().st_size))
+    world.deliver()
+    assert refusal_of(world, message).startswith("attachment_broken") and world.files_there() == []
+
+
+def test_where_one_file_is_missing_the_others_are_not_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = world.seal(some(100), some(100))
+    world.upload(message)
+    world.files_there()[1].unlink()
+    monkeypatch.setattr("intertie.gateway.take_attachment.open_file", None)
+    without_waiting(world, message)
+    world.deliver()
+    assert refusal_of(world, message).startswith("attachment_missing") and len(world.files_there()) == 1
+
+
 def test_a_file_that_came_from_somebody_else_does_not_count(world: World) -> None:
     message = world.seal(some(100))
     world.upload(message)
@@ -257,12 +279,9 @@ def test_content_sent_again_under_a_new_id_takes_its_files_with_it(world: World)
     assert world.deliver().receipted and opened(world) == plain
 
 
-def test_uploads_bring_the_most_urgent_first_and_wake_the_deliveries(world: World) -> None:
+def test_uploads_bring_one_message_after_the_other_and_wake_the_deliveries(world: World) -> None:
     gateway, woken = world.utility.gateway, []
-    slow = world.seal(some(100), document="meter_readings") if False else world.seal(some(100))
-    urgent = world.seal(some(100))
-    row = world.row(urgent)
-    assert row.priority == world.row(slow).priority  # so by their order
+    messages = [world.seal(some(100)), world.seal(some(100))]
 
     async def bring() -> None:
         link = link_of(world.utility)
@@ -276,6 +295,7 @@ def test_uploads_bring_the_most_urgent_first_and_wake_the_deliveries(world: Worl
     asyncio.run(bring())
     assert woken == [AGGREGATOR, AGGREGATOR]
     assert world.deliver().messages == 2
+    assert [row.id for row in world.inbox()] == messages
 
 
 def test_a_partner_in_debt_with_its_quota_is_slowed_and_then_told_to_wait(tmp_path: Path) -> None:

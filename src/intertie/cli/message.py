@@ -12,6 +12,7 @@ from intertie.cli._files import watched, write_whole
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, message_json, print_json, print_pairs, when
 from intertie.gateway.attachments import attachments_of, open_attachment
 from intertie.gateway.erase import partner_of, what_is_left
+from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Store
 from intertie.model.attachment import AttachmentRef
 from intertie.model.errors import SettingsError
@@ -48,6 +49,7 @@ def show(
             )
         parcel = it.gateway.store.parcel(row.parcel, outgoing=row.outgoing) if row.parcel else None
         files = _files(it.gateway.store, row)
+        where = _where(it.gateway, row) if files else None
     receipted = parcel is not None and parcel.receipt is not None
     if body and row.erased is not None:
         raise SettingsError(f"of message {id} {what_is_left(row)}")
@@ -55,7 +57,8 @@ def show(
         sys.stdout.buffer.write(row.body)
         sys.stdout.buffer.flush()
     elif json:
-        said = {"receipted": receipted, "attachments": None if files is None else [*map(_json, files)]}
+        listed = None if files is None else [_json(file) for file in files]
+        said = {"receipted": receipted, "attachments": listed, "attachments_are": where}
         print_json({**message_json(row), **said})
     else:
         print_pairs(
@@ -84,6 +87,7 @@ def show(
                     )
                     for file in files or ()
                 ),
+                *([("attachments are", where)] if where else []),
             ]
         )
 
@@ -134,6 +138,14 @@ def _files(store: Store, row: MessageRow) -> tuple[AttachmentRef, ...] | None:
     except StoreLockedError:
         return None
     return attachments_of(whole) if whole is not None else ()
+
+
+def _where(gateway: Gateway, row: MessageRow) -> str | None:
+    """Why a message may still be queued: its files go first."""
+    if not row.outgoing or gateway.attachments is None:
+        return None
+    sent = gateway.attachments.files.is_sent(row.id)
+    return "with the partner" if sent else "not with the partner yet"
 
 
 def _json(ref: AttachmentRef) -> dict[str, object]:

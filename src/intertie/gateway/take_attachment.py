@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from threading import Lock
+from typing import BinaryIO
 
-from intertie.gateway.attachment_ports import Attachments, Coming
+from intertie.gateway.attachment_ports import Attachments, AttachmentStore, Coming
 from intertie.gateway.gateway import Gateway
 from intertie.model.attachment import AttachmentRef
 from intertie.model.errors import Code, Refused, StoreError
@@ -46,24 +48,35 @@ def check_arrived(
     gateway: Gateway, partner: PartyId, message: MessageId, refs: Sequence[AttachmentRef], now: datetime
 ) -> None:
     """The last of step 9: every file that a message names is here whole, and opens to what was signed. They belong to it from
-    then on. Refused(ATTACHMENT_MISSING | ATTACHMENT_BROKEN); what does not open is removed.
+    then on. Refused(ATTACHMENT_MISSING | ATTACHMENT_BROKEN); where one does not open, all of them are removed.
 
-    A file is read once, a second for each gigabyte; what brings that about has been paid for with the quota of its upload.
+    Opening takes a second for each gigabyte. Files are opened only when all are there, and are then either the message's or
+    gone: whoever wants to cost us that second again has to bring the gigabyte again.
     """
-    for ref in refs:
-        coming = Coming(partner, ref.id, sealed_size(ref.size))
-        sealed = gateway.attachments.files.received(coming, message) if gateway.attachments else None
-        if gateway.attachments is None or sealed is None:
-            detail = f"attachment {ref.id} is not here, or not whole"
-            raise Refused(Code.ATTACHMENT_MISSING, detail, message=message, partner=partner)
+    if not refs:
+        return
+    if gateway.attachments is None:
+        detail = "files cannot be brought to this gateway"
+        raise Refused(Code.ATTACHMENT_MISSING, detail, message=message, partner=partner)
+    files = gateway.attachments.files
+    comings = [Coming(partner, ref.id, sealed_size(ref.size)) for ref in refs]
+    with ExitStack() as stack:
+        opened = [_received(files, coming, message, stack) for coming in comings]
         try:
-            with sealed:
+            for ref, sealed in zip(refs, opened, strict=True):
                 for _ in open_file(sealed, ref):
                     pass
         except AttachmentError as error:
-            gateway.attachments.files.drop(coming, message)
+            for coming in comings:
+                files.drop(coming, message)
             raise Refused(Code.ATTACHMENT_BROKEN, error.why, message=message, partner=partner) from error
-    for ref in refs:
-        if gateway.attachments is not None:
-            coming = Coming(partner, ref.id, sealed_size(ref.size))
-            gateway.attachments.files.keep(coming, message, now)
+        for coming in comings:
+            files.keep(coming, message, now)
+
+
+def _received(files: AttachmentStore, coming: Coming, message: MessageId, stack: ExitStack) -> BinaryIO:
+    sealed = files.received(coming, message)
+    if sealed is None:
+        detail = f"attachment {coming.id} is not here, or not whole"
+        raise Refused(Code.ATTACHMENT_MISSING, detail, message=message, partner=coming.partner)
+    return stack.enter_context(sealed)

@@ -85,7 +85,8 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attachments: tuple[AttachmentRef, ...] = ()
 
     def __post_init__(self) -> None:
-        check_attachments(self.attachments)
+        if self.attachments:
+            check_attachments(self.attachments)
 
 
 _ENVELOPE = msgspec.json.Decoder(Envelope)
