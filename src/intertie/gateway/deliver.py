@@ -78,13 +78,15 @@ async def deliver_once(
             granted = await link.granted(partner) if rows else None
         except PartnerError as error:
             return _defer(gateway, partner, rows, str(error), clock(), random)
-        parcel = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
-    if parcel is None or parcel.blob is None:
-        return None
-    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
-    hybrid = _needs_hybrid(gateway, partner, rows, clock())
+        sealed = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
+        if sealed is None:
+            return None
+        parcel, rows, channel = sealed
+    else:
+        rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+        channel = _channel_of(gateway, partner, rows, clock())
     try:
-        answer = await link.post(partner, parcel.blob, hybrid=hybrid)
+        answer = await link.post(partner, parcel.blob or b"", hybrid=channel is Channel.HYBRID)
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     if answer.status == 200:
@@ -96,11 +98,10 @@ async def deliver_once(
     return _judge(gateway, partner, parcel, rows, answer, problem, remedy, clock(), random)
 
 
-def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> bool:
-    """Whether a parcel may leave over a hybrid connection only."""
+def _channel_of(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> Channel:
+    """The connection that a parcel may leave over again."""
     bodies = (row.body for row in rows)
-    channel = needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
-    return channel is Channel.HYBRID
+    return needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
 
 
 def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
@@ -136,8 +137,10 @@ def _defer(
     return Delivery(None, partner.party, len(rows), False, detail)
 
 
-def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> ParcelRow | None:
-    """Seal messages into a parcel, and keep it before a byte leaves."""
+def _seal(
+    gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime
+) -> tuple[ParcelRow, list[MessageRow], Channel] | None:
+    """Seal messages into a parcel, and keep it before a byte leaves; with its messages, and the connection they need."""
     if not rows:
         return None
     keys = keys_towards(gateway, partner.party, now)
@@ -177,7 +180,7 @@ def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: d
         gateway.store.add_parcel(parcel, [row.id for row in rows], now)
     except ImpossibleEvent:  # another process took or cancelled one of them: look again next time
         return None
-    return parcel
+    return parcel, rows, plan.channel
 
 
 async def _take_receipt(

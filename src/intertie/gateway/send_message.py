@@ -26,7 +26,8 @@ from intertie.model.ids import (
 )
 from intertie.model.message import Header, Mode, Verb, read_envelope, utc, write_message
 from intertie.model.record import Record
-from intertie.seal.protect import check_protectable
+from intertie.seal.profile import Profile
+from intertie.seal.protect import check_able, profiles_of
 from intertie.seal.tree import leaf_hash
 
 # A message nobody gave an end lives for three days: over a weekend, within any adjustment window.
@@ -71,7 +72,8 @@ def send_raw(gateway: Gateway, raw: bytes, now: datetime) -> MessageId:
 
 def queue(gateway: Gateway, raws: Sequence[bytes], now: datetime) -> list[MessageId]:
     """Check finished messages and queue them in one transaction."""
-    checked = [check_outgoing(gateway, raw, now) for raw in raws]
+    writer = Writer(gateway, now)
+    checked = [writer.check(raw) for raw in raws]
     entries = [
         Entry(
             kind=Kind.MESSAGE_OUT,
@@ -86,26 +88,50 @@ def queue(gateway: Gateway, raws: Sequence[bytes], now: datetime) -> list[Messag
     return [message.id for message in checked]
 
 
+class Writer:
+    """Checks messages that are written at one time: partners, keys and policy are looked up once for all of them."""
+
+    def __init__(self, gateway: Gateway, now: datetime) -> None:
+        self._gateway = gateway
+        self._now = now
+        self._keys = gateway.keys
+        self._policy = gateway.policy_on(now)
+        self._partners: dict[PartyId, tuple[Partner, list[Profile]]] = {}
+
+    def check(self, raw: bytes) -> NewMessage:
+        """What the recipient's step 9 will ask, asked first. Raises Refused as it would."""
+        envelope = read_envelope(raw)
+        header = envelope.header
+        us = self._gateway.party
+        if header.sender != us.id:
+            raise Refused(
+                Code.HEADER_NOT_PARCEL, f"sent as {header.sender}, this is {us.id}", message=header.id
+            )
+        partner, able = self._partner(header.recipient)
+        check_live(partner.trial, header.conversation, header.agreement)
+        flow, needed = self._policy.flow_of(header, us.roles, partner.roles)
+        if header.expires <= self._now:
+            raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
+        check_able(header, flow, needed, able, self._keys, partner.keys)
+        read_body(envelope)
+        if flow.agreement and not partner.agreement_in_force(header.agreement, self._now):
+            detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"
+            raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=partner.party)
+        check_sealed(self._gateway, envelope)
+        return new_message(raw, leaf_hash(raw), 0, header)
+
+    def _partner(self, party: PartyId) -> tuple[Partner, list[Profile]]:
+        """The partner, and the profiles that we and it can do."""
+        found = self._partners.get(party)
+        if found is None:
+            partner = find_partner(self._gateway, party)
+            found = self._partners[party] = partner, profiles_of(self._keys, partner.keys)
+        return found
+
+
 def check_outgoing(gateway: Gateway, raw: bytes, now: datetime) -> NewMessage:
-    """What the recipient's step 9 will ask, asked first."""
-    envelope = read_envelope(raw)
-    header = envelope.header
-    if header.sender != gateway.party.id:
-        raise Refused(
-            Code.HEADER_NOT_PARCEL, f"sent as {header.sender}, this is {gateway.party.id}", message=header.id
-        )
-    partner = find_partner(gateway, header.recipient)
-    check_live(partner.trial, header.conversation, header.agreement)
-    flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
-    if header.expires <= now:
-        raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
-    check_protectable(header, flow, gateway.keys, partner.keys, gateway.policy_on(now))
-    read_body(envelope)
-    if flow.agreement and not partner.agreement_in_force(header.agreement, now):
-        detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"
-        raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=partner.party)
-    check_sealed(gateway, envelope)
-    return new_message(raw, leaf_hash(raw), 0, header)
+    """One message, checked as its recipient will check it. Raises Refused as the recipient would."""
+    return Writer(gateway, now).check(raw)
 
 
 def find_partner(gateway: Gateway, party: PartyId) -> Partner:
