@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from tests.command.gateways import AGGREGATOR, Said, command, here, make_pair, outage
 
+from intertie.cli import app
+from intertie.cli.demo import demo
+
 OUTAGE = ("--to", AGGREGATOR, "--document", "outage_notice", "--mode", "scheduled")
 
 
@@ -146,5 +149,6 @@ def test_the_demo_is_loaded_only_when_asked_for() -> None:
     done = command("--help")
     assert "demo" in done.out
     code = "import sys, intertie.cli; print('pyarrow' in sys.modules, 'numpy' in sys.modules)"
+    assert app["demo"].default_command is demo  # and then it is this
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["False", "False"]

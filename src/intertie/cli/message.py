@@ -135,7 +135,7 @@ def _files(store: Store, row: MessageRow) -> tuple[AttachmentRef, ...] | None:
     """What the message's body names; None if no key is here that opens it."""
     try:
         whole = store.message(row.id, outgoing=row.outgoing, partner=partner_of(row))
-    except StoreLockedError:
+    except (StoreLockedError, SettingsError):  # the second: the file of the key is not here
         return None
     return attachments_of(whole) if whole is not None else ()
 
