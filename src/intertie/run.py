@@ -42,7 +42,6 @@ from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, Street, read_settings
-from intertie.gateway.sweep_attachments import sweep_attachments
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
@@ -69,8 +68,6 @@ CLOCK_CHECK_SECONDS = 0.02
 WATCH_SECONDS = 0.02
 # Retries, expiries and new partners are looked for this often.
 TICK_SECONDS = 1.0
-# Files that belong to nothing are looked for this often; they wait for days before they go.
-SWEEP_SECONDS = 3600.0
 # What is under way when a gateway is told to stop may end within this; the rest is sent again after the next start.
 DRAIN_SECONDS = 10.0
 # The fields a log line may have besides its text: ids, codes and counts, never what a message says.
@@ -147,11 +144,6 @@ def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Autho
     return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)
 
 
-def attachments_of(places: Places, settings: Settings) -> Attachments:
-    """Where the files of the gateway in this directory are."""
-    return Attachments(AttachmentFiles(places.of(settings.attachments.folder)), settings.attachments)
-
-
 class Opened:
     """A gateway directory, opened."""
 
@@ -178,7 +170,9 @@ class Opened:
             store=self.store,
             limits=self.settings.limits,
             policy=self.settings.policy,
-            attachments=attachments_of(self.places, self.settings),
+            attachments=Attachments(
+                AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
+            ),
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
@@ -233,7 +227,6 @@ class Deliveries:
     def __init__(self, it: Opened) -> None:
         self._it = it
         self._stopping = threading.Event()
-        self._swept = float("-inf")
         self._wakes: dict[PartyId, asyncio.Event] = {}
         # Partners whose descriptor we should ask for: filled by the street door's thread.
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
@@ -268,7 +261,7 @@ class Deliveries:
                     self._turn_keys()
                     self._answer_proofs()
                     self._start_loops(tasks, link, announcer)
-                    self._bring_files(uploads)
+                    uploads.step()
                     self._wake()
                 elif changed != seen:
                     self._wake()
@@ -288,17 +281,6 @@ class Deliveries:
             await uploads.aclose()
             await files.aclose()
             await link.aclose()
-
-    def _bring_files(self, uploads: Uploads) -> None:
-        """Begin with files that wait; and now and then remove what belongs to nothing."""
-        try:
-            uploads.start()
-            if time.monotonic() - self._swept >= SWEEP_SECONDS:
-                self._swept = time.monotonic()
-                count = sweep_attachments(self._it.gateway, self._it.clock())
-                LOG.info("files swept", extra={"count": count})
-        except IntertieError as error:
-            LOG.error("files", extra={"why": error.why})
 
     def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
         """One question at a time to each partner: it repeats its parcel, and so do we the question."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.exchange.attachment_world import World, a_world, keeping, queue_files
 from tests.exchange.https_world import AGGREGATOR, UTILITY, link_of, now, queue_one, wait_until
 
 from intertie.exchange.outbound import State
-from intertie.gateway.attachment_ports import Coming
+from intertie.gateway.attachment_ports import Attachments, Coming
 from intertie.gateway.attachments import (
     NoAttachmentError,
     attach_again,
@@ -28,10 +29,11 @@ from intertie.gateway.send_message import send_raw
 from intertie.gateway.settings import Quota
 from intertie.gateway.sweep_attachments import sweep_attachments
 from intertie.gateway.upload import PIECE_BYTES, NotNow, NotTaken, Uploads
-from intertie.model.errors import Code, PartnerError, Refused
-from intertie.model.ids import new_message_id
+from intertie.model.errors import Code, PartnerError, Refused, StoreError
+from intertie.model.ids import MessageId, new_message_id
 from intertie.model.message import read_envelope, write_message
 from intertie.seal.attachment import AttachmentError, sealed_size
+from intertie.stores.attachment_files import AttachmentFiles
 
 MB = 2**20
 
@@ -288,7 +290,7 @@ def test_uploads_bring_one_message_after_the_other_and_wake_the_deliveries(world
         link = link_of(world.utility)
         uploads = Uploads(gateway, link, now, lambda: 0.5, woken.append)
         while gateway.attachments.files.sending():
-            uploads.start()
+            uploads.step()
             await asyncio.sleep(0.02)
         await uploads.aclose()
         await link.aclose()
@@ -297,6 +299,22 @@ def test_uploads_bring_one_message_after_the_other_and_wake_the_deliveries(world
     assert woken == [AGGREGATOR, AGGREGATOR]
     assert world.deliver().messages == 2
     assert [row.id for row in world.inbox()] == messages
+
+
+def test_a_folder_that_cannot_be_read_ends_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    folder = world.utility.directory / "attachments" / "out"
+    folder.mkdir(parents=True)
+    (folder / "sending").mkdir()
+    broken = AttachmentFiles(world.utility.directory / "attachments")
+
+    def sending() -> list[MessageId]:
+        raise StoreError("the disk is gone")
+
+    broken.sending = sending  # type: ignore[method-assign]
+    gateway = replace(world.utility.gateway, attachments=Attachments(broken))
+    uploads = Uploads(gateway, link_of(world.utility), now, lambda: 0.5, lambda party: None)
+    uploads.step()
+    assert [record.why for record in caplog.records] == ["the disk is gone"]
 
 
 def test_a_partner_in_debt_with_its_quota_is_slowed_and_then_told_to_wait(tmp_path: Path) -> None:

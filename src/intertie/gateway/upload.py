@@ -21,6 +21,7 @@ from intertie.gateway.attachments import attachments_of, fail
 from intertie.gateway.gateway import Gateway, LinkAnswer, Partner
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.scopes import scope_of
+from intertie.gateway.sweep_attachments import sweep_attachments
 from intertie.model.attachment import AttachmentId, AttachmentRef
 from intertie.model.errors import RULES, IntertieError, PartnerError
 from intertie.model.ids import PartyId
@@ -35,6 +36,8 @@ WAIT_MAX = 600.0
 # A pause between two pieces, at most; and what is added to it, since two clocks never run quite alike.
 PAUSE_MAX = 5.0
 PAUSE_MARGIN = 0.02
+# Files that belong to nothing are looked for this often; they wait for days before they go.
+SWEEP = timedelta(hours=1)
 # Not before this again, if a partner asks for no time of its own.
 WAIT_FIRST = 1.0
 
@@ -193,6 +196,18 @@ class Uploads:
         self._done = done
         self._tasks: dict[PartyId, asyncio.Task[None]] = {}
         self._attempts: dict[PartyId, int] = {}
+        self._swept: datetime | None = None
+
+    def step(self) -> None:
+        """Begin with files that wait; and each hour remove what belongs to nothing. Logs what cannot be done."""
+        try:
+            self.start()
+            now = self._clock()
+            if self._swept is None or now - self._swept >= SWEEP:
+                self._swept = now
+                LOG.info("files swept", extra={"count": sweep_attachments(self._gateway, now)})
+        except IntertieError as error:
+            LOG.error("files", extra={"why": error.why})
 
     def start(self) -> None:
         """Begin what waits and is not under way; to be called again and again. StoreError if that cannot be read."""
