@@ -33,6 +33,7 @@ from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
@@ -41,6 +42,7 @@ from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, Street, read_settings
+from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
@@ -50,6 +52,7 @@ from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.seal.vault import Vault
+from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.key_files import KeyFiles
 from intertie.stores.own_descriptor import OwnDescriptor
@@ -72,7 +75,7 @@ LOG_FIELDS = (
     "party",
     "partner",
     "parcel",
-    "message",
+    "message_id",
     "code",
     "step",
     "why",
@@ -167,6 +170,9 @@ class Opened:
             store=self.store,
             limits=self.settings.limits,
             policy=self.settings.policy,
+            attachments=Attachments(
+                AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
+            ),
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
@@ -240,6 +246,9 @@ class Deliveries:
     async def _run(self) -> None:
         link = street_link(self._it)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
+        files = street_link(self._it)  # connections of its own: files do not hold up parcels
+        clock = self._it.clock
+        uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -252,6 +261,7 @@ class Deliveries:
                     self._turn_keys()
                     self._answer_proofs()
                     self._start_loops(tasks, link, announcer)
+                    uploads.step()
                     self._wake()
                 elif changed != seen:
                     self._wake()
@@ -268,6 +278,8 @@ class Deliveries:
             for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
+            await uploads.aclose()
+            await files.aclose()
             await link.aclose()
 
     def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:

@@ -107,3 +107,10 @@ def test_identity(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "1 revoked" in done.stdout
     assert (tmp_path / "published" / "mldsa.crl.pem").exists()
+
+
+def test_attachments(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "attachments.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "readings.bin, application/octet-stream, 20000000 bytes" in done.stdout
+    assert done.stdout.rstrip().endswith("the same bytes")

@@ -15,6 +15,7 @@ import msgspec
 
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import ImpossibleEvent, State, backoff
+from intertie.gateway.attachments import ready_to_go
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
@@ -104,11 +105,12 @@ def _channel_of(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], 
 
 
 def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
-    """What is due."""
+    """What is due, and whose files are with the partner."""
     limits = gateway.limits
-    return gateway.store.take_outgoing(
+    rows = gateway.store.take_outgoing(
         partner.party, now, count=limits.messages_per_parcel, size=limits.parcel_target_bytes
     )
+    return ready_to_go(gateway, rows, now)
 
 
 def _covered(

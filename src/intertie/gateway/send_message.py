@@ -9,9 +9,11 @@ import msgspec
 
 from intertie.exchange.joining import check_live
 from intertie.gateway.accept_parcel import new_message
+from intertie.gateway.attachments import check_sealed
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
 from intertie.journal.entry import Entry, Kind
+from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import document_of, read_body
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import (
@@ -44,6 +46,9 @@ class Outgoing(Record, frozen=True, kw_only=True):
     conversation: ConversationId | None = None
     in_reply_to: MessageId | None = None
     expires: datetime | None = None
+    # For files: the id that they were sealed for (gateway/attachments.py), and what that gave.
+    id: MessageId | None = None
+    attachments: tuple[AttachmentRef, ...] = ()
 
 
 def send(gateway: Gateway, outgoing: Sequence[Outgoing], now: datetime) -> list[MessageId]:
@@ -53,6 +58,11 @@ def send(gateway: Gateway, outgoing: Sequence[Outgoing], now: datetime) -> list[
     no keys for what the flow needs, so that a mistake is seen here and not in a receipt.
     """
     return queue(gateway, [_compose(gateway, out, now) for out in outgoing], now)
+
+
+def check_sendable(gateway: Gateway, out: Outgoing, now: datetime) -> None:
+    """Whether `send` would queue this now, as far as can be told without its files; raises as `send` does."""
+    check_outgoing(gateway, _compose(gateway, out, now), now)
 
 
 def send_raw(gateway: Gateway, raw: bytes, now: datetime) -> MessageId:
@@ -107,6 +117,7 @@ class Writer:
         if flow.agreement and not partner.agreement_in_force(header.agreement, self._now):
             detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"
             raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=partner.party)
+        check_sealed(self._gateway, envelope)
         return new_message(raw, leaf_hash(raw), 0, header)
 
     def _partner(self, party: PartyId) -> tuple[Partner, list[Profile]]:
@@ -138,7 +149,7 @@ def _compose(gateway: Gateway, out: Outgoing, now: datetime) -> bytes:
     kind = document_of(out.body)
     partner = find_partner(gateway, out.recipient)
     header = Header(
-        id=new_message_id(now),
+        id=out.id or new_message_id(now),
         verb=out.verb,
         document=kind.name,
         version=kind.version,
@@ -153,4 +164,5 @@ def _compose(gateway: Gateway, out: Outgoing, now: datetime) -> bytes:
         expires=utc(out.expires or now + DEFAULT_LIFE),
     )
     flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
-    return write_message(msgspec.structs.replace(header, priority=flow.priority), out.body)
+    header = msgspec.structs.replace(header, priority=flow.priority)
+    return write_message(header, out.body, out.attachments)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
@@ -156,6 +157,7 @@ class Settings(Record, frozen=True, kw_only=True):
     keys: Secrets = Secrets()
     authorization: Authorization = Authorization()
     revocation: Revocation = Revocation()
+    attachments: AttachmentLimits = AttachmentLimits()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -320,6 +322,16 @@ listen = {listen}          # host:port on this machine
 # ocsp_hash = "sha256"        # or "sha1", for responders that know nothing else
 # refresh_seconds = 3600.0
 # fetch_seconds = 15.0        # for one answer
+
+# Files beside messages. What waits is what has come, or was begun, and no accepted message names. docs/attachments.md.
+[attachments]
+# folder = "attachments"
+# file_bytes = 2147483648     # the largest file
+# waiting_bytes = 4296015872  # of one partner
+# waiting_files = 256
+# waiting_days = 7            # then it is removed
+# free_bytes = 1073741824     # left on the disk for messages
+# uploads = 4                 # connections that bring files at once, of one partner
 """
 
 
