@@ -35,6 +35,7 @@ from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
@@ -45,6 +46,7 @@ from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, Street, read_settings
+from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.message import utc
@@ -54,6 +56,7 @@ from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.seal.vault import Vault
+from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.key_files import KeyFiles
 from intertie.stores.own_descriptor import OwnDescriptor
@@ -175,6 +178,9 @@ class Opened:
             store=self.store,
             limits=self.settings.limits,
             policy=self.settings.policy,
+            attachments=Attachments(
+                AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
+            ),
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
@@ -253,6 +259,9 @@ class Deliveries:
     async def _run(self) -> None:
         link = street_link(self._it)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
+        files = street_link(self._it)  # connections of its own: files do not hold up parcels
+        clock = self._it.clock
+        uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -266,6 +275,7 @@ class Deliveries:
                     self._turn_keys()
                     self._answer_proofs()
                     self._start_loops(tasks, link, announcer)
+                    uploads.step()
                     self._wake()
                 elif changed != seen:
                     self._wake()
@@ -283,6 +293,8 @@ class Deliveries:
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
             await self._escalations.aclose()
+            await uploads.aclose()
+            await files.aclose()
             await link.aclose()
 
     def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import get_args, get_type_hints
 
+import msgspec
 import pytest
 from house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair, partner_of, with_partner
 from test_deliver import declare, deliver, received, state
 
 from intertie.exchange.outbound import ImpossibleEvent, ResentBefore, State
+from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.deliver import cancel
 from intertie.gateway.erase import Why
 from intertie.gateway.expire import expire
@@ -19,8 +22,11 @@ from intertie.gateway.ports import Mark
 from intertie.gateway.resend import NotResentError, resend, why_dead
 from intertie.gateway.verify_journal import verify_journal
 from intertie.journal.entry import Entry, Kind, read_entry
+from intertie.model.attachment import AttachmentRef
 from intertie.model.errors import PartnerError, Refused
-from intertie.model.ids import AgreementId, MessageId
+from intertie.model.ids import AgreementId, MessageId, new_message_id
+from intertie.model.message import read_envelope, write_message
+from intertie.seal.tree import leaf_hash
 
 LATER = NOW + timedelta(hours=1)
 REFUSAL = LinkAnswer(422, b'{"code":"cannot_open","retry":false}', None)
@@ -163,3 +169,23 @@ def test_a_parcel_to_a_partner_that_gets_nothing_more_ends_too(gone: str) -> Non
     assert expire(pair.aggregator, NOW + timedelta(minutes=30)) == [message]
     assert why_dead(state(pair, message)) == "exhausted"
     assert AGREEMENT in state(pair, message).body.decode()
+
+
+def test_files_were_sealed_for_the_dead_letter_alone() -> None:
+    pair = make_pair()
+    envelope = read_envelope(state(pair, declare(pair)).body)
+    header = msgspec.structs.replace(envelope.header, id=new_message_id(NOW))
+    ref = AttachmentRef(
+        id="019b9de8-3700-7d26-92e5-dfe8cb1855fe",  # type: ignore[arg-type]
+        name="readings.csv",
+        media_type="text/csv",
+        size=7,
+        sha256="ab" * 32,
+        cipher=get_args(get_type_hints(AttachmentRef)["cipher"])[0],
+        key="A" * 43,
+    )
+    raw = write_message(header, envelope.body, [ref])
+    pair.aggregator.store.add_outgoing([new_message(raw, leaf_hash(raw), 0, header)], [], NOW)
+    pair.aggregator.store.set_state(header.id, State.FAILED, "attachment_missing: gone", [], NOW)
+    with pytest.raises(NotResentError, match="has files"):
+        resend(pair.aggregator, header.id, LATER)

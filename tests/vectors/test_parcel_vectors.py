@@ -78,6 +78,7 @@ def test_the_cases_cover_every_code_of_steps_1_to_8_that_needs_no_gateway() -> N
     elsewhere = {
         *(Code.RATE_LIMITED, Code.SENDER_SUSPENDED, Code.TRANSPORT_NOT_SENDER, Code.TRANSPORT_CERTIFICATE),
         *(Code.INVALID_TOKEN, Code.INSUFFICIENT_SCOPE, Code.PARCEL_ID_REUSED),
+        Code.ATTACHMENT_QUOTA,  # it is not about a parcel
         Code.REVOCATION_UNKNOWN,  # in vectors/x509
     }
     wanted = {code.value for code, rule in RULES.items() if rule.step <= 8 and code not in elsewhere}

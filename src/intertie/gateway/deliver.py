@@ -15,6 +15,7 @@ import msgspec
 
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
+from intertie.gateway.attachments import ready_to_go
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.outcomes import outcomes_of
@@ -73,13 +74,15 @@ async def deliver_once(
             granted = await link.granted(partner) if rows else None
         except PartnerError as error:
             return _defer(gateway, partner, rows, str(error), clock(), random)
-        parcel = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
-    if parcel is None or parcel.blob is None:
-        return None
-    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
-    hybrid = _needs_hybrid(gateway, partner, rows, clock())
+        sealed = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
+        if sealed is None:
+            return None
+        parcel, rows, channel = sealed
+    else:
+        rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+        channel = _channel_of(gateway, partner, rows, clock())
     try:
-        answer = await link.post(partner, parcel.blob, hybrid=hybrid)
+        answer = await link.post(partner, parcel.blob or b"", hybrid=channel is Channel.HYBRID)
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     if answer.status == 200:
@@ -91,19 +94,18 @@ async def deliver_once(
     return _judge(gateway, partner, parcel, rows, answer, problem, remedy, clock(), random)
 
 
-def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> bool:
-    """Whether a parcel may leave over a hybrid connection only."""
+def _channel_of(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> Channel:
+    """The connection that a parcel may leave over again."""
     bodies = (row.body for row in rows)
-    channel = needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
-    return channel is Channel.HYBRID
+    return needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
 
 
 def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
-    """What is due."""
+    """What is due, and whose files are with the partner."""
     limits = gateway.limits
     count, size = limits.messages_per_parcel, limits.parcel_target_bytes
     rows = gateway.store.take_outgoing(partner.party, now, count=count, size=size)
-    return shrink(rows, count, size)
+    return ready_to_go(gateway, shrink(rows, count, size), now)
 
 
 def _covered(
@@ -130,8 +132,10 @@ def _defer(
     return Delivery(None, partner.party, len(rows), False, detail)
 
 
-def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> ParcelRow | None:
-    """Seal messages into a parcel, and keep it before a byte leaves."""
+def _seal(
+    gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime
+) -> tuple[ParcelRow, list[MessageRow], Channel] | None:
+    """Seal messages into a parcel, and keep it before a byte leaves; with its messages, and the connection they need."""
     if not rows:
         return None
     keys = keys_towards(gateway, partner.party, now)
@@ -171,7 +175,7 @@ def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: d
         gateway.store.add_parcel(parcel, [row.id for row in rows], now)
     except ImpossibleEvent:  # another process took or cancelled one of them: look again next time
         return None
-    return parcel
+    return parcel, rows, plan.channel
 
 
 async def _take_receipt(

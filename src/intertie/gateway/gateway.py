@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from intertie.catalogue.load import Catalogue
 from intertie.exchange.joining import Trial
+from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.ports import Store
 from intertie.model.ids import AgreementId, AgreementRef, PartyId
 from intertie.model.party import Party, Role
@@ -144,6 +145,7 @@ class Gateway:
     store: Store
     limits: Limits
     policy: PolicySettings = DEFAULT_POLICY
+    attachments: Attachments | None = None  # None: files can be neither sent nor taken
 
     @property
     def keys(self) -> PrivateKeys:

@@ -15,9 +15,7 @@ from intertie.gateway.send_message import check_outgoing, queued_entry
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import IntertieError
 from intertie.model.ids import MessageId, new_message_id
-from intertie.model.message import read_envelope, utc
-
-_ENCODER = msgspec.json.Encoder()
+from intertie.model.message import read_envelope, utc, write_message
 
 
 class NotResentError(IntertieError):
@@ -33,7 +31,7 @@ def resend(
     anyway: bool = False,
 ) -> MessageId:
     """Queue the content of a dead letter as a new message and return its id; it lives as long as the old one was meant to,
-    or for `life`.
+    or for `life`. One with files is not sent again: they were sealed for it alone.
 
     Once for each dead letter: ResentBefore names the message it was sent again as. NotResentError if its body was erased,
     or if the partner may have it although it never answered, unless that is wanted `anyway`. ImpossibleEvent for what is
@@ -81,6 +79,11 @@ def uncertain(gateway: Gateway, row: MessageRow) -> bool:
 def _again(row: MessageRow, now: datetime, life: timedelta | None) -> bytes:
     """The same body, to the byte, under a new header."""
     envelope = read_envelope(row.body)
+    if envelope.attachments:
+        raise NotResentError(
+            f"message {row.id} has files, which were sealed for it alone",
+            do="`intertie message attachment` opens them; send it anew with `intertie send --attach`.",
+        )
     old = envelope.header
     header = msgspec.structs.replace(
         old,
@@ -88,7 +91,7 @@ def _again(row: MessageRow, now: datetime, life: timedelta | None) -> bytes:
         created=utc(now),
         expires=utc(now + (life or old.expires - old.created)),
     )
-    return _ENCODER.encode({"header": header, "body": envelope.body})
+    return write_message(header, envelope.body)
 
 
 def why_dead(row: MessageRow) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
@@ -187,6 +188,7 @@ class Settings(Record, frozen=True, kw_only=True):
     authorization: Authorization = Authorization()
     revocation: Revocation = Revocation()
     escalation: Escalation = Escalation()
+    attachments: AttachmentLimits = AttachmentLimits()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -364,6 +366,16 @@ listen = {listen}          # host:port on this machine
 # password_file = ""            # its first line; mode 600
 # ca_file = ""                  # PEM, if the authority of the server's certificate is your own
 # seconds = 20.0
+
+# Files beside messages. What waits is what has come, or was begun, and no accepted message names. docs/attachments.md.
+[attachments]
+# folder = "attachments"
+# file_bytes = 2147483648     # the largest file
+# waiting_bytes = 4296015872  # of one partner
+# waiting_files = 256
+# waiting_days = 7            # then it is removed
+# free_bytes = 1073741824     # left on the disk for messages
+# uploads = 4                 # connections that bring files at once, of one partner
 """
 
 

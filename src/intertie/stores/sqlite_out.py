@@ -47,8 +47,11 @@ _PARTNERS = f"""SELECT s.party FROM partners AS s
     WHERE EXISTS (SELECT 1 FROM messages AS m WHERE m.recipient = s.party AND {_DUE} AND NOT {_BLOCKED})
        OR EXISTS (SELECT 1 FROM parcels AS p WHERE p.partner = s.party AND {_PARCEL_DUE})
     ORDER BY s.party"""  # noqa: S608
-_CANDIDATES = f"""SELECT m.seq, m.priority, m.conversation, m.length FROM messages AS m
-    WHERE m.recipient = :partner AND {_DUE} ORDER BY m.priority, m.seq"""  # noqa: S608
+# The conversation only where it matters: where an earlier message of it is not done.
+_CANDIDATES = f"""SELECT m.seq, m.priority, iif(EXISTS (SELECT 1 FROM messages AS e
+        WHERE e.outgoing = 1 AND e.done_at IS NULL AND e.conversation = m.conversation
+        AND e.recipient = m.recipient AND e.seq < m.seq), m.conversation, NULL), m.length
+    FROM messages AS m WHERE m.recipient = :partner AND {_DUE} ORDER BY m.priority, m.seq"""  # noqa: S608
 _AHEAD = """SELECT seq, priority, length, state, next_attempt, expires FROM messages
     WHERE outgoing = 1 AND done_at IS NULL AND conversation = ? AND recipient = ? AND seq < ? ORDER BY seq"""
 _BY_SEQS = f"""SELECT {MESSAGE_COLUMNS} FROM json_each(:seqs) AS wanted

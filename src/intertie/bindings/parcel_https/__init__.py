@@ -4,3 +4,4 @@ PARCEL = "application/vnd.intertie.parcel"
 RECEIPT = "application/jose+json"
 DESCRIPTOR = "application/jose+json"
 PROBLEM = "application/problem+json"  # RFC 9457
+PIECE = "application/partial-upload"  # draft-ietf-httpbis-resumable-upload

@@ -49,6 +49,10 @@ class Quotas:
             parcels.take(1.0)
         return wait
 
+    def wait(self, party: PartyId, tick: float) -> float:
+        """Seconds until the next parcel would be counted."""
+        return max(bucket.wait(1.0, tick) for bucket in self._of(party, tick))
+
     def take_bytes(self, party: PartyId, count: int, tick: float) -> None:
         """Count bytes as they come; what goes beyond the burst delays the partner's next parcel."""
         octets = self._of(party, tick)[1]

@@ -26,6 +26,7 @@ import intertie
 from intertie.bindings.oauth.guard import Guard, challenge, connection_of
 from intertie.bindings.oauth.server import OauthRoutes
 from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, RECEIPT
+from intertie.bindings.parcel_https.attachments import AttachmentDoor
 from intertie.bindings.parcel_https.descriptors import DescriptorDoor
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
@@ -77,6 +78,12 @@ class StreetDoor:
         self._quotas = Quotas(settings.quota)
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
+        keeping = authority.gateway.attachments
+        self._attachments = (
+            AttachmentDoor(authority.gateway, keeping, settings, self.guard, clock).routes()
+            if keeping
+            else []
+        )
         self._witness = WitnessRoutes(authority.gateway, clock, self._threads, self.guard.peer_of)
 
     def app(self) -> Starlette:
@@ -92,6 +99,7 @@ class StreetDoor:
                 DescriptorDoor(self._gateway, self._clock, self._quotas, self._threads).post,
                 methods=["POST"],
             ),
+            *self._attachments,
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
         gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
