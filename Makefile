@@ -26,7 +26,7 @@ demo: setup
 	$(BIN)/intertie demo
 
 test: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder  # the long ones first, as they are listed
 
 check: setup
 	$(BIN)/ruff check .

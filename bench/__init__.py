@@ -1,1 +1,1 @@
-"""Measured speeds: `make bench`, or `make bench ONLY=sealing`. Medians of several runs, side by side, machine named."""
+"""Measured speeds: `make bench`, or `make bench ONLY=sealing`. What each part measures: docs/performance.md."""

@@ -1,43 +1,86 @@
-"""Run the benchmarks, print a table, write bench/results.json."""
+"""`python -m bench [--quick] [--json FILE] [PART ...]`: measure the parts named, or all, and show them side by side."""
 
 from __future__ import annotations
 
-import json
+import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import sealing
+from bench import at_rest, handshakes, receipts, sealing
 from bench.machine import machine
+from bench.measure import QUICK, Row, Scale, measure
+from bench.report import as_json, show
+from bench.world import MESSAGE_BYTES
 
-PARTS = {"sealing": sealing.rows}
+# Where there is no terminal that says how wide it is.
+PRINTED_WIDTH = 120
+
+PARTS: Mapping[str, ModuleType] = {
+    "sealing": sealing,
+    "receipts": receipts,
+    "handshakes": handshakes,
+    "at_rest": at_rest,
+}
 
 
-def main(names: list[str]) -> int:
-    """Run the parts named, or all."""
-    unknown = set(names) - set(PARTS)
-    if unknown:
-        sys.stderr.write(f"no part {', '.join(unknown)}; there are: {', '.join(PARTS)}\n")
-        return 2
-    console = Console()
-    found = []
-    for name in names or list(PARTS):
-        found += list(track(PARTS[name](), description=name, console=console))
-    table = Table(title=f"{machine()}; 2 KB messages, medians of five runs")
-    for column in ("protection", "messages in a parcel", "what", "µs a message", "least", "most"):
-        table.add_column(column, justify="left" if column in {"protection", "what"} else "right")
-    for row in found:
-        table.add_row(
-            *(str(row[k]) for k in ("protection", "messages", "what", "us_per_msg", "least", "most"))
-        )
-    console.print(table)
-    result = {"machine": machine(), "rows": found}
-    Path(__file__).with_name("results.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0. Figures depend on the machine: nothing here says whether they are good."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="only see that it runs; the figures mean nothing"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write every figure, with its spread, to a file"
+    )
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS], help="these only")
+    given = parser.parse_args(arguments)
+    scale = QUICK if given.quick else Scale()
+    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
+    before = machine()
+    console.print(f"{before}; load {before.load:g} at the start", highlight=False)
+    console.print(
+        f"µs a message of {MESSAGE_BYTES} bytes, and how many times the bare primitives that is; "
+        f"medians of {scale.runs} runs in which both took turns\n",
+        highlight=False,
+    )
+    rows: list[Row] = []
+    for name in given.part or PARTS:
+        found = run(name, scale, console)
+        show(console, name.replace("_", " "), found)
+        rows += found
+    if given.json:
+        given.json.write_bytes(as_json(before, scale, rows))
     return 0
 
 
+def run(name: str, scale: Scale, console: Console) -> list[Row]:
+    """One part, with a bar while it runs."""
+    jobs = PARTS[name].plan(scale)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    rows = []
+    with bar:
+        task = bar.add_task(name, total=len(jobs))
+        for job in jobs:
+            with job() as case:
+                bar.update(
+                    task, description=f"{name}: {case.subject}, {case.messages}, {case.act}"[:60].ljust(60)
+                )
+                rows.append(measure(name, case, scale))
+            bar.advance(task)
+    return rows
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

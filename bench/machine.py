@@ -1,40 +1,48 @@
-"""What a figure was measured on, and how: the median of several runs, with their spread."""
+"""What figures were measured on: without it they mean nothing."""
 
 from __future__ import annotations
 
 import os
 import platform
-import statistics
-import time
-from collections.abc import Callable
+import ssl
+from pathlib import Path
 from typing import NamedTuple
 
-RUNS = 5
+from intertie.seal.tls_openssl import library
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
-class Timing(NamedTuple):
-    """Seconds of one call: the median of the runs, the least and the most."""
+class Machine(NamedTuple):
+    """Processor, cores and programs, and how busy others kept the machine: the load of the last minute, at the start."""
 
-    median: float
-    least: float
-    most: float
+    processor: str
+    cores: int
+    system: str
+    python: str
+    openssl: str  # inside `cryptography`: it does the work
+    standard_library: str  # the one that Python's own `ssl` has
+    load: float
+
+    def __str__(self) -> str:
+        """In one line, for people."""
+        return f"{self.processor}, {self.cores} cores, {self.system}, Python {self.python}, {self.openssl}"
 
 
-def machine() -> str:
-    """Processor, cores and interpreter."""
-    name = platform.processor() or platform.machine()
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else name}, {os.cpu_count()} cores, Python {platform.python_version()}"
+def machine() -> Machine:
+    """This one, now."""
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        openssl=library(),
+        standard_library=ssl.OPENSSL_VERSION,
+        load=round(os.getloadavg()[0], 2),
+    )
 
 
-def timed(call: Callable[[], object], *, repeat: int, runs: int = RUNS) -> Timing:
-    """Time `repeat` calls, `runs` times over, after one call that does not count."""
-    call()
-    seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        for _ in range(repeat):
-            call()
-        seconds.append((time.perf_counter() - start) / repeat)
-    return Timing(statistics.median(seconds), min(seconds), max(seconds))
+def _processor() -> str:
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

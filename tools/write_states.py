@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from intertie.exchange import inbound, joining, outbound
+from intertie.exchange import escalation, inbound, joining, outbound
 from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
 
 PAGE = Path("docs") / "states.md"
@@ -22,13 +22,22 @@ MESSAGE = """## An outgoing message
 
 `queued` and `sending` are on their way; all other states are final, but for one thing: a receipt that comes after we gave
 up is still a receipt. Only a receipt delivers. `duplicate` means that the partner had the message already: delivered.
-A message in `sending` shares the fate of its parcel; only a queued one can be taken back.
+A message in `sending` shares the fate of its parcel; only a queued one can be taken back. A refusal that time, other
+keys or a smaller parcel can mend (`requeue`) lets it go again in another parcel. What is refused, expired or
+failed is a dead letter: an operator may send its content again, once, as a new message
+([dead-letters.md](dead-letters.md)).
 """
 
 PARCEL = """## An outgoing parcel
 
 No answer leaves it `waiting`: the outcome is unknown, and the same bytes go again, later and later, until the last of its
 messages expires. Nothing changes a parcel that has its receipt.
+"""
+
+WATCH = """## The watch over an urgent message
+
+An outage notice or a dispatch has until its flow's latency to be answered. After that, one look decides: delivered or taken
+back closes the watch, all else escalates, once ([dead-letters.md](dead-letters.md)).
 """
 
 INBOUND = """## An incoming message
@@ -74,6 +83,9 @@ def page() -> str:
             f"Delivered: {delivered}.\n",
             PARCEL,
             parcel,
+            WATCH,
+            _diagram(escalation.TABLE, escalation.Watch.OPEN, {escalation.Watch.CLOSED}, "escalation.TABLE"),
+            _meanings(escalation.Watch),
             INBOUND,
             _verdicts(),
             JOINING,

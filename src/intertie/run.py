@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,10 @@ from typing import NamedTuple
 import uvicorn
 import uvloop
 
+from intertie.bindings.clock import Clock, FileClock, system_clock
 from intertie.bindings.joining.door import Door
+from intertie.bindings.mail_smtp.client import SmtpMailer
+from intertie.bindings.mail_smtp.escalations import Escalations
 from intertie.bindings.operations.door import OperationsDoor, serve_operations
 from intertie.bindings.operations.link import MeteredLink
 from intertie.bindings.operations.logs import log_to_stderr
@@ -37,24 +40,27 @@ from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, StreetServer, bound, uvicorn_config
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
+from intertie.gateway.expire import expire
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, read_settings
+from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
-from intertie.model.message import utc
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles, TokenRing
 from intertie.seal.vault import Vault
+from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.key_files import KeyFiles
 from intertie.stores.own_descriptor import OwnDescriptor
@@ -64,8 +70,6 @@ from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
-# A rehearsal clock moves many times a second; more often than this nobody could tell.
-CLOCK_CHECK_SECONDS = 0.02
 # How soon a message that another process queued begins its way.
 WATCH_SECONDS = 0.02
 # Retries, expiries and new partners are looked for this often.
@@ -74,55 +78,12 @@ TICK_SECONDS = 1.0
 TIMELINESS_KEPT = timedelta(days=1)
 # A supervisor gives its workers this long: their own draining of both sides, and a little.
 WORKERS_DRAIN_SECONDS = 2 * DRAIN_SECONDS + 5.0
-
 # Connections that wait to be accepted; the kernel cuts it to what it allows.
 BACKLOG = 1024
 # What a worker process runs.
 WORKER = "import sys; from intertie.run import work; sys.exit(work(sys.argv[1:]))"
-
-Clock = Callable[[], datetime]
-
-
-def system_clock() -> datetime:
-    """Now."""
-    return datetime.now(UTC)
-
-
-class FileClock:
-    """A rehearsal's clock: the RFC 3339 time in a file. Whoever plays the season writes the file anew."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._checked = float("-inf")
-        self._stamp = (-1, -1)
-        self._now: datetime | None = None
-
-    def __call__(self) -> datetime:
-        """The time in the file; SettingsError if there never was one."""
-        tick = time.monotonic()
-        if tick - self._checked >= CLOCK_CHECK_SECONDS or self._now is None:
-            self._checked = tick
-            self._read()
-        if self._now is None:
-            raise SettingsError(
-                f"{self._path} holds no time",
-                do="Write one into it, as 2026-01-15T08:00:00Z, or remove [clock] file.",
-            )
-        return self._now
-
-    def _read(self) -> None:
-        """Take the file's time if it changed; a half-written file changes nothing."""
-        try:
-            status = self._path.stat()
-            stamp = (status.st_mtime_ns, status.st_ino)
-            if stamp == self._stamp:
-                return
-            at = datetime.fromisoformat(self._path.read_text(encoding="ascii").strip())
-        except (OSError, ValueError):
-            return
-        if at.tzinfo is not None:
-            self._stamp = stamp
-            self._now = utc(at)
+# Parcels to partners that get nothing more are looked at every so many ticks: they have nobody to wait for.
+SEALED_TICKS = 30
 
 
 def open_clock(directory: Path, settings: Settings) -> Clock:
@@ -164,11 +125,16 @@ class Opened:
             limits=self.settings.limits,
             policy=self.settings.policy,
             observer=observer,
+            attachments=Attachments(
+                AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
+            ),
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
         self.tls = Tls(lambda: (gateway.keys.tls, gateway.trust), self.clock, self.settings.tls)
 
+        mail = self.settings.escalation
+        self.mailer = SmtpMailer(mail, directory, self.clock) if mail.host else None
         self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(vault))
 
     def turn_keys(self) -> None:
@@ -218,6 +184,8 @@ class Deliveries:
     def __init__(self, it: Opened, meter: Meter) -> None:
         self._it = it
         self._meter = meter
+        self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
+        self._ticks = 0
         self._stopping = threading.Event()
         self._wakes: dict[PartyId, asyncio.Event] = {}
         # Partners whose descriptor we should ask for: filled by the street door's thread.
@@ -239,6 +207,9 @@ class Deliveries:
         way = street_link(self._it, self._meter.tracer)
         link = MeteredLink(way, self._meter, self._it.clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
+        files = street_link(self._it)  # connections of its own: files do not hold up parcels
+        clock = self._it.clock
+        uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -248,10 +219,12 @@ class Deliveries:
                 if tick - ticked >= TICK_SECONDS:
                     ticked = tick
                     self._expire()
+                    self._escalations.look()
                     self._turn_keys()
                     self._answer_proofs()
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
+                    uploads.step()
                     self._wake()
                 elif changed != seen:
                     self._wake()
@@ -268,6 +241,9 @@ class Deliveries:
             for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
+            await self._escalations.aclose()
+            await uploads.aclose()
+            await files.aclose()
             await way.aclose()
             self._keep_timeliness()
 
@@ -341,7 +317,9 @@ class Deliveries:
 
     def _expire(self) -> None:
         try:
-            expired = self._it.gateway.store.expire(self._it.clock())
+            self._ticks += 1
+            sealed = self._ticks % SEALED_TICKS == 0
+            expired = expire(self._it.gateway, self._it.clock(), sealed=sealed)
         except IntertieError as error:
             LOG.error("expiry", extra={"why": error.why})
             return
@@ -391,9 +369,7 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
                 state.write([(0, os.getpid(), 1)])
                 run_job(directory, Job(0, door, operations))
             return
-        with opened(
-            directory
-        ) as it:  # what is wrong is said here once, and not by every worker again and again
+        with opened(directory) as it:  # what is wrong is said once, and not by every worker again and again
             it.clock()
             it.turn_keys()
             it.store.unlock()

@@ -88,6 +88,12 @@ def test_authorization(tmp_path: Path) -> None:
     assert "DA/bid" in done.stdout and "Tokens are signed with key" in done.stdout
 
 
+def test_keys(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "keys.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "store-0002.kek" in done.stdout and (tmp_path / "u" / "keys" / "0002").exists()
+
+
 def test_keeping(tmp_path: Path) -> None:
     """On a gateway that has kept nothing yet."""
     made = ["intertie init utility.example --role distribution_utility --dir ."]
@@ -101,3 +107,17 @@ def test_identity(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "1 revoked" in done.stdout
     assert (tmp_path / "published" / "mldsa.crl.pem").exists()
+
+
+def test_dead_letters(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "dead-letters.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "is taken back" in done.stdout and "expired" in done.stdout and "Queued as" in done.stdout
+    assert "The journal verifies" in done.stdout
+
+
+def test_attachments(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "attachments.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "readings.bin, application/octet-stream, 20000000 bytes" in done.stdout
+    assert done.stdout.rstrip().endswith("the same bytes")

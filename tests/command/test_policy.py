@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,3 +191,20 @@ def test_inventory(capsys: Any, pair: tuple[Path, Path], tmp_path: Path) -> None
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(file.read_text()) is None
     again = policy(capsys, "inventory", "-o", file, "--dir", pair[0])
     assert again.code == 1 and "is there already" in again.err
+
+
+def test_keys_without_a_certificate_have_a_period_too(capsys: Any, tmp_path: Path) -> None:
+    """The store's key and the token key: they count from when they were put into the vault."""
+    gateway = tmp_path / "g"
+    assert (
+        here(capsys, "init", "utility.example", "--role", "distribution_utility", "--dir", gateway).code == 0
+    )
+    assert "our store key" not in policy(capsys, "check", "--dir", gateway).out
+    then = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+    os.utime(gateway / "keys" / "store-0001.kek", (then, then))
+    said = policy(capsys, "check", "--json", "--dir", gateway)
+    assert said.code == 1
+    (found,) = [one for one in json.loads(said.out)["findings"] if one["subject"] == "our store key"]
+    assert found["when"] == "now" and "in use since 2020-01-01, 730 days at most" in found["why"]
+    assert here(capsys, "store", "rewrap", "--dir", gateway).code == 0
+    assert "our store key" not in policy(capsys, "check", "--dir", gateway).out

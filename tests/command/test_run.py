@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import os
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 from tests.command.gateways import AGGREGATOR, make_pair
 
-from intertie.bindings.operations.logs import Lines
+import intertie
+from intertie.bindings.clock import CLOCK_CHECK_SECONDS, FileClock, system_clock
+from intertie.bindings.operations.logs import LOG_FIELDS, Lines
 from intertie.model.errors import SettingsError
-from intertie.run import CLOCK_CHECK_SECONDS, FileClock, open_gateway, opened, system_clock
+from intertie.run import open_gateway, opened
 
 
 def write(path: Path, text: str) -> None:
@@ -77,6 +80,27 @@ def test_a_log_line_has_ids_and_codes_and_nothing_that_is_not_on_the_list() -> N
     )
     assert "12345" not in json.dumps(said)
     assert set(said) == {"at", "level", "from", "event", "partner", "code", "step"}
+
+
+def test_no_field_of_ours_is_one_of_the_records_own() -> None:
+    own = set(record().__dict__) | {"message", "asctime"}
+    assert not own & set(LOG_FIELDS), (
+        "logging raises KeyError for these, and what was to be logged ends the loop"
+    )
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8")) for path in Path(intertie.__file__).parent.rglob("*.py")
+    ]
+    named = {
+        key.value
+        for tree in trees
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "extra" and isinstance(keyword.value, ast.Dict)
+        for key in keyword.value.keys
+        if isinstance(key, ast.Constant)
+    }
+    assert "message_id" in named and named <= set(LOG_FIELDS), named - set(LOG_FIELDS)
 
 
 def test_of_an_exception_only_type_and_place_are_logged() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,23 @@ def test_changed_evidence_fails_and_names_the_step(
         assert said.code == 1
         assert "step " in said.err
         assert "Traceback" not in said.err
+
+
+def test_a_reader_that_is_not_this_program_verifies_evidence_too(
+    pair: tuple[Path, Path], exchanged: list[str], tmp_path: Path
+) -> None:
+    folder = evidence(pair, exchanged[1], tmp_path / "court")
+    script = Path(__file__).parents[2] / "vectors" / "verify_parcel.py"
+    wanted = [sys.executable, str(script), "evidence", "evidence.json", "--trust", "trust-root.pem"]
+    done = subprocess.run(wanted, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert exchanged[1] in done.stdout and "accepted" in done.stdout
+    raw = bytearray((folder / "evidence.json").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (folder / "evidence.json").write_bytes(raw)
+    done = subprocess.run(wanted, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert re.search(r"NOT proven: step \d+", done.stdout)
 
 
 def test_evidence_under_another_root_fails(

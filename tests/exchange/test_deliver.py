@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -30,7 +31,7 @@ from intertie.gateway.send_message import Outgoing, send, send_raw
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError
-from intertie.model.ids import DocumentName, InterfaceCode, MessageId
+from intertie.model.ids import ConversationId, DocumentName, InterfaceCode, MessageId
 from intertie.model.message import Mode
 
 
@@ -335,3 +336,31 @@ def test_a_partner_that_cannot_be_asked_is_asked_again_later_and_nothing_is_seal
 def test_a_partner_with_nothing_to_get_is_not_asked() -> None:
     pair = make_pair()
     assert deliver(pair, Wire(pair.utility, AGGREGATOR, grants=PartnerError("must not be asked"))) is None
+
+
+@pytest.mark.parametrize("takes", [1, 3, 8])
+def test_parcels_too_large_for_the_partner_get_smaller(takes: int) -> None:
+    pair = make_pair()
+    small = Pair(replace(pair.utility, limits=Limits(messages_per_parcel=takes)), pair.aggregator)
+    small = Pair(small.utility, replace(pair.aggregator, limits=Limits(messages_per_parcel=16)))
+    talk = ConversationId("c")
+    ids = [declare(small, conversation=talk if place % 2 else None) for place in range(16)]
+    wire = Wire(small.utility, AGGREGATOR)
+    for _ in range(60):
+        if deliver(small, wire) is None:
+            break
+    assert all(state(small, message).state is State.ACCEPTED for message in ids)
+    rows = received(small)
+    assert {row.id for row in rows} == set(ids) and len(rows) == 16
+    assert [row.id for row in rows if row.conversation] == [m for place, m in enumerate(ids) if place % 2]
+    verify_journal(small.aggregator.store)
+
+
+def test_a_single_message_that_is_too_large_is_refused() -> None:
+    pair = make_pair()
+    pair = Pair(replace(pair.utility, limits=Limits(parcel_bytes=100)), pair.aggregator)
+    message = declare(pair)
+    delivery = deliver(pair, Wire(pair.utility, AGGREGATOR))
+    assert delivery is not None and not delivery.receipted
+    row = state(pair, message)
+    assert row.state is State.REFUSED and row.detail.startswith("too_large")

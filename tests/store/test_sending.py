@@ -250,6 +250,24 @@ def test_retry_counts_and_waits(store: Store) -> None:
         store.retry_parcel(parcel_id(9), LATER, "")
 
 
+def test_a_clock_that_is_put_back_holds_up_nothing(store: Store) -> None:
+    first, second, third = (
+        outgoing(1),
+        outgoing(2, conversation="c"),
+        outgoing(3, conversation="c", priority=0),
+    )
+    queue(store, first, second, third)
+    seal(store, 1, first)
+    store.retry_parcel(parcel_id(1), LATER, "down")
+    store.defer([second.id], LATER, "down")
+    assert store.unfinished_parcel(THEM, NOW) is None and taken(store) == []
+    before = NOW - timedelta(hours=2)
+    assert store.next_partners(before) == [THEM]
+    assert store.unfinished_parcel(THEM, before) is not None
+    rows = store.take_outgoing(THEM, before, count=9, size=10**6)
+    assert [row.id for row in rows] == [second.id, third.id]
+
+
 def test_oldest_unfinished_parcel_first(store: Store) -> None:
     first, second = outgoing(1), outgoing(2)
     queue(store, first, second)
@@ -334,6 +352,33 @@ def test_messages_of_a_refused_parcel_go_again_in_another(store: Store) -> None:
     verify(store)
 
 
+def test_a_receipt_may_send_some_of_its_messages_back_to_the_queue(store: Store) -> None:
+    first, second = outgoing(1), outgoing(2)
+    queue(store, first, second)
+    seal(store, 1, first, second)
+    outcomes = [(first.id, State.ACCEPTED, ""), (second.id, State.QUEUED, "from_the_future")]
+    store.close_parcel(parcel_id(1), b"receipt", outcomes, [act()], NOW)
+    store.defer([second.id], LATER, "from_the_future: later")
+    assert taken(store) == [] and store.counts() == {(True, "accepted"): 1, (True, "queued"): 1}
+    kept = store.parcel(parcel_id(1), outgoing=True)
+    assert kept is not None and kept.receipt == b"receipt"
+    assert [row.id for row in store.parcel_messages(parcel_id(1), outgoing=True)] == [first.id]
+    (row,) = store.take_outgoing(THEM, LATER, count=9, size=10**6)
+    assert (row.id, row.attempts, row.parcel) == (second.id, 1, None)
+    verify(store)
+
+
+def test_a_message_that_was_given_up_does_not_go_back_to_the_queue(store: Store) -> None:
+    first = outgoing(1)
+    queue(store, first)
+    seal(store, 1, first)
+    store.close_parcel(parcel_id(1), None, [(first.id, State.EXPIRED, "")], [act()], NOW)
+    with pytest.raises(ImpossibleEvent):
+        store.close_parcel(parcel_id(1), b"receipt", [(first.id, State.QUEUED, "")], [act()], LATER)
+    store.close_parcel(parcel_id(1), b"receipt", [(first.id, State.REFUSED, "")], [act()], LATER)
+    assert state(store, 1) is State.REFUSED
+
+
 def test_close_needs_the_outcome_of_each_message_and_no_other(store: Store) -> None:
     first, second = outgoing(1), outgoing(2)
     queue(store, first, second, outgoing(3))
@@ -344,8 +389,6 @@ def test_close_needs_the_outcome_of_each_message_and_no_other(store: Store) -> N
             store.close_parcel(parcel_id(1), b"receipt", outcomes, [], NOW)
     with pytest.raises(ImpossibleEvent):
         store.close_parcel(parcel_id(1), b"r", [one, (second.id, State.CANCELLED, "")], [], NOW)
-    with pytest.raises(ImpossibleEvent):
-        store.close_parcel(parcel_id(1), b"r", [one, (second.id, State.QUEUED, "")], [], NOW)
     assert store.counts() == {(True, "sending"): 2, (True, "queued"): 1}
     with pytest.raises(StoreError, match="no outgoing parcel"):
         store.close_parcel(parcel_id(5), None, [], [], NOW)

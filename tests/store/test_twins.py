@@ -86,13 +86,27 @@ class Twins(RuleBasedStateMachine):
         priority=st.integers(0, 9),
         conversation=st.sampled_from([None, "c", "d"]),
         hours=st.integers(1, 3),
+        minutes=st.sampled_from([None, 1, 90]),
+        resends=st.one_of(st.none(), NUMBERS),
     )
     def queue(
-        self, numbers: list[int], to: Any, body: Any, priority: int, conversation: Any, hours: int
+        self,
+        numbers: list[int],
+        to: Any,
+        body: Any,
+        priority: int,
+        conversation: Any,
+        hours: int,
+        minutes: int | None,
+        resends: int | None,
     ) -> None:
         expires = NOW + timedelta(hours=hours)
+        due = None if minutes is None else NOW + timedelta(minutes=minutes)
+        old = None if resends is None else message_id(resends)
         messages = [
-            outgoing(n, to=to, body=body, priority=priority, conversation=conversation, expires=expires)
+            outgoing(
+                n, to=to, body=body, priority=priority, conversation=conversation, expires=expires
+            )._replace(answer_by=due, resends=old)
             for n in numbers
         ]
         self.both(lambda store: store.add_outgoing(messages, queued_entries(messages), self.now))
@@ -140,6 +154,11 @@ class Twins(RuleBasedStateMachine):
     def expire(self) -> None:
         self.both(lambda store: store.expire(self.now))
 
+    @rule(number=NUMBERS)
+    def escalate(self, number: int) -> None:
+        self.both(lambda store: store.escalate(self.now))
+        self.both(lambda store: store.set_told([message_id(number)], self.now))
+
     @rule(number=NUMBERS, numbers=st.lists(NUMBERS, unique=True, max_size=4), sender=PARTIES, body=BODIES)
     def accept(self, number: int, numbers: list[int], sender: Any, body: Any) -> None:
         messages = [message(n, sender=sender, position=place, body=body) for place, n in enumerate(numbers)]
@@ -185,6 +204,9 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: [store.messages(Query(outgoing=False, bodies=False)), store.holds()])
         where = (InterfaceCode("DA"), DocumentName("meter_readings"), "scheduled")
         self.both(lambda store: store.ended(*where, before=at, after=1, limit=3))
+        ids = [message_id(n) for n in range(7)]
+        self.both(lambda store: (store.marks(ids), store.dead_letters(), store.escalated(partner=THEM)))
+        self.both(lambda store: store.untold(NOW + timedelta(hours=1), 3))
         self.both(lambda store: (store.counts(), store.refusals(), store.next_partners(at)))
         for party in (THEM, OTHER):
             self.both(lambda store, party=party: store.unfinished_parcel(party, at))

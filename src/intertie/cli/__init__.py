@@ -9,29 +9,6 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 import intertie
-from intertie.cli import (
-    ca,
-    evidence,
-    interfaces,
-    journal,
-    keys,
-    message,
-    partner,
-    policy,
-    store,
-    token,
-    trust,
-)
-from intertie.cli.demo import demo
-from intertie.cli.doctor import doctor
-from intertie.cli.erase import erase
-from intertie.cli.example import example
-from intertie.cli.hold import hold
-from intertie.cli.inbox import inbox
-from intertie.cli.init import init
-from intertie.cli.outbox import outbox
-from intertie.cli.send import send
-from intertie.cli.serve import serve
 from intertie.model.errors import IntertieError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -43,10 +20,37 @@ app = App(
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
-for command in (init, serve, send, inbox, outbox, doctor, example, demo, erase, hold):
-    app.command(command)
-for part in (partner, message, evidence, journal, interfaces, policy, keys, token, store, ca, trust):
-    app.command(part.app)
+# Each is a file of its own in this folder, imported only when it is called: half of what one needs another does not, and a
+# command line is waited for.
+COMMANDS = {
+    "init": "Make a gateway: settings, a trial certificate authority, keys, and the descriptor for partners.",
+    "serve": "Run this gateway: its street door for partners, and deliveries to them.",
+    "send": "Queue messages and print their ids; intertie serve delivers them.",
+    "inbox": "List accepted messages, oldest first.",
+    "outbox": "List messages on their way and done, with their state.",
+    "doctor": "Look at everything that can be wrong with this installation, and say what to do.",
+    "example": "Print an example body of a document; without a name, list the documents.",
+    "demo": "Play a season between a distribution utility and an aggregator on this machine.",
+    "erase": "Erase message bodies. Hash, header, receipt and journal stay.",
+    "hold": "Keep messages from being erased (legal hold), or end that.",
+}
+GROUPS = {
+    "partner": "The parties this gateway does business with.",
+    "message": "One message, in or out.",
+    "evidence": "Proof of a message that stands without this gateway.",
+    "journal": "The tamper-evident record of what was sent and received.",
+    "interfaces": "The interfaces of the mission: who sends what to whom, and how protected.",
+    "policy": "Protection: how it is computed, what falls short of it, what cryptography is here.",
+    "keys": "The private keys of this gateway: what there is, turning them, protecting them.",
+    "token": "Access tokens: what partners may be granted, what is revoked, the signing key.",
+    "store": "The keys that message bodies are encrypted with.",
+    "ca": "A certificate authority for trials.",
+    "trust": "Trusted roots, revocation lists and OCSP answers.",
+}
+for name, text in COMMANDS.items():
+    app.command(f"intertie.cli.{name}:{name}", name=name, help=text)
+for name, text in GROUPS.items():
+    app.command(f"intertie.cli.{name}:app", name=name, help=text)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -18,8 +19,10 @@ from intertie.cli._shared import (
     when,
 )
 from intertie.exchange.outbound import State
-from intertie.gateway.ports import Query
-from intertie.model.ids import DocumentName
+from intertie.gateway.ports import Mark, MessageRow, Query
+from intertie.gateway.resend import why_dead
+from intertie.model.errors import SettingsError
+from intertie.model.ids import DocumentName, MessageId, PartyId
 from intertie.run import opened
 
 
@@ -32,10 +35,18 @@ def outbox(
     state: Annotated[
         tuple[State, ...], Parameter(help="Only in this state (may be given again).", negative=())
     ] = (),
+    dead: Annotated[
+        bool, Parameter(negative=(), help="Only what came to nothing and was not sent again, and why.")
+    ] = False,
+    escalated: Annotated[
+        bool, Parameter(negative=(), help="Only urgent messages that were not acknowledged in time.")
+    ] = False,
     dir: Dir = HERE,
     json: Json = False,
 ) -> None:
     """List messages on their way and done, oldest first, with their state: accepted means receipted by the partner."""
+    if (dead or escalated) and (document or state or dead is escalated):
+        raise SettingsError("--dead and --escalated go with --to, --after and --limit only")
     query = Query(
         outgoing=True,
         after=after,
@@ -46,16 +57,53 @@ def outbox(
         bodies=False,
     )
     with opened(dir) as it:
-        rows = it.gateway.store.messages(query)
+        store = it.gateway.store
+        if dead:
+            rows = store.dead_letters(after=after, limit=limit, partner=to)
+        elif escalated:
+            rows = store.escalated(after=after, limit=limit, partner=to)
+        else:
+            rows = store.messages(query)
+        marks = store.marks([row.id for row in rows])
     if json:
-        print_json({"messages": [message_json(row) for row in rows]})
-        return
+        print_json({"messages": [_json(row, marks.get(row.id, Mark())) for row in rows]})
+    elif dead:
+        _print_dead(rows, it.settings.party.id)
+    else:
+        _print(rows, marks, it.settings.party.id)
+
+
+def _json(row: MessageRow, mark: Mark) -> dict[str, Any]:
+    return {**message_json(row), "why": why_dead(row), **mark._asdict()}
+
+
+def _print(rows: Sequence[MessageRow], marks: Mapping[MessageId, Mark], us: PartyId) -> None:
+    late = {id for id, mark in marks.items() if mark.escalated is not None}
     print_table(
-        f"Outbox of {it.settings.party.id}",
+        f"Outbox of {us}",
         ["seq", "queued", "to", "interface", "document", "state", "detail", "id", "body"],
         [
-            [r.seq, when(r.at), r.recipient, r.interface, r.document, r.state, r.detail, r.id, body_state(r)]
+            [
+                *(r.seq, when(r.at), r.recipient, r.interface, r.document),
+                f"{r.state} (late)" if r.id in late else r.state,
+                *(r.detail, r.id, body_state(r)),
+            ]
             for r in rows
         ],
         empty="No messages.",
+    )
+
+
+def _print_dead(rows: Sequence[MessageRow], us: PartyId) -> None:
+    print_table(
+        f"Dead letters of {us}",
+        ["seq", "queued", "ended", "to", "document", "why", "detail", "sent", "id"],
+        [
+            [
+                *(r.seq, when(r.at), when(r.done_at), r.recipient, r.document, why_dead(r), r.detail),
+                *(f"{r.attempts} times" if r.parcel else "never", r.id),
+            ]
+            for r in rows
+        ],
+        empty="No dead letters.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +13,13 @@ from cyclopts import App, Parameter, Token
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, write_file
 from intertie.cli.policy_explain import explain_flow
-from intertie.gateway.check_policy import Dates, Finding, check_policy
+from intertie.gateway.check_policy import Dates, Finding, KeyAge, check_policy
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.seal.descriptor import descriptor_end
 from intertie.seal.inventory import Holdings, write_inventory
+from intertie.seal.store_kek import store_kek_names
+from intertie.seal.token_keys import SECRET_NAME
 
 app = App(
     name="policy", help="Protection: how it is computed, what falls short of it, what cryptography is here."
@@ -89,7 +91,18 @@ def _dates(it: Opened) -> Dates:
         own = descriptor_end(it.descriptor.raw())
     except SettingsError:  # no descriptor, nothing that ends: `intertie doctor` says that it is missing
         own = None
-    return Dates(own, {entry.descriptor.party: entry.descriptor.until for entry in it.partners.entries()})
+    partners = {entry.descriptor.party: entry.descriptor.until for entry in it.partners.entries()}
+    return Dates(own, partners, tuple(_ages(it)))
+
+
+def _ages(it: Opened) -> Iterator[KeyAge]:
+    """The keys of the vault that no certificate is for: the newest store key, and the token key."""
+    vault = it.own.vault
+    for name in store_kek_names(vault)[:1]:
+        yield KeyAge("our store", "wrapping", vault.made_at(name))
+    for name in vault.names():
+        if SECRET_NAME.fullmatch(name):
+            yield KeyAge("our token", "token", vault.made_at(name))
 
 
 def _when(one: Finding) -> str:

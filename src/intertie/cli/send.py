@@ -14,11 +14,13 @@ import msgspec
 from cyclopts import Parameter, Token
 
 from intertie.catalogue.flow import Flow
+from intertie.cli._files import seal_paths
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, parse_instant, print_json, read_file
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.send_message import Outgoing, find_partner, queue
+from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
+from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import DOCUMENTS
 from intertie.model.errors import SettingsError
 from intertie.model.explain import why_unreadable
@@ -29,6 +31,7 @@ from intertie.model.ids import (
     InterfaceCode,
     MessageId,
     PartyId,
+    new_message_id,
 )
 from intertie.model.message import Mode, Verb
 from intertie.model.record import Record
@@ -64,6 +67,7 @@ class Given(
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header: Given
     body: msgspec.Raw
+    attachments: tuple[AttachmentRef, ...] = ()
 
 
 def _life(hint: object, tokens: Sequence[Token]) -> timedelta | datetime:
@@ -91,6 +95,10 @@ def send(
         timedelta | datetime | None,
         Parameter(converter=_life, help="After '90 min', '2 d', or at a time (3 d)."),
     ] = None,
+    attach: Annotated[
+        list[Path] | None,
+        Parameter(negative=(), help="A file that goes with the message, up to 2 GB; may be given again."),
+    ] = None,
     wait: Annotated[
         float, Parameter(help="Seconds to wait for the receipts; 1 is the exit if one is missing.")
     ] = 0.0,
@@ -111,6 +119,8 @@ def send(
         end = now + expires if isinstance(expires, timedelta) else expires
         said = msgspec.structs.replace(said, expires=end)
         ready, whole = _read_files(it.gateway, files, said, now)
+        if attach:
+            ready = [_with_files(it, ready, whole, attach, now)]
         ids = queue(it.gateway, whole, now) if whole else []
         ids += send_messages(it.gateway, ready, now) if ready else []
         states = _wait(it, ids, wait)
@@ -134,11 +144,30 @@ def _read_files(
     return ready, whole
 
 
+def _with_files(
+    it: Opened, ready: Sequence[Outgoing], whole: Sequence[bytes], paths: Sequence[Path], now: datetime
+) -> Outgoing:
+    """The one message that files go with; sealed, and on disk, when this returns. Checked without them first: a mistake is
+    better heard of before a gigabyte was sealed."""
+    if len(ready) != 1 or whole:
+        raise SettingsError(
+            "--attach goes with one body",
+            do="Send one body at a time; a finished message (with an id) takes none.",
+        )
+    check_sendable(it.gateway, ready[0], now)
+    id = new_message_id(now)
+    return msgspec.structs.replace(ready[0], id=id, attachments=seal_paths(it.gateway, id, paths, now))
+
+
 def _split(path: Path, raw: bytes, said: Given) -> tuple[Given, bytes]:
     """The header (from the file, else the options) and the body's bytes."""
     try:
         if "header" in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
             file = msgspec.json.decode(raw, type=_File)
+            if file.attachments and file.header.id is None:
+                raise SettingsError(
+                    f"{path} names files, but was never sealed with them", do="Give the files with --attach."
+                )
             return file.header, bytes(file.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(

@@ -44,7 +44,8 @@ def protect(*, dir: Dir = HERE, json: Json = False) -> None:
 
 @app.command
 def rewrap(*, dir: Dir = HERE, json: Json = False) -> None:
-    """Wrap every data key by a fresh store key, and destroy the old one. Bodies are not touched. Stop the gateway first."""
+    """Wrap every data key by a fresh store key, and destroy the old one. Bodies are not touched, and a
+    running gateway goes on."""
     with opened(dir) as it:
         it.store.unlock()
         with it.own.vault.lock():

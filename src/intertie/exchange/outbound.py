@@ -5,7 +5,7 @@ Every (state, event) is in a table or is an error with a name: nothing is ignore
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from intertie.model.errors import IntertieError
@@ -35,7 +35,8 @@ class Event(StrEnum):
     EXPIRE = "expire"
     CANCEL = "cancel"
     FAIL = "fail"
-    REQUEUE = "requeue"  # its parcel was refused because of keys: it goes again in another
+    REQUEUE = "requeue"  # refused because of keys, size or a clock: it goes again in another parcel
+    RESEND = "resend"  # an operator sends its content again, as a new message
 
 
 class ParcelState(StrEnum):
@@ -65,6 +66,17 @@ class ImpossibleEvent(IntertieError):
         self.event = event
 
 
+class ResentBefore(IntertieError):
+    """A dead letter that was sent again already: once more would be a second message with the same content."""
+
+    def __init__(self, message: str, again: str) -> None:
+        super().__init__(
+            f"message {message} was sent again as {again}", do=f"send {again} again, should it be dead too"
+        )
+
+
+# No attempt is put off for longer, whatever a partner or a setting says: a priority message could not bear more.
+WAIT_MAX = timedelta(minutes=10)
 STARTS = State.QUEUED
 DELIVERED = frozenset({State.ACCEPTED, State.DUPLICATE})
 FINAL = frozenset(set(State) - {State.QUEUED, State.SENDING})
@@ -90,6 +102,10 @@ TABLE: dict[tuple[State, Event], State] = {
     **{(State.EXPIRED, event): state for event, state in _ANSWERS.items()},
     **{(State.FAILED, event): state for event, state in _ANSWERS.items()},
     **{(State.REFUSED, event): state for event, state in _ANSWERS.items()},  # the parcel was refused whole
+    # A dead letter stays what it is; the new message has a life of its own.
+    (State.REFUSED, Event.RESEND): State.REFUSED,
+    (State.EXPIRED, Event.RESEND): State.EXPIRED,
+    (State.FAILED, Event.RESEND): State.FAILED,
 }
 
 PARCEL_TABLE: dict[tuple[ParcelState, ParcelEvent], ParcelState] = {
@@ -134,6 +150,12 @@ def step_parcel(state: ParcelState, event: ParcelEvent) -> ParcelState:
 def event_for(outcome: State) -> Event:
     """The event that brings a message to this state."""
     return _EVENT_FOR[outcome]
+
+
+def is_due(next_attempt: datetime | None, now: datetime) -> bool:
+    """Whether the time for another attempt has come. One that lies further ahead than anybody waits was set by a clock that
+    has been put back since."""
+    return next_attempt is None or not now < next_attempt <= now + WAIT_MAX
 
 
 def backoff(attempt: int, jitter: float, *, first: float = 1.0, ceiling: float = 300.0) -> timedelta:

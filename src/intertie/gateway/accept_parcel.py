@@ -19,6 +19,7 @@ from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.own_keys import good_receipt, keys_towards, own_chains
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.gateway.scopes import check_scopes
+from intertie.gateway.take_attachment import check_arrived
 from intertie.journal.checkpoint import Head
 from intertie.model.documents import read_body
 from intertie.model.errors import Code, Refused
@@ -204,6 +205,7 @@ def _check_message(
     if flow.agreement and not partner.agreement_in_force(header.agreement, now):
         detail = f"agreement {header.agreement or '(none named)'} is not in force"
         raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=sender)
+    check_arrived(gateway, partner.party, header.id, envelope.attachments, now)
     return False
 
 

@@ -14,13 +14,15 @@ from typing import NamedTuple
 import msgspec
 
 from intertie.catalogue.flow import Channel
-from intertie.exchange.outbound import ImpossibleEvent, State, backoff
+from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
+from intertie.gateway.attachments import ready_to_go
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
+from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
-from intertie.gateway.reseal import Remedy, find_remedy
+from intertie.gateway.reseal import Remedy, find_remedy, shrink
 from intertie.gateway.scopes import covered, scope_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
@@ -31,13 +33,8 @@ from intertie.seal.profile import profile_of_suite
 from intertie.seal.protect import needed_connection, protect
 from intertie.seal.receipt import Receipt, Sent, check_receipt_of, verify_receipt
 
-# A partner may ask us to wait, but not for longer than a priority message can bear.
-RETRY_AFTER_MAX = 600.0
-
 Clock = Callable[[], datetime]
 Random = Callable[[], float]
-
-_STATES = {"accepted": State.ACCEPTED, "duplicate": State.DUPLICATE, "refused": State.REFUSED}
 
 
 class Delivery(NamedTuple):
@@ -79,15 +76,19 @@ async def deliver_once(
         except PartnerError as error:
             return _defer(gateway, partner, rows, str(error), clock(), random)
         with gateway.observer.span("seal"):
-            parcel = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
-    if parcel is None or parcel.blob is None:
-        return None
-    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
-    hybrid = _needs_hybrid(gateway, partner, rows, clock())
+            sealed = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
+        if sealed is None:
+            return None
+        parcel, rows, channel = sealed
+    else:
+        rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+        channel = _channel_of(gateway, partner, rows, clock())
+    urgency = min((row.priority for row in rows), default=None)
     try:
         with gateway.observer.span("post"):
-            urgency = min((row.priority for row in rows), default=None)
-            answer = await link.post(partner, parcel.blob, hybrid=hybrid, urgency=urgency)
+            answer = await link.post(
+                partner, parcel.blob or b"", hybrid=channel is Channel.HYBRID, urgency=urgency
+            )
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     if answer.status == 200:
@@ -100,25 +101,21 @@ async def deliver_once(
     return _judge(gateway, partner, parcel, rows, answer, problem, remedy, clock(), random)
 
 
-def _needs_hybrid(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> bool:
-    """Whether a parcel may leave over a hybrid connection only."""
+def _channel_of(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> Channel:
+    """The connection that a parcel may leave over again."""
     bodies = (row.body for row in rows)
-    channel = needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
-    return channel is Channel.HYBRID
+    return needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
 
 
 def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
-    """What is due; while the partner's stop flag is up, only what does not bear waiting."""
+    """What is due, and whose files are with the partner; while its stop flag is up, only what does not bear waiting."""
     limits = gateway.limits
-    if stop_up(gateway, partner.party, ours=False, now=now):
-        return unstopped(
-            gateway.store.take_outgoing(
-                partner.party, now, count=URGENT_COUNT, size=limits.parcel_target_bytes
-            )
-        )
-    return gateway.store.take_outgoing(
-        partner.party, now, count=limits.messages_per_parcel, size=limits.parcel_target_bytes
-    )
+    count, size = limits.messages_per_parcel, limits.parcel_target_bytes
+    stopped = stop_up(gateway, partner.party, ours=False, now=now) is not None
+    if stopped:
+        count = URGENT_COUNT
+    rows = shrink(gateway.store.take_outgoing(partner.party, now, count=count, size=size), count, size)
+    return ready_to_go(gateway, unstopped(rows) if stopped else rows, now)
 
 
 def _covered(
@@ -145,8 +142,10 @@ def _defer(
     return Delivery(None, partner.party, len(rows), False, detail)
 
 
-def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> ParcelRow | None:
-    """Seal messages into a parcel, and keep it before a byte leaves."""
+def _seal(
+    gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime
+) -> tuple[ParcelRow, list[MessageRow], Channel] | None:
+    """Seal messages into a parcel, and keep it before a byte leaves; with its messages, and the connection they need."""
     if not rows:
         return None
     keys = keys_towards(gateway, partner.party, now)
@@ -186,7 +185,7 @@ def _seal(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: d
         gateway.store.add_parcel(parcel, [row.id for row in rows], now)
     except ImpossibleEvent:  # another process took or cancelled one of them: look again next time
         return None
-    return parcel
+    return parcel, rows, plan.channel
 
 
 async def _take_receipt(
@@ -212,7 +211,7 @@ async def _take_receipt(
             receipt = _read_receipt(gateway, partner, parcel, answer.body, clock())
     except (Refused, PartnerError) as error:
         return _unknown(gateway, parcel, rows, f"the answer is no receipt: {error}", clock(), random, None)
-    return _close(gateway, partner, parcel, rows, receipt, answer, clock())
+    return _close(gateway, partner, parcel, rows, receipt, answer, clock(), random)
 
 
 def _judge(
@@ -226,7 +225,12 @@ def _judge(
     now: datetime,
     random: Random,
 ) -> Delivery:
-    """A lasting refusal closes the parcel; what other keys can mend is sealed again; anything else leaves it open."""
+    """A lasting refusal closes the parcel; what other keys or smaller parcels can mend is sealed again; anything else leaves
+    it open."""
+    if remedy is Remedy.SMALLER:
+        delivery = _refused_whole(gateway, partner, parcel, rows, problem, State.QUEUED, now)
+        gateway.store.defer([row.id for row in rows], now, f"{Code.TOO_LARGE}: goes again in smaller parcels")
+        return delivery
     if remedy is Remedy.AGAIN:
         return _refused_whole(gateway, partner, parcel, rows, problem, State.QUEUED, now)
     if remedy is Remedy.FINAL and not problem.retry:
@@ -256,11 +260,10 @@ def _close(
     receipt: Receipt,
     answer: LinkAnswer,
     now: datetime,
+    random: Random,
 ) -> Delivery:
-    outcomes = [
-        (row.id, _STATES[outcome.status], f"{outcome.code}: {outcome.detail}" if outcome.code else "")
-        for row, outcome in zip(rows, receipt.outcomes, strict=True)
-    ]
+    """The receipt's outcomes; what is refused for now goes again, later."""
+    moves = outcomes_of(rows, receipt.outcomes, now)
     entry = Entry(
         kind=Kind.RECEIPT_IN,
         at=now,
@@ -269,7 +272,17 @@ def _close(
         digest=hashlib.sha256(answer.body).hexdigest(),
     )
     gateway.store.keep_chains(partner.keys.chains)
-    gateway.store.close_parcel(parcel.id, answer.body, outcomes, [entry], now, transport=answer.transport)
+    try:
+        gateway.store.close_parcel(parcel.id, answer.body, moves, [entry], now, transport=answer.transport)
+    except ImpossibleEvent:  # given up meanwhile, by another process: then a refusal is a refusal
+        moves = outcomes_of(rows, receipt.outcomes, now, again=False)
+        gateway.store.close_parcel(parcel.id, answer.body, moves, [entry], now, transport=answer.transport)
+    later = [
+        (row, detail) for row, (_, state, detail) in zip(rows, moves, strict=True) if state is State.QUEUED
+    ]
+    if later:
+        wait = _wait(gateway, [row for row, _ in later], random, None)
+        gateway.store.defer([row.id for row, _ in later], now + wait, later[0][1][:300])
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)
     gateway.observer.receipted(partner.party, rows, receipt.outcomes, now)
@@ -310,22 +323,30 @@ def _unknown(
     retry_after: float | None,
 ) -> Delivery:
     """No receipt: send the same bytes again later, unless every message in them has expired."""
-    if all(row.expires <= now for row in rows):
+    if close_expired(gateway, parcel, detail, now):
         said = f"expired without a receipt; last: {detail}"[:300]
-        entry = Entry(
-            kind=Kind.ACT,
-            at=now,
-            partner=parcel.partner,
-            parcel=parcel.id,
-            digest=parcel.digest.hex(),
-            note="expired",
-        )
-        gateway.store.close_parcel(
-            parcel.id, None, [(row.id, State.EXPIRED, said) for row in rows], [entry], now
-        )
         return Delivery(parcel.id, parcel.partner, len(rows), False, said)
     gateway.store.retry_parcel(parcel.id, now + _wait(gateway, rows, random, retry_after), detail[:300])
     return Delivery(parcel.id, parcel.partner, len(rows), False, detail)
+
+
+def close_expired(gateway: Gateway, parcel: ParcelRow, detail: str, now: datetime) -> list[MessageId]:
+    """Give up a parcel whose messages have all expired; their ids, none if one of them lives."""
+    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+    if not all(row.expires <= now for row in rows):
+        return []
+    said = f"expired without a receipt; last: {detail}"[:300]
+    entry = Entry(
+        kind=Kind.ACT,
+        at=now,
+        partner=parcel.partner,
+        parcel=parcel.id,
+        digest=parcel.digest.hex(),
+        note="expired",
+    )
+    outcomes = [(row.id, State.EXPIRED, said) for row in rows]
+    gateway.store.close_parcel(parcel.id, None, outcomes, [entry], now)
+    return [row.id for row in rows]
 
 
 def _wait(
@@ -336,8 +357,8 @@ def _wait(
     attempts = max((row.attempts for row in rows), default=0)
     wait = backoff(attempts, random(), first=limits.retry_first_seconds, ceiling=limits.retry_ceiling_seconds)
     if retry_after is not None:
-        wait = max(wait, timedelta(seconds=min(retry_after, RETRY_AFTER_MAX)))
-    return wait
+        wait = max(wait, timedelta(seconds=min(retry_after, WAIT_MAX.total_seconds())))
+    return min(wait, WAIT_MAX)
 
 
 def _finish(gateway: Gateway, row: MessageRow, state: State, detail: str, now: datetime) -> None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from intertie.exchange.outbound import DELIVERED, FINAL
+from intertie.gateway.attachments import destroy_attachments
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Hold, MessageRow, Query, Store, holds_back
 from intertie.model.billing import Dispute, DisputeAnswer
@@ -99,9 +100,11 @@ def erase_message(
     found = Objections.of(store).judge(row)
     if found.standing is Standing.ERASED:
         store.erase([], why, now)  # if the log could not be cut off then, it is now
+        destroy_attachments(gateway, row)
         return row
     if found.standing is not Standing.ERASABLE or not store.erase([row.seq], why, now):
         raise NotErasedError(f"message {message} is not erased: {_objection(found)}", do=_ADVICE)
+    destroy_attachments(gateway, row)
     after = store.message(message, partner=partner_of(row), outgoing=row.outgoing, body=False)
     return after or row
 
@@ -140,15 +143,18 @@ def erase_expired(gateway: Gateway, retention: Mapping[str, int], now: datetime)
     for found in expired(gateway, retention, now):
         batch.append(found)
         if len(batch) == BATCH:
-            yield from _erase(gateway.store, batch, now)
+            yield from _erase(gateway, batch, now)
             batch = []
-    yield from _erase(gateway.store, batch, now)
+    yield from _erase(gateway, batch, now)
 
 
-def _erase(store: Store, batch: list[Found], now: datetime) -> list[Found]:
+def _erase(gateway: Gateway, batch: list[Found], now: datetime) -> list[Found]:
     """With an empty batch only the log is cut off: it may be that it could not be before."""
     wanted = [found.row.seq for found in batch if found.standing is Standing.ERASABLE]
-    gone = set(store.erase(wanted, Why.RETENTION, now))
+    gone = set(gateway.store.erase(wanted, Why.RETENTION, now))
+    for found in batch:
+        if found.row.seq in gone:
+            destroy_attachments(gateway, found.row)
     after = {True: Standing.ERASED, False: Standing.HELD}  # held since we looked
     return [
         found

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from intertie.catalogue.load import Catalogue
 from intertie.exchange.joining import Trial
+from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.ports import Store
 from intertie.gateway.quota import OwnQuota
@@ -150,6 +151,7 @@ class Gateway:
     limits: Limits
     policy: PolicySettings = DEFAULT_POLICY
     observer: Observer = UNOBSERVED
+    attachments: Attachments | None = None  # None: files can be neither sent nor taken
 
     @property
     def keys(self) -> PrivateKeys:

@@ -28,6 +28,9 @@ from intertie.seal.certificates import Chain
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 
+# Escalations in one transaction: more at once are one outage of ours, and the next call takes up the rest.
+ESCALATE_MAX = 500
+
 
 class Erased(NamedTuple):
     """When a body was erased, and by which rule."""
@@ -82,7 +85,7 @@ class ParcelRow(NamedTuple):
 
 
 class NewMessage(NamedTuple):
-    """An incoming message that passed every step, ready to be kept."""
+    """A message that passed every step, ready to be kept."""
 
     body: bytes
     leaf: bytes
@@ -98,6 +101,18 @@ class NewMessage(NamedTuple):
     created: datetime
     expires: datetime
     priority: int
+    answer_by: datetime | None = None  # outgoing and urgent: without a receipt by then it escalates
+    resends: MessageId | None = None  # outgoing: the dead letter whose content this is
+
+
+class Mark(NamedTuple):
+    """What is known of an outgoing message besides its row. `answer_by` only while its watch is there."""
+
+    answer_by: datetime | None = None
+    escalated: datetime | None = None
+    told: datetime | None = None  # a mail about it was handed over
+    resends: MessageId | None = None
+    resent_as: MessageId | None = None
 
 
 class Refusal(NamedTuple):
@@ -168,10 +183,11 @@ class Store(ProofStore, OperationsStore, Protocol):
         self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
     ) -> list[int]:
         """Queue messages in one transaction; the same id with the same bytes is queued once, with other bytes refused
-        (Refused MESSAGE_ID_REUSED). Returns their seqs."""
+        (Refused MESSAGE_ID_REUSED). `answer_by` opens a watch. `resends`: ImpossibleEvent if that message is no dead letter
+        (exchange/outbound.py), ResentBefore if it was sent again before. Returns their seqs."""
 
     def next_partners(self, now: datetime) -> list[PartyId]:
-        """Partners with something to send now."""
+        """Partners with something to send now: what is due, exchange/outbound.py says (`is_due`)."""
 
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
         """What is due for one partner, by priority then seq, at most `count` messages and `size` bytes (but at least
@@ -211,8 +227,8 @@ class Store(ProofStore, OperationsStore, Protocol):
         transport: Transport | None = None,
     ) -> None:
         """A receipt (or a final refusal: receipt None) came, over this connection: set the messages' states, keep the
-        receipt, journal. Each message of the parcel has one outcome; QUEUED, after a refusal: it leaves the parcel and goes
-        again in another. No effect on a parcel closed before, unless a late receipt says more."""
+        receipt, journal. Each message of the parcel has one outcome; QUEUED, for one that was refused for now: it leaves the
+        parcel and goes again in another. No effect on a parcel closed before, unless a late receipt says more."""
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -351,3 +367,28 @@ class Store(ProofStore, OperationsStore, Protocol):
 
     def revoked_partners(self) -> dict[PartyId, datetime]:
         """The partners whose tokens were revoked as a whole, and when last."""
+
+    # Following up
+    def escalate(self, now: datetime) -> list[MessageRow]:
+        """Look at each open watch whose time is over (exchange/escalation.py): delivered or taken back, and it is closed;
+        else it is escalated, once, with a journal entry. Those escalated now, by due time then seq, without bodies; at
+        most ESCALATE_MAX a call."""
+
+    def untold(self, since: datetime, limit: int) -> list[MessageRow]:
+        """Messages escalated at this time or later of which nobody was told, by seq, without bodies."""
+
+    def set_told(self, messages: Sequence[MessageId], now: datetime) -> None:
+        """Somebody was told of these escalations; no effect on others."""
+
+    def escalated(
+        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None
+    ) -> list[MessageRow]:
+        """Messages that escalated, by seq, whatever became of them since, without bodies."""
+
+    def dead_letters(
+        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None
+    ) -> list[MessageRow]:
+        """Messages that were refused, expired or failed and were not sent again, by seq, without bodies."""
+
+    def marks(self, messages: Sequence[MessageId]) -> dict[MessageId, Mark]:
+        """What else is known of these outgoing messages; those of which nothing is are left out."""

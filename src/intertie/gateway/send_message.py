@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from intertie.exchange.joining import check_live
+from intertie.exchange.escalation import answer_by
+from intertie.exchange.joining import check_live, is_test
 from intertie.gateway.accept_parcel import new_message
+from intertie.gateway.attachments import check_sealed
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
 from intertie.journal.entry import Entry, Kind
+from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import document_of, read_body
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import (
@@ -24,7 +27,8 @@ from intertie.model.ids import (
 )
 from intertie.model.message import Header, Mode, Verb, read_envelope, utc, write_message
 from intertie.model.record import Record
-from intertie.seal.protect import check_protectable
+from intertie.seal.profile import Profile
+from intertie.seal.protect import check_able, profiles_of
 from intertie.seal.tree import leaf_hash
 
 # A message nobody gave an end lives for three days: over a weekend, within any adjustment window.
@@ -43,6 +47,9 @@ class Outgoing(Record, frozen=True, kw_only=True):
     conversation: ConversationId | None = None
     in_reply_to: MessageId | None = None
     expires: datetime | None = None
+    # For files: the id that they were sealed for (gateway/attachments.py), and what that gave.
+    id: MessageId | None = None
+    attachments: tuple[AttachmentRef, ...] = ()
 
 
 def send(gateway: Gateway, outgoing: Sequence[Outgoing], now: datetime) -> list[MessageId]:
@@ -54,6 +61,11 @@ def send(gateway: Gateway, outgoing: Sequence[Outgoing], now: datetime) -> list[
     return queue(gateway, [_compose(gateway, out, now) for out in outgoing], now)
 
 
+def check_sendable(gateway: Gateway, out: Outgoing, now: datetime) -> None:
+    """Whether `send` would queue this now, as far as can be told without its files; raises as `send` does."""
+    check_outgoing(gateway, _compose(gateway, out, now), now)
+
+
 def send_raw(gateway: Gateway, raw: bytes, now: datetime) -> MessageId:
     """Queue a message that a caller wrote in full, header and id included. Sending the same bytes again is harmless."""
     return queue(gateway, [raw], now)[0]
@@ -61,40 +73,70 @@ def send_raw(gateway: Gateway, raw: bytes, now: datetime) -> MessageId:
 
 def queue(gateway: Gateway, raws: Sequence[bytes], now: datetime) -> list[MessageId]:
     """Check finished messages and queue them in one transaction."""
-    checked = [check_outgoing(gateway, raw, now) for raw in raws]
-    entries = [
-        Entry(
-            kind=Kind.MESSAGE_OUT,
-            at=now,
-            partner=message.recipient,
-            message=message.id,
-            digest=message.leaf.hex(),
-        )
-        for message in checked
-    ]
-    gateway.store.add_outgoing(checked, entries, now)
+    writer = Writer(gateway, now)
+    checked = [writer.check(raw) for raw in raws]
+    gateway.store.add_outgoing(checked, [queued_entry(message, now) for message in checked], now)
     return [message.id for message in checked]
 
 
+def queued_entry(message: NewMessage, now: datetime) -> Entry:
+    """The journal entry of a message that is queued."""
+    return Entry(
+        kind=Kind.MESSAGE_OUT,
+        at=now,
+        partner=message.recipient,
+        message=message.id,
+        digest=message.leaf.hex(),
+    )
+
+
+class Writer:
+    """Checks messages that are written at one time: partners, keys and policy are looked up once for all of them."""
+
+    def __init__(self, gateway: Gateway, now: datetime) -> None:
+        self._gateway = gateway
+        self._now = now
+        self._keys = gateway.keys
+        self._policy = gateway.policy_on(now)
+        self._partners: dict[PartyId, tuple[Partner, list[Profile]]] = {}
+
+    def check(self, raw: bytes) -> NewMessage:
+        """What the recipient's step 9 will ask, asked first. Raises Refused as it would."""
+        envelope = read_envelope(raw)
+        header = envelope.header
+        us = self._gateway.party
+        if header.sender != us.id:
+            raise Refused(
+                Code.HEADER_NOT_PARCEL, f"sent as {header.sender}, this is {us.id}", message=header.id
+            )
+        partner, able = self._partner(header.recipient)
+        check_live(partner.trial, header.conversation, header.agreement)
+        flow, needed = self._policy.flow_of(header, us.roles, partner.roles)
+        if header.expires <= self._now:
+            raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
+        check_able(header, flow, needed, able, self._keys, partner.keys)
+        read_body(envelope)
+        if flow.agreement and not partner.agreement_in_force(header.agreement, self._now):
+            detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"
+            raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=partner.party)
+        check_sealed(self._gateway, envelope)
+        checked = new_message(raw, leaf_hash(raw), 0, header)
+        if is_test(header.conversation):  # nothing happens if it comes late
+            return checked
+        return checked._replace(answer_by=answer_by(flow, self._now, header.expires))
+
+    def _partner(self, party: PartyId) -> tuple[Partner, list[Profile]]:
+        """The partner, and the profiles that we and it can do."""
+        found = self._partners.get(party)
+        if found is None:
+            partner = find_partner(self._gateway, party)
+            found = self._partners[party] = partner, profiles_of(self._keys, partner.keys)
+        return found
+
+
 def check_outgoing(gateway: Gateway, raw: bytes, now: datetime) -> NewMessage:
-    """What the recipient's step 9 will ask, asked first."""
-    envelope = read_envelope(raw)
-    header = envelope.header
-    if header.sender != gateway.party.id:
-        raise Refused(
-            Code.HEADER_NOT_PARCEL, f"sent as {header.sender}, this is {gateway.party.id}", message=header.id
-        )
-    partner = find_partner(gateway, header.recipient)
-    check_live(partner.trial, header.conversation, header.agreement)
-    flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
-    if header.expires <= now:
-        raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
-    check_protectable(header, flow, gateway.keys, partner.keys, gateway.policy_on(now))
-    read_body(envelope)
-    if flow.agreement and not partner.agreement_in_force(header.agreement, now):
-        detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"
-        raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=partner.party)
-    return new_message(raw, leaf_hash(raw), 0, header)
+    """One message, checked as its recipient will check it. Raises Refused as the recipient would."""
+    return Writer(gateway, now).check(raw)
 
 
 def find_partner(gateway: Gateway, party: PartyId) -> Partner:
@@ -112,7 +154,7 @@ def _compose(gateway: Gateway, out: Outgoing, now: datetime) -> bytes:
     kind = document_of(out.body)
     partner = find_partner(gateway, out.recipient)
     header = Header(
-        id=new_message_id(now),
+        id=out.id or new_message_id(now),
         verb=out.verb,
         document=kind.name,
         version=kind.version,
@@ -127,4 +169,5 @@ def _compose(gateway: Gateway, out: Outgoing, now: datetime) -> bytes:
         expires=utc(out.expires or now + DEFAULT_LIFE),
     )
     flow = gateway.catalogue.admit(header, gateway.party.roles, partner.roles)
-    return write_message(msgspec.structs.replace(header, priority=flow.priority), out.body)
+    header = msgspec.structs.replace(header, priority=flow.priority)
+    return write_message(header, out.body, out.attachments)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.gateway.quota import Quota as Quota
 from intertie.model.errors import SettingsError
@@ -163,6 +164,36 @@ class Telemetry(Record, frozen=True, kw_only=True):
     otlp_endpoint: Annotated[str, Meta(pattern=r"^(https?://[^\s]+)?(?!\n)$")] = ""
 
 
+# One address, as it stands in a mail's header and in SMTP's envelope: no name, no brackets, no line break.
+Mailbox = Annotated[str, Meta(pattern=r"^([^\s@<>,;:]+@[^\s@<>,;:]+)?(?!\n)$", max_length=254)]
+
+
+class Escalation(Record, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """Who is written to when an urgent message is not acknowledged in time; without `host`, nobody."""
+
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    # Without it mails go in the clear: for a server on this machine only.
+    starttls: bool = True
+    sender: Mailbox = ""
+    to: Annotated[tuple[Mailbox, ...], Meta(max_length=20)] = ()
+    user: str = ""
+    password_file: str = ""
+    # PEM of the authority of the server's certificate; empty: those of this machine.
+    ca_file: str = ""
+    # Servers that check who connects answer within a few seconds.
+    seconds: Seconds = 20.0
+
+    def check(self) -> None:
+        """ValueError for a server without addresses, or a password that would go in the clear."""
+        if self.host and not (self.sender and self.to and all(self.to)):
+            raise ValueError("host: needs `from` and `to`")
+        if bool(self.user) != bool(self.password_file):
+            raise ValueError("user: needs a password_file, and a password_file a user")
+        if self.user and not self.starttls:
+            raise ValueError("user: a password would go in the clear without starttls")
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """All of `intertie.toml`."""
 
@@ -182,6 +213,8 @@ class Settings(Record, frozen=True, kw_only=True):
     operations: Operations = Operations()
     log: Log = Log()
     telemetry: Telemetry = Telemetry()
+    escalation: Escalation = Escalation()
+    attachments: AttachmentLimits = AttachmentLimits()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -366,6 +399,29 @@ listen = {listen}          # host:port on this machine
 # Traces by OpenTelemetry, if it is installed: as "http://127.0.0.1:4318/v1/traces".
 [telemetry]
 # otlp_endpoint = ""
+
+# Whom to write to when an outage notice or a dispatch is not acknowledged in the time of its flow. Without host: nobody;
+# `intertie outbox --escalated` lists them either way. A mail says message id, flow, partner and age, nothing else.
+[escalation]
+# host = ""                     # as "mail.example"
+# port = 587
+# starttls = true               # false only for a server on this machine
+# from = ""                     # as "intertie@utility.example"
+# to = []                       # as ["operator@utility.example"]
+# user = ""
+# password_file = ""            # its first line; mode 600
+# ca_file = ""                  # PEM, if the authority of the server's certificate is your own
+# seconds = 20.0
+
+# Files beside messages. What waits is what has come, or was begun, and no accepted message names. docs/attachments.md.
+[attachments]
+# folder = "attachments"
+# file_bytes = 2147483648     # the largest file
+# waiting_bytes = 4296015872  # of one partner
+# waiting_files = 256
+# waiting_days = 7            # then it is removed
+# free_bytes = 1073741824     # left on the disk for messages
+# uploads = 4                 # connections that bring files at once, of one partner
 """
 
 

@@ -24,6 +24,7 @@ from intertie.model import (
     system,
     vehicle,
 )
+from intertie.model.attachment import ATTACHMENTS_MAX, AttachmentRef
 from intertie.model.errors import Code, Refused
 from intertie.model.explain import why_unreadable
 from intertie.model.ids import DocumentName
@@ -133,8 +134,8 @@ def read_message(raw: bytes) -> tuple[Header, Record]:
 def schema(name: DocumentName) -> dict[str, Any]:
     """JSON Schema 2020-12 of the whole message of a document; KeyError if there is none of that name."""
     document = DOCUMENTS[name]
-    (header, body), parts = msgspec.json.schema_components(
-        (Header, document.type), ref_template="#/$defs/{name}"
+    (header, body, attachments), parts = msgspec.json.schema_components(
+        (Header, document.type, tuple[AttachmentRef, ...]), ref_template="#/$defs/{name}"
     )
     this = {"document": {"const": document.name}, "version": {"const": document.version}}
     return {
@@ -142,7 +143,11 @@ def schema(name: DocumentName) -> dict[str, Any]:
         "$id": f"urn:intertie:document:{document.name}:{document.version}",
         "title": document.title,
         "type": "object",
-        "properties": {"header": {**header, "properties": this}, "body": body},
+        "properties": {
+            "header": {**header, "properties": this},
+            "body": body,
+            "attachments": {**attachments, "maxItems": ATTACHMENTS_MAX},
+        },
         "required": ["header", "body"],
         "additionalProperties": False,
         "$defs": parts,

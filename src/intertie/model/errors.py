@@ -30,6 +30,7 @@ class Code(StrEnum):
 
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
+    ATTACHMENT_QUOTA = "attachment_quota"
     BAD_FRAME = "bad_frame"
     BAD_HEADER = "bad_header"
     UNKNOWN_SENDER = "unknown_sender"
@@ -64,6 +65,8 @@ class Code(StrEnum):
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
     TRANSPORT_TOO_WEAK = "transport_too_weak"
     NOT_LIVE = "not_live"
+    ATTACHMENT_MISSING = "attachment_missing"
+    ATTACHMENT_BROKEN = "attachment_broken"
 
 
 RULES: dict[Code, Rule] = {
@@ -143,6 +146,18 @@ RULES: dict[Code, Rule] = {
         422,
         True,
         "Whether a signing certificate is revoked cannot be said: its authority's list is out of date.",
+    ),
+    Code.ATTACHMENT_MISSING: Rule(
+        9, 422, False, "A file that the message names has not arrived, or not all of it."
+    ),
+    Code.ATTACHMENT_BROKEN: Rule(
+        9, 422, False, "A file does not open with the key in its message, or is not the one that was signed."
+    ),
+    Code.ATTACHMENT_QUOTA: Rule(
+        1,
+        429,
+        True,
+        "As many files as this gateway keeps for the partner wait for the messages that name them.",
     ),
 }
 

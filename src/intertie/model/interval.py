@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
@@ -75,10 +75,21 @@ class IntervalSeries(Record, frozen=True, kw_only=True):
         """Steps divide the day; values fit 48 bits."""
         if self.step_seconds not in STEPS_SECONDS:
             raise RuleError(f"step_seconds: none of {STEPS_SECONDS}")
-        if any(v is not None and not -VALUE_MAX < v < VALUE_MAX for v in self.values):
+        low, high = self.span
+        if low <= -VALUE_MAX or high >= VALUE_MAX:
             raise RuleError("values: beyond 48 bits")
         if self.start.year > YEAR_MAX or self.start.year < YEAR_MIN:
             raise RuleError(f"start: not in the years {YEAR_MIN} to {YEAR_MAX}")
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The least and the greatest value, gaps aside; zeros where there are only gaps."""
+        values: Any = self.values
+        try:
+            return min(values) + 0, max(values)
+        except TypeError:  # a gap, alone or among others
+            known = [value for value in values if value is not None]
+            return min(known, default=0), max(known, default=0)
 
     @property
     def step(self) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from intertie.model.attachment import AttachmentRef, check_attachments
 from intertie.model.errors import Code, Refused
 from intertie.model.explain import why_unreadable
 from intertie.model.ids import (
@@ -80,6 +82,11 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     header: Header
     body: msgspec.Raw
+    attachments: tuple[AttachmentRef, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.attachments:
+            check_attachments(self.attachments)
 
 
 _ENVELOPE = msgspec.json.Decoder(Envelope)
@@ -96,9 +103,12 @@ def read_envelope(raw: bytes) -> Envelope:
         raise Refused(Code.BAD_MESSAGE, why_unreadable(error)) from error
 
 
-def write_message(header: Header, body: Record) -> bytes:
+def write_message(
+    header: Header, body: Record | msgspec.Raw, attachments: Sequence[AttachmentRef] = ()
+) -> bytes:
     """The bytes of a message: what is signed, sealed and kept. Decimals are strings, times RFC 3339 in UTC."""
-    return _ENCODER.encode({"header": header, "body": body})
+    said = {"header": header, "body": body}
+    return _ENCODER.encode({**said, "attachments": attachments} if attachments else said)
 
 
 def utc(at: datetime) -> datetime:

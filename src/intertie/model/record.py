@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -22,7 +26,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Frozen and strict. Decimals must be finite and bounded, times aware: checked on building and on decoding."""
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
+        for name in _bounded_fields(type(self)):
             value = getattr(self, name)
             kind = type(value)
             if kind is Decimal:
@@ -33,6 +37,31 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def check(self) -> None:
         """Rules between fields; a type that has any overrides this and raises ValueError."""
+
+
+# Kinds of annotation that cannot hold a decimal or a time, whatever value stands there.
+_NEITHER = (int, float, bool, str, bytes, type(None))
+
+
+@cache
+def _bounded_fields(kind: type[Record]) -> tuple[str, ...]:
+    """The fields of a record whose own value can be a decimal or a time. Looked up once for each type: there are many more
+    records than types."""
+    hints = get_type_hints(kind)
+    return tuple(name for name in kind.__struct_fields__ if _may_be_bounded(hints[name]))
+
+
+def _may_be_bounded(hint: Any) -> bool:
+    """False only where the annotation rules out a decimal and a time."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(_may_be_bounded(part) for part in get_args(hint))
+    if origin is Literal:
+        return False
+    plain = origin or getattr(hint, "__supertype__", hint)
+    if not isinstance(plain, type) or plain in (object, Decimal, datetime):
+        return True
+    return not issubclass(plain, (*_NEITHER, tuple, list, dict, Mapping, Sequence, msgspec.Struct))
 
 
 def check_decimal(name: str, value: Decimal) -> None:

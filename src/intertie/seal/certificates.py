@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,6 +32,8 @@ Chain = tuple[bytes, ...]  # DER certificates: leaf first, then intermediates; w
 PARTY_URI = "urn:intertie:party:"
 # An ML-DSA-87 leaf is 7.5 KB.
 CERTIFICATE_BYTES_MAX = 32 * 1024
+# Certificates in use at once: reading a key, or a name, out of one costs as much as an ECDSA signature.
+KEYS_MAX = 256
 
 # Where answers of OCSP responders lie in the trust folder, each in a file named by the certificate's thumbprint.
 OCSP_FOLDER = "ocsp"
@@ -296,6 +298,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"not a certificate: {error}") from error
 
 
+@lru_cache(KEYS_MAX)
 def public_key_of(der: bytes) -> object:
     """The certificate's public key, of whatever kind; Refused(CERTIFICATE_UNTRUSTED) if it cannot be read."""
     try:
@@ -304,6 +307,7 @@ def public_key_of(der: bytes) -> object:
         raise Refused(Code.CERTIFICATE_UNTRUSTED, f"its key cannot be read: {error}") from error
 
 
+@lru_cache(KEYS_MAX)
 def party_of_certificate(der: bytes) -> PartyId:
     """The party a certificate names; Refused(CERTIFICATE_NOT_SENDER) if it names none or several.
 

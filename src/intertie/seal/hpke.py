@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from cryptography.exceptions import InvalidTag
@@ -57,6 +58,11 @@ class SealingKey:
     suite: str
     public: bytes
 
+    @cached_property
+    def parsed(self) -> PublicKey:
+        """As the library has it: expanding an ML-KEM key costs as much as using it. ValueError if it cannot be used."""
+        return _public_key(self.suite, self.public)
+
 
 @dataclass(frozen=True)
 class OpeningKey:
@@ -66,6 +72,11 @@ class OpeningKey:
     suite: str
     public: bytes
     private: bytes = field(repr=False)
+
+    @cached_property
+    def parsed(self) -> PrivateKey:
+        """As the library has it: making it of its seeds costs more than opening a small parcel."""
+        return _private_key(self.suite, self.private)
 
     def sealing(self) -> SealingKey:
         """Its public half."""
@@ -108,7 +119,7 @@ def sealing_key(suite: str, public: bytes) -> SealingKey:
 def seal(plaintext: bytes, key: SealingKey, info: bytes) -> bytes:
     """enc || ciphertext, bound to `info`; Refused(UNKNOWN_KEY) if the key cannot be used."""
     try:
-        return _SUITES[key.suite].encrypt(plaintext, _public_key(key.suite, key.public), info)
+        return _SUITES[key.suite].encrypt(plaintext, key.parsed, info)
     except (ValueError, KeyError) as error:
         raise Refused(Code.UNKNOWN_KEY, f"key {key.kid} cannot be sealed for: {error}") from error
 
@@ -116,7 +127,7 @@ def seal(plaintext: bytes, key: SealingKey, info: bytes) -> bytes:
 def open_sealed(sealed: bytes, key: OpeningKey, info: bytes) -> bytes:
     """The plaintext; Refused(CANNOT_OPEN) if key, info or bytes are not the ones it was sealed with."""
     try:
-        return _SUITES[key.suite].decrypt(sealed, _private_key(key.suite, key.private), info)
+        return _SUITES[key.suite].decrypt(sealed, key.parsed, info)
     except (InvalidTag, ValueError) as error:
         raise Refused(Code.CANNOT_OPEN) from error
 

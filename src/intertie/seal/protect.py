@@ -84,6 +84,7 @@ class Plan(NamedTuple):
     protected: Protected | None
     places: tuple[int, ...]
     refused: Mapping[int, Refused]
+    channel: Channel  # the connection that it may leave over
 
 
 def protect(
@@ -108,18 +109,18 @@ def protect(
             header = read_envelope(raw).header
             _check_parties(header, keys, recipient)
             flow, needed = policy.flow_of(header, sender_roles, recipient_roles)
-            _check_able(header, flow, needed, able, keys, recipient)
+            check_able(header, flow, needed, able, keys, recipient)
         except Refused as error:
             refused[place] = error
             continue
         if not going or going[0][1].channel is needed.channel:
             going.append((place, needed))
     if not going:
-        return Plan(None, (), refused)
+        return Plan(None, (), refused, Channel.ANY)
     profile = choose(able, max(needed.profile.rank for _, needed in going), policy.settings)
     places = tuple(place for place, _ in going)
     ready = tuple(messages[place] for place in places)
-    return Plan(Protected(ready, profile, recipient, keys, _KEY), places, refused)
+    return Plan(Protected(ready, profile, recipient, keys, _KEY), places, refused, going[0][1].channel)
 
 
 def needed_connection(
@@ -137,17 +138,6 @@ def needed_connection(
         if needed.channel is Channel.HYBRID:
             return Channel.HYBRID
     return Channel.ANY
-
-
-def check_protectable(
-    header: Header, flow: Flow, keys: PrivateKeys, recipient: PublicKeys, policy: PolicyOn
-) -> None:
-    """Whether a message could go today: asked when it is written, so that its writer hears of it.
-
-    Raises Refused(PROTECTION_TOO_WEAK) if one side has no keys for what the flow needs.
-    """
-    needed = requirement(flow, policy.today, policy.settings)
-    _check_able(header, flow, needed, profiles_of(keys, recipient), keys, recipient)
 
 
 def profiles_of(keys: PrivateKeys, recipient: PublicKeys) -> list[Profile]:
@@ -215,7 +205,7 @@ def _check_parties(header: Header, keys: PrivateKeys, recipient: PublicKeys) -> 
         raise Refused(Code.HEADER_NOT_PARCEL, detail, message=header.id, partner=recipient.party)
 
 
-def _check_able(
+def check_able(
     header: Header,
     flow: Flow,
     needed: Requirement,
@@ -223,7 +213,10 @@ def _check_able(
     keys: PrivateKeys,
     recipient: PublicKeys,
 ) -> None:
-    """Refused with who lacks what: the person who reads it has to ask somebody for a key."""
+    """Whether a message can be protected as its flow needs; also asked when it is written, so that its writer hears of it.
+
+    Refused(PROTECTION_TOO_WEAK) with who lacks what: the person who reads it has to ask somebody for a key.
+    """
     if any(profile.rank >= needed.profile.rank for profile in able):
         return
     whose = [

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -90,6 +91,13 @@ class Vault:
     def kind(self) -> Kind:
         """Which kind of protection that is."""
         return kind_of(self.protection())
+
+    def made_at(self, name: str) -> datetime:
+        """When a secret was put here; SettingsError if there is no such file. It is never written again."""
+        try:
+            return datetime.fromtimestamp((self.folder / name).stat().st_mtime, UTC)
+        except OSError as error:
+            raise SettingsError(f"{self.folder / name} cannot be read: {error}") from error
 
     def names(self) -> frozenset[str]:
         """The secrets it holds."""

@@ -34,7 +34,13 @@ RSA_BITS_LEAST = 3072
 # SP 800-186 s.3.2.1: the curves of 128 bits and more that every certificate authority has.
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
+# Chains in use at once. Verifying one costs more than everything else in a small parcel, and they rarely change.
+PATHS_MAX = 256
+
 PARSE_ERRORS = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
+
+# Paths that were found, by the chain and the roots they were found with. Only successes: what fails is looked at anew.
+_FOUND: dict[tuple[Path, Path], Path] = {}
 
 
 def find_path(
@@ -51,6 +57,30 @@ def find_path(
     """
     for certificate in certificates:
         _check_dates(certificate, party, now, skew)
+    key = tuple(certificates), tuple(roots)
+    found = _FOUND.get(key)
+    if found is None or not _root_holds(found, now):
+        found = _find(certificates, roots, party, now, skew)
+        if len(_FOUND) >= PATHS_MAX:
+            _FOUND.clear()
+        _FOUND[key] = found
+    return found
+
+
+def _root_holds(path: Path, now: datetime) -> bool:
+    """Whether a path found at another time is one at `now`, too, if the dates of its chain are right. The dates of its
+    root are all that is left to ask: nothing else in a path has to do with time."""
+    root = path[-1]
+    return root.not_valid_before_utc <= _within(path[:-1], now) <= root.not_valid_after_utc
+
+
+def _find(
+    certificates: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    party: PartyId,
+    now: datetime,
+    skew: timedelta,
+) -> Path:
     try:
         _check_family(certificates, party)
         usable = _present_roots(certificates, roots, party, now, skew)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 
-from intertie.exchange.ordering import Ahead, Waiting, choose
+from intertie.exchange import outbound
+from intertie.exchange.ordering import Ahead, choose
 from intertie.exchange.outbound import ParcelState, State, step_parcel
 from intertie.gateway.ports import (
     Erased,
@@ -43,18 +44,15 @@ from intertie.seal.tree import Frontier
 from intertie.stores import receiving, sending
 from intertie.stores.erasing import erased_entry, hold_entry
 from intertie.stores.identity import check_chains
+from intertie.stores.memory_follow import MemoryFollow
 from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
+from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
 
-def partner_of(row: MessageRow) -> PartyId:
-    """The other party of a message."""
-    return row.recipient if row.outgoing else row.sender
-
-
-class MemoryStore(MemoryProof, MemoryOperations):
+class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
@@ -113,10 +111,12 @@ class MemoryStore(MemoryProof, MemoryOperations):
         with self._open():
             held = {m.id: self._rows[self._out[m.id] - 1].leaf for m in messages if m.id in self._out}
             new = sending.pick_new(messages, held)
+            self._check_resends(new)
             growth = grow(self._nodes, sending.entries_of(new, entries))
             for message in new:
-                self._rows.append(_row(message, len(self._rows) + 1, now, None))
+                self._rows.append(new_row(message, len(self._rows) + 1, now, None))
                 self._out[message.id] = len(self._rows)
+                self._follow(message)
             self._grown(growth)
             return [self._out[message.id] for message in messages]
 
@@ -124,7 +124,7 @@ class MemoryStore(MemoryProof, MemoryOperations):
         """Partners with a message or a parcel that could go now."""
         with self._open():
             found = {key[2] for key in self._states if self._is_due(key, now)}
-            for row in self._outgoing(lambda row: _due(row, now)):
+            for row in self._outgoing(lambda row: is_due(row, now)):
                 if not any(before.state is State.SENDING for before in self._before(row)):
                     found.add(row.recipient)
             return sorted(found)
@@ -132,14 +132,14 @@ class MemoryStore(MemoryProof, MemoryOperations):
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
         """What goes into the next parcel, in order (exchange/ordering.py)."""
         with self._open():
-            due = self._outgoing(lambda row: row.recipient == partner and _due(row, now))
+            due = self._outgoing(lambda row: row.recipient == partner and is_due(row, now))
             due.sort(key=lambda row: (row.priority, row.seq))
 
             def ahead(conversation: ConversationId, seq: int) -> Ahead:
                 before = [row for row in self._before(self._rows[seq - 1]) if row.expires > now or row.parcel]
-                return Ahead(not all(_due(row, now) for row in before), [_waiting(row) for row in before])
+                return Ahead(not all(is_due(row, now) for row in before), [waiting(row) for row in before])
 
-            chosen = choose((_waiting(row) for row in due), ahead, count=count, size=size)
+            chosen = choose((waiting(row) for row in due), ahead, count=count, size=size)
             return [self._rows[seq - 1] for seq in chosen]
 
     def _before(self, row: MessageRow) -> list[MessageRow]:
@@ -165,9 +165,7 @@ class MemoryStore(MemoryProof, MemoryOperations):
 
     def _is_due(self, key: ParcelKey, now: datetime) -> bool:
         return (
-            key[1]
-            and self._states[key] is ParcelState.WAITING
-            and (key not in self._due or self._due[key] <= now)
+            key[1] and self._states[key] is ParcelState.WAITING and outbound.is_due(self._due.get(key), now)
         )
 
     def parcel_messages(
@@ -255,7 +253,7 @@ class MemoryStore(MemoryProof, MemoryOperations):
             if after is self._states[key]:
                 return
             states = {row.id: row.state for row in self.parcel_messages(parcel, outgoing=True)}
-            sending.check_closing(parcel, receipt, outcomes, states)
+            sending.check_closing(parcel, outcomes, states)
             self._grown(grow(self._nodes, entries))
             self._states[key] = after
             self._parcels[key] = self._parcels[key]._replace(receipt=receipt, transport=transport, blob=None)
@@ -326,7 +324,7 @@ class MemoryStore(MemoryProof, MemoryOperations):
             self._states[key] = ParcelState.RECEIPTED
             self._refusals.extend(settled.refusals)
             for message in settled.messages:
-                self._rows.append(_row(message, len(self._rows) + 1, now, parcel.id))
+                self._rows.append(new_row(message, len(self._rows) + 1, now, parcel.id))
                 self._in[message.sender, message.id] = len(self._rows)
             return receipt
 
@@ -360,7 +358,7 @@ class MemoryStore(MemoryProof, MemoryOperations):
     def messages(self, query: Query) -> list[MessageRow]:
         """Messages by seq."""
         with self._open():
-            found = [row for row in self._rows if _matches(row, query)][: query.limit]
+            found = [row for row in self._rows if matches(row, query)][: query.limit]
             return found if query.bodies else [row._replace(body=b"") for row in found]
 
     def parcel(self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None) -> ParcelRow | None:
@@ -539,56 +537,3 @@ class MemoryStore(MemoryProof, MemoryOperations):
         """A number that differs after any write."""
         with self._open():
             return self._changes
-
-
-def _row(message: NewMessage, seq: int, now: datetime, parcel: ParcelId | None) -> MessageRow:
-    """The row of a message that was queued (parcel None) or received."""
-    return MessageRow(
-        seq=seq,
-        outgoing=parcel is None,
-        id=message.id,
-        sender=message.sender,
-        recipient=message.recipient,
-        interface=message.interface,
-        document=message.document,
-        mode=message.mode,
-        conversation=message.conversation,
-        agreement=message.agreement,
-        created=message.created,
-        expires=message.expires,
-        priority=message.priority,
-        state=State.QUEUED if parcel is None else State.ACCEPTED,
-        leaf=message.leaf,
-        parcel=parcel,
-        position=None if parcel is None else message.position,
-        at=now,
-        done_at=None if parcel is None else now,
-        attempts=0,
-        next_attempt=None,
-        detail="",
-        body=message.body,
-        size=len(message.body),
-    )
-
-
-def _due(row: MessageRow, now: datetime) -> bool:
-    return (
-        row.state is State.QUEUED
-        and row.expires > now
-        and (row.next_attempt is None or row.next_attempt <= now)
-    )
-
-
-def _waiting(row: MessageRow) -> Waiting:
-    return Waiting(row.seq, row.priority, row.conversation, row.size)
-
-
-def _matches(row: MessageRow, query: Query) -> bool:
-    return (
-        row.outgoing == query.outgoing
-        and row.seq > query.after
-        and query.partner in (None, partner_of(row))
-        and query.document in (None, row.document)
-        and query.conversation in (None, row.conversation)
-        and (query.states is None or row.state in query.states)
-    )

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from intertie.exchange.outbound import Event, ImpossibleEvent, ParcelEvent, State, event_for, step
-from intertie.gateway.ports import NewMessage, ParcelRow
+from intertie.exchange.outbound import (
+    Event,
+    ImpossibleEvent,
+    ParcelEvent,
+    ResentBefore,
+    State,
+    event_for,
+    step,
+)
+from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, Refused, StoreError
 from intertie.model.ids import MessageId, ParcelId, PartyId
@@ -23,6 +32,42 @@ def pick_new(messages: Iterable[NewMessage], held: Mapping[MessageId, bytes]) ->
             detail = "a message with this id and other bytes was queued before"
             raise Refused(Code.MESSAGE_ID_REUSED, detail, message=message.id, partner=message.recipient)
     return list(new.values())
+
+
+class Dead(NamedTuple):
+    """What a store knows of a message that is to be sent again."""
+
+    state: State
+    recipient: PartyId
+    resent_as: MessageId | None
+
+
+def check_resends(new: Iterable[NewMessage], held: Mapping[MessageId, Dead]) -> None:
+    """`held` are the outgoing messages named by `resends`. ImpossibleEvent unless each is a dead letter to the same
+    partner, and is sent again once."""
+    seen: set[MessageId] = set()
+    for message in new:
+        old = message.resends
+        if old is None:
+            continue
+        if old not in held or held[old].recipient != message.recipient:
+            raise StoreError(f"no message {old} to {message.recipient} was sent from here", do="check the id")
+        step(held[old].state, Event.RESEND, message=old)
+        if old in seen or held[old].resent_as is not None:
+            raise ResentBefore(old, held[old].resent_as or message.id)
+        seen.add(old)
+
+
+def escalated_entry(row: MessageRow, now: datetime) -> Entry:
+    """The journal entry of an urgent message that was not acknowledged in time."""
+    return Entry(
+        kind=Kind.ACT,
+        at=now,
+        partner=row.recipient,
+        message=row.id,
+        digest=row.leaf.hex(),
+        note="escalated",
+    )
 
 
 def entries_of(new: Iterable[NewMessage], entries: Sequence[Entry]) -> list[Entry]:
@@ -68,18 +113,14 @@ def close_event(receipt: bytes | None) -> ParcelEvent:
 
 def check_closing(
     parcel: ParcelId,
-    receipt: bytes | None,
     outcomes: Sequence[tuple[MessageId, State, str]],
     states: Mapping[MessageId, State],
 ) -> None:
-    """Every message of the parcel has one outcome, and may go there from where it is: back to the queue only if there is
-    no receipt."""
+    """Every message of the parcel has one outcome, and may go there from where it is."""
     named = [message for message, _, _ in outcomes]
     if len(named) != len(states) or set(named) != set(states):
         raise StoreError(f"the outcomes are not those of parcel {parcel}'s messages", do="report this")
     for message, outcome, _ in outcomes:
-        if receipt is not None and outcome is State.QUEUED:
-            raise ImpossibleEvent(f"message {message}", states[message], Event.REQUEUE)
         step(states[message], event_for(outcome), message=message)
 
 

@@ -10,14 +10,14 @@ import apsw
 import msgspec
 
 from intertie.exchange.ordering import Ahead, Waiting, choose
-from intertie.exchange.outbound import ParcelState, State, step_parcel
+from intertie.exchange.outbound import WAIT_MAX, ParcelState, State, step_parcel
 from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
 from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.transport import Transport
-from intertie.stores import sending
+from intertie.stores import sending, sqlite_follow
 from intertie.stores.rows import (
     INSERT_MESSAGE,
     MESSAGE_COLUMNS,
@@ -35,20 +35,23 @@ from intertie.stores.sqlite_journal import append, keep_chunk, next_message_seq,
 _BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state, m.recipient FROM json_each(?) AS wanted
     CROSS JOIN messages AS m ON m.id = wanted.value AND m.outgoing = 1"""
 _BY_ID = "SELECT seq, state FROM messages WHERE id = ? AND outgoing = 1"
-# What may go now: not waiting for a later attempt, not expired. Blocked: its conversation has an earlier one on its way.
-_DUE = """m.outgoing = 1 AND m.state = 'queued' AND (m.next_attempt IS NULL OR m.next_attempt <= :now)
-    AND m.expires > :now"""
+# What may go now: not waiting for a later attempt (exchange/outbound.py: is_due), not expired. Blocked: its conversation
+# has an earlier one on its way.
+_DUE = """m.outgoing = 1 AND m.state = 'queued' AND m.expires > :now
+    AND (m.next_attempt IS NULL OR m.next_attempt <= :now OR m.next_attempt > :far)"""
 _BLOCKED = """EXISTS (SELECT 1 FROM messages AS e WHERE e.outgoing = 1 AND e.done_at IS NULL
     AND e.conversation = m.conversation AND e.recipient = m.recipient AND e.seq < m.seq AND e.state = 'sending')"""
-_PARCEL_DUE = (
-    """p.outgoing = 1 AND p.state = 'waiting' AND (p.next_attempt IS NULL OR p.next_attempt <= :now)"""
-)
+_PARCEL_DUE = """p.outgoing = 1 AND p.state = 'waiting'
+    AND (p.next_attempt IS NULL OR p.next_attempt <= :now OR p.next_attempt > :far)"""
 _PARTNERS = f"""SELECT s.party FROM partners AS s
     WHERE EXISTS (SELECT 1 FROM messages AS m WHERE m.recipient = s.party AND {_DUE} AND NOT {_BLOCKED})
        OR EXISTS (SELECT 1 FROM parcels AS p WHERE p.partner = s.party AND {_PARCEL_DUE})
     ORDER BY s.party"""  # noqa: S608
-_CANDIDATES = f"""SELECT m.seq, m.priority, m.conversation, m.length FROM messages AS m
-    WHERE m.recipient = :partner AND {_DUE} ORDER BY m.priority, m.seq"""  # noqa: S608
+# The conversation only where it matters: where an earlier message of it is not done.
+_CANDIDATES = f"""SELECT m.seq, m.priority, iif(EXISTS (SELECT 1 FROM messages AS e
+        WHERE e.outgoing = 1 AND e.done_at IS NULL AND e.conversation = m.conversation
+        AND e.recipient = m.recipient AND e.seq < m.seq), m.conversation, NULL), m.length
+    FROM messages AS m WHERE m.recipient = :partner AND {_DUE} ORDER BY m.priority, m.seq"""  # noqa: S608
 _AHEAD = """SELECT seq, priority, length, state, next_attempt, expires FROM messages
     WHERE outgoing = 1 AND done_at IS NULL AND conversation = ? AND recipient = ? AND seq < ? ORDER BY seq"""
 _BY_SEQS = f"""SELECT {MESSAGE_COLUMNS} FROM json_each(:seqs) AS wanted
@@ -66,6 +69,10 @@ _EXPIRED = """SELECT seq, id, recipient, leaf FROM messages
 _MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
 _REQUEUE = """UPDATE messages SET state = 'queued', detail = ?, parcel = NULL, position = NULL, next_attempt = NULL
     WHERE seq = ?"""
+
+
+def _times(now: datetime) -> dict[str, int]:
+    return {"now": micros(now), "far": micros(now + WAIT_MAX)}
 
 
 def _json(values: Sequence[object]) -> str:
@@ -87,6 +94,7 @@ def add(
         held[message], seqs[message] = leaf, seq
     new = sending.pick_new(messages, held)
     if new:
+        dead = sqlite_follow.check(db, new)
         first = next_message_seq(db)
         chunk = keep_bodies(db, keys, new, first, now, outgoing=True)
         db.executemany(INSERT_MESSAGE, new_rows(new, first, chunk, micros(now), parcel=None, done=False))
@@ -94,6 +102,7 @@ def add(
         db.executemany(
             "INSERT OR IGNORE INTO partners (party) VALUES (?)", [(party,) for party in sorted(partners)]
         )
+        sqlite_follow.follow(db, new, first, dead)
         tally(db, True, State.QUEUED, len(new))
         seqs.update({message.id: seq for seq, message in enumerate(new, first)})
     append(db, sending.entries_of(new, entries))
@@ -102,7 +111,7 @@ def add(
 
 def next_partners(db: apsw.Connection, now: datetime) -> list[PartyId]:
     """`Store.next_partners`."""
-    return [party for (party,) in db.execute(_PARTNERS, {"now": micros(now)})]
+    return [party for (party,) in db.execute(_PARTNERS, _times(now))]
 
 
 def take(
@@ -110,26 +119,28 @@ def take(
 ) -> list[MessageRow]:
     """`Store.take_outgoing`, from one snapshot."""
     at = micros(now)
+    times = _times(now)
 
     def ahead(conversation: ConversationId, seq: int) -> Ahead:
         waiting = []
         for before, priority, length, state, next_attempt, expires in db.execute(
             _AHEAD, (conversation, partner, seq)
         ):
-            if state == State.SENDING or (expires > at and next_attempt is not None and next_attempt > at):
+            later = next_attempt is not None and at < next_attempt <= times["far"]
+            if state == State.SENDING or (expires > at and later):
                 return Ahead(True, ())
             if expires > at:
                 waiting.append(Waiting(before, priority, conversation, length))
         return Ahead(False, waiting)
 
-    due = (Waiting(*row) for row in db.execute(_CANDIDATES, {"partner": partner, "now": at}))
+    due = (Waiting(*row) for row in db.execute(_CANDIDATES, {"partner": partner, **times}))
     chosen = choose(due, ahead, count=count, size=size)
     return message_rows(db, keys, db.execute(_BY_SEQS, {"seqs": _json(chosen)}))
 
 
 def unfinished(db: apsw.Connection, partner: PartyId, now: datetime) -> ParcelRow | None:
     """`Store.unfinished_parcel`."""
-    found = db.execute(_UNFINISHED, {"partner": partner, "now": micros(now)}).fetchone()
+    found = db.execute(_UNFINISHED, {"partner": partner, **_times(now)}).fetchone()
     return parcel_row(found) if found else None
 
 
@@ -205,7 +216,7 @@ def close(
         return  # closed before, with as much proof or more
     found = list(db.execute("SELECT id, seq, state FROM messages WHERE parcel = ?", (number,)))
     states = {message: State(state) for message, _, state in found}
-    sending.check_closing(parcel, receipt, outcomes, states)
+    sending.check_closing(parcel, outcomes, states)
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)
     db.executemany(_REQUEUE, [(detail, seqs[m]) for m, state, detail in outcomes if state is State.QUEUED])

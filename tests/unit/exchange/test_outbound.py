@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from intertie.exchange.outbound import (
     PARCEL_TABLE,
     STARTS,
     TABLE,
+    WAIT_MAX,
     Event,
     ImpossibleEvent,
     ParcelEvent,
@@ -22,11 +24,13 @@ from intertie.exchange.outbound import (
     State,
     backoff,
     event_for,
+    is_due,
     step,
     step_parcel,
 )
 from intertie.model.errors import IntertieError
 
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
 ANSWERS = {Event.ACCEPT, Event.FIND_DUPLICATE, Event.REFUSE}
 
 
@@ -70,7 +74,8 @@ def test_what_was_delivered_or_taken_back_stays() -> None:
 
 def test_after_the_end_only_a_late_answer_counts() -> None:
     for state in FINAL:
-        assert {event for event in Event if (state, event) in TABLE} <= ANSWERS
+        changing = {event for event in Event if (state, event) in TABLE and event is not Event.RESEND}
+        assert changing <= ANSWERS
 
 
 def test_only_a_queued_message_can_be_taken_back() -> None:
@@ -102,13 +107,14 @@ def test_the_event_for_an_outcome_leads_there(outcome: State) -> None:
     assert step(before, event_for(outcome)) is outcome
 
 
-def test_only_a_refusal_because_of_keys_leads_back_to_the_queue() -> None:
+def test_only_a_refusal_for_now_leads_back_to_the_queue() -> None:
     back = {pair for pair, after in TABLE.items() if after is State.QUEUED}
     assert back == {(State.SENDING, Event.REQUEUE)}
 
 
 class Sending(RuleBasedStateMachine):
-    """Random events: the message goes forward, and a possible event never raises."""
+    """Random events: the message goes forward, or back to the queue by a refusal for now, and a possible event never
+    raises."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,6 +128,8 @@ class Sending(RuleBasedStateMachine):
             self.state = step(before, event)
         except ImpossibleEvent:
             assert (before, event) not in TABLE
+        if self.state is State.QUEUED and before is not State.QUEUED:
+            assert (before, event) == (State.SENDING, Event.REQUEUE)
         self.history.append(self.state)
 
     @precondition(lambda self: self.state is State.SENDING)
@@ -131,9 +139,7 @@ class Sending(RuleBasedStateMachine):
         self.history.append(self.state)
 
     @invariant()
-    def never_back(self) -> None:
-        if State.SENDING in self.history:
-            assert self.state is not State.QUEUED
+    def never_back_from_an_end(self) -> None:
         if any(state in FINAL for state in self.history):
             assert self.state in FINAL
 
@@ -158,3 +164,13 @@ def test_backoff_is_between_half_and_whole(attempt: int, jitter: float) -> None:
     wait = backoff(attempt, jitter, first=2.0, ceiling=300.0).total_seconds()
     whole = min(300.0, 2.0 * 2.0 ** min(attempt, 60))
     assert whole / 2 <= wait <= whole
+
+
+@given(seconds=st.integers(-100_000, 100_000))
+def test_an_attempt_further_ahead_than_anybody_waits_is_due(seconds: int) -> None:
+    ahead = timedelta(seconds=seconds)
+    assert is_due(NOW + ahead, NOW) == (not timedelta() < ahead <= WAIT_MAX)
+
+
+def test_the_first_attempt_is_due() -> None:
+    assert is_due(None, NOW)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from intertie.exchange.escalation import TABLE as WATCH
 from intertie.exchange.inbound import TABLE as INBOUND
 from intertie.exchange.joining import TABLE as JOINING
 from intertie.exchange.outbound import FINAL, PARCEL_TABLE, TABLE, State
@@ -36,7 +37,9 @@ def test_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "table"), [(0, TABLE), (1, PARCEL_TABLE), (2, JOINING)], ids=["message", "parcel", "joining"]
+    ("place", "table"),
+    [(0, TABLE), (1, PARCEL_TABLE), (2, WATCH), (3, JOINING)],
+    ids=["message", "parcel", "watch", "joining"],
 )
 def test_each_row_is_an_arrow_and_each_arrow_a_row(place: int, table: dict) -> None:  # type: ignore[type-arg]
     block = re.findall(r"```mermaid\n(.*?)```", write_states.page(), re.S)[place]

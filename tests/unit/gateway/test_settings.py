@@ -14,6 +14,7 @@ from intertie.gateway.settings import (
     TEMPLATE,
     Authorization,
     Delivery,
+    Escalation,
     Places,
     Quota,
     Settings,
@@ -52,9 +53,38 @@ def test_every_line_that_shows_a_default_shows_the_true_one() -> None:
 
 
 def test_every_setting_is_in_the_template() -> None:
-    for kind in (Street, Quota, Delivery, Limits, KeyDays, Authorization):
-        for name in kind.__struct_fields__:
+    for kind in (Street, Quota, Delivery, Limits, KeyDays, Authorization, Escalation):
+        for name in kind.__struct_encode_fields__:
             assert f"{name} = " in TEMPLATE, name
+
+
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [
+        ('host = "m.example"', "needs `from` and `to`"),
+        ('host = "m.example"\nfrom = "a@b.example"\nto = [""]', "needs `from` and `to`"),
+        ('from = "Operator <a@b.example>"', "escalation.from"),
+        ('to = ["a@b.example\\nBcc: c@d.example"]', "escalation.to"),
+        ('user = "u"', "password_file"),
+        ('password_file = "p"', "user"),
+        ('user = "u"\npassword_file = "p"\nstarttls = false', "in the clear"),
+        ("port = 0", "escalation.port"),
+    ],
+)
+def test_whom_to_write_to_is_checked(lines: str, place: str) -> None:
+    with pytest.raises(SettingsError, match=place):
+        parse_settings(TEXT.replace("[escalation]\n", f"[escalation]\n{lines}\n"))
+
+
+def test_whom_to_write_to() -> None:
+    lines = 'host = "m.example"\nfrom = "a@b.example"\nto = ["c@d.example", "e@f.example"]'
+    settings = parse_settings(TEXT.replace("[escalation]\n", f"[escalation]\n{lines}\n")).escalation
+    assert (settings.host, settings.sender, settings.to) == (
+        "m.example",
+        "a@b.example",
+        ("c@d.example", "e@f.example"),
+    )
+    assert parse_settings(TEXT).escalation.host == "", "nobody is written to by default"
 
 
 def test_the_policy_is_read() -> None:

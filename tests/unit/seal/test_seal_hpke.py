@@ -101,3 +101,12 @@ def test_private_bytes_are_not_printed() -> None:
 def test_any_content_any_info(content: bytes, info: bytes) -> None:
     for suite in SUITES:
         assert open_sealed(seal(content, KEYS[suite].sealing(), info), KEYS[suite], info) == content
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_key_is_made_ready_once_and_is_the_same_key_all_the_same(suite: str) -> None:
+    key = generate_opening_key(suite)
+    again = opening_key(suite, key.private)
+    assert key.parsed is key.parsed and key.sealing().parsed is not key.parsed
+    assert key == again and repr(key) == repr(again)
+    assert open_sealed(seal(b"content", again.sealing(), b""), key, b"") == b"content"

@@ -22,6 +22,7 @@ from intertie.bindings.operations.telemetry import Tracer
 from intertie.catalogue.admit import Catalogue
 from intertie.exchange.circuit import Circuit
 from intertie.exchange.timeliness import FlowRef, Timeliness
+from intertie.gateway.escalate import Escalation
 from intertie.gateway.ports import MessageRow, NewMessage
 from intertie.model.errors import RULES
 from intertie.model.ids import PartyId
@@ -80,6 +81,7 @@ class Meter:
         self._refusals = new.counter(
             "refusals", "Refusals by us (in) and by partners (out)", "code", "direction"
         )
+        self._escalations = new.counter("escalations", "Urgent messages not acknowledged in time", "partner")
         self._circuit = new.gauge(
             "circuit_state", "0 closed, 1 half open, 2 open", "partner", mode="livemostrecent"
         )
@@ -128,6 +130,10 @@ class Meter:
     def tried(self, partner: PartyId, outcome: str) -> None:
         """An attempt to deliver: answered, refused or unanswered."""
         self._tries.labels(partner, outcome).inc()
+
+    def escalated(self, escalation: Escalation) -> None:
+        """An urgent message was not acknowledged in time."""
+        self._escalations.labels(escalation.partner).inc()
 
     def refused(self, code: str, direction: str, count: int = 1) -> None:
         """Something was refused."""

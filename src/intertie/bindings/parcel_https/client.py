@@ -13,15 +13,17 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from anyio import BrokenResourceError
 
 from intertie.bindings.oauth.client import PartnerTokens
 from intertie.bindings.operations.telemetry import Tracer
-from intertie.bindings.parcel_https import DESCRIPTOR, FLOW, PARCEL, PRIORITY
+from intertie.bindings.parcel_https import DESCRIPTOR, FLOW, PARCEL, PIECE, PRIORITY
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery
+from intertie.gateway.upload import FileName
 from intertie.model.errors import PartnerError, Refused, SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.certificates import TrustStore
@@ -36,6 +38,8 @@ CONNECTIONS_PER_PARTNER = 2
 # The answer's time is for each silence; a partner that drips is cut after this many of them, all in all. A parcel of
 # 64 MiB takes 3 minutes over 3 Mbit/s.
 WHOLE_ANSWERS = 3
+# Of a file's piece in TLS's hands at once: four of its largest records.
+SLICE_BYTES = 64 * 1024
 # Retry-After beyond a day is a mistake.
 WAIT_MAX = 86_400.0
 
@@ -96,6 +100,26 @@ class HttpsLink:
 
         return await self._tokens.send(partner, send)
 
+    async def file_state(self, partner: Partner, file: FileName, *, hybrid: bool) -> LinkAnswer:
+        """How much of a file is there; PartnerError when there was no answer."""
+
+        def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
+            return self._ask(partner, "GET", _file_path(file), None, token, hybrid=hybrid)
+
+        return await self._tokens.send(partner, send, hybrid=hybrid)
+
+    async def add_to_file(
+        self, partner: Partner, file: FileName, offset: int, piece: bytes, *, hybrid: bool
+    ) -> LinkAnswer:
+        """Add bytes to a file at the partner's; how much is there then. PartnerError when there was no answer."""
+
+        def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
+            place = {"upload-offset": str(offset), "content-length": str(len(piece))}
+            headers = {"content-type": PIECE, **place, **token}
+            return self._ask(partner, "PATCH", _file_path(file), _slices(piece), headers, hybrid=hybrid)
+
+        return await self._tokens.send(partner, send, hybrid=hybrid)
+
     async def post_descriptor(self, partner: Partner, raw: bytes) -> LinkAnswer:
         """Tell a partner our descriptor and return the answer; PartnerError when there was none. No token is asked for: it
         is our keys that may be out of date there."""
@@ -123,7 +147,7 @@ class HttpsLink:
         partner: Partner,
         method: str,
         path: str,
-        body: bytes | None,
+        body: bytes | AsyncIterator[bytes] | None,
         headers: Mapping[str, str],
         *,
         hybrid: bool = False,
@@ -187,6 +211,16 @@ class HttpsLink:
             follow_redirects=False,  # a redirect would carry the parcel to a door the descriptor does not name
             trust_env=False,  # proxies and certificate files from the environment are not ours to obey
         )
+
+
+async def _slices(piece: bytes) -> AsyncIterator[bytes]:
+    """A body that TLS need not encrypt, and hold, in one go."""
+    for begin in range(0, len(piece), SLICE_BYTES):
+        yield piece[begin : begin + SLICE_BYTES]
+
+
+def _file_path(file: FileName) -> str:
+    return f"/attachments/{file.id}?" + urlencode({"length": file.length, "for": file.scope})
 
 
 def _no_answer(partner: Partner, error: Exception, *, hybrid: bool) -> PartnerError:

@@ -80,11 +80,15 @@ class Quotas:
 
     def take_parcel(self, party: PartyId, tick: float) -> float:
         """Count one parcel; seconds to wait (then nothing was counted), or 0.0 to go on."""
-        its = self._of(party, tick)
-        wait = max(bucket.wait(1.0, tick) for bucket in (its.parcels, its.octets, its.messages))
+        wait = self.wait(party, tick)
         if not wait:
-            its.parcels.take(1.0)
+            self._of(party, tick).parcels.take(1.0)
         return wait
+
+    def wait(self, party: PartyId, tick: float) -> float:
+        """Seconds until the next parcel would be counted."""
+        its = self._of(party, tick)
+        return max(its.parcels.wait(1.0, tick), its.octets.wait(1.0, tick), its.messages.wait(1.0, tick))
 
     def take_bytes(self, party: PartyId, count: int, tick: float) -> None:
         """Count bytes as they come; what goes beyond the burst delays the partner's next parcel."""

@@ -28,6 +28,7 @@ from intertie.bindings.oauth.server import OauthRoutes
 from intertie.bindings.operations.metrics import IN, Meter
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PRIORITY, RECEIPT
+from intertie.bindings.parcel_https.attachments import AttachmentDoor
 from intertie.bindings.parcel_https.descriptors import DescriptorDoor
 from intertie.bindings.parcel_https.flow import FlowDoor
 from intertie.bindings.parcel_https.gate import PeerGate
@@ -94,6 +95,12 @@ class StreetDoor:
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
         self._turns = Turns(settings.street.workers)
+        keeping = authority.gateway.attachments
+        self._attachments = (
+            AttachmentDoor(authority.gateway, keeping, settings, self.guard, clock).routes()
+            if keeping
+            else []
+        )
         self._witness = WitnessRoutes(authority.gateway, clock, self._threads, self.guard.peer_of)
         self._flow = FlowDoor(authority.gateway, clock, self._quotas, self._threads, self.guard.peer_of)
 
@@ -111,6 +118,7 @@ class StreetDoor:
                 DescriptorDoor(self._gateway, self._clock, self._quotas, self._threads).post,
                 methods=["POST"],
             ),
+            *self._attachments,
         ]
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
         gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
