@@ -56,6 +56,7 @@ class MeteredLink:
         try:
             return await self._link.granted(partner)
         except PartnerError:
+            self._meter.tried(partner.party, "unanswered")
             self._failed(partner.party, None)
             raise
 
