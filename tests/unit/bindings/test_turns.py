@@ -45,6 +45,27 @@ def test_everybody_is_served_once_and_fairly(parties: list[PartyId], places: int
         assert first <= places + len(set(parties))
 
 
+def test_no_partner_has_more_than_half_of_the_places() -> None:
+    async def play() -> None:
+        turns = Turns(4)
+        most: list[int] = []
+
+        async def one(party: PartyId) -> None:
+            async with turns.turn(party):
+                most.append(turns.busy[A])
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+        heap = [asyncio.create_task(one(A)) for _ in range(9)]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(one(B), 1)
+        assert turns.busy[A] == 2, "there was a place beside the heap"
+        await asyncio.gather(*heap)
+        assert max(most) == 2 and turns._free == 4
+
+    asyncio.run(play())
+
+
 def test_who_is_cancelled_leaves_its_place() -> None:
     async def play() -> None:
         turns = Turns(1)

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -56,6 +57,10 @@ BUSY_SECONDS = 2.0
 SHED_SECONDS = 5.0
 # Its other parcels are answered in a fraction of this.
 IN_FLIGHT_SECONDS = 1.0
+# Over its quota a partner is asked to wait for a second or more; for half of one it gets no answer. So many answers are
+# held back at once, of one partner: more connections than that nobody needs, and each costs memory.
+SLOWED_SECONDS = 0.5
+SLOWED_MAX = 32
 # A body up to this is read and thrown away after an early answer: that costs less than a new handshake.
 DRAIN_BYTES_MAX = 1024 * 1024
 
@@ -95,6 +100,7 @@ class StreetDoor:
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
         self._turns = Turns(settings.street.workers)
+        self._slow: Counter[PartyId] = Counter()
         keeping = authority.gateway.attachments
         self._attachments = (
             AttachmentDoor(authority.gateway, keeping, settings, self.guard, clock).routes()
@@ -144,7 +150,7 @@ class StreetDoor:
         tick = time.monotonic()
         wait = self._quotas.take_parcel(party, tick)
         if wait:
-            return self._wait(request, Code.RATE_LIMITED.value, party, wait)
+            return await self._slowed(request, party, wait)
         priority = read_priority(request.headers.get(PRIORITY))
         if is_urgent(priority) and not self._quotas.believes(party, tick):
             priority = UNSAID
@@ -286,6 +292,17 @@ class StreetDoor:
     def _tell(self) -> None:
         """The figures of this door, as they are now."""
         self._meter.door(self._held.count, self._quotas.under_way)
+
+    async def _slowed(self, request: Request, party: PartyId, wait: float) -> Response:
+        """Over its quota. The answer is held back a little: a partner that does not obey it is as slow as one that does, and
+        what it costs us is bounded by its connections and not by its haste."""
+        if self._slow[party] < SLOWED_MAX:
+            self._slow[party] += 1
+            try:
+                await asyncio.sleep(SLOWED_SECONDS)
+            finally:
+                self._slow[party] -= 1
+        return self._wait(request, Code.RATE_LIMITED.value, party, wait)
 
     def _wait(self, request: Request, code: str, party: PartyId, wait: float) -> Response:
         """Ask to come again. A large body that is on its way is not worth reading: the connection is closed."""
