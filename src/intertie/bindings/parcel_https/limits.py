@@ -90,6 +90,15 @@ class Quotas:
         its = self._of(party, tick)
         return max(its.parcels.wait(1.0, tick), its.octets.wait(1.0, tick), its.messages.wait(1.0, tick))
 
+    def reserve(self, party: PartyId, tick: float, patience: float) -> tuple[bool, float]:
+        """Whether one parcel may come, now or after so many seconds, which are no more than `patience`: then it is counted
+        already, and the next one comes after it. If not, the seconds are those after which to ask again."""
+        wait = self.wait(party, tick)
+        if wait > patience:
+            return False, wait
+        self._of(party, tick).parcels.take(1.0)
+        return True, wait
+
     def take_bytes(self, party: PartyId, count: int, tick: float) -> None:
         """Count bytes as they come; what goes beyond the burst delays the partner's next parcel."""
         octets = self._of(party, tick).octets

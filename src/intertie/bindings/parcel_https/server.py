@@ -57,8 +57,8 @@ BUSY_SECONDS = 2.0
 SHED_SECONDS = 5.0
 # Its other parcels are answered in a fraction of this.
 IN_FLIGHT_SECONDS = 1.0
-# Over its quota a partner is asked to wait for a second or more; for half of one it gets no answer. So many answers are
-# held back at once, of one partner: more connections than that nobody needs, and each costs memory.
+# Over its quota a partner waits for its turn, or for its refusal, up to so long: less than the second that the refusal would
+# ask for. So many of one partner wait at once: more connections than that nobody needs, and each costs memory.
 SLOWED_SECONDS = 0.5
 SLOWED_MAX = 32
 # A body up to this is read and thrown away after an early answer: that costs less than a new handshake.
@@ -148,9 +148,8 @@ class StreetDoor:
         """Step 1 as far as headers go: quotas, our stop flag, the load of this door. None if the parcel may come; it is
         counted as under way then."""
         tick = time.monotonic()
-        wait = self._quotas.take_parcel(party, tick)
-        if wait:
-            return await self._slowed(request, party, wait)
+        if not await self._quota(party, tick):
+            return self._wait(request, Code.RATE_LIMITED.value, party, self._quotas.wait(party, tick) or 1.0)
         priority = read_priority(request.headers.get(PRIORITY))
         if is_urgent(priority) and not self._quotas.believes(party, tick):
             priority = UNSAID
@@ -293,16 +292,18 @@ class StreetDoor:
         """The figures of this door, as they are now."""
         self._meter.door(self._held.count, self._quotas.under_way)
 
-    async def _slowed(self, request: Request, party: PartyId, wait: float) -> Response:
-        """Over its quota. The answer is held back a little: a partner that does not obey it is as slow as one that does, and
-        what it costs us is bounded by its connections and not by its haste."""
-        if self._slow[party] < SLOWED_MAX:
+    async def _quota(self, party: PartyId, tick: float) -> bool:
+        """Whether the quota lets a parcel in. Who is a little too fast is slowed to its quota; who is much too fast gets its
+        refusal late. So a partner that obeys nothing is as slow as one that does, and costs no more."""
+        patience = SLOWED_SECONDS if self._slow[party] < SLOWED_MAX else 0.0
+        taken, wait = self._quotas.reserve(party, tick, patience)
+        if wait and patience:
             self._slow[party] += 1
             try:
-                await asyncio.sleep(SLOWED_SECONDS)
+                await asyncio.sleep(min(wait, patience))
             finally:
                 self._slow[party] -= 1
-        return self._wait(request, Code.RATE_LIMITED.value, party, wait)
+        return taken
 
     def _wait(self, request: Request, code: str, party: PartyId, wait: float) -> Response:
         """Ask to come again. A large body that is on its way is not worth reading: the connection is closed."""
