@@ -4,13 +4,16 @@ PY  ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN  = .venv/bin
 WORKERS ?= 2
 SECONDS ?= 60
+SEEDS   ?= 1000
 
-.PHONY: help setup demo test check bench fuzz docs clean
+.PHONY: help setup demo test soak sim check bench fuzz docs clean
 
 help:
 	@echo "make demo   two gateways do a season of business on this machine"
 	@echo "make test   all tests                make check  lint, types, house rules"
 	@echo "make bench  measured speeds          make docs   write the generated pages again"
+	@echo "make soak   the long versions of the tests of loss, kills and large files"
+	@echo "make sim SEEDS=1000    gateways in simulated worlds, each seed another"
 	@echo "make fuzz SECONDS=60   coverage-guided fuzzing of everything that reads bytes from outside"
 
 setup: .venv/ready
@@ -36,6 +39,12 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m bench $(ONLY)
+
+soak: setup
+	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
+
+sim: setup
+	$(BIN)/python -m sim --seeds $(SEEDS)
 
 fuzz: setup
 	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ONLY)

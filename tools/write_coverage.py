@@ -86,7 +86,12 @@ NEEDS = [
         "works",
         "`tests/store/`, `tests/exchange/test_refusals.py`",
     ),
-    ("Timeliness: escalation of what is not acknowledged in time", "000, 001", NOT_YET, ""),
+    (
+        "Timeliness: escalation of what is not acknowledged in time",
+        "000, 001",
+        "works",
+        "`tests/exchange/test_escalate.py`, `tests/command/test_dead_letters.py`",
+    ),
     (
         "Disruptive activities: size, count and rate limits before anything costs money",
         "000, 001",

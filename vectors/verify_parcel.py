@@ -23,8 +23,16 @@ from pathlib import Path
 from cryptography import x509
 from reading import chains, evidence, parcels, signed
 from reading.base import VECTORS, instant
+from verify_attachment import verdict as sealed_file
 
 Judge = Callable[[Path], tuple[str, str]]
+
+
+def judge_attachment(path: Path) -> tuple[str, str]:
+    found, expected = sealed_file(path)
+    return expected, found
+
+
 JUDGES: dict[str, Judge] = {
     "parcel": parcels.judge,
     "x509": chains.judge,
@@ -32,6 +40,7 @@ JUDGES: dict[str, Judge] = {
     "checkpoint": signed.judge_checkpoint,
     "descriptor": signed.judge_descriptor,
     "evidence": evidence.judge,
+    "attachment": judge_attachment,
 }
 
 

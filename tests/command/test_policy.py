@@ -186,6 +186,7 @@ def test_inventory(capsys: Any, pair: tuple[Path, Path], tmp_path: Path) -> None
     names = {one["name"] for one in json.loads(said.out)["components"]}
     assert {"ML-DSA-65", "X25519MLKEM768", "ML-DSA-65 key of utility.example"} <= names
     assert "MLKEM768-X25519 key of aggregator.example" in names
+    assert "AES-256-GCM key of utility.example, wrapping" in names
     file = tmp_path / "cbom.json"
     assert policy(capsys, "inventory", "-o", file, "--dir", pair[0]).out.startswith(f"Wrote {file}: ")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(file.read_text()) is None

@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.command.gateways import AGGREGATOR, PROGRAM, UTILITY, command, make_pair, outage, served
+from tests.command.gateways import AGGREGATOR, UTILITY, command, make_pair, outage, served
 
 SOAK = os.environ.get("INTERTIE_SOAK") == "1"
 SIZE = (600 if SOAK else 60) * 2**20
@@ -31,6 +33,13 @@ QUOTA = {
 }
 
 
+MEASURED = """import sys
+from intertie.cli import run
+code = run(sys.argv[1:])
+sys.stderr.write(open("/proc/self/status").read())
+sys.exit(code)"""
+
+
 class Ran(NamedTuple):
     """What a command printed, and the most memory it had."""
 
@@ -39,21 +48,24 @@ class Ran(NamedTuple):
 
 
 def measured(*arguments: str | Path) -> Ran:
-    """A command in a process of its own."""
-    process = subprocess.Popen([*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    assert process.returncode == 0, out
-    return Ran(out, usage.ru_maxrss * 1024)
+    """A command in a process of its own, which says at its end what it needed. Its parent could not: what the kernel counts
+    for a child (`ru_maxrss`) begins with the parent's own memory."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return Ran(done.stdout, _high_water(done.stderr))
+
+
+def _high_water(status: str) -> int:
+    """Bytes, from the text of /proc/PID/status."""
+    (found,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status, flags=re.M)
+    return int(found) * 1024
 
 
 def peak_of(process: subprocess.Popen[bytes]) -> int:
     """The most memory that a running process ever had."""
-    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+    return _high_water(Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"))
 
 
 def big_file(path: Path) -> str:

@@ -85,6 +85,7 @@ def show(
                 ("receipt", "yes" if receipted else "no"),
                 ("bytes", row.size),
                 *_marked(mark),
+                ("body", what_is_left(row) or "kept"),
                 *(
                     (
                         "attachment",

@@ -17,7 +17,7 @@ from intertie.gateway.check_policy import Dates, Finding, KeyAge, check_policy
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.seal.descriptor import descriptor_end
-from intertie.seal.inventory import Holdings, write_inventory
+from intertie.seal.inventory import Holdings, KeptKey, write_inventory
 from intertie.seal.store_kek import store_kek_names
 from intertie.seal.token_keys import SECRET_NAME
 
@@ -77,7 +77,7 @@ def inventory(
     material), and how they hang together."""
     with opened(dir) as it:
         partners = [partner.keys for partner in it.partners.all()]
-        holdings = Holdings(it.gateway.keys, it.gateway.trust, partners)
+        holdings = Holdings(it.gateway.keys, it.gateway.trust, partners, tuple(_kept(it)))
         raw = write_inventory(holdings, it.settings.policy, it.clock())
     if output is None:
         sys.stdout.write(raw.decode())
@@ -92,17 +92,23 @@ def _dates(it: Opened) -> Dates:
     except SettingsError:  # no descriptor, nothing that ends: `intertie doctor` says that it is missing
         own = None
     partners = {entry.descriptor.party: entry.descriptor.until for entry in it.partners.entries()}
-    return Dates(own, partners, tuple(_ages(it)))
+    ages = [KeyAge(_NAMES[kept.use], kept.use, kept.since) for kept in _kept(it) if kept.use in _NAMES]
+    return Dates(own, partners, tuple(ages))
 
 
-def _ages(it: Opened) -> Iterator[KeyAge]:
-    """The keys of the vault that no certificate is for: the newest store key, and the token key."""
+_NAMES = {"wrapping": "our store", "token": "our token"}
+
+
+def _kept(it: Opened) -> Iterator[KeptKey]:
+    """The keys that no certificate is for: the newest store key, the token key, and the store's data keys."""
     vault = it.own.vault
     for name in store_kek_names(vault)[:1]:
-        yield KeyAge("our store", "wrapping", vault.made_at(name))
+        yield KeptKey(name, "AES-256-GCM", "wrapping", vault.made_at(name))
     for name in vault.names():
         if SECRET_NAME.fullmatch(name):
-            yield KeyAge("our token", "token", vault.made_at(name))
+            yield KeptKey(name, "ES256", "token", vault.made_at(name))
+    for key in (one for one in it.store.data_keys() if one.destroyed_at is None):
+        yield KeptKey(f"data-{key.number}", "AES-256-GCM", "data", key.made_at)
 
 
 def _when(one: Finding) -> str:

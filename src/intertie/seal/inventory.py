@@ -61,12 +61,22 @@ _TLS_SUITES = {
 _SPEC = SchemaVersion.V1_6
 
 
+class KeptKey(NamedTuple):
+    """A key of ours that is in no descriptor and has no certificate: of the store, or of tokens."""
+
+    name: str
+    algorithm: str  # as algorithms.toml has it
+    use: str  # for which algorithms.toml has a period
+    since: datetime
+
+
 class Holdings(NamedTuple):
     """What a gateway holds and knows: the subject of inventory and check. `None` for a part that is not there."""
 
     keys: PrivateKeys | None
     trust: TrustStore | None
     partners: Sequence[PublicKeys] = ()
+    kept: Sequence[KeptKey] = ()
 
 
 class _Parts(NamedTuple):
@@ -103,6 +113,8 @@ def write_inventory(holdings: Holdings, settings: PolicySettings, now: datetime)
     _add_tls(parts, settings)
     if holdings.keys is not None:
         _add_own_keys(parts, holdings.keys, settings)
+        for kept in holdings.kept:
+            _add_kept_key(parts, kept, holdings.keys.party, settings)
     for partner in holdings.partners:
         _add_partner_keys(parts, partner)
     issuers = {facts.subject: facts.algorithm for _, facts in certificates}
@@ -207,6 +219,13 @@ def _add_own_keys(parts: _Parts, keys: PrivateKeys, settings: PolicySettings) ->
         _add_key(parts, private, facts.thumbprint, facts.algorithm, keys.party, facts.start, end)
     for kid, opening in keys.opening.items():
         _add_key(parts, private, kid, opening.suite.split("/")[0], keys.party)
+
+
+def _add_kept_key(parts: _Parts, kept: KeptKey, party: str, settings: PolicySettings) -> None:
+    symmetric = algorithms()[kept.algorithm].kind == "cipher"
+    kind = RelatedCryptoMaterialType.SECRET_KEY if symmetric else RelatedCryptoMaterialType.PRIVATE_KEY
+    end = kept.since + timedelta(days=settings.key_days.of(kept.use))
+    _add_key(parts, kind, kept.name, kept.algorithm, f"{party}, {kept.use}", kept.since, end)
 
 
 def _add_partner_keys(parts: _Parts, partner: PublicKeys) -> None:

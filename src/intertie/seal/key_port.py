@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +38,7 @@ class KeyPort(Protocol):
         """The key again. KeyPortError unless this port wrapped it, with this context, and nothing was changed."""
 
 
-class Kek:
+class Kek(ABC):
     """A key port over 32 bytes that are in this process's memory, found by `_read`.
 
     Each context has a wrapping key of its own (HKDF-SHA256, RFC 5869), which wraps by RFC 3394.
@@ -59,8 +60,9 @@ class Kek:
     def _wrapping_key(self, context: bytes) -> bytes:
         return HKDF(SHA256(), KEY_BYTES, salt=None, info=_LABEL + context).derive(self._read())
 
+    @abstractmethod
     def _read(self) -> bytes:
-        raise NotImplementedError
+        """The 32 bytes; KeyPortError if they cannot be had."""
 
     def _wrong(self) -> KeyPortError:
         return KeyPortError(

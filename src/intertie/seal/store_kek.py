@@ -7,9 +7,12 @@ import os
 import re
 from threading import Lock
 
+from intertie.model.errors import SettingsError
 from intertie.seal.key_port import KEY_BYTES, KekOf, KeyPortError
 from intertie.seal.vault import Vault
 
+# How often in a row a renewal may come between listing the keys and reading them: once is rare.
+RENEWALS_MAX = 10
 _NAME = re.compile(r"store-([0-9]{4})\.kek")
 
 
@@ -46,17 +49,29 @@ class StoreKeks:
 
     def _newest_first(self) -> list[KekOf]:
         """As the vault is now: another process may have made a newer one."""
-        names = store_kek_names(self._vault)
-        if not names:
-            raise KeyPortError(
-                f"{self._vault.folder} holds no store key: the store stays closed",
-                do="Restore the keys folder that belongs to this store from its backup.",
-            )
-        with self._lock:
-            for name in names:
-                if name not in self._open:
-                    self._open[name] = KekOf(self._vault.read(name))
-            return [self._open[name] for name in names]
+        for _ in range(RENEWALS_MAX):
+            names = store_kek_names(self._vault)
+            if not names:
+                raise KeyPortError(
+                    f"{self._vault.folder} holds no store key: the store stays closed",
+                    do="Restore the keys folder that belongs to this store from its backup.",
+                )
+            with self._lock:
+                found = [self._opened(name) for name in names]
+            if None not in found:
+                return [kek for kek in found if kek is not None]
+        raise KeyPortError(f"the store key in {self._vault.folder} changes all the time", do="Try again.")
+
+    def _opened(self, name: str) -> KekOf | None:
+        """One of them; None if another process has destroyed it since it was listed: a newer one is there then."""
+        if name not in self._open:
+            try:
+                self._open[name] = KekOf(self._vault.read(name))
+            except SettingsError:
+                if name in self._vault.names():
+                    raise
+                return None
+        return self._open[name]
 
 
 def store_kek_names(vault: Vault) -> list[str]:

@@ -75,10 +75,10 @@ def message_rows(db: apsw.Connection, keys: BodyKeys, found: Iterable[Row]) -> l
     blob, at = None, None
     try:
         for row in rows:
-            bare = message_row(row, b"")
             chunk, start, number, month, wrapped = row[-5:]
-            if bare.erased is not None:
-                built.append(bare)
+            seq, outgoing, id, leaf, size, erased = row[0], row[1], row[2], row[14], row[22], row[23]
+            if erased is not None:
+                built.append(message_row(row, b""))
                 continue
             if blob is None:
                 blob = db.blob_open("main", "chunks", "data", chunk, False)
@@ -87,12 +87,12 @@ def message_rows(db: apsw.Connection, keys: BodyKeys, found: Iterable[Row]) -> l
             at = chunk
             blob.seek(start)
             if number is None:
-                body = blob.read(bare.size)
+                body = blob.read(size)
             else:
-                name = BodyName(bare.seq, bare.outgoing, bare.id, bare.leaf)
-                sealed = blob.read(bare.size + OVERHEAD)
+                name = BodyName(seq, bool(outgoing), id, leaf)
+                sealed = blob.read(size + OVERHEAD)
                 body = keys.cipher(DataKey(number, month, wrapped)).open(name, sealed)
-            built.append(bare._replace(body=body))
+            built.append(message_row(row, body))
     finally:
         if blob is not None:
             blob.close()

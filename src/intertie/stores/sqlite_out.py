@@ -67,6 +67,9 @@ _DEFER = """UPDATE messages SET attempts = attempts + 1, next_attempt = ?, detai
 _EXPIRED = """SELECT seq, id, recipient, leaf FROM messages
     WHERE outgoing = 1 AND state = 'queued' AND expires <= ?"""
 _MOVE = "UPDATE messages SET state = ?, detail = ?, done_at = ?, next_attempt = NULL WHERE seq = ?"
+_ALL_ACCEPTED = (
+    "UPDATE messages SET state = 'accepted', detail = '', done_at = ?, next_attempt = NULL WHERE parcel = ?"
+)
 _REQUEUE = """UPDATE messages SET state = 'queued', detail = ?, parcel = NULL, position = NULL, next_attempt = NULL
     WHERE seq = ?"""
 
@@ -219,11 +222,20 @@ def close(
     sending.check_closing(parcel, outcomes, states)
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)
-    db.executemany(_REQUEUE, [(detail, seqs[m]) for m, state, detail in outcomes if state is State.QUEUED])
-    db.executemany(
-        _MOVE,
-        [(state.value, detail, done, seqs[m]) for m, state, detail in outcomes if state is not State.QUEUED],
-    )
+    if all(state is State.ACCEPTED and not detail for _, state, detail in outcomes):
+        db.execute(_ALL_ACCEPTED, (done, number))  # nearly always
+    else:
+        db.executemany(
+            _REQUEUE, [(detail, seqs[m]) for m, state, detail in outcomes if state is State.QUEUED]
+        )
+        db.executemany(
+            _MOVE,
+            [
+                (state.value, detail, done, seqs[m])
+                for m, state, detail in outcomes
+                if state is not State.QUEUED
+            ],
+        )
     drop_blob(db, number)
     db.execute(
         "UPDATE parcels SET state = ?, receipt = ?, transport = ?, next_attempt = NULL WHERE number = ?",

@@ -15,7 +15,7 @@ from intertie.model.ids import PartyId
 from intertie.seal.key_port import KekOf, KeyPortError
 from intertie.seal.passphrase import MEMORY_KIB, PASSES, PassphraseProtection
 from intertie.seal.protection import PASSPHRASE_ENV, PLAIN_FILE, Kind, Opener, Secrets, plain_opener
-from intertie.seal.store_kek import StoreKeks, add_store_kek
+from intertie.seal.store_kek import StoreKeks, add_store_kek, store_kek_names
 from intertie.seal.vault import BOOK_FILE, Vault
 
 KEY = b"k" * 32
@@ -234,3 +234,22 @@ def test_party_ids_are_bound(tmp_path: Path) -> None:
     with one.lock():
         one.add({"k": b"x"})
     assert one.read("k") == b"x"
+
+
+def test_a_store_key_destroyed_while_it_is_looked_for_gives_way_to_the_next(tmp_path: Path) -> None:
+    """Another process renews between our listing the keys and reading them."""
+    vault = Vault.create(tmp_path / "keys", PartyId("grid.example"), "none", plain_opener(tmp_path))
+    with vault.lock():
+        first = add_store_kek(vault)
+
+    class Renewing(Vault):
+        def read(self, name: str) -> bytes:
+            if name == first and name in self.names():
+                with vault.lock():
+                    add_store_kek(vault)
+                    vault.destroy([first])
+            return super().read(name)
+
+    port = StoreKeks(Renewing(tmp_path / "keys", plain_opener(tmp_path)))
+    assert port.unwrap(port.wrap(b"k" * 32, b"c"), b"c") == b"k" * 32
+    assert store_kek_names(vault) == ["store-0002.kek"]
