@@ -202,6 +202,10 @@ class Deliveries:
         """Deliver until `stop`; for a thread."""
         asyncio.run(self._run())
 
+    def run_fetching(self) -> None:
+        """Only ask for descriptors that are out of date, until `stop`; for a thread of a worker that does not deliver."""
+        asyncio.run(self._run_fetching())
+
     def stop(self) -> None:
         """Begin nothing new; from any thread."""
         self._stopping.set()
@@ -249,6 +253,18 @@ class Deliveries:
             await files.aclose()
             await way.aclose()
             self._keep_timeliness()
+
+    async def _run_fetching(self) -> None:
+        way = street_link(self._it, self._meter.tracer)
+        link = MeteredLink(way, self._meter, self._it.clock, random.random)
+        fetching: dict[PartyId, asyncio.Task[None]] = {}
+        while not self._stopping.is_set():
+            self._fetch_stale(fetching, link)
+            await asyncio.sleep(WATCH_SECONDS)
+        for task in fetching.values():
+            task.cancel()
+        await asyncio.gather(*fetching.values(), return_exceptions=True)
+        await way.aclose()
 
     def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: MeteredLink) -> None:
         """One question at a time to each partner: it repeats its parcel, and so do we the question."""
@@ -376,6 +392,7 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
             it.clock()
             it.turn_keys()
             it.store.unlock()
+            it.authority.keys.present()  # made by one, if it is not there yet
         supervise(directory, door, operations, workers, level)
 
 
@@ -465,6 +482,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     def stop(*_: object) -> None:
         operations.draining = True
         server.should_exit = True
+        deliveries.stop()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -472,10 +490,10 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     if job.parent is not None:
         loop.add_reader(job.parent, stop)  # readable only once its other end is gone
     beside = [asyncio.ensure_future(serve_operations(operations, job.operations))]
-    delivering = None
+    work = deliveries.run if job.number == 0 else deliveries.run_fetching
+    delivering = asyncio.ensure_future(asyncio.to_thread(work))
+    delivering.add_done_callback(stop)
     if job.number == 0:
-        delivering = asyncio.ensure_future(asyncio.to_thread(deliveries.run))
-        delivering.add_done_callback(stop)
         beside += [
             asyncio.ensure_future(_refresh_status(it)),
             asyncio.ensure_future(it.joining_door().watch()),
@@ -484,8 +502,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
         await server.serve(sockets=[job.door])
     finally:
         deliveries.stop()
-        if delivering is not None:
-            await delivering
+        await delivering
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
