@@ -139,7 +139,7 @@ def test_what_waits_is_seen_in_metrics_and_status(tmp_path: Path) -> None:
         assert found["intertie_queue_oldest_seconds", AGGREGATOR, str(queue[1])] > 0
         said = command("status", "--dir", utility, "--json").json
         screen = command("status", "--dir", utility).out
-    assert said["live"]["ready"] and said["live"]["circuits"] == {AGGREGATOR: "open"}
+    assert said["live"]["ready"] and said["live"]["circuits"][AGGREGATOR] in ("open", "half open")
     assert len(said["serving"]["workers"]) == 1
     for text in (AGGREGATOR, "circuit", "Queues", "ready", "certificates", "MiB"):
         assert text in screen, screen
