@@ -144,6 +144,22 @@ def test_parcels_in_flight_of_one_partner(world: World, receiver: House, client:
         assert post(client, door.url, blob).status_code == 200
 
 
+def test_connections_of_one_partner(world: World, receiver: House) -> None:
+    receiver.knows(world.third)
+    with open_door(receiver, connections_per_partner=2) as door:
+        held = [raw_connection(world.utility, door) for _ in range(2)]
+        wait_until(lambda: len(door.server.server_state.connections) == 2)
+        with raw_connection(world.utility, door) as tls:
+            assert read_all(tls) == b""  # cut without a word
+        with caller(world.third, receiver) as other:
+            assert other.get(f"{door.url}/healthz").status_code == 200
+        for tls in held:
+            tls.close()
+        wait_until(lambda: len(door.server.server_state.connections) <= 1)
+        with caller(world.utility, receiver) as client:
+            assert client.get(f"{door.url}/healthz").status_code == 200
+
+
 # Load
 
 

@@ -49,6 +49,8 @@ class Street(Record, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:8443"
     # One partner holds a few connections; 512 serve a hundred partners and bound the memory of their buffers.
     connections: Count = 512
+    # Of one certificate, so that no partner can take all of them: several workers and repeats there need a few each.
+    connections_per_partner: Count = 64
     # Checking a parcel is milliseconds of mathematics that mostly releases the interpreter lock.
     workers: Annotated[int, Meta(ge=1, le=64)] = 4
     # A header is one small packet: whoever takes longer is not sending one.
@@ -285,6 +287,7 @@ roles = {roles}          # of the fourteen roles that `intertie interfaces matri
 url = {url}          # what partners are told (descriptor.json says it too: signed)
 listen = {listen}          # host:port on this machine
 # connections = 512          # at most, over all partners
+# connections_per_partner = 64
 # workers = 4                # threads that check parcels
 # header_seconds = 10.0      # then a silent connection is closed
 # body_seconds = 90.0        # for a whole parcel to arrive

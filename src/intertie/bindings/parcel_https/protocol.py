@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,9 @@ class StreetProtocol(HttpToolsProtocol):
 
     header_seconds = 10.0  # replaced by the setting, see `protocol_with`
     told: Callable[[int], None] = staticmethod(lambda count: None)  # how many connections are open
+    most = 64  # connections of one certificate, replaced by the setting
+    counts: Counter[str]  # by certificate; one for a door
+    _counted: str | None = None
     _connection: TlsConnection | None = None
     _header_bytes = 0
     _deadline: TimerHandle | None = None
@@ -34,12 +38,20 @@ class StreetProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.told(len(self.connections))
         self._connection = _connection_of(transport)
+        if self._connection is not None and not self._count(self._connection.transport.certificate):
+            self.logger.info("more than %d connections of one certificate", self.most)
+            transport.abort()
+            return
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, and its timer with it."""
         self._stop_deadline()
         super().connection_lost(exc)
+        if self._counted is not None:
+            self.counts[self._counted] -= 1
+            if not self.counts[self._counted]:
+                del self.counts[self._counted]
         self.told(len(self.connections))
 
     def on_message_begin(self) -> None:
@@ -78,6 +90,14 @@ class StreetProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
+    def _count(self, certificate: str) -> bool:
+        """Count one connection of this certificate; False, and nothing counted, if there are too many."""
+        if self.counts[certificate] >= self.most:
+            return False
+        self.counts[certificate] += 1
+        self._counted = certificate
+        return True
+
     def _start_deadline(self) -> None:
         self._deadline = self.loop.call_later(self.header_seconds, self._cut)
 
@@ -91,10 +111,15 @@ class StreetProtocol(HttpToolsProtocol):
         self.transport.abort()
 
 
-def protocol_with(header_seconds: float, told: Callable[[int], None]) -> type[StreetProtocol]:
-    """The protocol class with the gateway's setting in it (uvicorn builds one per connection, without arguments). `told` hears
+def protocol_with(header_seconds: float, most: int, told: Callable[[int], None]) -> type[StreetProtocol]:
+    """The protocol class with the gateway's settings in it (uvicorn builds one per connection, without arguments). `told` hears
     how many connections are open."""
-    own = {"header_seconds": header_seconds, "told": staticmethod(told)}
+    own = {
+        "header_seconds": header_seconds,
+        "most": most,
+        "counts": Counter(),
+        "told": staticmethod(told),
+    }
     return type("StreetProtocol", (StreetProtocol,), own)
 
 

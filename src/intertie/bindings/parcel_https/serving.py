@@ -69,7 +69,7 @@ def uvicorn_config(
     are open."""
     return uvicorn.Config(
         app,
-        http=protocol_with(street.header_seconds, connections),
+        http=protocol_with(street.header_seconds, street.connections_per_partner, connections),
         ws="none",
         lifespan="off",
         ssl_context_factory=lambda config, default: context,
