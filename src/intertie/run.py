@@ -5,51 +5,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import json
 import logging
 import os
 import queue
 import random
 import signal
 import socket
-import ssl
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
 
+from intertie.bindings.clock import Clock, FileClock, system_clock
 from intertie.bindings.joining.door import Door
 from intertie.bindings.mail_smtp.client import SmtpMailer
 from intertie.bindings.mail_smtp.escalations import Escalations
+from intertie.bindings.operations.door import OperationsDoor, serve_operations
+from intertie.bindings.operations.link import MeteredLink
+from intertie.bindings.operations.logs import log_to_stderr
+from intertie.bindings.operations.metrics import Meter, count_files, forget_process
+from intertie.bindings.operations.serve_state import ServeState, only_one
+from intertie.bindings.operations.telemetry import Tracer, open_tracer
+from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.client import HttpsLink
-from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.server import StreetDoor
+from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, StreetServer, bound, uvicorn_config
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
-from intertie.gateway.escalate import Count, count_nothing
 from intertie.gateway.expire import expire
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
+from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
-from intertie.gateway.settings import Places, Settings, Street, read_settings
+from intertie.gateway.settings import Places, Settings, read_settings
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
-from intertie.model.message import utc
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
@@ -66,78 +70,23 @@ from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
-# A rehearsal clock moves many times a second; more often than this nobody could tell.
-CLOCK_CHECK_SECONDS = 0.02
 # How soon a message that another process queued begins its way.
 WATCH_SECONDS = 0.02
 # Retries, expiries and new partners are looked for this often.
 TICK_SECONDS = 1.0
+# How timely receipts came is kept in spans for this long, and as one sum after it.
+TIMELINESS_KEPT = timedelta(days=1)
+# A supervisor gives its workers this long: their own draining of both sides, and a little.
+WORKERS_DRAIN_SECONDS = 2 * DRAIN_SECONDS + 5.0
+# A thread that checks parcels gives way to the one that answers after this: the interpreter's own 5 ms, several times per
+# answer, would be most of a short parcel's way to its receipt.
+SWITCH_SECONDS = 0.0005
+# Connections that wait to be accepted; the kernel cuts it to what it allows.
+BACKLOG = 1024
+# What a worker process runs.
+WORKER = "import sys; from intertie.run import work; sys.exit(work(sys.argv[1:]))"
 # Parcels to partners that get nothing more are looked at every so many ticks: they have nobody to wait for.
 SEALED_TICKS = 30
-# What is under way when a gateway is told to stop may end within this; the rest is sent again after the next start.
-DRAIN_SECONDS = 10.0
-# The fields a log line may have besides its text: ids, codes and counts, never what a message says.
-LOG_FIELDS = (
-    "party",
-    "partner",
-    "parcel",
-    "message_id",
-    "code",
-    "step",
-    "why",
-    "count",
-    "bytes",
-    "group",
-    "url",
-    "file",
-    "error",
-    "flow",
-    "seconds",
-)
-
-Clock = Callable[[], datetime]
-
-
-def system_clock() -> datetime:
-    """Now."""
-    return datetime.now(UTC)
-
-
-class FileClock:
-    """A rehearsal's clock: the RFC 3339 time in a file. Whoever plays the season writes the file anew."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._checked = float("-inf")
-        self._stamp = (-1, -1)
-        self._now: datetime | None = None
-
-    def __call__(self) -> datetime:
-        """The time in the file; SettingsError if there never was one."""
-        tick = time.monotonic()
-        if tick - self._checked >= CLOCK_CHECK_SECONDS or self._now is None:
-            self._checked = tick
-            self._read()
-        if self._now is None:
-            raise SettingsError(
-                f"{self._path} holds no time",
-                do="Write one into it, as 2026-01-15T08:00:00Z, or remove [clock] file.",
-            )
-        return self._now
-
-    def _read(self) -> None:
-        """Take the file's time if it changed; a half-written file changes nothing."""
-        try:
-            status = self._path.stat()
-            stamp = (status.st_mtime_ns, status.st_ino)
-            if stamp == self._stamp:
-                return
-            at = datetime.fromisoformat(self._path.read_text(encoding="ascii").strip())
-        except (OSError, ValueError):
-            return
-        if at.tzinfo is not None:
-            self._stamp = stamp
-            self._now = utc(at)
 
 
 def open_clock(directory: Path, settings: Settings) -> Clock:
@@ -155,7 +104,7 @@ def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Autho
 class Opened:
     """A gateway directory, opened."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, observer: Observer = UNOBSERVED) -> None:
         self.directory = directory
         self.places = Places(directory)
         self.settings = read_settings(directory)
@@ -178,6 +127,7 @@ class Opened:
             store=self.store,
             limits=self.settings.limits,
             policy=self.settings.policy,
+            observer=observer,
             attachments=Attachments(
                 AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
             ),
@@ -212,9 +162,9 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(directory: Path) -> Iterator[Opened]:
+def opened(directory: Path, observer: Observer = UNOBSERVED) -> Iterator[Opened]:
     """A gateway directory for the time of a command."""
-    it = Opened(directory)
+    it = Opened(directory, observer)
     try:
         yield it
     finally:
@@ -226,18 +176,18 @@ def open_gateway(directory: Path) -> Gateway:
     return Opened(directory).gateway
 
 
-def street_link(it: Opened) -> HttpsLink:
+def street_link(it: Opened, tracer: Tracer | None = None) -> HttpsLink:
     """The way to partners' doors; close it when done."""
-    return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
+    return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id, tracer)
 
 
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
-    def __init__(self, it: Opened, count: Count = count_nothing) -> None:
-        """`count` is told of each escalation, for metrics."""
+    def __init__(self, it: Opened, meter: Meter) -> None:
         self._it = it
-        self._escalations = Escalations(it.gateway, it.mailer, it.clock, count)
+        self._meter = meter
+        self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
         self._ticks = 0
         self._stopping = threading.Event()
         self._wakes: dict[PartyId, asyncio.Event] = {}
@@ -252,12 +202,17 @@ class Deliveries:
         """Deliver until `stop`; for a thread."""
         asyncio.run(self._run())
 
+    def run_fetching(self) -> None:
+        """Only ask for descriptors that are out of date, until `stop`; for a thread of a worker that does not deliver."""
+        asyncio.run(self._run_fetching())
+
     def stop(self) -> None:
         """Begin nothing new; from any thread."""
         self._stopping.set()
 
     async def _run(self) -> None:
-        link = street_link(self._it)
+        way = street_link(self._it, self._meter.tracer)
+        link = MeteredLink(way, self._meter, self._it.clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
         clock = self._it.clock
@@ -274,6 +229,7 @@ class Deliveries:
                     self._escalations.look()
                     self._turn_keys()
                     self._answer_proofs()
+                    self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
                     uploads.step()
                     self._wake()
@@ -295,16 +251,29 @@ class Deliveries:
             await self._escalations.aclose()
             await uploads.aclose()
             await files.aclose()
-            await link.aclose()
+            await way.aclose()
+            self._keep_timeliness()
 
-    def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: HttpsLink) -> None:
+    async def _run_fetching(self) -> None:
+        way = street_link(self._it, self._meter.tracer)
+        link = MeteredLink(way, self._meter, self._it.clock, random.random)
+        fetching: dict[PartyId, asyncio.Task[None]] = {}
+        while not self._stopping.is_set():
+            self._fetch_stale(fetching, link)
+            await asyncio.sleep(WATCH_SECONDS)
+        for task in fetching.values():
+            task.cancel()
+        await asyncio.gather(*fetching.values(), return_exceptions=True)
+        await way.aclose()
+
+    def _fetch_stale(self, fetching: dict[PartyId, asyncio.Task[None]], link: MeteredLink) -> None:
         """One question at a time to each partner: it repeats its parcel, and so do we the question."""
         while not self._stale.empty():
             party = self._stale.get()
             if party not in fetching or fetching[party].done():
                 fetching[party] = asyncio.create_task(self._fetch(party, link))
 
-    async def _fetch(self, party: PartyId, link: HttpsLink) -> None:
+    async def _fetch(self, party: PartyId, link: MeteredLink) -> None:
         try:
             news = await fetch_descriptor(self._it.gateway, link, party, self._it.clock())
         except IntertieError as error:
@@ -313,23 +282,29 @@ class Deliveries:
         LOG.info("descriptor fetched", extra={"partner": party, "count": int(news)})
 
     def _start_loops(
-        self, tasks: dict[PartyId, asyncio.Task[None]], link: HttpsLink, announcer: Announcer
+        self, tasks: dict[PartyId, asyncio.Task[None]], link: MeteredLink, announcer: Announcer
     ) -> None:
         for partner in self._it.partners.all():
             if partner.party not in tasks:
                 self._wakes[partner.party] = asyncio.Event()
                 tasks[partner.party] = asyncio.create_task(self._deliver_to(partner.party, link, announcer))
 
-    async def _deliver_to(self, party: PartyId, link: HttpsLink, announcer: Announcer) -> None:
+    async def _deliver_to(self, party: PartyId, link: MeteredLink, announcer: Announcer) -> None:
         """Parcel after parcel while there is something due, then wait."""
         wake = self._wakes[party]
         while not self._stopping.is_set():
             wake.clear()
+            if not link.may_send(party):
+                await wake.wait()
+                continue
             try:
                 why = await announcer.announce(party, self._it.clock(), random.random)
                 if why:
                     LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
-                delivery = await deliver_once(self._it.gateway, link, party, self._it.clock, random.random)
+                with self._meter.tracer.span("deliver", partner=party):
+                    delivery = await deliver_once(
+                        self._it.gateway, link, party, self._it.clock, random.random
+                    )
             except IntertieError as error:
                 LOG.error("delivery", extra={"partner": party, "why": error.why})
                 await asyncio.sleep(TICK_SECONDS)
@@ -370,6 +345,15 @@ class Deliveries:
         for message in expired:
             LOG.warning("expired", extra={"message_id": message})
 
+    def _keep_timeliness(self) -> None:
+        """What was counted since the last time; lost with a crash, as the figures of a second may be."""
+        spans = self._meter.timeliness.drain()
+        try:
+            if spans:
+                self._it.gateway.store.add_timeliness(spans, self._it.clock() - TIMELINESS_KEPT)
+        except IntertieError as error:
+            LOG.error("timeliness", extra={"why": error.why})
+
     def _answer_proofs(self) -> None:
         """A partner that began its test conversation gets ours."""
         try:
@@ -381,45 +365,103 @@ class Deliveries:
             LOG.info("proof answered", extra={"count": len(queued)})
 
 
-class StreetServer(uvicorn.Server):
-    """uvicorn without its signal handlers: it would end the process before deliveries are drained."""
+class Job(NamedTuple):
+    """What a process of a serving gateway is given: its number, its sockets, and what ends when its supervisor does."""
 
-    url: str | None = None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are caught by `serve`."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Whoever starts a gateway waits for this line.
-
-        Handshakes get as long as headers: uvicorn has no setting for it, and the loops' own minute is an invitation to
-        whoever opens connections and says nothing.
-        """
-        loop: Any = asyncio.get_running_loop()
-        create = loop.create_server
-        protocol: Any = self.config.http_protocol_class
-        loop.create_server = partial(create, ssl_handshake_timeout=protocol.header_seconds)
-        try:
-            await super().startup(sockets)
-        finally:
-            loop.create_server = create
-        LOG.info("listening", extra={"url": self.url})
+    number: int
+    door: socket.socket
+    operations: socket.socket | None
+    parent: int | None = None  # a pipe that nobody writes to
 
 
-def serve(directory: Path) -> None:
+def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
     """Run the gateway of this directory until SIGTERM or SIGINT; what is under way then ends in order.
 
-    Raises SettingsError when it cannot start (port taken, keys missing), StoreError when the store cannot be opened or its
-    key is not here.
+    Raises SettingsError when it cannot start (port taken, keys missing) or workers did not end in order, StoreError when the
+    store cannot be opened or its key is not here.
     """
-    with opened(directory) as it, _only_one(directory):
+    settings = read_settings(directory)
+    log_to_stderr(level, settings.log.format, party=settings.party.id)
+    with only_one(directory), _doors(settings) as (door, operations):
+        if workers == 1:
+            with ServeState(directory, operations, system_clock) as state:
+                state.write([(0, os.getpid(), 1)])
+                run_job(directory, Job(0, door, operations))
+            return
+        with opened(directory) as it:  # what is wrong is said once, and not by every worker again and again
+            it.clock()
+            it.turn_keys()
+            it.store.unlock()
+            it.authority.keys.present()  # made by one, if it is not there yet
+        supervise(directory, door, operations, workers, level)
+
+
+@contextlib.contextmanager
+def _doors(settings: Settings) -> Iterator[tuple[socket.socket, socket.socket | None]]:
+    with contextlib.ExitStack() as stack:
+        door = stack.enter_context(bound(settings.street.listen, "[street]"))
+        where = settings.operations.listen
+        yield door, stack.enter_context(bound(where, "[operations]")) if where else None
+
+
+def supervise(
+    directory: Path, door: socket.socket, operations: socket.socket | None, workers: int, level: str
+) -> None:
+    """Keep worker processes alive until told to stop. All of them accept at the same sockets: what waits there is lost with
+    none of them."""
+    door.listen(BACKLOG)
+    read, write = os.pipe()  # ends with this process, whatever ends it
+    fds = [door.fileno(), *([operations.fileno()] if operations is not None else []), read]
+    with ServeState(directory, operations, system_clock) as state, count_files() as environment:
+
+        def start(number: int) -> subprocess.Popen[bytes]:
+            given = [str(directory.absolute()), str(number), level, *map(str, fds)]
+            return subprocess.Popen([sys.executable, "-c", WORKER, *given], pass_fds=fds, env=environment)
+
+        supervisor = Supervisor(
+            start,
+            workers,
+            drain_seconds=WORKERS_DRAIN_SECONDS,
+            changed=lambda all: state.write([(w.number, w.pid or 0, w.starts) for w in all]),
+            died=partial(forget_process, environment),
+            stopping=door.close,
+        )
+        good = supervisor.run()
+        os.close(write)
+        os.close(read)
+        LOG.info("stopped")
+    if not good:
+        raise SettingsError("workers did not end in order", do="Look into the log for what held them up.")
+
+
+def work(arguments: Sequence[str]) -> int:
+    """One worker process: directory, number, level, then the file descriptors that it inherited; its exit code."""
+    directory, number, level = Path(arguments[0]), int(arguments[1]), arguments[2]
+    door, *operations, parent = map(int, arguments[3:])
+    try:
+        settings = read_settings(directory)
+        log_to_stderr(level, settings.log.format, party=settings.party.id, worker=number)
+        outside = socket.socket(fileno=operations[0]) if operations else None
+        run_job(directory, Job(number, socket.socket(fileno=door), outside, parent))
+    except IntertieError as error:
+        LOG.error("worker ended", extra={"why": str(error)})
+        return 1
+    return 0
+
+
+def run_job(directory: Path, job: Job) -> None:
+    """Serve in this process. The first one delivers too, and does what only one may do; the others accept."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    settings = read_settings(directory)
+    tracer = open_tracer(settings.telemetry, settings.party.id)
+    meter = Meter(load_catalogue(), tracer)
+    with opened(directory, meter) as it, contextlib.closing(tracer):
         it.clock()
-        it.turn_keys()
         it.store.unlock()  # a gateway that cannot read what it keeps must not take more
-        threading.Thread(target=protect_store, args=(it.store,), name="protect", daemon=True).start()
-        uvloop.run(_serve(it))
+        if job.number == 0:
+            it.turn_keys()
+            threading.Thread(target=protect_store, args=(it.store,), name="protect", daemon=True).start()
+        uvloop.run(_serve(it, meter, job))
 
 
 def protect_store(store: SqliteStore) -> None:
@@ -431,47 +473,40 @@ def protect_store(store: SqliteStore) -> None:
         LOG.error("protect", extra={"why": error.why})
 
 
-@contextlib.contextmanager
-def _only_one(directory: Path) -> Iterator[None]:
-    """Two serving processes of one directory would send everything twice. The lock ends with the process."""
-    path = directory / "serve.lock"
+async def _serve(it: Opened, meter: Meter, job: Job) -> None:
+    deliveries = Deliveries(it, meter)
+    operations = OperationsDoor(it.gateway, meter, it.places.keys, it.clock, it.store.unlock)
+    server = StreetServer(street_config(it, deliveries.ask_for, meter))
+    server.url = it.settings.street.url
+
+    def stop(*_: object) -> None:
+        operations.draining = True
+        server.should_exit = True
+        deliveries.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    if job.parent is not None:
+        loop.add_reader(job.parent, stop)  # readable only once its other end is gone
+    beside = [asyncio.ensure_future(serve_operations(operations, job.operations))]
+    work = deliveries.run if job.number == 0 else deliveries.run_fetching
+    delivering = asyncio.ensure_future(asyncio.to_thread(work))
+    delivering.add_done_callback(stop)
+    if job.number == 0:
+        beside += [
+            asyncio.ensure_future(_refresh_status(it)),
+            asyncio.ensure_future(it.joining_door().watch()),
+        ]
     try:
-        lock = path.open("w")
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: {error.strerror or error}", do="Check permissions and space."
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SettingsError(
-                f"{directory} is served by another process already", do="Stop that one first."
-            ) from error
-        yield
-
-
-async def _serve(it: Opened) -> None:
-    deliveries = Deliveries(it)
-    with listen(it.settings) as door:
-        server = StreetServer(street_config(it, deliveries.ask_for))
-        server.url = it.settings.street.url
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop, server)
-        delivering = asyncio.ensure_future(asyncio.to_thread(deliveries.run))
-        delivering.add_done_callback(lambda _: _stop(server))
-        refreshing = asyncio.ensure_future(_refresh_status(it))
-        joining = asyncio.ensure_future(it.joining_door().watch())
-        try:
-            await server.serve(sockets=[door])
-        finally:
-            refreshing.cancel()
-            joining.cancel()
-            await asyncio.gather(refreshing, joining, return_exceptions=True)
-            deliveries.stop()
-            await delivering
-            LOG.info("stopped", extra={"party": it.settings.party.id})
+        await server.serve(sockets=[job.door])
+    finally:
+        deliveries.stop()
+        await delivering
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        LOG.info("stopped")
 
 
 async def _refresh_status(it: Opened) -> None:
@@ -499,80 +534,9 @@ async def refresh_status(it: Opened) -> list[Fetched]:
         await fetcher.aclose()
 
 
-def _stop(server: uvicorn.Server) -> None:
-    server.should_exit = True
-
-
-def street_config(it: Opened, stale: Callable[[PartyId], None]) -> uvicorn.Config:
+def street_config(it: Opened, stale: Callable[[PartyId], None], meter: Meter) -> uvicorn.Config:
     """How the street door of a gateway is served."""
     it.descriptor.present()  # it is there
-    door = StreetDoor(it.authority, it.settings, it.descriptor.raw, it.clock, stale=stale)
-    return uvicorn_config(door.app(), it.settings.street, it.tls.server_context())
-
-
-def uvicorn_config(app: Starlette, street: Street, context: ssl.SSLContext) -> uvicorn.Config:
-    """uvicorn with our protocol, our limits, and nothing of its own that talks to the outside."""
-    return uvicorn.Config(
-        app,
-        http=protocol_with(street.header_seconds),
-        ws="none",
-        lifespan="off",
-        ssl_context_factory=lambda config, default: context,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=street.connections,
-        timeout_keep_alive=int(street.keep_alive_seconds),
-        timeout_graceful_shutdown=int(DRAIN_SECONDS),
-    )
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The bound socket of the street door; SettingsError if its address cannot be had."""
-    host, port = settings.street.address()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    door = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind((host, port))
-    except OSError as error:
-        door.close()
-        raise SettingsError(
-            f"cannot listen on {settings.street.listen}: {error.strerror or error}",
-            do="Stop what uses it, or change [street] listen.",
-        ) from error
-    return door
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line. Of an exception only its type and place: its text may quote a message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "from": record.name,
-            "event": record.getMessage() if record.name.startswith("intertie") else record.msg[:200],
-        }
-        line |= {
-            name: getattr(record, name) for name in LOG_FIELDS if getattr(record, name, None) is not None
-        }
-        if record.exc_info and record.exc_info[0] is not None:
-            trace = record.exc_info[2]
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            line["error"] = record.exc_info[0].__name__
-            if trace is not None:
-                line["place"] = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-        return json.dumps(line, ensure_ascii=False, default=str)
-
-
-def log_to_stderr(level: str = "INFO") -> None:
-    """Structured logs of a serving gateway; uvicorn's own below warning are dropped."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error", "authlib", "httpx", "httpcore", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    door = StreetDoor(it.authority, it.settings, it.descriptor.raw, it.clock, stale=stale, meter=meter)
+    context = it.tls.server_context()
+    return uvicorn_config(door.app(), it.settings.street, context, meter.connections)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import httpx
 import pytest
 from tests.command.gateways import AGGREGATOR, AGREEMENT, UTILITY, command, make_pair, served
 
+from intertie.bindings.operations.serve_state import who_serves
 from intertie.gateway.ports import Query
 from intertie.run import opened
 
@@ -134,6 +136,8 @@ def test_the_search_finds_what_is_there() -> None:
 # What is refused
 
 SECRET = "ACCT-7731-4412"
+# Parts of a payload that are no names: none of them belongs into a log or a metric either.
+PARTS = {SECRET, "2027-01-20T18:00", "estimated_restoration", "maintenance"}
 
 
 def bad_bodies() -> dict[str, tuple[str, dict[str, Any]]]:
@@ -199,5 +203,19 @@ def test_a_serving_gateway_logs_no_body(tmp_path: Path) -> None:
             files = {path.name: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
             assert files["serve.log"] and files["store.db-wal"]
             assert not any(found(raw, {SECRET}) for raw in files.values())
+        for directory in (utility, aggregator):
+            serving = who_serves(directory)
+            assert serving is not None
+            for page in ("/metrics", "/readyz", "/healthz"):
+                said = httpx.get(serving.operations + page, timeout=10, trust_env=False).content
+                assert said and not found(said, PARTS)
+            assert not found(command("status", "--dir", directory).out.encode(), PARTS)
+    for directory in (utility, aggregator):
+        lines = [json.loads(line) for line in (directory / "serve.log").read_text().splitlines()]
+        assert {"parcel in", "receipted"} & {line["event"] for line in lines}
+        for line in lines:  # every line says when, how bad, what, and whose gateway it is
+            assert {"at", "level", "event", "party"} <= set(line), line
+            assert line["event"] not in ("parcel in", "receipted") or line["partner"] in (UTILITY, AGGREGATOR)
+        assert not found((directory / "serve.log").read_bytes(), PARTS)
     inbox = command("inbox", "--dir", aggregator, "--json")
     assert inbox.json["messages"][0]["from"] == UTILITY and SECRET not in inbox.out

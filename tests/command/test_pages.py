@@ -121,3 +121,11 @@ def test_attachments(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "readings.bin, application/octet-stream, 20000000 bytes" in done.stdout
     assert done.stdout.rstrip().endswith("the same bytes")
+
+
+def test_operations(tmp_path: Path) -> None:
+    done = run(script_of(ROOT / "docs" / "operations.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert '"status":"ok"' in done.stdout and '{"ready":true,"reasons":[]}' in done.stdout
+    assert "2 worker(s)" in done.stdout and 'use="tls"' in done.stdout
+    assert (tmp_path / "status.json").stat().st_size > 100

@@ -15,16 +15,10 @@ import pytest
 from tests.command.gateways import AGGREGATOR, make_pair
 
 import intertie
+from intertie.bindings.clock import CLOCK_CHECK_SECONDS, FileClock, system_clock
+from intertie.bindings.operations.logs import LOG_FIELDS, Lines
 from intertie.model.errors import SettingsError
-from intertie.run import (
-    CLOCK_CHECK_SECONDS,
-    LOG_FIELDS,
-    FileClock,
-    JsonLines,
-    open_gateway,
-    opened,
-    system_clock,
-)
+from intertie.run import open_gateway, opened
 
 
 def write(path: Path, text: str) -> None:
@@ -62,7 +56,7 @@ def test_the_system_clock_knows_its_zone() -> None:
 
 
 def line(record: logging.LogRecord) -> dict[str, object]:
-    formatted = JsonLines().format(record)
+    formatted = Lines("json").format(record)
     assert "\n" not in formatted
     parsed: dict[str, object] = json.loads(formatted)
     return parsed

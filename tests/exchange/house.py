@@ -133,13 +133,17 @@ class Wire:
     descriptor: bytes | None = None
     transport: Transport | None = None
     grants: frozenset[str] | PartnerError | None = None
+    urgency: int | None = None  # of the parcel sent last
 
     async def granted(self, partner: Partner) -> frozenset[str] | None:
         if isinstance(self.grants, PartnerError):
             raise self.grants
         return self.grants
 
-    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
+    async def post(
+        self, partner: Partner, blob: bytes, *, hybrid: bool = False, urgency: int | None = None
+    ) -> LinkAnswer:
+        self.urgency = urgency
         if hybrid and (self.transport is None or self.transport.group not in hybrid_groups()):
             raise PartnerError("the connection is not hybrid")
         self.sent.append(blob)

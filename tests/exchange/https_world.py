@@ -20,6 +20,7 @@ from intertie.bindings.oauth import TOKEN
 from intertie.bindings.parcel_https import PARCEL
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.server import StreetDoor
+from intertie.bindings.parcel_https.serving import StreetServer, uvicorn_config
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.gateway import Agreement, FixedKeys, FixedTrust, Gateway, Limits, Partner
@@ -28,7 +29,7 @@ from intertie.model.documents import example
 from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, new_parcel_id
 from intertie.model.message import read_envelope, write_message
 from intertie.model.party import Party, Role
-from intertie.run import StreetServer, authority_of, uvicorn_config
+from intertie.run import authority_of
 from intertie.seal.descriptor import Descriptor
 from intertie.seal.keys import generate_keys
 from intertie.seal.parcel import SealedParcel, _assemble
@@ -214,6 +215,9 @@ def open_door(
     house: House, *, quota: Quota | None = None, tls: TlsOptions | None = None, **street: float
 ) -> Iterator[Door]:
     port = socket.create_server(("127.0.0.1", 0))
+    port.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # as `serve` does: an answer is two small writes
     url = f"https://127.0.0.1:{port.getsockname()[1]}"
     door = Door(house, Street(url=url, **street), quota or Quota(), port, tls)
     door.start()

@@ -449,9 +449,13 @@ class FaultyStore(MemoryStore):
 
 def test_a_mistake_of_ours_is_500_and_says_nothing_of_the_content(world: World, receiver: House) -> None:
     faulty = replace(receiver, gateway=replace(receiver.gateway, store=FaultyStore()))
-    with open_door(faulty) as door, caller(world.utility, receiver) as client:
-        answer = post(client, door.url, a_parcel(world.utility, receiver).blob)
-        assert client.get(f"{door.url}/healthz").status_code == 200
+    with open_door(faulty) as door:
+        with caller(world.utility, receiver) as client:
+            answer = post(client, door.url, a_parcel(world.utility, receiver).blob)
+        with caller(
+            world.utility, receiver
+        ) as client:  # that connection is closed after the mistake; the door is open
+            assert client.get(f"{door.url}/healthz").status_code == 200
     problem = problem_of(answer)
     assert (answer.status_code, problem["retry"]) == (500, True)
     assert b"12345" not in answer.content

@@ -25,10 +25,10 @@ from intertie.bindings.oauth import METADATA, TOKEN
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.protocol import PEER
+from intertie.bindings.parcel_https.serving import StreetServer, uvicorn_config
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery, Street
 from intertie.model.ids import PartyId, party_id
-from intertie.run import StreetServer, uvicorn_config
 from intertie.seal.algorithms import generate_signing_key
 from intertie.seal.certificates import TrustStore
 from intertie.seal.keys import PublicKeys, TlsKey, chain_pem

@@ -28,6 +28,7 @@ COMMANDS = {
     "send": "Queue messages and print their ids; intertie serve delivers them.",
     "inbox": "List accepted messages, oldest first.",
     "outbox": "List messages on their way and done, with their state.",
+    "status": "Show how this gateway stands: who serves, what waits, what was late or refused.",
     "doctor": "Look at everything that can be wrong with this installation, and say what to do.",
     "example": "Print an example body of a document; without a name, list the documents.",
     "demo": "Play a season between a distribution utility and an aggregator on this machine.",

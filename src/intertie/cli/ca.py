@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from intertie.bindings.clock import system_clock
 from intertie.bindings.revocation_http.responder import make_responder
 from intertie.cli._shared import (
     Instant,
@@ -22,7 +23,6 @@ from intertie.cli._shared import (
 )
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
-from intertie.run import system_clock
 from intertie.seal.ca_register import LIFT, Register, Row
 from intertie.seal.ca_responder import PresentLists, answer_request, new_lists
 from intertie.seal.certificates import read_certificate

@@ -20,13 +20,14 @@ from cyclopts import Parameter
 from rich.console import Console
 
 import intertie
+from intertie.bindings.clock import system_clock
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Places, read_settings
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.errors import IntertieError, Refused
-from intertie.run import Opened, system_clock
+from intertie.run import Opened
 from intertie.seal.certificates import TrustStore, check_chain, load_trust
 from intertie.seal.generations import GENERATION_FILE, certificates_in
 from intertie.seal.protection import PLAIN_FILE, plain_opener

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
+from intertie.bindings.clock import system_clock
 from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption, print_json
 from intertie.gateway.settings import Places, parse_settings, settings_text
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
-from intertie.run import system_clock
 from intertie.seal.ca_register import Register
 from intertie.seal.certificates import Chain
 from intertie.seal.new_keys import PARTS, NewKeys, certify, make_keys

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from intertie.bindings.clock import system_clock
 from intertie.catalogue.load import load_catalogue
 from intertie.catalogue.view import flow_data
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
@@ -21,7 +22,7 @@ from intertie.gateway.send_message import find_partner
 from intertie.gateway.settings import Places, read_settings
 from intertie.model.ids import DocumentName, InterfaceCode
 from intertie.model.message import Mode
-from intertie.run import open_clock, opened, system_clock
+from intertie.run import open_clock, opened
 from intertie.seal.algorithm_table import hybrid_groups, parts_of
 from intertie.seal.derivation import Derivation
 from intertie.seal.policy_settings import DEFAULT, parse_day

@@ -47,7 +47,8 @@ def accept(gateway: Gateway, blob: bytes, *, peer: Peer | None, now: datetime) -
     digest = hashlib.sha256(blob).digest()
     party = peer.party if peer is not None else None
     try:
-        frame = read_frame(blob, limit=gateway.limits.parcel_bytes)  # steps 1 and 2
+        with gateway.observer.span("frame"):
+            frame = read_frame(blob, limit=gateway.limits.parcel_bytes)  # steps 1 and 2
     except Refused as refused:
         _keep_refusal(gateway, refused, None, party, digest, now)
         raise
@@ -59,18 +60,21 @@ def accept(gateway: Gateway, blob: bytes, *, peer: Peer | None, now: datetime) -
 
 
 def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | None, now: datetime) -> bytes:
-    header = frame.header
+    header, span = frame.header, gateway.observer.span
     partner = _known_sender(gateway, frame)  # step 3
     if peer is None or peer.party != header.sender:  # step 4
         belongs = peer.party if peer is not None else "nobody"
         raise Refused(
             Code.TRANSPORT_NOT_SENDER, f"the connection belongs to {belongs}", partner=header.sender
         )
-    receipt = _repeat(gateway, frame, digest, now)  # step 5
+    with span("repeat"):
+        receipt = _repeat(gateway, frame, digest, now)  # step 5
     if receipt is not None:
         return receipt
-    opened = open_frame(frame, gateway.keys)  # step 6
-    verified = verify_manifest(frame, opened, partner.keys, gateway.trust, now)  # steps 7 and 8
+    with span("open"):
+        opened = open_frame(frame, gateway.keys)  # step 6
+    with span("verify"):
+        verified = verify_manifest(frame, opened, partner.keys, gateway.trust, now)  # steps 7 and 8
     if len(opened.messages) > gateway.limits.messages_per_parcel:
         raise Refused(
             Code.TOO_LARGE, f"more than {gateway.limits.messages_per_parcel} messages", partner=header.sender
@@ -80,10 +84,12 @@ def _accept_frame(gateway: Gateway, frame: Frame, digest: bytes, peer: Peer | No
     if peer.scopes is not None:
         headers = (envelope.header for envelope in envelopes if isinstance(envelope, Envelope))
         check_scopes(headers, peer.scopes, header.sender)
-    reading = _read_messages(
-        gateway, partner, peer, opened, verified, envelopes, header.parcel, now
-    )  # step 9
-    return _commit(gateway, partner, peer, frame, opened, verified, reading, digest, now)  # step 10
+    with span("messages"):
+        reading = _read_messages(
+            gateway, partner, peer, opened, verified, envelopes, header.parcel, now
+        )  # step 9
+    with span("commit"):
+        return _commit(gateway, partner, peer, frame, opened, verified, reading, digest, now)  # step 10
 
 
 def _known_sender(gateway: Gateway, frame: Frame) -> Partner:
@@ -233,7 +239,10 @@ def _commit(
     keys = keys_towards(gateway, partner.party, now)
     gateway.store.keep_chains({**partner.keys.chains, **own_chains(keys)})
 
+    final: list[Outcome] = []
+
     def write_receipt(outcomes: Sequence[Outcome], head: Head) -> bytes:
+        final[:] = outcomes  # the store may write twice; the last time counts
         receipt = Receipt(
             v=1,
             parcel=header.parcel,
@@ -258,7 +267,11 @@ def _commit(
         at=now,
         transport=peer.transport,
     )
-    return gateway.store.accept(row, reading.messages, reading.refusals, reading.outcomes, write_receipt, now)
+    receipt = gateway.store.accept(
+        row, reading.messages, reading.refusals, reading.outcomes, write_receipt, now
+    )
+    gateway.observer.accepted(partner.party, reading.messages, final)
+    return receipt
 
 
 def new_message(raw: bytes, leaf: bytes, position: int, header: Header) -> NewMessage:

@@ -17,6 +17,7 @@ from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
 from intertie.gateway.attachments import ready_to_go
 from intertie.gateway.descriptors import fetch_descriptor
+from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.own_keys import keys_towards, own_chains
@@ -74,19 +75,25 @@ async def deliver_once(
             granted = await link.granted(partner) if rows else None
         except PartnerError as error:
             return _defer(gateway, partner, rows, str(error), clock(), random)
-        sealed = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
+        with gateway.observer.span("seal"):
+            sealed = _seal(gateway, partner, _covered(gateway, rows, granted, clock()), clock())
         if sealed is None:
             return None
         parcel, rows, channel = sealed
     else:
         rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
         channel = _channel_of(gateway, partner, rows, clock())
+    urgency = min((row.priority for row in rows), default=None)
     try:
-        answer = await link.post(partner, parcel.blob or b"", hybrid=channel is Channel.HYBRID)
+        with gateway.observer.span("post"):
+            answer = await link.post(
+                partner, parcel.blob or b"", hybrid=channel is Channel.HYBRID, urgency=urgency
+            )
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     if answer.status == 200:
-        return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
+        with gateway.observer.span("receipt"):
+            return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
     problem = _read_problem(answer.body)
     remedy = Remedy.WAIT
     if 400 <= answer.status < 500 and problem.code in RULES:
@@ -101,11 +108,14 @@ def _channel_of(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], 
 
 
 def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
-    """What is due, and whose files are with the partner."""
+    """What is due, and whose files are with the partner; while its stop flag is up, only what does not bear waiting."""
     limits = gateway.limits
     count, size = limits.messages_per_parcel, limits.parcel_target_bytes
-    rows = gateway.store.take_outgoing(partner.party, now, count=count, size=size)
-    return ready_to_go(gateway, shrink(rows, count, size), now)
+    stopped = stop_up(gateway, partner.party, ours=False, now=now) is not None
+    if stopped:
+        count = URGENT_COUNT
+    rows = shrink(gateway.store.take_outgoing(partner.party, now, count=count, size=size), count, size)
+    return ready_to_go(gateway, unstopped(rows) if stopped else rows, now)
 
 
 def _covered(
@@ -275,6 +285,7 @@ def _close(
         gateway.store.defer([row.id for row, _ in later], now + wait, later[0][1][:300])
     head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
     gateway.store.add_partner_head(partner.party, head, now)
+    gateway.observer.receipted(partner.party, rows, receipt.outcomes, now)
     return Delivery(parcel.id, partner.party, len(rows), True, "")
 
 

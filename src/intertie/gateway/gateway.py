@@ -10,7 +10,9 @@ from typing import NamedTuple, Protocol
 from intertie.catalogue.load import Catalogue
 from intertie.exchange.joining import Trial
 from intertie.gateway.attachment_ports import Attachments
+from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.ports import Store
+from intertie.gateway.quota import OwnQuota
 from intertie.model.ids import AgreementId, AgreementRef, PartyId
 from intertie.model.party import Party, Role
 from intertie.model.record import Record
@@ -21,6 +23,8 @@ from intertie.seal.policy_settings import DEFAULT as DEFAULT_POLICY
 from intertie.seal.policy_settings import PolicySettings
 from intertie.seal.protect import PolicyOn
 from intertie.seal.transport import Transport
+
+NO_QUOTA_OF_ITS_OWN = OwnQuota()
 
 
 class Agreement(Record, frozen=True, kw_only=True):
@@ -48,6 +52,7 @@ class Partner(NamedTuple):
     # The test conversation of a partner that is not live yet; nothing else goes to it or comes from it.
     trial: Trial | None = None
     scopes: tuple[str, ...] | None = None  # what it may be granted at most; None: all that its roles allow
+    quota: OwnQuota = NO_QUOTA_OF_ITS_OWN
 
     def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:
         """Whether the named agreement exists with this partner and is in force."""
@@ -145,6 +150,7 @@ class Gateway:
     store: Store
     limits: Limits
     policy: PolicySettings = DEFAULT_POLICY
+    observer: Observer = UNOBSERVED
     attachments: Attachments | None = None  # None: files can be neither sent nor taken
 
     @property
@@ -174,10 +180,13 @@ class LinkAnswer(NamedTuple):
 class Link(Protocol):
     """A way to a partner's door."""
 
-    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
+    async def post(
+        self, partner: Partner, blob: bytes, *, hybrid: bool = False, urgency: int | None = None
+    ) -> LinkAnswer:
         """Deliver a parcel and return the answer; PartnerError when there was none (the outcome is unknown).
 
-        With `hybrid` nothing leaves over a connection whose key exchange is not hybrid.
+        With `hybrid` nothing leaves over a connection whose key exchange is not hybrid. `urgency` is the priority of the
+        most urgent message in it, which only its recipient can see otherwise.
         """
 
     async def post_descriptor(self, partner: Partner, raw: bytes) -> LinkAnswer:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from intertie.exchange.outbound import State
+from intertie.gateway.operations_ports import OperationsStore
 from intertie.gateway.proof_ports import ProofStore
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
@@ -170,7 +171,7 @@ class ReceiptWriter(Protocol):
         """Return the bytes of the signed receipt."""
 
 
-class Store(ProofStore, Protocol):
+class Store(ProofStore, OperationsStore, Protocol):
     """All that a gateway keeps. Methods raise StoreError, EvidenceError for an entry that could not be read back, and
     ImpossibleEvent where a message has moved on meanwhile; each is atomic and durable once it returns."""
 

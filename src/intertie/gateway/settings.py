@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
+from intertie.gateway.quota import Quota as Quota
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
@@ -23,6 +24,8 @@ from intertie.seal.revocation import Require, TrustRules
 from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
+# What leads to this machine only.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -57,6 +60,10 @@ class Street(Record, frozen=True, kw_only=True):
     keep_alive_seconds: Seconds = 75.0
     # Bodies in memory at once, over all partners: four of the largest.
     held_bytes: Annotated[int, Meta(ge=1)] = 256 * 1024 * 1024
+    # Parcels being received at once, over all partners: what can wait is shed from half of it on, what is urgent at the end.
+    parcels_at_once: Count = 128
+    # A body slower than this is a mistake or an attack: a modem had twice as much.
+    bytes_per_second_least: Annotated[float, Meta(ge=0)] = 4096.0
 
     def check(self) -> None:
         """Partners reach us over TLS or not at all."""
@@ -68,17 +75,6 @@ class Street(Record, frozen=True, kw_only=True):
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`; ValueError if it is not host:port."""
         return address_of(self.listen)
-
-
-class Quota(Record, frozen=True, kw_only=True):
-    """How much one partner may send; bursts are what a bucket holds when full."""
-
-    # A partner with all eighteen interfaces at full real-time rate stays well under this.
-    parcels_per_second: Annotated[float, Meta(gt=0)] = 50.0
-    parcels_burst: Annotated[float, Meta(ge=1)] = 500.0
-    # 32 MiB/s is a quarter of a gigabit line.
-    bytes_per_second: Annotated[float, Meta(gt=0)] = 32.0 * 1024 * 1024
-    bytes_burst: Annotated[float, Meta(ge=1)] = 512.0 * 1024 * 1024
 
 
 class Delivery(Record, frozen=True, kw_only=True):
@@ -141,6 +137,33 @@ class Revocation(Record, frozen=True, kw_only=True):
     fetch_seconds: Seconds = 15.0
 
 
+class Operations(Record, frozen=True, kw_only=True):
+    """The door for those who run this gateway: health, readiness, metrics."""
+
+    # Port 0: a free one, which `intertie status` finds. Empty: no such door.
+    listen: str = "127.0.0.1:0"
+    # The door asks nobody who they are, so it stays on this machine unless somebody says otherwise.
+    anywhere: bool = False
+
+    def check(self) -> None:
+        """ValueError if `listen` is not host:port, or leads off this machine unasked."""
+        if self.listen and not self.anywhere and address_of(self.listen)[0] not in LOOPBACK:
+            raise ValueError(f"listen: {self.listen!r} is not on loopback; set anywhere = true if it must be")
+
+
+class Log(Record, frozen=True, kw_only=True):
+    """How lines of the log look."""
+
+    format: Literal["json", "text"] = "json"
+
+
+class Telemetry(Record, frozen=True, kw_only=True):
+    """Where traces go."""
+
+    # As "http://127.0.0.1:4318/v1/traces". Empty: no traces.
+    otlp_endpoint: Annotated[str, Meta(pattern=r"^(https?://[^\s]+)?(?!\n)$")] = ""
+
+
 # One address, as it stands in a mail's header and in SMTP's envelope: no name, no brackets, no line break.
 Mailbox = Annotated[str, Meta(pattern=r"^([^\s@<>,;:]+@[^\s@<>,;:]+)?(?!\n)$", max_length=254)]
 
@@ -187,6 +210,9 @@ class Settings(Record, frozen=True, kw_only=True):
     keys: Secrets = Secrets()
     authorization: Authorization = Authorization()
     revocation: Revocation = Revocation()
+    operations: Operations = Operations()
+    log: Log = Log()
+    telemetry: Telemetry = Telemetry()
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
@@ -265,6 +291,8 @@ listen = {listen}          # host:port on this machine
 # idle_seconds = 15.0        # of silence within a parcel
 # keep_alive_seconds = 75.0
 # held_bytes = 268435456     # parcels in memory at once
+# parcels_at_once = 128      # being received, over all partners; from half of it on, what can wait is asked to
+# bytes_per_second_least = 4096.0   # a body that comes slower is cut
 
 # What one partner may send before it is asked to wait (429).
 [quota]
@@ -272,6 +300,12 @@ listen = {listen}          # host:port on this machine
 # parcels_burst = 500.0
 # bytes_per_second = 33554432.0
 # bytes_burst = 536870912.0
+# messages_per_second = 30000.0
+# messages_burst = 500000.0
+# parcels_in_flight = 8        # being received at once
+# urgent_per_second = 10.0     # parcels that are believed to be urgent when they say so
+# urgent_burst = 100.0
+# One partner's own: the same table in partners/PARTY.toml.
 
 # How long to wait for a partner's door. After that the same bytes are sent again, later.
 [delivery]
@@ -353,6 +387,18 @@ listen = {listen}          # host:port on this machine
 # ocsp_hash = "sha256"        # or "sha1", for responders that know nothing else
 # refresh_seconds = 3600.0
 # fetch_seconds = 15.0        # for one answer
+
+# The door for those who run this gateway: /healthz, /readyz, /metrics. docs/operations.md explains.
+[operations]
+# listen = "127.0.0.1:0"        # 0: a free port, which `intertie status` finds; "" closes it
+# anywhere = false              # true: `listen` may lead off this machine. The door asks nobody who they are
+
+[log]
+# format = "json"               # or "text"
+
+# Traces by OpenTelemetry, if it is installed: as "http://127.0.0.1:4318/v1/traces".
+[telemetry]
+# otlp_endpoint = ""
 
 # Whom to write to when an outage notice or a dispatch is not acknowledged in the time of its flow. Without host: nobody;
 # `intertie outbox --escalated` lists them either way. A mail says message id, flow, partner and age, nothing else.

@@ -45,18 +45,18 @@ from intertie.stores import receiving, sending
 from intertie.stores.erasing import erased_entry, hold_entry
 from intertie.stores.identity import check_chains
 from intertie.stores.memory_follow import MemoryFollow
+from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
 from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
 
-class MemoryStore(MemoryProof, MemoryFollow):
+class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
-        MemoryProof.__init__(self)
-        MemoryFollow.__init__(self)
+        super().__init__()
         self._lock = threading.RLock()
         self._rows: list[MessageRow] = []  # place = seq - 1
         self._out: dict[MessageId, int] = {}  # seqs

@@ -26,6 +26,7 @@ class MemoryFollow:
     _changes: int
 
     def __init__(self) -> None:
+        super().__init__()
         self._watches: dict[MessageId, datetime] = {}  # until when an answer is due
         self._escalated: dict[MessageId, datetime] = {}
         self._told: dict[MessageId, datetime] = {}

@@ -26,6 +26,7 @@ class MemoryProof:
     _changes: int
 
     def __init__(self) -> None:
+        super().__init__()
         self._tree_rows: dict[int, list[bytes]] = {}
         self._proven: dict[PartyId, set[Head]] = {}
         self._words: dict[tuple[PartyId, Head], bytes] = {}

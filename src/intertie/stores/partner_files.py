@@ -19,6 +19,7 @@ from msgspec import Meta
 from intertie.exchange.joining import COVERS_MAX, RESERVED, Cover, Trial, trial_of
 from intertie.exchange.joining_messages import Invitation
 from intertie.gateway.gateway import Agreement, Partner, TrustBook
+from intertie.gateway.quota import OwnQuota
 from intertie.gateway.scopes import Scope
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId, ShortText
@@ -46,6 +47,8 @@ class Standing(Record, frozen=True, kw_only=True):
     joining: Invitation | None = None
     words: ShortText = ""
     covers: Annotated[tuple[Cover, ...], Meta(max_length=COVERS_MAX)] = ()
+    # How much it may send, where that is not what [quota] of intertie.toml says.
+    quota: OwnQuota = OwnQuota()
 
     def check(self) -> None:
         """What is proved belongs to an invitation; onboarding's names are not for business."""
@@ -185,6 +188,7 @@ def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
         suspended=standing.suspended,
         trial=trial,
         scopes=standing.scopes,
+        quota=standing.quota,
     )
 
 
@@ -226,6 +230,8 @@ def standing_text(party: PartyId, standing: Standing) -> str:
         lines += ["", "[[agreements]]", f'id = "{agreement.id}"', f"start = {agreement.start.isoformat()}"]
         if agreement.end is not None:
             lines.append(f"end = {agreement.end.isoformat()}   # the first moment it no longer holds")
+    if quota := standing.quota.named():
+        lines += ["", "[quota]", *(f"{name} = {value}" for name, value in quota.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -44,12 +44,13 @@ from intertie.stores.readers import Readers
 from intertie.stores.rows import micros
 from intertie.stores.schema import connect, open_store, store_error
 from intertie.stores.sqlite_follow import SqliteFollow
+from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
 from intertie.stores.sqlite_protect import DataKeyRow
 from intertie.stores.writer import Writer
 
 
-class SqliteStore(SqliteProof, SqliteFollow):
+class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path, port: KeyPort | None = None) -> None:

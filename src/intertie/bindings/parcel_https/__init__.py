@@ -5,3 +5,6 @@ RECEIPT = "application/jose+json"
 DESCRIPTOR = "application/jose+json"
 PROBLEM = "application/problem+json"  # RFC 9457
 PIECE = "application/partial-upload"  # draft-ietf-httpbis-resumable-upload
+FLOW = "application/json"  # POST /flow: stop flags
+# The priority of the most urgent message in a parcel, 0 to 9, as its sender says: only a hint, the parcel is sealed.
+PRIORITY = "intertie-priority"

@@ -19,7 +19,8 @@ import httpx
 from anyio import BrokenResourceError
 
 from intertie.bindings.oauth.client import PartnerTokens
-from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PIECE
+from intertie.bindings.operations.telemetry import Tracer
+from intertie.bindings.parcel_https import DESCRIPTOR, FLOW, PARCEL, PIECE, PRIORITY
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Delivery
 from intertie.gateway.upload import FileName
@@ -56,21 +57,25 @@ class _Pool:
 class HttpsLink:
     """gateway.gateway.Link over HTTPS. Close it with `aclose`."""
 
-    def __init__(self, tls: Tls, delivery: Delivery, party: PartyId) -> None:
+    def __init__(self, tls: Tls, delivery: Delivery, party: PartyId, tracer: Tracer | None = None) -> None:
         self._tls = tls
+        self._tracer = tracer or Tracer()
         self._timeout = httpx.Timeout(delivery.answer_seconds, connect=delivery.connect_seconds)
         self._whole_seconds = delivery.connect_seconds + WHOLE_ANSWERS * delivery.answer_seconds
         self._pools: dict[tuple[PartyId, bool], _Pool] = {}
         self._tokens = PartnerTokens(party, tls.clock, self._ask)
 
-    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
+    async def post(
+        self, partner: Partner, blob: bytes, *, hybrid: bool = False, urgency: int | None = None
+    ) -> LinkAnswer:
         """Deliver a parcel and return the answer, whole; PartnerError when there was none.
 
         With `hybrid` nothing leaves over a connection that is not protected by a hybrid group.
         """
 
         def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
-            headers = {"content-type": PARCEL, **token}
+            said = {PRIORITY: str(urgency)} if urgency is not None else {}
+            headers = {"content-type": PARCEL, **said, **self._tracer.headers(), **token}
             return self._ask(partner, "POST", "/parcels", blob, headers, hybrid=hybrid)
 
         return await self._tokens.send(partner, send, hybrid=hybrid)
@@ -84,6 +89,14 @@ class HttpsLink:
 
         def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
             return self._ask(partner, "GET", path, None, token)
+
+        return await self._tokens.send(partner, send)
+
+    async def post_flow(self, partner: Partner, raw: bytes) -> LinkAnswer:
+        """Ask a partner to stop sending, or to go on, and return the answer; PartnerError when there was none."""
+
+        def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
+            return self._ask(partner, "POST", "/flow", raw, {"content-type": FLOW, **token})
 
         return await self._tokens.send(partner, send)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,6 +24,7 @@ class StreetProtocol(HttpToolsProtocol):
     """One connection. What it is, is read once, when its handshake is done."""
 
     header_seconds = 10.0  # replaced by the setting, see `protocol_with`
+    told: Callable[[int], None] = staticmethod(lambda count: None)  # how many connections are open
     _connection: TlsConnection | None = None
     _header_bytes = 0
     _deadline: TimerHandle | None = None
@@ -30,6 +32,7 @@ class StreetProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """The handshake is done."""
         super().connection_made(transport)
+        self.told(len(self.connections))
         self._connection = _connection_of(transport)
         self._start_deadline()
 
@@ -37,6 +40,7 @@ class StreetProtocol(HttpToolsProtocol):
         """The connection is gone, and its timer with it."""
         self._stop_deadline()
         super().connection_lost(exc)
+        self.told(len(self.connections))
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -87,9 +91,11 @@ class StreetProtocol(HttpToolsProtocol):
         self.transport.abort()
 
 
-def protocol_with(header_seconds: float) -> type[StreetProtocol]:
-    """The protocol class with the gateway's setting in it (uvicorn builds one per connection, without arguments)."""
-    return type("StreetProtocol", (StreetProtocol,), {"header_seconds": header_seconds})
+def protocol_with(header_seconds: float, told: Callable[[int], None]) -> type[StreetProtocol]:
+    """The protocol class with the gateway's setting in it (uvicorn builds one per connection, without arguments). `told` hears
+    how many connections are open."""
+    own = {"header_seconds": header_seconds, "told": staticmethod(told)}
+    return type("StreetProtocol", (StreetProtocol,), own)
 
 
 def _connection_of(transport: Transport) -> TlsConnection | None:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -25,17 +26,23 @@ from starlette.routing import Route
 import intertie
 from intertie.bindings.oauth.guard import Guard, challenge, connection_of
 from intertie.bindings.oauth.server import OauthRoutes
-from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, RECEIPT
+from intertie.bindings.operations.metrics import IN, Meter
+from intertie.bindings.operations.telemetry import Tracer
+from intertie.bindings.parcel_https import DESCRIPTOR, PARCEL, PRIORITY, RECEIPT
 from intertie.bindings.parcel_https.attachments import AttachmentDoor
 from intertie.bindings.parcel_https.descriptors import DescriptorDoor
+from intertie.bindings.parcel_https.flow import FlowDoor
 from intertie.bindings.parcel_https.gate import PeerGate
-from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
+from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas, count_outcomes
 from intertie.bindings.parcel_https.problem import problem, refusal
+from intertie.bindings.parcel_https.turns import Turns
 from intertie.bindings.parcel_https.witness import WitnessRoutes
+from intertie.exchange.shedding import UNSAID, is_urgent, read_priority, takes
 from intertie.gateway.accept_parcel import accept
 from intertie.gateway.authorize import Authority
 from intertie.gateway.gateway import Peer
 from intertie.gateway.ports import Refusal
+from intertie.gateway.quota import OwnQuota
 from intertie.gateway.scopes import ScopeRefused
 from intertie.gateway.settings import Settings
 from intertie.model.errors import Code, IntertieError, Refused, StoreError
@@ -44,6 +51,18 @@ from intertie.model.ids import PartyId
 LOG = logging.getLogger("intertie.street")
 # When this gateway cannot keep anything, or holds too much already: long enough to recover, short for dispatch.
 BUSY_SECONDS = 2.0
+
+
+# What can wait comes again after this; by then the load is another one.
+SHED_SECONDS = 5.0
+# Its other parcels are answered in a fraction of this.
+IN_FLIGHT_SECONDS = 1.0
+# Over its quota a partner waits for its turn, or for its refusal, up to so long: less than the second that the refusal would
+# ask for. So many of one partner wait at once: more connections than that nobody needs, and each costs memory.
+SLOWED_SECONDS = 0.5
+SLOWED_MAX = 32
+# A body up to this is read and thrown away after an early answer: that costs less than a new handshake.
+DRAIN_BYTES_MAX = 1024 * 1024
 
 
 class _Cut(Exception):
@@ -65,6 +84,7 @@ class StreetDoor:
         clock: Callable[[], datetime],
         *,
         stale: Callable[[PartyId], None] = lambda party: None,
+        meter: Meter | None = None,
     ) -> None:
         """`descriptor` gives our own as it is now; `stale` is told of a partner that signs under a certificate that its
         descriptor, as we know it, does not have."""
@@ -75,9 +95,12 @@ class StreetDoor:
         self._descriptor = descriptor
         self._clock = clock
         self._stale = stale
-        self._quotas = Quotas(settings.quota)
+        self._meter = meter or Meter(authority.gateway.catalogue, Tracer())
+        self._quotas = Quotas(settings.quota, self._own_quota)
         self._held = Held(settings.street.held_bytes)
         self._threads = CapacityLimiter(settings.street.workers)
+        self._turns = Turns(settings.street.workers)
+        self._slow: Counter[PartyId] = Counter()
         keeping = authority.gateway.attachments
         self._attachments = (
             AttachmentDoor(authority.gateway, keeping, settings, self.guard, clock).routes()
@@ -85,6 +108,7 @@ class StreetDoor:
             else []
         )
         self._witness = WitnessRoutes(authority.gateway, clock, self._threads, self.guard.peer_of)
+        self._flow = FlowDoor(authority.gateway, clock, self._quotas, self._threads, self.guard.peer_of)
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -92,6 +116,7 @@ class StreetDoor:
             Route("/parcels", self.parcels, methods=["POST"]),
             Route("/.well-known/intertie", self.descriptor, methods=["GET"]),
             Route("/healthz", self.health, methods=["GET"]),
+            Route("/flow", self._flow.post, methods=["POST"]),
             *self._witness.routes(),
             *self._oauth.routes(),
             Route(
@@ -109,9 +134,41 @@ class StreetDoor:
         """POST /parcels: the signed receipt, or a problem that says whether to try again."""
         connection = connection_of(request)
         party = connection.party if self._gateway.partners.find(connection.party) is not None else STRANGER
-        wait = self._quotas.take_parcel(party, time.monotonic())
-        if wait:
-            return self._refuse(Refused(Code.RATE_LIMITED, partner=connection.party), wait)
+        with self._meter.tracer.entering("accept", request.headers, partner=party or None):
+            refused = await self._too_much(request, party)
+            if refused is not None:
+                return refused
+            try:
+                return await self._receive(request, party)
+            finally:
+                self._quotas.end(party)
+                self._tell()
+
+    async def _too_much(self, request: Request, party: PartyId) -> Response | None:
+        """Step 1 as far as headers go: quotas, our stop flag, the load of this door. None if the parcel may come; it is
+        counted as under way then."""
+        tick = time.monotonic()
+        if not await self._quota(party, tick):
+            return self._wait(request, Code.RATE_LIMITED.value, party, self._quotas.wait(party, tick) or 1.0)
+        priority = read_priority(request.headers.get(PRIORITY))
+        if is_urgent(priority) and not self._quotas.believes(party, tick):
+            priority = UNSAID
+        try:
+            stopped = await self._flow.wait_of(party, priority) if party else 0.0
+        except IntertieError as error:
+            LOG.error("store", extra={"partner": party, "why": error.why})
+            stopped = 0.0
+        if stopped:
+            return self._wait(request, Code.RATE_LIMITED.value, party, stopped)
+        load = max(self._held.load, self._quotas.under_way / self._street.parcels_at_once)
+        if not takes(load, priority):
+            return self._wait(request, "shed", party, SHED_SECONDS)
+        if not self._quotas.begin(party, tick):
+            return self._wait(request, Code.RATE_LIMITED.value, party, IN_FLIGHT_SECONDS)
+        self._tell()
+        return None
+
+    async def _receive(self, request: Request, party: PartyId) -> Response:
         try:
             # Steps 3 and 4 as far as headers go, before a byte of the body is read.
             peer = await self.guard.peer_of(request)
@@ -129,6 +186,7 @@ class StreetDoor:
         except _Cut as cut:
             return cut.answer
         except ClientDisconnect:
+            self._meter.refused("disconnected", IN)
             return problem(400, "disconnected", "The connection ended within the parcel.", retry=True)
         finally:
             held.release()
@@ -159,7 +217,8 @@ class StreetDoor:
             raise _Cut(await self._too_large(party, held, f"{declared[:20]} bytes declared, {limit} allowed"))
         street = self._street
         loop = asyncio.get_running_loop()
-        end = loop.time() + street.body_seconds
+        begun = loop.time()
+        end = begun + street.body_seconds
         stream = request.stream().__aiter__()
         try:
             while True:
@@ -171,9 +230,14 @@ class StreetDoor:
                 if held.size + len(chunk) > limit:
                     raise _Cut(await self._too_large(party, held, f"more than the {limit} bytes allowed"))
                 if not held.add(chunk):
+                    self._meter.refused("busy", IN)
                     detail = "Too many parcels at once; this one was not looked at."
                     raise _Cut(problem(503, "busy", detail, retry=True, wait=BUSY_SECONDS, close=True))
+                took = loop.time() - begun - street.idle_seconds
+                if took > 0 and held.size < took * street.bytes_per_second_least:
+                    raise TimeoutError
         except TimeoutError:
+            self._meter.refused("timeout", IN)
             LOG.info("slow body", extra={"partner": party, "bytes": held.size})
             raise _Cut(
                 problem(408, "timeout", "The parcel came too slowly.", retry=True, close=True)
@@ -181,8 +245,10 @@ class StreetDoor:
 
     async def _accept(self, blob: bytes, peer: Peer) -> Response:
         call = partial(accept, self._gateway, blob, peer=peer, now=self._clock())
+        self._meter.parcel(peer.party, len(blob), IN)
         try:
-            receipt = await to_thread.run_sync(call, limiter=self._threads)
+            async with self._turns.turn(peer.party):
+                receipt = await to_thread.run_sync(call, limiter=self._threads)
         except Refused as refused:
             if isinstance(refused, ScopeRefused):
                 self.guard.count(refused, peer.party)
@@ -190,8 +256,10 @@ class StreetDoor:
                 self._stale(peer.party)
             return self._refuse(refused)
         except StoreError as error:
+            self._meter.refused("store", IN)
             LOG.error("store", extra={"partner": peer.party, "why": error.why})
             return problem(503, "store", "Nothing of it was kept.", retry=True, wait=BUSY_SECONDS)
+        self._quotas.take_messages(peer.party, count_outcomes(receipt), time.monotonic())
         group = peer.transport.group if peer.transport is not None else None
         LOG.info("parcel in", extra={"partner": peer.party, "bytes": len(blob), "group": group})
         return Response(receipt, media_type=RECEIPT)
@@ -216,7 +284,40 @@ class StreetDoor:
                 LOG.error("store", extra={"partner": party, "why": error.why})
         return self._refuse(refused, close=True)
 
+    def _own_quota(self, party: PartyId) -> OwnQuota:
+        partner = self._gateway.partners.find(party)
+        return partner.quota if partner is not None else OwnQuota()
+
+    def _tell(self) -> None:
+        """The figures of this door, as they are now."""
+        self._meter.door(self._held.count, self._quotas.under_way)
+
+    async def _quota(self, party: PartyId, tick: float) -> bool:
+        """Whether the quota lets a parcel in. Who is a little too fast is slowed to its quota; who is much too fast gets its
+        refusal late. So a partner that obeys nothing is as slow as one that does, and costs no more."""
+        patience = SLOWED_SECONDS if self._slow[party] < SLOWED_MAX else 0.0
+        taken, wait = self._quotas.reserve(party, tick, patience)
+        if wait and patience:
+            self._slow[party] += 1
+            try:
+                await asyncio.sleep(min(wait, patience))
+            finally:
+                self._slow[party] -= 1
+        return taken
+
+    def _wait(self, request: Request, code: str, party: PartyId, wait: float) -> Response:
+        """Ask to come again. A large body that is on its way is not worth reading: the connection is closed."""
+        declared = request.headers.get("content-length", "")
+        close = not declared.isdecimal() or int(declared) > DRAIN_BYTES_MAX
+        if code == Code.RATE_LIMITED:
+            return self._refuse(Refused(Code.RATE_LIMITED, partner=party or None), wait, close=close)
+        self._meter.refused(code, IN)
+        LOG.info("refused", extra={"partner": party, "code": code})
+        detail = "This gateway is busy, and what is more urgent goes first."
+        return problem(503, code, detail, retry=True, wait=wait, close=close)
+
     def _refuse(self, refused: Refused, wait: float | None = None, *, close: bool = False) -> Response:
+        self._meter.refused(refused.code.value, IN)
         LOG.info(
             "refused", extra={"partner": refused.partner, "code": refused.code.value, "step": refused.step}
         )
