@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.messages import availability
+from intertie.bindings.operations.metrics import Meter
+from intertie.bindings.operations.telemetry import Tracer
 from intertie.exchange.outbound import State
 from intertie.gateway.send_message import queue
 from intertie.model.ids import MessageId, PartyId
@@ -60,7 +62,7 @@ def run(directory: Path, recipient: PartyId, count: int, size: int, callers: int
     it.store.unlock()
     sender = it.settings.party.id
     receipts = Receipts(it.store)
-    deliveries = Deliveries(it)
+    deliveries = Deliveries(it, Meter(it.gateway.catalogue, Tracer()))
     thread = threading.Thread(target=deliveries.run)
     made = list(messages(sender, recipient, count + callers, size))
     try:
