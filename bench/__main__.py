@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, handshakes, receipts, sealing
+from bench import at_rest, exchange, handshakes, receipts, sealing
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -20,6 +20,8 @@ from bench.world import MESSAGE_BYTES
 # Where there is no terminal that says how wide it is.
 PRINTED_WIDTH = 120
 
+# Two gateways at work; the others time one act against the primitives.
+EXCHANGE = "exchange"
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
     "receipts": receipts,
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every figure, with its spread, to a file"
     )
-    parser.add_argument("part", nargs="*", choices=[[], *PARTS], help="these only")
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS, EXCHANGE], help="these only")
     given = parser.parse_args(arguments)
     scale = QUICK if given.quick else Scale()
     console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
@@ -49,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         highlight=False,
     )
     rows: list[Row] = []
-    for name in given.part or PARTS:
+    for name in given.part or (*PARTS, EXCHANGE):
+        if name == EXCHANGE:
+            exchange.run(console, quick=given.quick)
+            continue
         found = run(name, scale, console)
         show(console, name.replace("_", " "), found)
         rows += found

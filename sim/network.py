@@ -36,7 +36,9 @@ class SimLink:
             raise PartnerError("it cannot be asked")
         return None
 
-    async def post(self, partner: Partner, blob: bytes, *, hybrid: bool = False) -> LinkAnswer:
+    async def post(
+        self, partner: Partner, blob: bytes, *, hybrid: bool = False, urgency: int | None = None
+    ) -> LinkAnswer:
         """Wait for what the simulator says."""
         return await Post(partner.party, blob)
 
