@@ -32,6 +32,21 @@ bytes_burst = 1e10
 messages_per_second = 1e7
 messages_burst = 1e7
 """
+# Callers at once (0: a backlog), messages, bytes of a message.
+RUNS = ((1, 100, 2_000), (16, 2_000, 2_000), (64, 4_000, 2_000), (0, 50_000, 2_000), (0, 1_000, 100_000))
+QUICK_RUNS = ((2, 6, 2_000), (0, 20, 2_000))
+RESULTS = Path(__file__).with_name("results.json")
+COLUMNS = (
+    "callers",
+    "backlog",
+    "size",
+    "msgs_per_s",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "cpu_us_per_msg",
+    "rss_mb",
+)
 
 
 def run(console: Console, *, quick: bool) -> None:
@@ -118,7 +133,7 @@ def pair(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     for here, there in ((u, a), (a, u)):
         intertie("partner", "add", there / "descriptor.json", "--agreement", AGREEMENT, "--dir", here)
     settings = u / "intertie.toml"
-    settings.write_text(settings.read_text().replace("[quota]", f"[quota]\n{QUOTA}"))
+    settings.write_text(settings.read_text().replace("[quota]", "[quota]\n" + QUOTA))
     with (folder / "u.log").open("wb") as log:
         serving = subprocess.Popen(command("serve", "--dir", u), stderr=log)
     try:
