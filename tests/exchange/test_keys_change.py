@@ -258,13 +258,17 @@ def test_sealed_for_a_key_that_is_gone_goes_again_for_the_new_one(world: World) 
         verify_journal(gateway.store)
 
 
-def test_a_partner_that_lost_its_keys_refuses_for_good(world: World) -> None:
+def test_a_partner_that_does_not_open_what_its_descriptor_asks_for_is_tried_again(world: World) -> None:
+    """As right after a turn, before every process of the partner has taken the new key up."""
     message = world.declare()
     world.wire.descriptor = world.recipient.descriptor(1)  # it says what we know already
     world.recipient.turned, world.recipient.overlap = True, False
     delivery = world.deliver()
     assert delivery is not None and "unknown_key" in delivery.detail
-    assert world.state(message) is State.REFUSED
+    assert world.state(message) is State.SENDING
+    world.recipient.turned = False
+    world.deliver(LATER)
+    assert world.received() == [message]
 
 
 def test_an_unknown_key_and_nobody_to_ask_waits(world: World) -> None:

@@ -41,7 +41,8 @@ async def find_remedy(gateway: Gateway, link: Link, parcel: ParcelRow, code: str
             await fetch_descriptor(gateway, link, parcel.partner, now)
         except (PartnerError, Refused):
             return Remedy.WAIT
-        return Remedy.AGAIN if _sealed_for_old(gateway, parcel) else Remedy.FINAL
+        # Sealed for the very key that its descriptor names: its door has not taken that key up yet, as right after a turn.
+        return Remedy.AGAIN if _sealed_for_old(gateway, parcel) else Remedy.WAIT
     if code in CERTIFICATE_CODES:
         return Remedy.AGAIN if _signed_with_old(gateway, parcel, now) else Remedy.WAIT
     # Not the parcel but the connection was refused: once our TLS certificate is another, the same bytes are welcome.
