@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -66,36 +67,43 @@ def show(
         said = {"receipted": receipted, "attachments": listed, "attachments_are": where}
         print_json({**message_json(row), **said, **mark._asdict()})
     else:
-        print_pairs(
-            [
-                ("message", row.id),
-                ("from", row.sender),
-                ("to", row.recipient),
-                ("flow", f"{row.interface} {row.document} {row.mode}"),
-                ("state", f"{row.state} {row.detail}".strip()),
-                ("agreement", row.agreement),
-                ("conversation", row.conversation),
-                ("created", when(row.created)),
-                ("expires", when(row.expires)),
-                ("kept", when(row.at)),
-                ("done", when(row.done_at)),
-                ("attempts", row.attempts),
-                ("next attempt", when(row.next_attempt)),
-                ("parcel", row.parcel),
-                ("receipt", "yes" if receipted else "no"),
-                ("bytes", row.size),
-                *_marked(mark),
-                ("body", what_is_left(row) or "kept"),
-                *(
-                    (
-                        "attachment",
-                        f"{file.name}, {file.media_type}, {file.size} bytes, SHA-256 {file.sha256}",
-                    )
-                    for file in files or ()
-                ),
-                *([("attachments are", where)] if where else []),
-            ]
-        )
+        print_pairs([*_about(row, receipted), *_marked(mark), *_kept(row, files, where)])
+
+
+def _about(row: MessageRow, receipted: bool) -> list[tuple[str, object]]:
+    """What the index says of a message."""
+    return [
+        ("message", row.id),
+        ("from", row.sender),
+        ("to", row.recipient),
+        ("flow", f"{row.interface} {row.document} {row.mode}"),
+        ("state", f"{row.state} {row.detail}".strip()),
+        ("agreement", row.agreement),
+        ("conversation", row.conversation),
+        ("created", when(row.created)),
+        ("expires", when(row.expires)),
+        ("kept", when(row.at)),
+        ("done", when(row.done_at)),
+        ("attempts", row.attempts),
+        ("next attempt", when(row.next_attempt)),
+        ("parcel", row.parcel),
+        ("receipt", "yes" if receipted else "no"),
+        ("bytes", row.size),
+    ]
+
+
+def _kept(
+    row: MessageRow, files: Sequence[AttachmentRef] | None, where: str | None
+) -> list[tuple[str, object]]:
+    """What is left of its body, and the files beside it."""
+    return [
+        ("body", what_is_left(row) or "kept"),
+        *(
+            ("attachment", f"{file.name}, {file.media_type}, {file.size} bytes, SHA-256 {file.sha256}")
+            for file in files or ()
+        ),
+        *([("attachments are", where)] if where else []),
+    ]
 
 
 def _marked(mark: Mark) -> list[tuple[str, object]]:
