@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import uvicorn
 import uvloop
 
 from intertie.bindings.clock import Clock, FileClock, system_clock
@@ -36,8 +35,9 @@ from intertie.bindings.operations.serve_state import ServeState, only_one
 from intertie.bindings.operations.telemetry import Tracer, open_tracer
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.server import StreetDoor
-from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, StreetServer, bound, uvicorn_config
+from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, DoorServing, bound, uvicorn_config
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
@@ -45,6 +45,7 @@ from intertie.gateway.authorize import Authority
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
+from intertie.gateway.fetch import Fetches
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
@@ -181,6 +182,13 @@ def street_link(it: Opened, tracer: Tracer | None = None) -> HttpsLink:
     return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id, tracer)
 
 
+def fetches_of(it: Opened, way: HttpsLink, doors: MeteredLink, stale: Callable[[PartyId], None]) -> Fetches:
+    """Our coming for parcels at partners' doors; over connections that are for nothing else."""
+    # An answer may be as late as we wait, and is believed lost only after as long again.
+    wait = min(it.settings.pull.wait_seconds, it.settings.delivery.answer_seconds / 2)
+    return Fetches(it.gateway, PullLink(way, wait), doors, it.clock, random.random, stale)
+
+
 class Deliveries:
     """One delivery loop per partner, woken when the store changes; and expiry, each second."""
 
@@ -217,6 +225,8 @@ class Deliveries:
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
         clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
+        coming = street_link(self._it)  # one of its connections is always waiting
+        fetches = fetches_of(self._it, coming, link, self.ask_for)
         tasks: dict[PartyId, asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -232,6 +242,8 @@ class Deliveries:
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
                     uploads.step()
+                    if not self._it.settings.street.is_open:
+                        fetches.start()
                     self._wake()
                 elif changed != seen:
                     self._wake()
@@ -242,15 +254,17 @@ class Deliveries:
                         task.result()  # a loop ends only by a mistake in this program: end loudly
                 await asyncio.sleep(WATCH_SECONDS)
             self._wake()
-            if tasks:
-                await asyncio.wait(tasks.values(), timeout=DRAIN_SECONDS)
+            ending = (*tasks.values(), asyncio.create_task(fetches.drain(DRAIN_SECONDS)))
+            await asyncio.wait(ending, timeout=DRAIN_SECONDS)
         finally:
             for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
+            await fetches.aclose()
             await self._escalations.aclose()
             await uploads.aclose()
             await files.aclose()
+            await coming.aclose()
             await way.aclose()
             self._keep_timeliness()
 
@@ -369,7 +383,7 @@ class Job(NamedTuple):
     """What a process of a serving gateway is given: its number, its sockets, and what ends when its supervisor does."""
 
     number: int
-    door: socket.socket
+    door: socket.socket | None
     operations: socket.socket | None
     parent: int | None = None  # a pipe that nobody writes to
 
@@ -382,8 +396,12 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
     """
     settings = read_settings(directory)
     log_to_stderr(level, settings.log.format, party=settings.party.id)
+    if workers > 1 and not settings.street.is_open:
+        raise SettingsError(
+            "workers share a street door, and [street] listen names none", do="Run it without --workers."
+        )
     with only_one(directory), _doors(settings) as (door, operations):
-        if workers == 1:
+        if workers == 1 or door is None:
             with ServeState(directory, operations, system_clock) as state:
                 state.write([(0, os.getpid(), 1)])
                 run_job(directory, Job(0, door, operations))
@@ -397,11 +415,14 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
 
 
 @contextlib.contextmanager
-def _doors(settings: Settings) -> Iterator[tuple[socket.socket, socket.socket | None]]:
+def _doors(settings: Settings) -> Iterator[tuple[socket.socket | None, socket.socket | None]]:
+    """The street door's and the operations door's; each None where there is no door."""
     with contextlib.ExitStack() as stack:
-        door = stack.enter_context(bound(settings.street.listen, "[street]"))
-        where = settings.operations.listen
-        yield door, stack.enter_context(bound(where, "[operations]")) if where else None
+        where = (settings.street.listen, "[street]"), (settings.operations.listen, "[operations]")
+        street, operations = (
+            stack.enter_context(bound(listen, name)) if listen else None for listen, name in where
+        )
+        yield street, operations
 
 
 def supervise(
@@ -476,12 +497,11 @@ def protect_store(store: SqliteStore) -> None:
 async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     deliveries = Deliveries(it, meter)
     operations = OperationsDoor(it.gateway, meter, it.places.keys, it.clock, it.store.unlock)
-    server = StreetServer(street_config(it, deliveries.ask_for, meter))
-    server.url = it.settings.street.url
+    street = street_of(it, deliveries.ask_for, meter, job.door)
 
     def stop(*_: object) -> None:
         operations.draining = True
-        server.should_exit = True
+        street.stop()
         deliveries.stop()
 
     loop = asyncio.get_running_loop()
@@ -499,7 +519,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(it.joining_door().watch()),
         ]
     try:
-        await server.serve(sockets=[job.door])
+        await street.serve()
     finally:
         deliveries.stop()
         await delivering
@@ -534,9 +554,12 @@ async def refresh_status(it: Opened) -> list[Fetched]:
         await fetcher.aclose()
 
 
-def street_config(it: Opened, stale: Callable[[PartyId], None], meter: Meter) -> uvicorn.Config:
-    """How the street door of a gateway is served."""
+def street_of(
+    it: Opened, stale: Callable[[PartyId], None], meter: Meter, socket: socket.socket | None
+) -> DoorServing:
+    """The street door of a gateway, and how it is served."""
     it.descriptor.present()  # it is there
     door = StreetDoor(it.authority, it.settings, it.descriptor.raw, it.clock, stale=stale, meter=meter)
-    context = it.tls.server_context()
-    return uvicorn_config(door.app(), it.settings.street, context, meter.connections)
+    street = it.settings.street
+    config = uvicorn_config(door.app(), street, it.tls.server_context(), meter.connections)
+    return DoorServing(config, street.url, socket, door.drain)

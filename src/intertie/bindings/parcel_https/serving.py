@@ -50,6 +50,34 @@ class StreetServer(uvicorn.Server):
         LOG.info("listening", extra={"url": self.url})
 
 
+class DoorServing:
+    """The street door as a process serves it; without a socket it only waits for its end."""
+
+    def __init__(
+        self, config: uvicorn.Config, url: str, socket: socket.socket | None, drain: Callable[[], None]
+    ) -> None:
+        """`drain` is called when nothing new is to begin."""
+        self._socket = socket
+        self._drain = drain
+        self._over = asyncio.Event()
+        self._server = StreetServer(config)
+        self._server.url = url
+
+    async def serve(self) -> None:
+        """Until `stop`; what is under way then ends in order."""
+        if self._socket is not None:
+            await self._server.serve(sockets=[self._socket])
+            return
+        LOG.info("serving without a door")
+        await self._over.wait()
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._over.set()
+        self._drain()
+        self._server.should_exit = True
+
+
 class QuietServer(uvicorn.Server):
     """A second server in a process whose signals are caught elsewhere."""
 
