@@ -187,7 +187,7 @@ class Fetching:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        async with _way(self.pair.aggregator) as way:
+        async with way_of(self.pair.aggregator) as way:
             link = self.wrap(PullLink(way, 5.0))
             fetches = Fetches(
                 self.pair.aggregator.gateway, link, self.doors, now, random.random, self.stale.append
@@ -201,7 +201,7 @@ class Fetching:
 
 
 @asynccontextmanager
-async def _way(house: House) -> AsyncIterator[Any]:
+async def way_of(house: House) -> AsyncIterator[Any]:
     link = link_of(house, Delivery(connect_seconds=2.0, answer_seconds=15.0))
     try:
         yield link

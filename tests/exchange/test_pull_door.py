@@ -177,7 +177,7 @@ def test_two_at_once_never_get_the_same_parcel(pair: Pair) -> None:
 
 
 def test_what_is_urgent_goes_first(pair: Pair) -> None:
-    one_by_one(pair)
+    at_once(pair, 1)
     billing, outage = queue_as(pair, 7), queue_as(pair, 0)
     with pair.door() as door:
         puller = Puller(pair, door)
@@ -187,14 +187,14 @@ def test_what_is_urgent_goes_first(pair: Pair) -> None:
             assert sorted(pair.received()) == sorted(expected)
 
 
-def one_by_one(pair: Pair) -> None:
-    """Each message in a parcel of its own."""
-    gateway = replace(pair.utility.gateway, limits=Limits(messages_per_parcel=1))
+def at_once(pair: Pair, count: int) -> None:
+    """So many messages in a parcel, at most."""
+    gateway = replace(pair.utility.gateway, limits=Limits(messages_per_parcel=count))
     pair.utility = replace(pair.utility, gateway=gateway)
 
 
 def test_no_more_parcels_are_in_hand_than_are_borne(pair: Pair) -> None:
-    one_by_one(pair)
+    at_once(pair, 1)
     for _ in range(6):
         queue(pair)
     with pair.door() as door:
@@ -238,8 +238,9 @@ def test_a_refusal_for_now_leaves_the_parcel_open(pair: Pair) -> None:
 
 
 def test_a_parcel_too_large_for_the_partner_comes_in_smaller_ones(pair: Pair) -> None:
+    at_once(pair, 2)
     for _ in range(2):
-        queue(pair)
+        queue_as(pair, 7)
     with pair.door() as door:
         puller = Puller(pair, door)
         answer = puller.next()
@@ -278,7 +279,7 @@ def test_what_is_no_receipt_changes_nothing(
 
 def test_the_receipt_of_another_parcel_changes_nothing(pair: Pair) -> None:
     first, second = queue_as(pair, 0), queue_as(pair, 7)
-    one_by_one(pair)
+    at_once(pair, 1)
     with pair.door() as door:
         puller = Puller(pair, door)
         one, other = puller.next(), puller.next()
