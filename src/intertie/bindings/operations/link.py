@@ -47,6 +47,10 @@ class MeteredLink:
         """We came for a parcel, and got one."""
         self._meter.parcel(party, size, IN)
 
+    def flows(self, party: PartyId) -> bool:
+        """Whether more than one parcel may be on its way to this partner: its door answers as it should."""
+        return self._breakers.get(party, Breaker()).state is Circuit.CLOSED
+
     async def post(
         self, partner: Partner, blob: bytes, *, hybrid: bool = False, urgency: int | None = None
     ) -> LinkAnswer:
