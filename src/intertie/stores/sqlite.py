@@ -41,12 +41,11 @@ from intertie.stores import (
 )
 from intertie.stores.identity import check_chains
 from intertie.stores.readers import Readers
-from intertie.stores.rows import micros
+from intertie.stores.rows import DataKeyRow, micros
 from intertie.stores.schema import connect, open_store, store_error
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
-from intertie.stores.sqlite_protect import DataKeyRow
 from intertie.stores.writer import Writer
 
 
