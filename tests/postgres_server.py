@@ -45,7 +45,9 @@ class LocalServer:
         if self._as:
             os.chown(self.folder, self._as.pw_uid, self._as.pw_gid)
         self._programs = self._find_programs()
-        self._run("initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
+        self._run(
+            "initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"
+        )
 
     @property
     def url(self) -> str:
@@ -107,7 +109,10 @@ class LocalServer:
         installed = Path(spec.origin).parent / "pginstall"
         try:
             subprocess.run(
-                [installed / "bin" / "postgres", "--version"], check=True, capture_output=True, **self._identity()
+                [installed / "bin" / "postgres", "--version"],
+                check=True,
+                capture_output=True,
+                **self._identity(),
             )
         except (OSError, subprocess.CalledProcessError):
             shutil.copytree(installed, self.folder / "pginstall", symlinks=False)

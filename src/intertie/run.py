@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import Authority
-from intertie.gateway.deliver import deliver_once
+from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
 from intertie.gateway.gateway import Gateway
@@ -51,9 +51,10 @@ from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, read_settings
+from intertie.gateway.turns import Lane, Turns
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.model.ids import PartyId
+from intertie.model.ids import ParcelId, PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
@@ -63,10 +64,10 @@ from intertie.seal.vault import Vault
 from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.key_files import KeyFiles
+from intertie.stores.opening import open_store
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.rotation import Own, renew_descriptor, retire
-from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
@@ -87,6 +88,8 @@ BACKLOG = 1024
 WORKER = "import sys; from intertie.run import work; sys.exit(work(sys.argv[1:]))"
 # Parcels to partners that get nothing more are looked at every so many ticks: they have nobody to wait for.
 SEALED_TICKS = 30
+# Where several processes deliver, each looks at every partner only every so many ticks; between, at those who have something due.
+SHARED_TICKS = 5
 
 
 def open_clock(directory: Path, settings: Settings) -> Clock:
@@ -116,7 +119,7 @@ class Opened:
         self.own = Own(vault, self.settings.party, self.settings.street.url, self.places.descriptor)
         self.ring = KeyFiles(vault, self.settings.party, self.clock, time.monotonic)
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
-        self.store = SqliteStore(self.places.of(self.settings.store.file), StoreKeks(vault))
+        self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
         self.gateway = Gateway(
             party=self.settings.party,
@@ -182,15 +185,18 @@ def street_link(it: Opened, tracer: Tracer | None = None) -> HttpsLink:
 
 
 class Deliveries:
-    """One delivery loop per partner, woken when the store changes; and expiry, each second."""
+    """Delivery loops for each partner, woken when the store changes; and expiry, each second."""
 
-    def __init__(self, it: Opened, meter: Meter) -> None:
+    def __init__(self, it: Opened, meter: Meter, *, first: bool = True) -> None:
         self._it = it
         self._meter = meter
+        self._first = first  # of the processes in this directory
+        self._turns = Turns(it.gateway.store)
         self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
         self._ticks = 0
         self._stopping = threading.Event()
-        self._wakes: dict[PartyId, asyncio.Event] = {}
+        self._wakes: dict[PartyId, list[asyncio.Event]] = {}
+        self._under_way: dict[PartyId, set[ParcelId]] = {}
         # Partners whose descriptor we should ask for: filled by the street door's thread.
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
 
@@ -217,24 +223,32 @@ class Deliveries:
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
         clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
-        tasks: dict[PartyId, asyncio.Task[None]] = {}
+        tasks: dict[tuple[PartyId, Lane], asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
+        loop = asyncio.get_running_loop()
+        self._it.store.on_queued(partial(self._queued, loop))
         try:
             while not self._stopping.is_set():
                 changed, tick = self._changed(seen), time.monotonic()
                 if tick - ticked >= TICK_SECONDS:
                     ticked = tick
-                    self._expire()
-                    self._escalations.look()
-                    self._turn_keys()
-                    self._answer_proofs()
+                    self._ticks += 1
+                    if self._turns.keeps_house():
+                        self._expire()
+                        self._escalations.look()
+                        self._answer_proofs()
+                        uploads.step()
+                    if self._first:
+                        self._turn_keys()
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
-                    uploads.step()
-                    self._wake()
+                    if self._it.store.shared and self._ticks % SHARED_TICKS:
+                        self._wake_due()
+                    else:
+                        self._wake()
                 elif changed != seen:
-                    self._wake()
+                    self._wake_due()
                 seen = changed
                 self._fetch_stale(fetching, link)
                 for task in tasks.values():
@@ -282,29 +296,29 @@ class Deliveries:
         LOG.info("descriptor fetched", extra={"partner": party, "count": int(news)})
 
     def _start_loops(
-        self, tasks: dict[PartyId, asyncio.Task[None]], link: MeteredLink, announcer: Announcer
+        self,
+        tasks: dict[tuple[PartyId, Lane], asyncio.Task[None]],
+        link: MeteredLink,
+        announcer: Announcer,
     ) -> None:
         for partner in self._it.partners.all():
-            if partner.party not in tasks:
-                self._wakes[partner.party] = asyncio.Event()
-                tasks[partner.party] = asyncio.create_task(self._deliver_to(partner.party, link, announcer))
+            party = partner.party
+            if party not in self._wakes:
+                self._wakes[party] = [asyncio.Event() for _ in Lane]
+                self._under_way[party] = set()
+                for lane in Lane:
+                    tasks[party, lane] = asyncio.create_task(self._deliver_to(party, lane, link, announcer))
 
-    async def _deliver_to(self, party: PartyId, link: MeteredLink, announcer: Announcer) -> None:
+    async def _deliver_to(self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer) -> None:
         """Parcel after parcel while there is something due, then wait."""
-        wake = self._wakes[party]
+        wake = self._wakes[party][lane]
         while not self._stopping.is_set():
             wake.clear()
-            if not link.may_send(party):
+            if not (link.may_send(party) if lane is Lane.FIRST else link.flows(party)):
                 await wake.wait()
                 continue
             try:
-                why = await announcer.announce(party, self._it.clock(), random.random)
-                if why:
-                    LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
-                with self._meter.tracer.span("deliver", partner=party):
-                    delivery = await deliver_once(
-                        self._it.gateway, link, party, self._it.clock, random.random
-                    )
+                delivery = await self._deliver_one(party, lane, link, announcer)
             except IntertieError as error:
                 LOG.error("delivery", extra={"partner": party, "why": error.why})
                 await asyncio.sleep(TICK_SECONDS)
@@ -317,9 +331,50 @@ class Deliveries:
                 LOG.warning("not receipted", extra={**note, "why": delivery.detail})
             await wake.wait()
 
+    async def _deliver_one(
+        self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer
+    ) -> Delivery | None:
+        """The next parcel; None if nothing is due, or another process is at it."""
+        with self._turns.turn(party) as ours:
+            if not ours:
+                return None
+            if lane is Lane.FIRST:
+                why = await announcer.announce(party, self._it.clock(), random.random)
+                if why:
+                    LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
+            with self._meter.tracer.span("deliver", partner=party):
+                return await deliver_once(
+                    self._it.gateway,
+                    link,
+                    party,
+                    self._it.clock,
+                    random.random,
+                    under_way=self._under_way[party],
+                    urgent=lane is Lane.URGENT,
+                )
+
     def _wake(self) -> None:
-        for event in self._wakes.values():
-            event.set()
+        """Every partner is looked at: when time has passed, or at the end."""
+        for events in self._wakes.values():
+            for event in events if self._stopping.is_set() else events[: Lane.SECOND]:
+                event.set()
+
+    def _wake_due(self) -> None:
+        """Whoever wrote, those who have something to get."""
+        try:
+            self._wake_these(self._it.gateway.store.next_partners(self._it.clock()))
+        except IntertieError as error:
+            LOG.error("store", extra={"why": error.why})
+
+    def _wake_these(self, parties: Collection[PartyId]) -> None:
+        for party in parties:
+            for event in self._wakes.get(party, ()):
+                event.set()
+
+    def _queued(self, loop: asyncio.AbstractEventLoop, parties: Collection[PartyId]) -> None:
+        """Messages were queued in this process, in any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended: so have the deliveries
+            loop.call_soon_threadsafe(self._wake_these, parties)
 
     def _changed(self, seen: int) -> int:
         try:
@@ -336,7 +391,6 @@ class Deliveries:
 
     def _expire(self) -> None:
         try:
-            self._ticks += 1
             sealed = self._ticks % SEALED_TICKS == 0
             expired = expire(self._it.gateway, self._it.clock(), sealed=sealed)
         except IntertieError as error:
@@ -450,7 +504,8 @@ def work(arguments: Sequence[str]) -> int:
 
 
 def run_job(directory: Path, job: Job) -> None:
-    """Serve in this process. The first one delivers too, and does what only one may do; the others accept."""
+    """Serve in this process. The first one does what only one in this directory may do, and delivers; the others accept, and
+    deliver where the store lets several."""
     sys.setswitchinterval(SWITCH_SECONDS)
     settings = read_settings(directory)
     tracer = open_tracer(settings.telemetry, settings.party.id)
@@ -460,21 +515,21 @@ def run_job(directory: Path, job: Job) -> None:
         it.store.unlock()  # a gateway that cannot read what it keeps must not take more
         if job.number == 0:
             it.turn_keys()
-            threading.Thread(target=protect_store, args=(it.store,), name="protect", daemon=True).start()
+            threading.Thread(target=protect_store, args=(it,), name="protect", daemon=True).start()
         uvloop.run(_serve(it, meter, job))
 
 
-def protect_store(store: SqliteStore) -> None:
+def protect_store(it: Opened) -> None:
     """Encrypt, a chunk at a time, what a version without encryption left; ends with the process if that comes first."""
     try:
-        while store.unprotected():
-            store.protect()
+        while it.store.unprotected():
+            it.store.protect()
     except IntertieError as error:
         LOG.error("protect", extra={"why": error.why})
 
 
 async def _serve(it: Opened, meter: Meter, job: Job) -> None:
-    deliveries = Deliveries(it, meter)
+    deliveries = Deliveries(it, meter, first=job.number == 0)
     operations = OperationsDoor(it.gateway, meter, it.places.keys, it.clock, it.store.unlock)
     server = StreetServer(street_config(it, deliveries.ask_for, meter))
     server.url = it.settings.street.url
@@ -490,7 +545,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     if job.parent is not None:
         loop.add_reader(job.parent, stop)  # readable only once its other end is gone
     beside = [asyncio.ensure_future(serve_operations(operations, job.operations))]
-    work = deliveries.run if job.number == 0 else deliveries.run_fetching
+    work = deliveries.run if job.number == 0 or it.store.shared else deliveries.run_fetching
     delivering = asyncio.ensure_future(asyncio.to_thread(work))
     delivering.add_done_callback(stop)
     if job.number == 0:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from store_builders import postgres_store, sqlite_store
+from tests import postgres_server
 
 from intertie.gateway.ports import Store
 from intertie.stores.memory import MemoryStore
 from intertie.stores.postgres_schema import Server
-from tests import postgres_server
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),

@@ -33,6 +33,7 @@ from store_builders import (
     verify,
     write_receipt,
 )
+from tests.postgres_server import drop
 
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query, Store
@@ -41,7 +42,6 @@ from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId
 from intertie.stores.memory import MemoryStore
 from intertie.stores.postgres_schema import Server
-from tests.postgres_server import drop
 
 NUMBERS = st.integers(1, 6)
 PARTIES = st.sampled_from([THEM, OTHER])

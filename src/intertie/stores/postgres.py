@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from intertie.exchange.outbound import State
@@ -34,6 +34,7 @@ from intertie.stores import (
     postgres_tokens,
 )
 from intertie.stores.identity import check_chains
+from intertie.stores.numbers import Numbers
 from intertie.stores.postgres_claims import Claims
 from intertie.stores.postgres_follow import PostgresFollow
 from intertie.stores.postgres_operations import PostgresOperations
@@ -59,6 +60,8 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         self._claims = Claims(server)
         # Every parcel asks for the same few chains to be kept: those that are there already cost a look at this set.
         self._kept: set[bytes] = set()
+        self._numbers = Numbers()
+        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
 
     def close(self) -> None:
         """Finish what waits and let go of the sessions."""
@@ -87,7 +90,13 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
     ) -> list[int]:
         """Queue messages; Refused(MESSAGE_ID_REUSED) for an id with other bytes, and then none is queued."""
-        return self._writer.run(lambda db: postgres_out.add(db, self._keys, messages, entries, now))
+        seqs = self._writer.run(lambda db: postgres_out.add(db, self._keys, messages, entries, now))
+        self._tell({message.recipient for message in messages})
+        return seqs
+
+    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+        """Tell whom messages were queued to, once they are on disk."""
+        self._tell = tell
 
     def next_partners(self, now: datetime) -> list[PartyId]:
         """Partners with a message or a parcel that could go now."""
@@ -97,9 +106,11 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         """What goes into the next parcel, in order (exchange/ordering.py)."""
         return self._readers.snapshot(lambda db: postgres_out.take(db, self._keys, partner, now, count, size))
 
-    def unfinished_parcel(self, partner: PartyId, now: datetime) -> ParcelRow | None:
-        """The oldest sealed parcel without a receipt that is due."""
-        return self._readers.ask(lambda db: postgres_out.unfinished(db, partner, now))
+    def unfinished_parcel(
+        self, partner: PartyId, now: datetime, *, without: Collection[ParcelId] = ()
+    ) -> ParcelRow | None:
+        """The oldest sealed parcel without a receipt that is due, and not on its way."""
+        return self._readers.ask(lambda db: postgres_out.unfinished(db, partner, now, without))
 
     def parcel_messages(
         self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None
@@ -111,7 +122,9 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
 
     def next_seq(self, partner: PartyId) -> int:
         """The next parcel number towards a partner."""
-        return self._writer.run(lambda db: postgres_out.next_seq(db, partner))
+        return self._numbers.next(
+            partner, lambda count: self._writer.run(lambda db: postgres_out.next_seqs(db, partner, count))
+        )
 
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
         """Keep a sealed parcel; ImpossibleEvent if a message of it is not queued any more."""
@@ -134,10 +147,11 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         now: datetime,
         *,
         transport: Transport | None = None,
+        head: Head | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         self._writer.run(
-            lambda db: postgres_out.close(db, parcel, receipt, outcomes, entries, now, transport)
+            lambda db: postgres_out.close(db, parcel, receipt, outcomes, entries, now, transport, head)
         )
 
     def set_state(
@@ -232,7 +246,7 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
 
     def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
         """Keep a head of a partner's journal; the same head twice is kept once."""
-        self._writer.run(lambda db: postgres_read.add_partner_head(db, partner, head, now))
+        self._writer.run(lambda db: postgres_journal.keep_head(db, partner, head, now))
 
     # Erasing
 

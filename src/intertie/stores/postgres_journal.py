@@ -4,6 +4,7 @@ which holds the journal's lock (postgres_writer.py): numbers are given out as th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from intertie.exchange.outbound import State
@@ -11,9 +12,10 @@ from intertie.gateway.ports import Refusal
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import grow
+from intertie.model.ids import PartyId
 from intertie.seal.certificates import Chain
 from intertie.stores.postgres_schema import Db, get
-from intertie.stores.rows import REFUSAL_COLUMNS, Row, refusal_row, write_chain
+from intertie.stores.rows import REFUSAL_COLUMNS, Row, micros, refusal_row, write_chain
 
 # From so many rows on, COPY is faster than statements, which the driver sends without waiting between them.
 COPY_LEAST = 16
@@ -101,6 +103,13 @@ def keep_chains(db: Db, chains: Mapping[bytes, Chain]) -> None:
     """Certificate chains by thumbprint; what is there stays."""
     rows = [(thumbprint, write_chain(chain)) for thumbprint, chain in sorted(chains.items())]
     many(db, "INSERT INTO chains (thumbprint, chain) VALUES (%s, %s) ON CONFLICT DO NOTHING", rows)
+
+
+def keep_head(db: Db, partner: PartyId, head: Head, now: datetime) -> None:
+    """A head of a partner's journal; the same head twice is kept once."""
+    sql = """INSERT INTO partner_heads (number, partner, size, root, at)
+        SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s FROM partner_heads ON CONFLICT DO NOTHING"""
+    db.execute(sql, (partner, head.size, head.root, micros(now)))
 
 
 def tally(db: Db, outgoing: bool, state: State, change: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from intertie.exchange.ordering import Ahead, Waiting, choose
 from intertie.exchange.outbound import WAIT_MAX, ParcelState, State, step_parcel
 from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
+from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
 from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
@@ -20,6 +21,7 @@ from intertie.stores.postgres_journal import (
     append,
     insert,
     keep_chunk,
+    keep_head,
     many,
     next_message_seq,
     next_number,
@@ -66,7 +68,7 @@ _BY_SEQS = f"""SELECT {BODY_COLUMNS} FROM {BODY_FROM}
     JOIN unnest(%s::bigint[]) WITH ORDINALITY AS wanted (seq, place) ON wanted.seq = m.seq
     ORDER BY wanted.place"""  # noqa: S608
 _UNFINISHED = f"""SELECT {PARCEL_COLUMNS} FROM {PARCEL_FROM} WHERE p.partner = %(partner)s AND {_PARCEL_DUE}
-    ORDER BY p.number LIMIT 1"""  # noqa: S608
+    AND p.id <> ALL(%(without)s::text[]) ORDER BY p.number LIMIT 1"""  # noqa: S608
 _INSERT_PARCEL = """INSERT INTO parcels
     (number, id, outgoing, partner, digest, chunk, manifest, leaves, at, transport, state)
     VALUES (%s, %s, 1, %s, %s, %s, %s, %s, %s, %s, %s)"""
@@ -156,17 +158,18 @@ def _candidates(db: Db, partner: PartyId, times: dict[str, int], limit: int) -> 
         place = {"priority": page[-1].priority, "seq": page[-1].seq}
 
 
-def unfinished(db: Db, partner: PartyId, now: datetime) -> ParcelRow | None:
+def unfinished(db: Db, partner: PartyId, now: datetime, without: Collection[ParcelId]) -> ParcelRow | None:
     """`Store.unfinished_parcel`."""
-    found = db.execute(_UNFINISHED, {"partner": partner, **_times(now)}, binary=True).fetchone()
+    asked = {"partner": partner, "without": sorted(without), **_times(now)}
+    found = db.execute(_UNFINISHED, asked, binary=True).fetchone()
     return parcel_row(found) if found else None
 
 
-def next_seq(db: Db, partner: PartyId) -> int:
-    """`Store.next_seq`."""
-    sql = """INSERT INTO partners (party, next_seq) VALUES (%s, 2)
-        ON CONFLICT (party) DO UPDATE SET next_seq = partners.next_seq + 1 RETURNING next_seq - 1"""
-    return int(get(db, sql, (partner,)))
+def next_seqs(db: Db, partner: PartyId, count: int) -> int:
+    """The first of so many parcel numbers that nobody else gets."""
+    sql = """INSERT INTO partners AS p (party, next_seq) VALUES (%(party)s, 1 + %(count)s)
+        ON CONFLICT (party) DO UPDATE SET next_seq = p.next_seq + %(count)s RETURNING next_seq - %(count)s"""
+    return int(get(db, sql, {"party": partner, "count": count}))
 
 
 def set_announced(db: Db, partner: PartyId, sequence: int) -> None:
@@ -210,7 +213,7 @@ def defer(db: Db, messages: Sequence[MessageId], next_attempt: datetime, detail:
 
 def retry(db: Db, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
     """`Store.retry_parcel`."""
-    number, state = _find_parcel(db, parcel)
+    number, state, _ = _find_parcel(db, parcel)
     if state is not ParcelState.WAITING:
         return  # the table: silence changes nothing for a parcel that is closed
     values = (micros(next_attempt), plain(detail), number)
@@ -227,9 +230,10 @@ def close(
     entries: Sequence[Entry],
     now: datetime,
     transport: Transport | None,
+    head: Head | None,
 ) -> None:
     """`Store.close_parcel`."""
-    number, before = _find_parcel(db, parcel)
+    number, before, partner = _find_parcel(db, parcel)
     after = step_parcel(before, sending.close_event(receipt))
     if after is before:
         return  # closed before, with as much proof or more
@@ -259,6 +263,8 @@ def close(
     for state, change in sorted(moved.items()):
         tally(db, True, state, change)
     append(db, entries)
+    if head is not None:
+        keep_head(db, partner, head, now)
 
 
 def drop_blob(db: Db, number: int) -> None:
@@ -302,10 +308,10 @@ def expire(db: Db, now: datetime) -> list[MessageId]:
     return [message for _, message, _, _ in found]
 
 
-def _find_parcel(db: Db, parcel: ParcelId) -> tuple[int, ParcelState]:
+def _find_parcel(db: Db, parcel: ParcelId) -> tuple[int, ParcelState, PartyId]:
     found = db.execute(
-        "SELECT number, state FROM parcels WHERE id = %s AND outgoing = 1", (parcel,)
+        "SELECT number, state, partner FROM parcels WHERE id = %s AND outgoing = 1", (parcel,)
     ).fetchone()
     if found is None:
         raise StoreError(f"no outgoing parcel {parcel}", do="report this")
-    return found[0], ParcelState(found[1])
+    return found[0], ParcelState(found[1]), found[2]

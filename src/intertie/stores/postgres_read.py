@@ -120,13 +120,6 @@ def partner_heads(db: Db, partner: PartyId) -> list[Head]:
     return [Head(size, root) for size, root in db.execute(sql, (partner,), binary=True)]
 
 
-def add_partner_head(db: Db, partner: PartyId, head: Head, now: datetime) -> None:
-    """`Store.add_partner_head`."""
-    sql = """INSERT INTO partner_heads (number, partner, size, root, at)
-        SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s FROM partner_heads ON CONFLICT DO NOTHING"""
-    db.execute(sql, (partner, head.size, head.root, micros(now)))
-
-
 def chain(db: Db, thumbprint: bytes) -> Chain | None:
     """`Store.chain`."""
     found = get(db, "SELECT chain FROM chains WHERE thumbprint = %s", (thumbprint,))
