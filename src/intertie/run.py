@@ -218,10 +218,8 @@ class Deliveries:
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
         clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
-        coming = street_link(self._it)  # one of its connections is always waiting
-        # An answer may be as late as we wait, and is believed lost only after as long again.
-        wait = min(self._it.settings.pull.wait_seconds, self._it.settings.delivery.answer_seconds / 2)
-        fetches = Fetches(self._it.gateway, PullLink(coming, wait), link, clock, random.random, self.ask_for)
+        coming = PullLink(street_link(self._it), self._it.settings)
+        fetches = Fetches(self._it.gateway, coming, link, clock, random.random, self.ask_for)
         tasks: dict[tuple[PartyId, Lane], asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -257,18 +255,15 @@ class Deliveries:
                         task.result()  # a loop ends only by a mistake in this program: end loudly
                 await asyncio.sleep(WATCH_SECONDS)
             self._wake()
-            ending = (*tasks.values(), asyncio.create_task(fetches.drain(DRAIN_SECONDS)))
-            await asyncio.wait(ending, timeout=DRAIN_SECONDS)
+            if ending := {*tasks.values(), *fetches.end()}:
+                await asyncio.wait(ending, timeout=DRAIN_SECONDS)
         finally:
             for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
-            await fetches.aclose()
             await self._escalations.aclose()
-            await uploads.aclose()
-            await files.aclose()
-            await coming.aclose()
-            await way.aclose()
+            for each in (fetches, uploads, files, coming, way):
+                await each.aclose()
             self._keep_timeliness()
 
     async def _run_fetching(self) -> None:

@@ -30,7 +30,7 @@ from intertie.gateway.accept_parcel import accept
 from intertie.gateway.fetch import Fetches, FetchLink
 from intertie.gateway.gateway import Partner, Peer
 from intertie.gateway.ports import MessageRow, Query, Store
-from intertie.gateway.settings import Delivery, Pull
+from intertie.gateway.settings import Delivery, Pull, Settings, Street
 from intertie.model.ids import MessageId, ParcelId, PartyId
 from intertie.stores.memory import MemoryStore
 
@@ -188,16 +188,22 @@ class Fetching:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         async with way_of(self.pair.aggregator) as way:
-            link = self.wrap(PullLink(way, 5.0))
+            link = self.wrap(PullLink(way, without_door(self.pair.aggregator, 5.0)))
             fetches = Fetches(
                 self.pair.aggregator.gateway, link, self.doors, now, random.random, self.stale.append
             )
             while not self._stop.is_set():
                 fetches.start()
                 await asyncio.sleep(0.05)
-            await fetches.drain(10.0)
+            await asyncio.wait(fetches.end(), timeout=10.0)
             self.drained_whole = all(task.done() for task in fetches._tasks.values())
             await fetches.aclose()
+
+
+def without_door(house: House, wait_seconds: float) -> Settings:
+    """The settings of a gateway that nobody can reach."""
+    street = Street(url="", listen="")
+    return Settings(party=house.gateway.party, street=street, pull=Pull(wait_seconds=wait_seconds))
 
 
 @asynccontextmanager

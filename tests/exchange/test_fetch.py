@@ -24,7 +24,7 @@ from tests.exchange.https_world import (
     queue_one,
     wait_until,
 )
-from tests.exchange.pull_world import PULL, QUICK, Fetching, Pair, make_pair, partner_of, way_of
+from tests.exchange.pull_world import PULL, QUICK, Fetching, Pair, make_pair, partner_of, way_of, without_door
 
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.exchange.outbound import State
@@ -386,7 +386,9 @@ def next_of(pair: Pair) -> Came:
     async def ask() -> Came:
         async with way_of(pair.aggregator) as way:
             partner = partner_of(pair.aggregator, UTILITY)
-            return await PullLink(way, 1.0).next_parcel(partner, again=False, most=1000)
+            return await PullLink(way, without_door(pair.aggregator, 1.0)).next_parcel(
+                partner, again=False, most=1000
+            )
 
     return asyncio.run(ask())
 

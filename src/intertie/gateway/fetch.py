@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -185,11 +185,10 @@ class Fetches:
             if partner.party not in self._tasks:
                 self._tasks[partner.party] = asyncio.create_task(self._fetch_from(partner.party))
 
-    async def drain(self, seconds: float) -> None:
-        """Wait for nothing more; what has come is taken in and confirmed."""
+    def end(self) -> Collection[asyncio.Task[None]]:
+        """Wait for nothing more. What is returned ends once what has come is taken in and confirmed."""
         self._stopping.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=seconds)
+        return self._tasks.values()
 
     async def aclose(self) -> None:
         """End at once. What was under way comes again."""

@@ -12,6 +12,7 @@ from intertie.bindings.parcel_https.client import AnswerTooLarge, HttpsLink
 from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.gateway.fetch import Came, NotHanded
 from intertie.gateway.gateway import LinkAnswer, Partner
+from intertie.gateway.settings import Settings
 from intertie.model.errors import RULES, PartnerError, Refused, StoreError
 from intertie.model.ids import UUID7, ParcelId
 from intertie.seal.transport import Transport
@@ -25,11 +26,16 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 class PullLink:
-    """Waits at most `wait_seconds` for a parcel. The link's connections should be its own: one of them is always waiting."""
+    """Over a link whose connections are for nothing else: one of them is always waiting. Close it with `aclose`."""
 
-    def __init__(self, link: HttpsLink, wait_seconds: float) -> None:
+    def __init__(self, link: HttpsLink, settings: Settings) -> None:
         self._link = link
-        self._wait = wait_seconds
+        # An answer may be as late as we wait, and is believed lost only after as long again.
+        self._wait = min(settings.pull.wait_seconds, settings.delivery.answer_seconds / 2)
+
+    async def aclose(self) -> None:
+        """Close the link's connections."""
+        await self._link.aclose()
 
     async def next_parcel(self, partner: Partner, *, again: bool, most: int) -> Came:
         """A parcel, or that there is none; NotHanded, PartnerError."""
