@@ -15,8 +15,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
+from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -53,7 +54,7 @@ from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, read_settings
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.model.ids import PartyId
+from intertie.model.ids import ParcelId, PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
@@ -181,8 +182,17 @@ def street_link(it: Opened, tracer: Tracer | None = None) -> HttpsLink:
     return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id, tracer)
 
 
+class Lane(IntEnum):
+    """Parcels that are on their way to one partner at once: while the partner checks one, the next is sealed; and what is
+    urgent waits for neither."""
+
+    FIRST = 0  # also sends again what had no answer, and finds out whether a silent door answers again
+    SECOND = 1
+    URGENT = 2
+
+
 class Deliveries:
-    """One delivery loop per partner, woken when the store changes; and expiry, each second."""
+    """Delivery loops for each partner, woken when the store changes; and expiry, each second."""
 
     def __init__(self, it: Opened, meter: Meter) -> None:
         self._it = it
@@ -190,7 +200,8 @@ class Deliveries:
         self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
         self._ticks = 0
         self._stopping = threading.Event()
-        self._wakes: dict[PartyId, asyncio.Event] = {}
+        self._wakes: dict[PartyId, list[asyncio.Event]] = {}
+        self._under_way: dict[PartyId, set[ParcelId]] = {}
         # Partners whose descriptor we should ask for: filled by the street door's thread.
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
 
@@ -217,9 +228,11 @@ class Deliveries:
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
         clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
-        tasks: dict[PartyId, asyncio.Task[None]] = {}
+        tasks: dict[tuple[PartyId, Lane], asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
+        loop = asyncio.get_running_loop()
+        self._it.store.on_queued(partial(self._queued, loop))
         try:
             while not self._stopping.is_set():
                 changed, tick = self._changed(seen), time.monotonic()
@@ -234,7 +247,7 @@ class Deliveries:
                     uploads.step()
                     self._wake()
                 elif changed != seen:
-                    self._wake()
+                    self._wake_due()
                 seen = changed
                 self._fetch_stale(fetching, link)
                 for task in tasks.values():
@@ -282,28 +295,41 @@ class Deliveries:
         LOG.info("descriptor fetched", extra={"partner": party, "count": int(news)})
 
     def _start_loops(
-        self, tasks: dict[PartyId, asyncio.Task[None]], link: MeteredLink, announcer: Announcer
+        self,
+        tasks: dict[tuple[PartyId, Lane], asyncio.Task[None]],
+        link: MeteredLink,
+        announcer: Announcer,
     ) -> None:
         for partner in self._it.partners.all():
-            if partner.party not in tasks:
-                self._wakes[partner.party] = asyncio.Event()
-                tasks[partner.party] = asyncio.create_task(self._deliver_to(partner.party, link, announcer))
+            party = partner.party
+            if party not in self._wakes:
+                self._wakes[party] = [asyncio.Event() for _ in Lane]
+                self._under_way[party] = set()
+                for lane in Lane:
+                    tasks[party, lane] = asyncio.create_task(self._deliver_to(party, lane, link, announcer))
 
-    async def _deliver_to(self, party: PartyId, link: MeteredLink, announcer: Announcer) -> None:
+    async def _deliver_to(self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer) -> None:
         """Parcel after parcel while there is something due, then wait."""
-        wake = self._wakes[party]
+        wake = self._wakes[party][lane]
         while not self._stopping.is_set():
             wake.clear()
-            if not link.may_send(party):
+            if not (link.may_send(party) if lane is Lane.FIRST else link.flows(party)):
                 await wake.wait()
                 continue
             try:
-                why = await announcer.announce(party, self._it.clock(), random.random)
-                if why:
-                    LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
+                if lane is Lane.FIRST:
+                    why = await announcer.announce(party, self._it.clock(), random.random)
+                    if why:
+                        LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
                 with self._meter.tracer.span("deliver", partner=party):
                     delivery = await deliver_once(
-                        self._it.gateway, link, party, self._it.clock, random.random
+                        self._it.gateway,
+                        link,
+                        party,
+                        self._it.clock,
+                        random.random,
+                        under_way=self._under_way[party],
+                        urgent=lane is Lane.URGENT,
                     )
             except IntertieError as error:
                 LOG.error("delivery", extra={"partner": party, "why": error.why})
@@ -318,8 +344,27 @@ class Deliveries:
             await wake.wait()
 
     def _wake(self) -> None:
-        for event in self._wakes.values():
-            event.set()
+        """Every partner is looked at: when time has passed, or at the end."""
+        for events in self._wakes.values():
+            for event in events if self._stopping.is_set() else events[: Lane.SECOND]:
+                event.set()
+
+    def _wake_due(self) -> None:
+        """Whoever wrote, those who have something to get."""
+        try:
+            self._wake_these(self._it.gateway.store.next_partners(self._it.clock()))
+        except IntertieError as error:
+            LOG.error("store", extra={"why": error.why})
+
+    def _wake_these(self, parties: Collection[PartyId]) -> None:
+        for party in parties:
+            for event in self._wakes.get(party, ()):
+                event.set()
+
+    def _queued(self, loop: asyncio.AbstractEventLoop, parties: Collection[PartyId]) -> None:
+        """Messages were queued in this process, in any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended: so have the deliveries
+            loop.call_soon_threadsafe(self._wake_these, parties)
 
     def _changed(self, seen: int) -> int:
         try:

@@ -59,18 +59,28 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 async def deliver_once(
-    gateway: Gateway, link: Link, party: PartyId, clock: Clock, random: Random
+    gateway: Gateway,
+    link: Link,
+    party: PartyId,
+    clock: Clock,
+    random: Random,
+    *,
+    under_way: set[ParcelId] | None = None,
+    urgent: bool = False,
 ) -> Delivery | None:
     """Send one parcel to a partner; None if nothing is due.
 
+    `under_way` is shared by those that deliver to this partner at the same time: none sends what another is sending.
+    With `urgent` only what does not bear waiting (exchange/shedding.py) goes, and nothing is sent again.
     Raises nothing of the partner's doing: an unreachable partner, a refusal and a false receipt are outcomes.
     """
+    under_way = set() if under_way is None else under_way
     partner = gateway.partners.find(party)
     if partner is None or partner.suspended:
         return None
-    parcel = gateway.store.unfinished_parcel(party, clock())
+    parcel = None if urgent else gateway.store.unfinished_parcel(party, clock(), without=under_way)
     if parcel is None:
-        rows = _take(gateway, partner, clock())
+        rows = _take(gateway, partner, clock(), urgent=urgent)
         try:
             granted = await link.granted(partner) if rows else None
         except PartnerError as error:
@@ -83,6 +93,24 @@ async def deliver_once(
     else:
         rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
         channel = _channel_of(gateway, partner, rows, clock())
+    under_way.add(parcel.id)
+    try:
+        return await _send(gateway, link, partner, parcel, rows, channel, clock, random)
+    finally:
+        under_way.discard(parcel.id)
+
+
+async def _send(
+    gateway: Gateway,
+    link: Link,
+    partner: Partner,
+    parcel: ParcelRow,
+    rows: list[MessageRow],
+    channel: Channel,
+    clock: Clock,
+    random: Random,
+) -> Delivery:
+    """One attempt: the sealed bytes go, and what comes back is judged."""
     urgency = min((row.priority for row in rows), default=None)
     try:
         with gateway.observer.span("post"):
@@ -107,15 +135,16 @@ def _channel_of(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], 
     return needed_connection(bodies, gateway.party.roles, partner.roles, gateway.policy_on(now))
 
 
-def _take(gateway: Gateway, partner: Partner, now: datetime) -> list[MessageRow]:
-    """What is due, and whose files are with the partner; while its stop flag is up, only what does not bear waiting."""
+def _take(gateway: Gateway, partner: Partner, now: datetime, *, urgent: bool = False) -> list[MessageRow]:
+    """What is due, and whose files are with the partner; while its stop flag is up, or with `urgent`, only what does not
+    bear waiting."""
     limits = gateway.limits
     count, size = limits.messages_per_parcel, limits.parcel_target_bytes
     stopped = stop_up(gateway, partner.party, ours=False, now=now) is not None
-    if stopped:
+    if stopped or urgent:
         count = URGENT_COUNT
     rows = shrink(gateway.store.take_outgoing(partner.party, now, count=count, size=size), count, size)
-    return ready_to_go(gateway, unstopped(rows) if stopped else rows, now)
+    return ready_to_go(gateway, unstopped(rows) if stopped or urgent else rows, now)
 
 
 def _covered(
@@ -272,19 +301,24 @@ def _close(
         digest=hashlib.sha256(answer.body).hexdigest(),
     )
     gateway.store.keep_chains(partner.keys.chains)
+    head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
+
+    def close(moves: Sequence[tuple[MessageId, State, str]]) -> None:
+        gateway.store.close_parcel(
+            parcel.id, answer.body, moves, [entry], now, transport=answer.transport, head=head
+        )
+
     try:
-        gateway.store.close_parcel(parcel.id, answer.body, moves, [entry], now, transport=answer.transport)
+        close(moves)
     except ImpossibleEvent:  # given up meanwhile, by another process: then a refusal is a refusal
         moves = outcomes_of(rows, receipt.outcomes, now, again=False)
-        gateway.store.close_parcel(parcel.id, answer.body, moves, [entry], now, transport=answer.transport)
+        close(moves)
     later = [
         (row, detail) for row, (_, state, detail) in zip(rows, moves, strict=True) if state is State.QUEUED
     ]
     if later:
         wait = _wait(gateway, [row for row, _ in later], random, None)
         gateway.store.defer([row.id for row, _ in later], now + wait, later[0][1][:300])
-    head = Head(size=receipt.journal.size, root=bytes.fromhex(receipt.journal.root))
-    gateway.store.add_partner_head(partner.party, head, now)
     gateway.observer.receipted(partner.party, rows, receipt.outcomes, now)
     return Delivery(parcel.id, partner.party, len(rows), True, "")
 

@@ -6,7 +6,7 @@ several processes may use one store at once; a reader sees only finished writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -193,9 +193,15 @@ class Store(ProofStore, OperationsStore, Protocol):
         """What is due for one partner, by priority then seq, at most `count` messages and `size` bytes (but at least
         one); order per conversation is kept. Does not change state."""
 
-    def unfinished_parcel(self, partner: PartyId, now: datetime) -> ParcelRow | None:
-        """A parcel already sealed for this partner, without a receipt, due to be sent again (the same bytes); the
-        oldest first."""
+    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+        """Have this told, in the thread that queued them, to which partners messages were queued through this object: what
+        delivers in the same process need not wait until it looks at `changed`."""
+
+    def unfinished_parcel(
+        self, partner: PartyId, now: datetime, *, without: Collection[ParcelId] = ()
+    ) -> ParcelRow | None:
+        """A parcel already sealed for this partner, without a receipt, due to be sent again (the same bytes), and not among
+        those that are on their way; the oldest first."""
 
     def parcel_messages(
         self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None
@@ -203,7 +209,7 @@ class Store(ProofStore, OperationsStore, Protocol):
         """The messages a parcel carries (outgoing) or that were kept from it (incoming), in order of position."""
 
     def next_seq(self, partner: PartyId) -> int:
-        """The next parcel sequence number towards a partner, from 1; never the same twice."""
+        """The next parcel sequence number towards a partner, from 1: never the same twice, and some may be left out."""
 
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
         """Keep a sealed parcel, journal it (parcel_out) and mark its messages SENDING, before a byte leaves.
@@ -225,10 +231,12 @@ class Store(ProofStore, OperationsStore, Protocol):
         now: datetime,
         *,
         transport: Transport | None = None,
+        head: Head | None = None,
     ) -> None:
         """A receipt (or a final refusal: receipt None) came, over this connection: set the messages' states, keep the
-        receipt, journal. Each message of the parcel has one outcome; QUEUED, for one that was refused for now: it leaves the
-        parcel and goes again in another. No effect on a parcel closed before, unless a late receipt says more."""
+        receipt and the head of the partner's journal that it names, journal. Each message of the parcel has one outcome;
+        QUEUED, for one that was refused for now: it leaves the parcel and goes again in another. No effect on a parcel closed
+        before, unless a late receipt says more."""
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -60,6 +60,7 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
         self._lock = threading.RLock()
         self._rows: list[MessageRow] = []  # place = seq - 1
         self._out: dict[MessageId, int] = {}  # seqs
+        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
         self._in: dict[tuple[PartyId, MessageId], int] = {}
         self._parcels: dict[ParcelKey, ParcelRow] = {}
         self._states: dict[ParcelKey, ParcelState] = {}
@@ -118,7 +119,13 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
                 self._out[message.id] = len(self._rows)
                 self._follow(message)
             self._grown(growth)
-            return [self._out[message.id] for message in messages]
+            seqs = [self._out[message.id] for message in messages]
+        self._tell({message.recipient for message in messages})
+        return seqs
+
+    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+        """Tell whom messages were queued to."""
+        self._tell = tell
 
     def next_partners(self, now: datetime) -> list[PartyId]:
         """Partners with a message or a parcel that could go now."""
@@ -155,11 +162,15 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
             )
         )
 
-    def unfinished_parcel(self, partner: PartyId, now: datetime) -> ParcelRow | None:
-        """The oldest sealed parcel without a receipt that is due."""
+    def unfinished_parcel(
+        self, partner: PartyId, now: datetime, *, without: Collection[ParcelId] = ()
+    ) -> ParcelRow | None:
+        """The oldest sealed parcel without a receipt that is due, and not on its way."""
         with self._open():
             found = (
-                row for key, row in self._parcels.items() if key[2] == partner and self._is_due(key, now)
+                row
+                for key, row in self._parcels.items()
+                if key[2] == partner and row.id not in without and self._is_due(key, now)
             )
             return next(found, None)
 
@@ -245,6 +256,7 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
         now: datetime,
         *,
         transport: Transport | None = None,
+        head: Head | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         with self._open():
@@ -261,6 +273,8 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
                 self._put(self._out[message], state=state, detail=detail, done_at=now, next_attempt=None)
                 if state is State.QUEUED:
                     self._put(self._out[message], done_at=None, parcel=None, position=None)
+            if head is not None:
+                self._add_head(key[2], head)
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -400,10 +414,13 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
     def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
         """Keep a head of a partner's journal; the same head twice is kept once."""
         with self._open():
-            heads = self._heads.setdefault(partner, [])
-            if head not in heads:
-                heads.append(head)
-                self._changes += 1
+            self._add_head(partner, head)
+
+    def _add_head(self, partner: PartyId, head: Head) -> None:
+        heads = self._heads.setdefault(partner, [])
+        if head not in heads:
+            heads.append(head)
+            self._changes += 1
 
     # Access tokens
 

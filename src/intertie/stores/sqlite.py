@@ -5,7 +5,7 @@ The file must lie on a local disk: the write-ahead log needs memory that its pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -40,8 +40,8 @@ from intertie.stores import (
     sqlite_tokens,
 )
 from intertie.stores.identity import check_chains
+from intertie.stores.numbers import Numbers
 from intertie.stores.readers import Readers
-from intertie.stores.rows import micros
 from intertie.stores.schema import connect, open_store, store_error
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
@@ -67,6 +67,8 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         self._readers = Readers(lambda: connect(path, write=False))
         # Every parcel asks for the same few chains to be kept: those that are there already cost a look at this set.
         self._kept: set[bytes] = set()
+        self._numbers = Numbers()
+        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
 
     def close(self) -> None:
         """Finish what waits and let go of the file."""
@@ -79,7 +81,13 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
     ) -> list[int]:
         """Queue messages; Refused(MESSAGE_ID_REUSED) for an id with other bytes, and then none is queued."""
-        return self._writer.run(lambda db: sqlite_out.add(db, self._keys, messages, entries, now))
+        seqs = self._writer.run(lambda db: sqlite_out.add(db, self._keys, messages, entries, now))
+        self._tell({message.recipient for message in messages})
+        return seqs
+
+    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+        """Tell whom messages were queued to, once they are on disk."""
+        self._tell = tell
 
     def next_partners(self, now: datetime) -> list[PartyId]:
         """Partners with a message or a parcel that could go now."""
@@ -91,10 +99,12 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         with self._readers.snapshot() as db:
             return sqlite_out.take(db, self._keys, partner, now, count, size)
 
-    def unfinished_parcel(self, partner: PartyId, now: datetime) -> ParcelRow | None:
-        """The oldest sealed parcel without a receipt that is due."""
+    def unfinished_parcel(
+        self, partner: PartyId, now: datetime, *, without: Collection[ParcelId] = ()
+    ) -> ParcelRow | None:
+        """The oldest sealed parcel without a receipt that is due, and not on its way."""
         with self._readers.snapshot() as db:
-            return sqlite_out.unfinished(db, partner, now)
+            return sqlite_out.unfinished(db, partner, now, without)
 
     def parcel_messages(
         self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None
@@ -105,7 +115,9 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
 
     def next_seq(self, partner: PartyId) -> int:
         """The next parcel number towards a partner."""
-        return self._writer.run(lambda db: sqlite_out.next_seq(db, partner))
+        return self._numbers.next(
+            partner, lambda count: self._writer.run(lambda db: sqlite_out.next_seqs(db, partner, count))
+        )
 
     def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
         """Keep a sealed parcel; ImpossibleEvent if a message of it is not queued any more."""
@@ -128,9 +140,12 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         now: datetime,
         *,
         transport: Transport | None = None,
+        head: Head | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
-        self._writer.run(lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now, transport))
+        self._writer.run(
+            lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now, transport, head)
+        )
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -233,8 +248,7 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
 
     def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
         """Keep a head of a partner's journal; the same head twice is kept once."""
-        sql = "INSERT OR IGNORE INTO partner_heads (partner, size, root, at) VALUES (?, ?, ?, ?)"
-        self._writer.run(lambda db: db.execute(sql, (partner, head.size, head.root, micros(now))) and None)
+        self._writer.run(lambda db: sqlite_journal.keep_head(db, partner, head, now))
 
     # Erasing
 

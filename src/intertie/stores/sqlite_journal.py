@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import apsw
 
@@ -11,8 +12,9 @@ from intertie.gateway.ports import Refusal
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import grow
+from intertie.model.ids import PartyId
 from intertie.seal.certificates import Chain
-from intertie.stores.rows import REFUSAL_COLUMNS, refusal_row, write_chain
+from intertie.stores.rows import REFUSAL_COLUMNS, micros, refusal_row, write_chain
 
 
 def head(db: apsw.Connection) -> Head:
@@ -55,6 +57,12 @@ def keep_chains(db: apsw.Connection, chains: Mapping[bytes, Chain]) -> None:
     """Certificate chains by thumbprint; what is there stays."""
     rows = [(thumbprint, write_chain(chain)) for thumbprint, chain in sorted(chains.items())]
     db.executemany("INSERT OR IGNORE INTO chains (thumbprint, chain) VALUES (?, ?)", rows)
+
+
+def keep_head(db: apsw.Connection, partner: PartyId, head: Head, now: datetime) -> None:
+    """A head of a partner's journal; the same head twice is kept once."""
+    sql = "INSERT OR IGNORE INTO partner_heads (partner, size, root, at) VALUES (?, ?, ?, ?)"
+    db.execute(sql, (partner, head.size, head.root, micros(now)))
 
 
 def tally(db: apsw.Connection, outgoing: bool, state: State, change: int) -> None:

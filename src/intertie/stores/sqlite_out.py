@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import apsw
@@ -12,6 +12,7 @@ import msgspec
 from intertie.exchange.ordering import Ahead, Waiting, choose
 from intertie.exchange.outbound import WAIT_MAX, ParcelState, State, step_parcel
 from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
+from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
 from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
@@ -30,7 +31,7 @@ from intertie.stores.rows import (
     write_transport,
 )
 from intertie.stores.sqlite_bodies import keep_bodies, message_rows
-from intertie.stores.sqlite_journal import append, keep_chunk, next_message_seq, tally
+from intertie.stores.sqlite_journal import append, keep_chunk, keep_head, next_message_seq, tally
 
 _BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state, m.recipient FROM json_each(?) AS wanted
     CROSS JOIN messages AS m ON m.id = wanted.value AND m.outgoing = 1"""
@@ -57,7 +58,7 @@ _AHEAD = """SELECT seq, priority, length, state, next_attempt, expires FROM mess
 _BY_SEQS = f"""SELECT {MESSAGE_COLUMNS} FROM json_each(:seqs) AS wanted
     CROSS JOIN {MESSAGE_FROM} WHERE m.seq = wanted.value ORDER BY wanted.key"""  # noqa: S608
 _UNFINISHED = f"""SELECT {PARCEL_COLUMNS} FROM {PARCEL_FROM} WHERE p.partner = :partner AND {_PARCEL_DUE}
-    ORDER BY p.number LIMIT 1"""  # noqa: S608
+    AND p.id NOT IN (SELECT value FROM json_each(:without)) ORDER BY p.number LIMIT 1"""  # noqa: S608
 _INSERT_PARCEL = """INSERT INTO parcels (id, outgoing, partner, digest, chunk, manifest, leaves, at, transport, state)
     VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SEAL = """UPDATE messages SET state = ?, parcel = ?, position = wanted.key FROM json_each(?) AS wanted
@@ -141,17 +142,20 @@ def take(
     return message_rows(db, keys, db.execute(_BY_SEQS, {"seqs": _json(chosen)}))
 
 
-def unfinished(db: apsw.Connection, partner: PartyId, now: datetime) -> ParcelRow | None:
+def unfinished(
+    db: apsw.Connection, partner: PartyId, now: datetime, without: Collection[ParcelId]
+) -> ParcelRow | None:
     """`Store.unfinished_parcel`."""
-    found = db.execute(_UNFINISHED, {"partner": partner, **_times(now)}).fetchone()
+    asked = {"partner": partner, "without": _json(sorted(without)), **_times(now)}
+    found = db.execute(_UNFINISHED, asked).fetchone()
     return parcel_row(found) if found else None
 
 
-def next_seq(db: apsw.Connection, partner: PartyId) -> int:
-    """`Store.next_seq`."""
+def next_seqs(db: apsw.Connection, partner: PartyId, count: int) -> int:
+    """The first of so many parcel numbers that nobody else gets."""
     db.execute("INSERT OR IGNORE INTO partners (party) VALUES (?)", (partner,))
-    sql = "UPDATE partners SET next_seq = next_seq + 1 WHERE party = ? RETURNING next_seq - 1"
-    return int(db.execute(sql, (partner,)).get)
+    sql = "UPDATE partners SET next_seq = next_seq + ? WHERE party = ? RETURNING next_seq - ?"
+    return int(db.execute(sql, (count, partner, count)).get)
 
 
 def set_announced(db: apsw.Connection, partner: PartyId, sequence: int) -> None:
@@ -194,7 +198,7 @@ def defer(db: apsw.Connection, messages: Sequence[MessageId], next_attempt: date
 
 def retry(db: apsw.Connection, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
     """`Store.retry_parcel`."""
-    number, state = _find_parcel(db, parcel)
+    number, state, _ = _find_parcel(db, parcel)
     if state is not ParcelState.WAITING:
         return  # the table: silence changes nothing for a parcel that is closed
     values = (micros(next_attempt), detail, number)
@@ -211,9 +215,10 @@ def close(
     entries: Sequence[Entry],
     now: datetime,
     transport: Transport | None,
+    head: Head | None,
 ) -> None:
     """`Store.close_parcel`."""
-    number, before = _find_parcel(db, parcel)
+    number, before, partner = _find_parcel(db, parcel)
     after = step_parcel(before, sending.close_event(receipt))
     if after is before:
         return  # closed before, with as much proof or more
@@ -246,6 +251,8 @@ def close(
     for state, change in sorted(moved.items()):
         tally(db, True, state, change)
     append(db, entries)
+    if head is not None:
+        keep_head(db, partner, head, now)
 
 
 def drop_blob(db: apsw.Connection, number: int) -> None:
@@ -294,10 +301,10 @@ def expire(db: apsw.Connection, now: datetime) -> list[MessageId]:
     return [message for _, message, _, _ in found]
 
 
-def _find_parcel(db: apsw.Connection, parcel: ParcelId) -> tuple[int, ParcelState]:
+def _find_parcel(db: apsw.Connection, parcel: ParcelId) -> tuple[int, ParcelState, PartyId]:
     found = db.execute(
-        "SELECT number, state FROM parcels WHERE id = ? AND outgoing = 1", (parcel,)
+        "SELECT number, state, partner FROM parcels WHERE id = ? AND outgoing = 1", (parcel,)
     ).fetchone()
     if found is None:
         raise StoreError(f"no outgoing parcel {parcel}", do="report this")
-    return found[0], ParcelState(found[1])
+    return found[0], ParcelState(found[1]), found[2]
