@@ -276,7 +276,7 @@ class Outbox:
     def _lane(self) -> None:
         try:
             self._send_all()
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             traceback.print_exc()
             os._exit(1)  # nobody waits for a lane that is gone
 
