@@ -25,6 +25,7 @@ from intertie.journal.entry import Kind, read_entry
 from intertie.journal.rows import TreeRows, check_rows
 from intertie.model.errors import StoreError
 from intertie.seal.tree import consistency_proof, leaf_hash, root
+from intertie.stores.sqlite_proof import PARCEL_ENTRIES
 
 START = Head(-1, b"")
 
@@ -142,10 +143,17 @@ def test_looking_for_a_parcel_uses_its_index(tmp_path: Path) -> None:
     take_in(store, 1, [1])
     store.close()
     db = apsw.Connection(str(tmp_path / "s.db"))
-    parcel_of = "iif(json_valid(CAST(entry AS TEXT)), CAST(entry AS TEXT) ->> '$.parcel', NULL)"
-    plan = str(list(db.execute(f"EXPLAIN QUERY PLAN SELECT idx FROM journal WHERE {parcel_of} = 'x'")))
+    plan = str(list(db.execute(f"EXPLAIN QUERY PLAN {PARCEL_ENTRIES}", (b"x", 1))))
     assert "journal_parcel" in plan
     db.execute(
         "UPDATE journal SET entry = ? WHERE idx = 0", (b"no json",)
     )  # whoever changes a line can do so
     db.close()
+
+
+def test_a_note_that_looks_like_a_parcel_is_none(store: Store) -> None:
+    take_in(store, 1, [1])
+    other = parcel_id(2)
+    store.note([act(f'"parcel":"{other}"'), act(f'parcel":"{other}')])
+    assert store.parcel_entries(other) == []
+    assert len(store.parcel_entries(parcel_id(1))) == 2

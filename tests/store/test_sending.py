@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from store_builders import (
@@ -17,13 +19,17 @@ from store_builders import (
     parcel,
     parcel_id,
     queued_entries,
+    sqlite_store,
     verify,
 )
 
 from intertie.exchange.outbound import ImpossibleEvent, State
 from intertie.gateway.ports import NewMessage, Query, Store
+from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Kind, read_entry
 from intertie.model.errors import Refused, StoreError
+from intertie.model.ids import PartyId
+from intertie.stores.numbers import TAKEN_AT_ONCE
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -456,3 +462,57 @@ def test_empty_call(store: Store) -> None:
     assert store.add_outgoing([], [], NOW) == []
     assert store.take_outgoing(THEM, NOW, count=5, size=5) == []
     assert store.message(message(1).id) is None
+
+
+def test_who_delivers_is_told_whom_messages_were_queued_to(store: Store) -> None:
+    told: list[set[PartyId]] = []
+
+    def tell(parties: Collection[PartyId]) -> None:
+        assert store.next_partners(NOW), "told only once they are there"
+        told.append(set(parties))
+
+    store.on_queued(tell)
+    queue(store, outgoing(1), outgoing(2, to=OTHER), outgoing(3))
+    assert told == [{THEM, OTHER}]
+    with pytest.raises(Refused):
+        queue(store, outgoing(1, body=b'{"other":1}'))
+    assert len(told) == 1, "nothing was queued"
+
+
+def test_a_parcel_on_its_way_is_not_given_out_again(store: Store) -> None:
+    messages = [outgoing(n) for n in (1, 2, 3)]
+    queue(store, *messages)
+    for number, one in enumerate(messages, 1):
+        seal(store, number, one)
+    first = store.unfinished_parcel(THEM, NOW)
+    second = store.unfinished_parcel(THEM, NOW, without={parcel_id(1)})
+    third = store.unfinished_parcel(THEM, NOW, without=[parcel_id(2), parcel_id(1)])
+    assert [row and row.id for row in (first, second, third)] == [parcel_id(n) for n in (1, 2, 3)]
+    assert store.unfinished_parcel(THEM, NOW, without=[parcel_id(n) for n in (1, 2, 3)]) is None
+
+
+def test_the_head_that_a_receipt_names_is_kept_with_it_or_not_at_all(store: Store) -> None:
+    messages = [outgoing(1), outgoing(2)]
+    queue(store, *messages)
+    for number, one in enumerate(messages, 1):
+        seal(store, number, one)
+    one, two = Head(1, b"1" * 32), Head(2, b"2" * 32)
+    with pytest.raises(StoreError):
+        store.close_parcel(parcel_id(1), b"receipt", [], [act()], NOW, head=one)
+    assert store.partner_heads(THEM) == []
+    for number, head in ((1, one), (2, two), (2, Head(3, b"3" * 32))):
+        outcome = (message_id(number), State.ACCEPTED, "")
+        store.close_parcel(parcel_id(number), b"receipt", [outcome], [act()], NOW, head=head)
+    assert store.partner_heads(THEM) == [one, two], "a parcel that was closed before changes nothing"
+
+
+def test_numbers_of_parcels_are_not_given_twice_by_two_processes(tmp_path: Path) -> None:
+    stores = [sqlite_store(tmp_path / "one.db") for _ in range(2)]
+    given = [stores[turn % 2].next_seq(THEM) for turn in range(2 * TAKEN_AT_ONCE + 10)]
+    for one in stores:
+        one.close()
+    again = sqlite_store(tmp_path / "one.db")
+    given.append(again.next_seq(THEM))
+    again.close()
+    assert len(set(given)) == len(given) and min(given) == 1
+    assert given[-1] == max(given)

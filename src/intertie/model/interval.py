@@ -92,6 +92,15 @@ class IntervalSeries(Record, frozen=True, kw_only=True):
             return min(known, default=0), max(known, default=0)
 
     @property
+    def low(self) -> int:
+        """The least value, gaps aside; zero where there are only gaps."""
+        values: Any = self.values
+        try:
+            return int(min(values))
+        except TypeError:  # a gap
+            return self.span[0]
+
+    @property
     def step(self) -> timedelta:
         """Length of one interval."""
         return timedelta(seconds=self.step_seconds)

@@ -51,7 +51,7 @@ def series_of(field: str, series: IntervalSeries | None, unit: Unit, *, signed: 
         return
     if series.unit is not unit:
         raise RuleError(f"{field}: in {series.unit}, must be in {unit}")
-    if not signed and series.span[0] < 0:
+    if not signed and series.low < 0:
         raise RuleError(f"{field}: a value is below zero")
 
 
