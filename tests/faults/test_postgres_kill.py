@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from tests.faults.test_kill_receiver import UTILITY, declare, make_gateways, open_messages
+from tests.postgres_server import fresh_schema
 
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
@@ -23,8 +25,6 @@ from intertie.model.ids import MessageId
 from intertie.run import open_gateway
 from intertie.seal.tree import Frontier
 from intertie.stores.postgres import PostgresStore
-from tests.faults.test_kill_receiver import UTILITY, declare, make_gateways, open_messages
-from tests.postgres_server import fresh_schema
 
 SOAK = bool(os.environ.get("INTERTIE_SOAK"))
 KILLS = 50 if SOAK else 5
@@ -93,10 +93,8 @@ class Serving:
 
 
 def kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def wait_until_done(sender: Gateway, logs: list[Serving]) -> None:
