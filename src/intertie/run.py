@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import uvicorn
 import uvloop
 
 from intertie.bindings.clock import Clock, FileClock, system_clock
@@ -36,15 +35,17 @@ from intertie.bindings.operations.serve_state import ServeState, only_one
 from intertie.bindings.operations.telemetry import Tracer, open_tracer
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.server import StreetDoor
-from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, StreetServer, bound, uvicorn_config
+from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, DoorServing, doors, uvicorn_config
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
-from intertie.gateway.authorize import Authority
+from intertie.gateway.authorize import authority_of
 from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
+from intertie.gateway.fetch import Fetches
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
@@ -59,7 +60,7 @@ from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
-from intertie.seal.token_keys import TokenKeyFiles, TokenRing
+from intertie.seal.token_keys import TokenKeyFiles
 from intertie.seal.vault import Vault
 from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.joining_files import JoiningFiles
@@ -96,12 +97,6 @@ def open_clock(directory: Path, settings: Settings) -> Clock:
     """The clock of the gateway in this directory."""
     file = settings.clock.file
     return FileClock(directory / file) if file else system_clock
-
-
-def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Authority:
-    """The gateway as authorization server; its issuer is the address that partners are told."""
-    lifetime = timedelta(seconds=settings.authorization.token_seconds)
-    return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)
 
 
 class Opened:
@@ -223,6 +218,8 @@ class Deliveries:
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
         clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
+        coming = PullLink(street_link(self._it), self._it.settings)
+        fetches = Fetches(self._it.gateway, coming, link, clock, random.random, self.ask_for)
         tasks: dict[tuple[PartyId, Lane], asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -243,6 +240,8 @@ class Deliveries:
                         self._turn_keys()
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
+                    if self._first and not self._it.settings.street.is_open:
+                        fetches.start()
                     if self._it.store.shared and self._ticks % SHARED_TICKS:
                         self._wake_due()
                     else:
@@ -256,16 +255,15 @@ class Deliveries:
                         task.result()  # a loop ends only by a mistake in this program: end loudly
                 await asyncio.sleep(WATCH_SECONDS)
             self._wake()
-            if tasks:
-                await asyncio.wait(tasks.values(), timeout=DRAIN_SECONDS)
+            if ending := {*tasks.values(), *fetches.end()}:
+                await asyncio.wait(ending, timeout=DRAIN_SECONDS)
         finally:
             for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
             await self._escalations.aclose()
-            await uploads.aclose()
-            await files.aclose()
-            await way.aclose()
+            for each in (fetches, uploads, files, coming, way):
+                await each.aclose()
             self._keep_timeliness()
 
     async def _run_fetching(self) -> None:
@@ -423,7 +421,7 @@ class Job(NamedTuple):
     """What a process of a serving gateway is given: its number, its sockets, and what ends when its supervisor does."""
 
     number: int
-    door: socket.socket
+    door: socket.socket | None
     operations: socket.socket | None
     parent: int | None = None  # a pipe that nobody writes to
 
@@ -436,8 +434,12 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
     """
     settings = read_settings(directory)
     log_to_stderr(level, settings.log.format, party=settings.party.id)
-    with only_one(directory), _doors(settings) as (door, operations):
-        if workers == 1:
+    if workers > 1 and not settings.street.is_open:
+        raise SettingsError(
+            "workers share a street door, and [street] listen names none", do="Run it without --workers."
+        )
+    with only_one(directory), doors(settings.street.listen, settings.operations.listen) as (door, operations):
+        if workers == 1 or door is None:
             with ServeState(directory, operations, system_clock) as state:
                 state.write([(0, os.getpid(), 1)])
                 run_job(directory, Job(0, door, operations))
@@ -448,14 +450,6 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
             it.store.unlock()
             it.authority.keys.present()  # made by one, if it is not there yet
         supervise(directory, door, operations, workers, level)
-
-
-@contextlib.contextmanager
-def _doors(settings: Settings) -> Iterator[tuple[socket.socket, socket.socket | None]]:
-    with contextlib.ExitStack() as stack:
-        door = stack.enter_context(bound(settings.street.listen, "[street]"))
-        where = settings.operations.listen
-        yield door, stack.enter_context(bound(where, "[operations]")) if where else None
 
 
 def supervise(
@@ -531,12 +525,11 @@ def protect_store(it: Opened) -> None:
 async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     deliveries = Deliveries(it, meter, first=job.number == 0)
     operations = OperationsDoor(it.gateway, meter, it.places.keys, it.clock, it.store.unlock)
-    server = StreetServer(street_config(it, deliveries.ask_for, meter))
-    server.url = it.settings.street.url
+    street = street_of(it, deliveries.ask_for, meter, job.door)
 
     def stop(*_: object) -> None:
         operations.draining = True
-        server.should_exit = True
+        street.stop()
         deliveries.stop()
 
     loop = asyncio.get_running_loop()
@@ -554,7 +547,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(it.joining_door().watch()),
         ]
     try:
-        await server.serve(sockets=[job.door])
+        await street.serve()
     finally:
         deliveries.stop()
         await delivering
@@ -589,9 +582,12 @@ async def refresh_status(it: Opened) -> list[Fetched]:
         await fetcher.aclose()
 
 
-def street_config(it: Opened, stale: Callable[[PartyId], None], meter: Meter) -> uvicorn.Config:
-    """How the street door of a gateway is served."""
+def street_of(
+    it: Opened, stale: Callable[[PartyId], None], meter: Meter, socket: socket.socket | None
+) -> DoorServing:
+    """The street door of a gateway, and how it is served."""
     it.descriptor.present()  # it is there
     door = StreetDoor(it.authority, it.settings, it.descriptor.raw, it.clock, stale=stale, meter=meter)
-    context = it.tls.server_context()
-    return uvicorn_config(door.app(), it.settings.street, context, meter.connections)
+    street = it.settings.street
+    config = uvicorn_config(door.app(), street, it.tls.server_context(), meter.connections)
+    return DoorServing(config, street.url, socket, door.drain)
