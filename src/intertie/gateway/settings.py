@@ -367,10 +367,9 @@ listen = {listen}          # host:port on this machine
 
 [store]
 # file = "store.db"
-# A PostgreSQL database in its place, for several processes or machines (docs/stores.md):
-# url = "postgresql://intertie@db.example/intertie"
+# url = ""                   # "postgresql://intertie@db.example/intertie": that database in place of the file
 # schema = "intertie"
-# password_file = "store.password"   # one line; or PGPASSWORD, PGPASSFILE, a client certificate
+# password_file = ""         # one line; or PGPASSWORD, PGPASSFILE, a client certificate (docs/stores.md)
 
 # How many days a body is kept once its message is done, where it is not what the catalogue says.
 # `intertie erase --expired` erases what is older; hash, receipt and journal stay.
