@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [--json FILE] [PART ...]`: measure the parts named, or all, and show them side by side."""
+"""`python -m bench [--quick | --full] [--json FILE] [PART ...]`: measure the parts named, or all, and show them side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, exchange, handshakes, receipts, sealing
+from bench import at_rest, exchange, flood, handshakes, receipts, sealing
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -20,8 +20,9 @@ from bench.world import MESSAGE_BYTES
 # Where there is no terminal that says how wide it is.
 PRINTED_WIDTH = 120
 
-# Two gateways at work; the others time one act against the primitives.
-EXCHANGE = "exchange"
+# Gateways at work; the others time one act against the primitives.
+EXCHANGE, FLOOD = "exchange", "flood"
+AT_WORK = (EXCHANGE, FLOOD)
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
     "receipts": receipts,
@@ -37,9 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--quick", action="store_true", help="only see that it runs; the figures mean nothing"
     )
     parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"backlogs of {exchange.FULL_BACKLOG:,} messages, as in the acceptance",
+    )
+    parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every figure, with its spread, to a file"
     )
-    parser.add_argument("part", nargs="*", choices=[[], *PARTS, EXCHANGE], help="these only")
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS, *AT_WORK], help="these only")
     given = parser.parse_args(arguments)
     scale = QUICK if given.quick else Scale()
     console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
@@ -51,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         highlight=False,
     )
     rows: list[Row] = []
-    for name in given.part or (*PARTS, EXCHANGE):
-        if name == EXCHANGE:
-            exchange.run(console, quick=given.quick)
+    for name in given.part or (*PARTS, *AT_WORK):
+        if name in AT_WORK:
+            at_work(name, console, quick=given.quick, full=given.full or not given.part)
             continue
         found = run(name, scale, console)
         show(console, name.replace("_", " "), found)
@@ -61,6 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         given.json.write_bytes(as_json(before, scale, rows))
     return 0
+
+
+def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
+    """Gateways in processes of their own. `full`: as many messages as the acceptance names."""
+    if name == EXCHANGE:
+        exchange.run(console, exchange.QUICK if quick else exchange.FULL if full else exchange.Scale())
+    else:
+        flood.run(console, quick=quick)
 
 
 def run(name: str, scale: Scale, console: Console) -> list[Row]:

@@ -4,6 +4,7 @@ took as one JSON line. `python -m bench.exchange_sender DIRECTORY RECIPIENT COUN
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
 import threading
@@ -13,9 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.gateways import peak_mb
 from bench.messages import availability
 from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.operations.telemetry import Tracer
+from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.exchange.outbound import State
 from intertie.gateway.send_message import queue
 from intertie.model.ids import MessageId, PartyId
@@ -56,20 +59,37 @@ class Receipts:
         return self._waiting.setdefault(message, threading.Event())
 
 
+class Wire:
+    """Counts what goes to doors and comes back, without what TLS and HTTP add to it."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        post = HttpsLink.post
+
+        async def counted(link: HttpsLink, partner: Any, blob: bytes, **named: Any) -> Any:
+            answer = await post(link, partner, blob, **named)
+            self.bytes += len(blob) + len(answer.body)
+            return answer
+
+        HttpsLink.post = counted  # type: ignore[method-assign]
+
+
 def run(directory: Path, recipient: PartyId, count: int, size: int, callers: int) -> dict[str, float]:
     """Send `count` messages of about `size` bytes and wait for every receipt."""
     it = Opened(directory)
     it.store.unlock()
     sender = it.settings.party.id
-    receipts = Receipts(it.store)
+    receipts, wire = Receipts(it.store), Wire()
     deliveries = Deliveries(it, Meter(it.gateway.catalogue, Tracer()))
     thread = threading.Thread(target=deliveries.run)
     made = list(messages(sender, recipient, count + callers, size))
     try:
         if callers:
             thread.start()
-            return _calls(it, deliveries, receipts, made, callers)
-        return _backlog(it, receipts, made[:count], thread)
+            took = _calls(it, receipts, made, callers)
+        else:
+            took = _backlog(it, receipts, made[:count], thread)
+        return {**took, "rss_mb": peak_mb(os.getpid()), "wire_bytes": wire.bytes / receipts.count}
     finally:
         deliveries.stop()
         thread.join()
@@ -106,7 +126,6 @@ def _backlog(
 
 def _calls(
     it: Opened,
-    deliveries: Deliveries,
     receipts: Receipts,
     made: list[tuple[MessageId, bytes]],
     callers: int,

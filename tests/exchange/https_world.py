@@ -23,13 +23,13 @@ from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.parcel_https.serving import StreetServer, uvicorn_config
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.accept_parcel import new_message
+from intertie.gateway.authorize import authority_of
 from intertie.gateway.gateway import Agreement, FixedKeys, FixedTrust, Gateway, Limits, Partner
 from intertie.gateway.settings import Delivery, Pull, Quota, Settings, Street
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, new_parcel_id
 from intertie.model.message import read_envelope, write_message
 from intertie.model.party import Party, Role
-from intertie.run import authority_of
 from intertie.seal.descriptor import Descriptor
 from intertie.seal.keys import generate_keys
 from intertie.seal.parcel import SealedParcel, _assemble

@@ -7,7 +7,7 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -121,10 +121,25 @@ class Authorization(Record, frozen=True, kw_only=True):
     token_seconds: Annotated[int, Meta(ge=30, le=3600)] = 300
 
 
-class StoreFile(Record, frozen=True, kw_only=True):
-    """Where this gateway keeps what it sent and received."""
+class StorePlace(Record, frozen=True, kw_only=True, rename={"schema_name": "schema"}):
+    """Where this gateway keeps what it sent and received: a file, or a PostgreSQL database that several gateways share."""
 
     file: str = "store.db"
+    # As "postgresql://intertie@db.example/intertie". Empty: the file.
+    url: str = ""
+    schema_name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}(?!\n)$")] = "intertie"
+    # Its one line is the password. Empty: PGPASSWORD, PGPASSFILE or ~/.pgpass, as libpq looks for it, or a certificate.
+    password_file: str = ""
+
+    def check(self) -> None:
+        """ValueError for an address of something else, or one with a password in it: settings are shown to people."""
+        if not self.url:
+            return
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("postgresql", "postgres"):
+            raise ValueError("url: it must begin with postgresql://")
+        if parts.password or "password" in parse_qs(parts.query):
+            raise ValueError("url: it holds a password; set password_file, or PGPASSWORD or PGPASSFILE")
 
 
 class JoiningDoor(Record, frozen=True, kw_only=True):
@@ -231,7 +246,7 @@ class Settings(Record, frozen=True, kw_only=True):
     quota: Quota = Quota()
     delivery: Delivery = Delivery()
     pull: Pull = Pull()
-    store: StoreFile = StoreFile()
+    store: StorePlace = StorePlace()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
     policy: PolicySettings = PolicySettings()
@@ -352,6 +367,9 @@ listen = {listen}          # host:port on this machine
 
 [store]
 # file = "store.db"
+# url = ""                   # "postgresql://intertie@db.example/intertie": that database in place of the file
+# schema = "intertie"
+# password_file = ""         # one line; or PGPASSWORD, PGPASSFILE, a client certificate (docs/stores.md)
 
 # How many days a body is kept once its message is done, where it is not what the catalogue says.
 # `intertie erase --expired` erases what is older; hash, receipt and journal stay.

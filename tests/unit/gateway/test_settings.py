@@ -18,6 +18,7 @@ from intertie.gateway.settings import (
     Places,
     Quota,
     Settings,
+    StorePlace,
     Street,
     parse_settings,
     read_settings,
@@ -53,7 +54,7 @@ def test_every_line_that_shows_a_default_shows_the_true_one() -> None:
 
 
 def test_every_setting_is_in_the_template() -> None:
-    for kind in (Street, Quota, Delivery, Limits, KeyDays, Authorization, Escalation):
+    for kind in (Street, Quota, Delivery, Limits, KeyDays, Authorization, Escalation, StorePlace):
         for name in kind.__struct_encode_fields__:
             assert f"{name} = " in TEMPLATE, name
 
@@ -166,6 +167,34 @@ def test_what_is_wrong_is_named(change: tuple[str, str], place: str) -> None:
 def test_a_directory_without_settings_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="intertie init"):
         read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("mysql://db.example/x", "postgresql://"),
+        ("store.db", "postgresql://"),
+        ("postgresql://me:word@db.example/x", "password"),
+        ("postgresql://me@db.example/x?sslmode=require&password=word", "password"),
+    ],
+)
+def test_an_address_of_a_store_is_postgresql_and_holds_no_password(url: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why) as caught:
+        parse_settings(TEXT.replace('# url = ""', f'url = "{url}"'))
+    assert "word@" not in str(caught.value) and "=word" not in str(caught.value)
+
+
+def test_a_store_in_a_database() -> None:
+    lines = 'url = "postgresql://me@/db?host=%2Frun%2Fpg"\nschema = "grid_a"\npassword_file = "pw"'
+    place = parse_settings(TEXT.replace('# url = ""', lines)).store
+    assert (place.url, place.schema_name, place.password_file) == (
+        "postgresql://me@/db?host=%2Frun%2Fpg",
+        "grid_a",
+        "pw",
+    )
+    for schema in ("Grid", "a-b", "a;b", "1a", "a\\n", ""):
+        with pytest.raises(SettingsError, match="schema"):
+            parse_settings(TEXT.replace('# schema = "intertie"', f'schema = "{schema}"'))
 
 
 def test_settings_that_are_not_text(tmp_path: Path) -> None:

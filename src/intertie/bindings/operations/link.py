@@ -33,6 +33,10 @@ class MeteredLink:
         self._set(party, breaker)
         return may_send(breaker)
 
+    def flows(self, party: PartyId) -> bool:
+        """Whether more than one parcel may be on its way to this partner: its door answers as it should."""
+        return self._breakers.get(party, Breaker()).state is Circuit.CLOSED
+
     def answered(self, party: PartyId) -> None:
         """A partner's door answered, whatever was asked."""
         self._set(party, success(self._breakers.get(party, Breaker())))
@@ -46,10 +50,6 @@ class MeteredLink:
     def came(self, party: PartyId, size: int) -> None:
         """We came for a parcel, and got one."""
         self._meter.parcel(party, size, IN)
-
-    def flows(self, party: PartyId) -> bool:
-        """Whether more than one parcel may be on its way to this partner: its door answers as it should."""
-        return self._breakers.get(party, Breaker()).state is Circuit.CLOSED
 
     async def post(
         self, partner: Partner, blob: bytes, *, hybrid: bool = False, urgency: int | None = None

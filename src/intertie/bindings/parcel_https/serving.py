@@ -135,3 +135,14 @@ def url_of(door: socket.socket) -> str:
     """Where a bound socket of plain HTTP is reached."""
     host, port = door.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def doors(street: str, operations: str) -> Iterator[tuple[socket.socket | None, socket.socket | None]]:
+    """The sockets of the street door and of the operations door, closed in the end; None where there is no door."""
+    with contextlib.ExitStack() as stack:
+        first, second = (
+            stack.enter_context(bound(listen, name)) if listen else None
+            for listen, name in ((street, "[street]"), (operations, "[operations]"))
+        )
+        yield first, second
