@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.messages import AGREEMENT
+from intertie.gateway.settings import read_settings
 
 SENDER, RECIPIENT = "aggregator.bench", "utility.bench"
 # What is measured is the gateways, not how politely they wait.
@@ -68,7 +69,7 @@ def pair(
 @contextmanager
 def serving(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A gateway that serves, in a process of its own."""
-    port = int(_said(directory, "listen").rpartition(":")[2])
+    port = int(listening_at(directory).rpartition(":")[2])
     log = directory / "serve.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command("serve", "--dir", directory), stderr=file)
@@ -80,11 +81,9 @@ def serving(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
-def _said(directory: Path, name: str) -> str:
-    lines = (directory / SETTINGS).read_text(encoding="utf-8").splitlines()
-    return next(
-        line.split("=")[1].split("#")[0].strip().strip('"') for line in lines if line.startswith(name)
-    )
+def listening_at(directory: Path) -> str:
+    """host:port of a gateway's door."""
+    return read_settings(directory).street.listen
 
 
 def command(*words: object) -> list[str]:

@@ -1,0 +1,271 @@
+"""An outage notice to every partner while billing is under way: `make bench ONLY=outage`. Every receipt within 2 s is the aim.
+
+One utility delivers as `intertie serve` does, from a durable store, over mutual TLS; the partners are gateways of their own,
+with keys, store and door each, a few processes for all of them. Billing waits for some of the partners, more than their
+parcels can carry at once; when the first of it is receipted, one notice is queued for every partner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.console import Console
+
+from bench.gateways import QUOTA, add_settings, free_port
+from bench.messages import AGREEMENT
+from intertie.bindings.operations.metrics import Meter
+from intertie.bindings.operations.telemetry import Tracer
+from intertie.cli import run as command
+from intertie.exchange.outbound import State
+from intertie.gateway.send_message import Outgoing, queue, send
+from intertie.model.documents import example
+from intertie.model.ids import ConversationId, InterfaceCode, MessageId, ParcelId, PartyId, new_message_id
+from intertie.model.message import Mode, utc, write_message
+from intertie.run import SWITCH_SECONDS, Deliveries, Opened, opened
+
+UTILITY = PartyId("utility.bench")
+DA = InterfaceCode("DA")
+BILL, NOTICE = "invoice", "outage_notice"
+# Messages queued in one call while the backlog is made.
+CHUNK = 1000
+LIFE = timedelta(hours=12)
+# The longest a run may take: one that hangs is a finding.
+PATIENCE_SECONDS = 240.0
+AIM_SECONDS = 2.0
+
+
+class Scale(NamedTuple):
+    """How many partners, how many of them are billed, and with how many messages together."""
+
+    partners: int = 200
+    billed: int = 40
+    messages: int = 100_000
+    processes: int = 2  # of partners
+    per_parcel: int | None = None  # messages of a parcel at most; None: as a gateway comes
+
+
+FULL = Scale()
+TENTH = Scale(partners=20, billed=4, messages=10_000, processes=1, per_parcel=500)
+QUICK = Scale(partners=3, billed=2, messages=60, processes=1, per_parcel=10)
+
+
+class Take(NamedTuple):
+    """What a delivery took for a parcel to one partner, in the order of going: was the notice queued and not sealed yet when
+    it began to take, and is the notice what goes first?"""
+
+    partner: PartyId
+    notice_waited: bool
+    notice_first: bool
+
+
+class Found(NamedTuple):
+    """Seconds from queueing to the receipt, of each partner's notice; and how it was with billing meanwhile."""
+
+    seconds: dict[PartyId, float]
+    billed_before: int  # receipts of billing when the notices were queued
+    billed_meanwhile: int  # more of them when the last notice had its receipt
+    billed: int  # in the end
+    takes: list[Take]
+    billing_per_s: float
+
+
+class Watch:
+    """Looks on at a store: what is taken, sealed and receipted, and when. The store does its work as ever."""
+
+    def __init__(self, store: Any, partners: Collection[PartyId], bills: int) -> None:
+        self._take, self._add, self._close = store.take_outgoing, store.add_parcel, store.close_parcel
+        store.take_outgoing, store.add_parcel, store.close_parcel = self._taken, self._added, self._closed
+        self._lock = threading.Lock()
+        self._notices: dict[MessageId, PartyId] = {}
+        self._unsealed: set[MessageId] = set()
+        self._left, self._bills = len(partners), bills
+        self.takes: list[Take] = []
+        self.receipted: dict[PartyId, float] = {}
+        self.billed, self.billed_at_last_notice = 0, 0
+        self.begun, self.noticed, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    def queued(self, notices: dict[MessageId, PartyId]) -> None:
+        """From here on these wait."""
+        with self._lock:
+            self._notices = notices
+            self._unsealed = set(notices)  # one that was sealed already is not missed: see `_added`
+
+    def _taken(self, partner: PartyId, *rest: Any, **named: Any) -> Any:
+        with self._lock:
+            waited = {message for message in self._unsealed if self._notices[message] == partner}
+        rows = self._take(partner, *rest, **named)
+        if rows:
+            with self._lock:
+                waited &= self._unsealed
+                self.takes.append(Take(partner, bool(waited), rows[0].document == NOTICE))
+        return rows
+
+    def _added(self, parcel: Any, messages: Sequence[MessageId], now: datetime) -> Any:
+        with self._lock:
+            self._unsealed -= set(messages)
+        return self._add(parcel, messages, now)
+
+    def _closed(
+        self, parcel: ParcelId, receipt: Any, outcomes: Sequence[Any], *rest: Any, **named: Any
+    ) -> Any:
+        result = self._close(parcel, receipt, outcomes, *rest, **named)
+        tick = time.perf_counter()
+        with self._lock:
+            for message, state, detail in outcomes:
+                if state is not State.ACCEPTED:
+                    raise SystemExit(f"{message} ended as {state}: {detail}")
+                partner = self._notices.get(message)
+                if partner is None:
+                    self.billed += 1
+                else:
+                    self.receipted[partner] = tick
+                    self.billed_at_last_notice = self.billed
+        if self.billed:
+            self.begun.set()
+        if len(self.receipted) == self._left:
+            self.noticed.set()
+        if self.billed == self._bills:
+            self.ended.set()
+        return result
+
+
+def run(console: Console, *, scale: Scale) -> None:
+    """Measure, and say how long the receipts took."""
+    said = f"outage: {scale.partners} partners, {scale.messages:,} billing messages to {scale.billed} of them"
+    with console.status(said), tempfile.TemporaryDirectory(prefix="intertie-bench-") as name:
+        found = measured(Path(name), scale)
+    took = sorted(found.seconds.values())
+    cuts = statistics.quantiles(took, n=100)
+    late = sum(seconds > AIM_SECONDS for seconds in took)
+    console.print(
+        f"{said}\nreceipts of the notice, seconds: first {took[0]:.2f}, p50 {cuts[49]:.2f}, p95 {cuts[94]:.2f}, "
+        f"last {took[-1]:.2f}; {late or 'none'} later than {AIM_SECONDS:g} s\n"
+        f"billing: {scale.messages - found.billed_before:,} without a receipt when the notices were queued, "
+        f"{scale.messages - found.billed_before - found.billed_meanwhile:,} still when the last of them had its own; "
+        f"{found.billing_per_s:,.0f} a second over all\n",
+        highlight=False,
+    )
+
+
+def measured(folder: Path, scale: Scale) -> Found:
+    """Make everything, and let it happen."""
+    partners = [PartyId(f"aggregator-{number:03}.bench") for number in range(scale.partners)]
+    make(folder, partners, scale)
+    places = [folder / party for party in partners]
+    with ExitStack() as stack:
+        for number in range(scale.processes):
+            stack.enter_context(doors(places[number :: scale.processes]))
+        it = stack.enter_context(opened(folder / UTILITY))
+        it.store.unlock()
+        return _happens(it, partners, scale)
+
+
+def make(folder: Path, partners: Sequence[PartyId], scale: Scale) -> None:
+    """The directories, as `intertie init` and `intertie partner add` make them."""
+    _command("init", UTILITY, "--role", "distribution_utility", "--dir", folder / UTILITY)
+    if scale.per_parcel is not None:
+        add_settings(folder / UTILITY, "limits", f"messages_per_parcel = {scale.per_parcel}\n")
+    ca = folder / UTILITY / "ca"
+    for party in partners:
+        place, url = folder / party, f"https://127.0.0.1:{free_port()}"
+        _command("init", party, "--role", "der_aggregator", "--dir", place, "--url", url, "--ca", ca)
+        add_settings(place, "quota", QUOTA)
+        for here, there in ((place, folder / UTILITY), (folder / UTILITY, place)):
+            _command("partner", "add", there / "descriptor.json", "--agreement", AGREEMENT, "--dir", here)
+
+
+def _command(*words: object) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = command([str(word) for word in words])
+    if code:
+        raise SystemExit(f"intertie {' '.join(map(str, words))} failed")
+
+
+@contextmanager
+def doors(places: Sequence[Path]) -> Iterator[None]:
+    """Partners that listen, in one process."""
+    words = [sys.executable, "-m", "bench.outage_doors", *map(str, places)]
+    root = Path(__file__).parent.parent
+    with subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            raise SystemExit("the partners' doors did not open")
+        try:
+            yield
+        finally:
+            process.stdin.close()
+            process.wait(60)
+
+
+def _happens(it: Opened, partners: Sequence[PartyId], scale: Scale) -> Found:
+    sys.setswitchinterval(SWITCH_SECONDS)
+    watch = Watch(it.store, partners, scale.messages)
+    bills = [_bill(it, partners[number % scale.billed], number) for number in range(scale.messages)]
+    for start in range(0, len(bills), CHUNK):
+        queue(it.gateway, bills[start : start + CHUNK], datetime.now(UTC))
+    deliveries = Deliveries(it, Meter(it.gateway.catalogue, Tracer()))
+    thread = threading.Thread(target=deliveries.run)
+    begun = time.perf_counter()
+    thread.start()
+    try:
+        _wait(watch.begun, "billing did not begin")
+        outgoing = [_notice(party) for party in partners]
+        start, before = time.perf_counter(), watch.billed
+        ids = send(it.gateway, outgoing, datetime.now(UTC))
+        watch.queued(dict(zip(ids, partners, strict=True)))
+        _wait(watch.noticed, "a notice has no receipt")
+        _wait(watch.ended, "billing did not end")
+    finally:
+        deliveries.stop()
+        thread.join()
+    return Found(
+        {party: tick - start for party, tick in watch.receipted.items()},
+        before,
+        watch.billed_at_last_notice - before,
+        watch.billed,
+        watch.takes,
+        watch.billed / (time.perf_counter() - begun),
+    )
+
+
+def _wait(event: threading.Event, otherwise: str) -> None:
+    if not event.wait(PATIENCE_SECONDS):
+        raise SystemExit(f"{otherwise} after {PATIENCE_SECONDS:.0f} s")
+
+
+def _bill(it: Opened, recipient: PartyId, number: int) -> bytes:
+    header, body = example(BILL)
+    now = datetime.now(UTC)
+    header = msgspec.structs.replace(
+        header,
+        id=new_message_id(now),
+        sender=UTILITY,
+        recipient=recipient,
+        agreement=AGREEMENT,
+        conversation=ConversationId(f"bill-{number}"),
+        in_reply_to=None,
+        created=utc(now),
+        expires=utc(now + LIFE),
+    )
+    partner = it.partners.find(recipient)
+    assert partner is not None
+    flow = it.gateway.catalogue.admit(header, it.gateway.party.roles, partner.roles)
+    return write_message(msgspec.structs.replace(header, priority=flow.priority), body)
+
+
+def _notice(recipient: PartyId) -> Outgoing:
+    _, body = example(NOTICE)
+    return Outgoing(body=body, recipient=recipient, interface=DA, mode=Mode.REAL_TIME, agreement=AGREEMENT)
