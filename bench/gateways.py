@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -28,6 +30,8 @@ messages_burst = 1e7
 # A gateway starts in one; with other work beside it in a few.
 START_SECONDS = 30.0
 SETTINGS = "intertie.toml"
+# Below those that the kernel gives away: a port stays free until its gateway starts.
+PORTS = range(15_000, 30_000)
 
 
 def make_pair(folder: Path) -> None:
@@ -97,10 +101,12 @@ def intertie(*words: object) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that the kernel gives to nobody who asks for any."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise SystemExit("no port is free")
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

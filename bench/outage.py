@@ -2,7 +2,8 @@
 
 One utility delivers as `intertie serve` does, from a durable store, over mutual TLS; the partners are gateways of their own,
 with keys, store and door each, a few processes for all of them. Billing waits for some of the partners, more than their
-parcels can carry at once; when the first of it is receipted, one notice is queued for every partner.
+parcels can carry at once; when the first of it is receipted, one notice is queued for every partner. Three times: with nothing
+else to do and no connection yet, during billing over connections that are there, and during billing without any.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,51 +72,73 @@ class Take(NamedTuple):
     notice_first: bool
 
 
-class Found(NamedTuple):
-    """Seconds from queueing to the receipt, of each partner's notice; and how it was with billing meanwhile."""
+class Round(NamedTuple):
+    """A notice to every partner: in what state of things, seconds from queueing to the receipt of each, and billing messages
+    without a receipt when they were queued, and when the last notice had its own."""
 
+    name: str
     seconds: dict[PartyId, float]
-    billed_before: int  # receipts of billing when the notices were queued
-    billed_meanwhile: int  # more of them when the last notice had its receipt
-    billed: int  # in the end
+    waiting_before: int
+    waiting_after: int
+
+
+class Found(NamedTuple):
+    """The rounds, what was taken for parcels, and how fast billing was over all."""
+
+    rounds: list[Round]
     takes: list[Take]
-    billing_per_s: float
+    billed: int  # messages, of both backlogs
 
 
 class Watch:
     """Looks on at a store: what is taken, sealed and receipted, and when. The store does its work as ever."""
 
-    def __init__(self, store: Any, partners: Collection[PartyId], bills: int) -> None:
+    def __init__(self, store: Any) -> None:
         self._take, self._add, self._close = store.take_outgoing, store.add_parcel, store.close_parcel
         store.take_outgoing, store.add_parcel, store.close_parcel = self._taken, self._added, self._closed
         self._lock = threading.Lock()
         self._notices: dict[MessageId, PartyId] = {}
-        self._unsealed: set[MessageId] = set()
-        self._left, self._bills = len(partners), bills
+        self._waiting: set[MessageId] = set()  # queued for certain, and not sealed yet
+        self._sealed: set[MessageId] = set()
+        self.bills = 0  # queued so far
         self.takes: list[Take] = []
         self.receipted: dict[PartyId, float] = {}
-        self.billed, self.billed_at_last_notice = 0, 0
+        self.billed, self.begun_at, self.billed_at_last_notice = 0, 0, 0
         self.begun, self.noticed, self.ended = threading.Event(), threading.Event(), threading.Event()
 
-    def queued(self, notices: dict[MessageId, PartyId]) -> None:
-        """From here on these wait."""
+    def bill(self, count: int) -> None:
+        """So many billing messages are about to be queued."""
         with self._lock:
-            self._notices = notices
-            self._unsealed = set(notices)  # one that was sealed already is not missed: see `_added`
+            self.bills += count
+            self.begun_at = self.billed
+            self.begun.clear()
+            self.ended.clear()
+
+    def expect(self, notices: dict[MessageId, PartyId]) -> None:
+        """These are about to be queued."""
+        with self._lock:
+            self._notices, self.receipted = notices, {}
+            self.noticed.clear()
+
+    def queued(self) -> None:
+        """They are."""
+        with self._lock:
+            self._waiting = set(self._notices) - self._sealed
 
     def _taken(self, partner: PartyId, *rest: Any, **named: Any) -> Any:
         with self._lock:
-            waited = {message for message in self._unsealed if self._notices[message] == partner}
+            waited = {message for message in self._waiting if self._notices[message] == partner}
         rows = self._take(partner, *rest, **named)
         if rows:
             with self._lock:
-                waited &= self._unsealed
+                waited &= self._waiting
                 self.takes.append(Take(partner, bool(waited), rows[0].document == NOTICE))
         return rows
 
     def _added(self, parcel: Any, messages: Sequence[MessageId], now: datetime) -> Any:
         with self._lock:
-            self._unsealed -= set(messages)
+            self._waiting -= set(messages)
+            self._sealed |= set(messages)
         return self._add(parcel, messages, now)
 
     def _closed(
@@ -133,12 +156,13 @@ class Watch:
                 else:
                     self.receipted[partner] = tick
                     self.billed_at_last_notice = self.billed
-        if self.billed:
-            self.begun.set()
-        if len(self.receipted) == self._left:
-            self.noticed.set()
-        if self.billed == self._bills:
-            self.ended.set()
+            for event, happened in (
+                (self.begun, self.bills > self.billed > self.begun_at),
+                (self.noticed, len(self.receipted) == len(self._notices)),
+                (self.ended, self.billed == self.bills),
+            ):
+                if happened:
+                    event.set()
         return result
 
 
@@ -147,17 +171,18 @@ def run(console: Console, *, scale: Scale) -> None:
     said = f"outage: {scale.partners} partners, {scale.messages:,} billing messages to {scale.billed} of them"
     with console.status(said), tempfile.TemporaryDirectory(prefix="intertie-bench-") as name:
         found = measured(Path(name), scale)
-    took = sorted(found.seconds.values())
-    cuts = statistics.quantiles(took, n=100)
-    late = sum(seconds > AIM_SECONDS for seconds in took)
-    console.print(
-        f"{said}\nreceipts of the notice, seconds: first {took[0]:.2f}, p50 {cuts[49]:.2f}, p95 {cuts[94]:.2f}, "
-        f"last {took[-1]:.2f}; {late or 'none'} later than {AIM_SECONDS:g} s\n"
-        f"billing: {scale.messages - found.billed_before:,} without a receipt when the notices were queued, "
-        f"{scale.messages - found.billed_before - found.billed_meanwhile:,} still when the last of them had its own; "
-        f"{found.billing_per_s:,.0f} a second over all\n",
-        highlight=False,
-    )
+    console.print(said)
+    for one in found.rounds:
+        took = sorted(one.seconds.values())
+        cuts = statistics.quantiles(took, n=100)
+        late = sum(seconds > AIM_SECONDS for seconds in took)
+        console.print(
+            f"{one.name}: receipts after {took[0]:.2f} s, p50 {cuts[49]:.2f}, p95 {cuts[94]:.2f}, last {took[-1]:.2f}; "
+            f"{late or 'none'} later than {AIM_SECONDS:g} s; billing without a receipt {one.waiting_before:,} "
+            f"when queued, {one.waiting_after:,} when the last notice had its own",
+            highlight=False,
+        )
+    console.print()
 
 
 def measured(folder: Path, scale: Scale) -> Found:
@@ -201,8 +226,9 @@ def doors(places: Sequence[Path]) -> Iterator[None]:
     root = Path(__file__).parent.parent
     with subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
-        if process.stdout.readline() != b"ready\n":
-            raise SystemExit("the partners' doors did not open")
+        said = process.stdout.readline()
+        if said != b"ready\n":
+            raise SystemExit(f"the partners' doors did not open: {said!r}, {process.wait(60)}")
         try:
             yield
         finally:
@@ -212,33 +238,53 @@ def doors(places: Sequence[Path]) -> Iterator[None]:
 
 def _happens(it: Opened, partners: Sequence[PartyId], scale: Scale) -> Found:
     sys.setswitchinterval(SWITCH_SECONDS)
-    watch = Watch(it.store, partners, scale.messages)
-    bills = [_bill(it, partners[number % scale.billed], number) for number in range(scale.messages)]
-    for start in range(0, len(bills), CHUNK):
-        queue(it.gateway, bills[start : start + CHUNK], datetime.now(UTC))
+    watch = Watch(it.store)
+    with delivering(it):
+        rounds = [_round("idle, no connections", it, watch, partners)]
+        _queue_bills(it, watch, partners, scale)
+        _wait(watch.begun, "billing did not begin")
+        rounds.append(_round("during billing, over connections", it, watch, partners))
+        _wait(watch.ended, "billing did not end")
+    _queue_bills(it, watch, partners, scale)
+    with delivering(it):
+        _wait(watch.begun, "billing did not begin")
+        rounds.append(_round("during billing, no connections", it, watch, partners))
+        _wait(watch.ended, "billing did not end")
+    return Found(rounds, watch.takes, watch.billed)
+
+
+@contextmanager
+def delivering(it: Opened) -> Iterator[None]:
+    """Deliveries as `serve` has them, in a thread of their own; their connections are new."""
     deliveries = Deliveries(it, Meter(it.gateway.catalogue, Tracer()))
     thread = threading.Thread(target=deliveries.run)
-    begun = time.perf_counter()
     thread.start()
     try:
-        _wait(watch.begun, "billing did not begin")
-        outgoing = [_notice(party) for party in partners]
-        start, before = time.perf_counter(), watch.billed
-        ids = send(it.gateway, outgoing, datetime.now(UTC))
-        watch.queued(dict(zip(ids, partners, strict=True)))
-        _wait(watch.noticed, "a notice has no receipt")
-        _wait(watch.ended, "billing did not end")
+        yield
     finally:
         deliveries.stop()
         thread.join()
-    return Found(
-        {party: tick - start for party, tick in watch.receipted.items()},
-        before,
-        watch.billed_at_last_notice - before,
-        watch.billed,
-        watch.takes,
-        watch.billed / (time.perf_counter() - begun),
-    )
+
+
+def _queue_bills(it: Opened, watch: Watch, partners: Sequence[PartyId], scale: Scale) -> None:
+    bills = [_bill(it, partners[number % scale.billed], number) for number in range(scale.messages)]
+    watch.bill(len(bills))
+    for start in range(0, len(bills), CHUNK):
+        queue(it.gateway, bills[start : start + CHUNK], datetime.now(UTC))
+
+
+def _round(name: str, it: Opened, watch: Watch, partners: Sequence[PartyId]) -> Round:
+    now = datetime.now(UTC)
+    notices = {new_message_id(now): party for party in partners}
+    outgoing = [_notice(id, party) for id, party in notices.items()]
+    before = watch.bills - watch.billed
+    watch.expect(notices)
+    start = time.perf_counter()
+    send(it.gateway, outgoing, now)
+    watch.queued()
+    _wait(watch.noticed, "a notice has no receipt")
+    seconds = {party: tick - start for party, tick in watch.receipted.items()}
+    return Round(name, seconds, before, watch.bills - watch.billed_at_last_notice)
 
 
 def _wait(event: threading.Event, otherwise: str) -> None:
@@ -266,6 +312,8 @@ def _bill(it: Opened, recipient: PartyId, number: int) -> bytes:
     return write_message(msgspec.structs.replace(header, priority=flow.priority), body)
 
 
-def _notice(recipient: PartyId) -> Outgoing:
+def _notice(id: MessageId, recipient: PartyId) -> Outgoing:
     _, body = example(NOTICE)
-    return Outgoing(body=body, recipient=recipient, interface=DA, mode=Mode.REAL_TIME, agreement=AGREEMENT)
+    return Outgoing(
+        id=id, body=body, recipient=recipient, interface=DA, mode=Mode.REAL_TIME, agreement=AGREEMENT
+    )
