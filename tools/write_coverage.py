@@ -98,7 +98,12 @@ NEEDS = [
         "works",
         "`tests/exchange/`, `tests/unit/bindings/`",
     ),
-    ("Availability of the infrastructure: several processes, PostgreSQL", "000", NOT_YET, ""),
+    (
+        "Availability of the infrastructure: several processes, PostgreSQL",
+        "000",
+        "works",
+        "`tests/faults/test_postgres_kill.py`, `tests/store/test_postgres.py`",
+    ),
     (
         "Expected duration of protection: profile derived from the need",
         "000",

@@ -17,12 +17,10 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
-from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import uvicorn
 import uvloop
 
 from intertie.bindings.clock import Clock, FileClock, system_clock
@@ -37,21 +35,24 @@ from intertie.bindings.operations.serve_state import ServeState, only_one
 from intertie.bindings.operations.telemetry import Tracer, open_tracer
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.server import StreetDoor
-from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, StreetServer, bound, uvicorn_config
+from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, DoorServing, doors, uvicorn_config
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
-from intertie.gateway.authorize import Authority
-from intertie.gateway.deliver import deliver_once
+from intertie.gateway.authorize import authority_of
+from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
+from intertie.gateway.fetch import Fetches
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, read_settings
+from intertie.gateway.turns import Lane, Turns
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import ParcelId, PartyId
@@ -59,15 +60,15 @@ from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
-from intertie.seal.token_keys import TokenKeyFiles, TokenRing
+from intertie.seal.token_keys import TokenKeyFiles
 from intertie.seal.vault import Vault
 from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.joining_files import JoiningFiles
 from intertie.stores.key_files import KeyFiles
+from intertie.stores.opening import open_store
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.rotation import Own, renew_descriptor, retire
-from intertie.stores.sqlite import SqliteStore
 from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
@@ -88,18 +89,14 @@ BACKLOG = 1024
 WORKER = "import sys; from intertie.run import work; sys.exit(work(sys.argv[1:]))"
 # Parcels to partners that get nothing more are looked at every so many ticks: they have nobody to wait for.
 SEALED_TICKS = 30
+# Where several processes deliver, each looks at every partner only every so many ticks; between, at those who have something due.
+SHARED_TICKS = 5
 
 
 def open_clock(directory: Path, settings: Settings) -> Clock:
     """The clock of the gateway in this directory."""
     file = settings.clock.file
     return FileClock(directory / file) if file else system_clock
-
-
-def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Authority:
-    """The gateway as authorization server; its issuer is the address that partners are told."""
-    lifetime = timedelta(seconds=settings.authorization.token_seconds)
-    return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)
 
 
 class Opened:
@@ -117,7 +114,7 @@ class Opened:
         self.own = Own(vault, self.settings.party, self.settings.street.url, self.places.descriptor)
         self.ring = KeyFiles(vault, self.settings.party, self.clock, time.monotonic)
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
-        self.store = SqliteStore(self.places.of(self.settings.store.file), StoreKeks(vault))
+        self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
         self.gateway = Gateway(
             party=self.settings.party,
@@ -182,21 +179,14 @@ def street_link(it: Opened, tracer: Tracer | None = None) -> HttpsLink:
     return HttpsLink(it.tls, it.settings.delivery, it.settings.party.id, tracer)
 
 
-class Lane(IntEnum):
-    """Parcels that are on their way to one partner at once: while the partner checks one, the next is sealed; and what is
-    urgent waits for neither."""
-
-    FIRST = 0  # also sends again what had no answer, and finds out whether a silent door answers again
-    SECOND = 1
-    URGENT = 2
-
-
 class Deliveries:
     """Delivery loops for each partner, woken when the store changes; and expiry, each second."""
 
-    def __init__(self, it: Opened, meter: Meter) -> None:
+    def __init__(self, it: Opened, meter: Meter, *, first: bool = True) -> None:
         self._it = it
         self._meter = meter
+        self._first = first  # of the processes in this directory
+        self._turns = Turns(it.gateway.store)
         self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
         self._ticks = 0
         self._stopping = threading.Event()
@@ -228,6 +218,8 @@ class Deliveries:
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
         clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
+        coming = PullLink(street_link(self._it), self._it.settings)
+        fetches = Fetches(self._it.gateway, coming, link, clock, random.random, self.ask_for)
         tasks: dict[tuple[PartyId, Lane], asyncio.Task[None]] = {}
         fetching: dict[PartyId, asyncio.Task[None]] = {}
         seen, ticked = -1, float("-inf")
@@ -238,14 +230,22 @@ class Deliveries:
                 changed, tick = self._changed(seen), time.monotonic()
                 if tick - ticked >= TICK_SECONDS:
                     ticked = tick
-                    self._expire()
-                    self._escalations.look()
-                    self._turn_keys()
-                    self._answer_proofs()
+                    self._ticks += 1
+                    if self._turns.keeps_house():
+                        self._expire()
+                        self._escalations.look()
+                        self._answer_proofs()
+                        uploads.step()
+                    if self._first:
+                        self._turn_keys()
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
-                    uploads.step()
-                    self._wake()
+                    if self._first and not self._it.settings.street.is_open:
+                        fetches.start()
+                    if self._it.store.shared and self._ticks % SHARED_TICKS:
+                        self._wake_due()
+                    else:
+                        self._wake()
                 elif changed != seen:
                     self._wake_due()
                 seen = changed
@@ -255,16 +255,15 @@ class Deliveries:
                         task.result()  # a loop ends only by a mistake in this program: end loudly
                 await asyncio.sleep(WATCH_SECONDS)
             self._wake()
-            if tasks:
-                await asyncio.wait(tasks.values(), timeout=DRAIN_SECONDS)
+            if ending := {*tasks.values(), *fetches.end()}:
+                await asyncio.wait(ending, timeout=DRAIN_SECONDS)
         finally:
             for task in (*tasks.values(), *fetching.values()):
                 task.cancel()
             await asyncio.gather(*tasks.values(), *fetching.values(), return_exceptions=True)
             await self._escalations.aclose()
-            await uploads.aclose()
-            await files.aclose()
-            await way.aclose()
+            for each in (fetches, uploads, files, coming, way):
+                await each.aclose()
             self._keep_timeliness()
 
     async def _run_fetching(self) -> None:
@@ -317,20 +316,7 @@ class Deliveries:
                 await wake.wait()
                 continue
             try:
-                if lane is Lane.FIRST:
-                    why = await announcer.announce(party, self._it.clock(), random.random)
-                    if why:
-                        LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
-                with self._meter.tracer.span("deliver", partner=party):
-                    delivery = await deliver_once(
-                        self._it.gateway,
-                        link,
-                        party,
-                        self._it.clock,
-                        random.random,
-                        under_way=self._under_way[party],
-                        urgent=lane is Lane.URGENT,
-                    )
+                delivery = await self._deliver_one(party, lane, link, announcer)
             except IntertieError as error:
                 LOG.error("delivery", extra={"partner": party, "why": error.why})
                 await asyncio.sleep(TICK_SECONDS)
@@ -342,6 +328,28 @@ class Deliveries:
                     continue
                 LOG.warning("not receipted", extra={**note, "why": delivery.detail})
             await wake.wait()
+
+    async def _deliver_one(
+        self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer
+    ) -> Delivery | None:
+        """The next parcel; None if nothing is due, or another process is at it."""
+        with self._turns.turn(party) as ours:
+            if not ours:
+                return None
+            if lane is Lane.FIRST:
+                why = await announcer.announce(party, self._it.clock(), random.random)
+                if why:
+                    LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
+            with self._meter.tracer.span("deliver", partner=party):
+                return await deliver_once(
+                    self._it.gateway,
+                    link,
+                    party,
+                    self._it.clock,
+                    random.random,
+                    under_way=self._under_way[party],
+                    urgent=lane is Lane.URGENT,
+                )
 
     def _wake(self) -> None:
         """Every partner is looked at: when time has passed, or at the end."""
@@ -381,7 +389,6 @@ class Deliveries:
 
     def _expire(self) -> None:
         try:
-            self._ticks += 1
             sealed = self._ticks % SEALED_TICKS == 0
             expired = expire(self._it.gateway, self._it.clock(), sealed=sealed)
         except IntertieError as error:
@@ -414,7 +421,7 @@ class Job(NamedTuple):
     """What a process of a serving gateway is given: its number, its sockets, and what ends when its supervisor does."""
 
     number: int
-    door: socket.socket
+    door: socket.socket | None
     operations: socket.socket | None
     parent: int | None = None  # a pipe that nobody writes to
 
@@ -427,8 +434,12 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
     """
     settings = read_settings(directory)
     log_to_stderr(level, settings.log.format, party=settings.party.id)
-    with only_one(directory), _doors(settings) as (door, operations):
-        if workers == 1:
+    if workers > 1 and not settings.street.is_open:
+        raise SettingsError(
+            "workers share a street door, and [street] listen names none", do="Run it without --workers."
+        )
+    with only_one(directory), doors(settings.street.listen, settings.operations.listen) as (door, operations):
+        if workers == 1 or door is None:
             with ServeState(directory, operations, system_clock) as state:
                 state.write([(0, os.getpid(), 1)])
                 run_job(directory, Job(0, door, operations))
@@ -439,14 +450,6 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
             it.store.unlock()
             it.authority.keys.present()  # made by one, if it is not there yet
         supervise(directory, door, operations, workers, level)
-
-
-@contextlib.contextmanager
-def _doors(settings: Settings) -> Iterator[tuple[socket.socket, socket.socket | None]]:
-    with contextlib.ExitStack() as stack:
-        door = stack.enter_context(bound(settings.street.listen, "[street]"))
-        where = settings.operations.listen
-        yield door, stack.enter_context(bound(where, "[operations]")) if where else None
 
 
 def supervise(
@@ -495,7 +498,8 @@ def work(arguments: Sequence[str]) -> int:
 
 
 def run_job(directory: Path, job: Job) -> None:
-    """Serve in this process. The first one delivers too, and does what only one may do; the others accept."""
+    """Serve in this process. The first one does what only one in this directory may do, and delivers; the others accept, and
+    deliver where the store lets several."""
     sys.setswitchinterval(SWITCH_SECONDS)
     settings = read_settings(directory)
     tracer = open_tracer(settings.telemetry, settings.party.id)
@@ -505,28 +509,27 @@ def run_job(directory: Path, job: Job) -> None:
         it.store.unlock()  # a gateway that cannot read what it keeps must not take more
         if job.number == 0:
             it.turn_keys()
-            threading.Thread(target=protect_store, args=(it.store,), name="protect", daemon=True).start()
+            threading.Thread(target=protect_store, args=(it,), name="protect", daemon=True).start()
         uvloop.run(_serve(it, meter, job))
 
 
-def protect_store(store: SqliteStore) -> None:
+def protect_store(it: Opened) -> None:
     """Encrypt, a chunk at a time, what a version without encryption left; ends with the process if that comes first."""
     try:
-        while store.unprotected():
-            store.protect()
+        while it.store.unprotected():
+            it.store.protect()
     except IntertieError as error:
         LOG.error("protect", extra={"why": error.why})
 
 
 async def _serve(it: Opened, meter: Meter, job: Job) -> None:
-    deliveries = Deliveries(it, meter)
+    deliveries = Deliveries(it, meter, first=job.number == 0)
     operations = OperationsDoor(it.gateway, meter, it.places.keys, it.clock, it.store.unlock)
-    server = StreetServer(street_config(it, deliveries.ask_for, meter))
-    server.url = it.settings.street.url
+    street = street_of(it, deliveries.ask_for, meter, job.door)
 
     def stop(*_: object) -> None:
         operations.draining = True
-        server.should_exit = True
+        street.stop()
         deliveries.stop()
 
     loop = asyncio.get_running_loop()
@@ -535,7 +538,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     if job.parent is not None:
         loop.add_reader(job.parent, stop)  # readable only once its other end is gone
     beside = [asyncio.ensure_future(serve_operations(operations, job.operations))]
-    work = deliveries.run if job.number == 0 else deliveries.run_fetching
+    work = deliveries.run if job.number == 0 or it.store.shared else deliveries.run_fetching
     delivering = asyncio.ensure_future(asyncio.to_thread(work))
     delivering.add_done_callback(stop)
     if job.number == 0:
@@ -544,7 +547,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(it.joining_door().watch()),
         ]
     try:
-        await server.serve(sockets=[job.door])
+        await street.serve()
     finally:
         deliveries.stop()
         await delivering
@@ -579,9 +582,12 @@ async def refresh_status(it: Opened) -> list[Fetched]:
         await fetcher.aclose()
 
 
-def street_config(it: Opened, stale: Callable[[PartyId], None], meter: Meter) -> uvicorn.Config:
-    """How the street door of a gateway is served."""
+def street_of(
+    it: Opened, stale: Callable[[PartyId], None], meter: Meter, socket: socket.socket | None
+) -> DoorServing:
+    """The street door of a gateway, and how it is served."""
     it.descriptor.present()  # it is there
     door = StreetDoor(it.authority, it.settings, it.descriptor.raw, it.clock, stale=stale, meter=meter)
-    context = it.tls.server_context()
-    return uvicorn_config(door.app(), it.settings.street, context, meter.connections)
+    street = it.settings.street
+    config = uvicorn_config(door.app(), street, it.tls.server_context(), meter.connections)
+    return DoorServing(config, street.url, socket, door.drain)

@@ -8,7 +8,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,13 +23,13 @@ from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.parcel_https.serving import StreetServer, uvicorn_config
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.accept_parcel import new_message
+from intertie.gateway.authorize import authority_of
 from intertie.gateway.gateway import Agreement, FixedKeys, FixedTrust, Gateway, Limits, Partner
-from intertie.gateway.settings import Delivery, Quota, Settings, Street
+from intertie.gateway.settings import Delivery, Pull, Quota, Settings, Street
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, new_parcel_id
 from intertie.model.message import read_envelope, write_message
 from intertie.model.party import Party, Role
-from intertie.run import authority_of
 from intertie.seal.descriptor import Descriptor
 from intertie.seal.keys import generate_keys
 from intertie.seal.parcel import SealedParcel, _assemble
@@ -181,10 +181,20 @@ class Door:
     """A street door that listens; `url` is where."""
 
     def __init__(
-        self, house: House, street: Street, quota: Quota, port: socket.socket, tls: TlsOptions | None = None
+        self,
+        house: House,
+        street: Street,
+        quota: Quota,
+        port: socket.socket,
+        tls: TlsOptions | None = None,
+        pull: Pull | None = None,
     ) -> None:
         settings = Settings(
-            party=house.gateway.party, street=street, quota=quota, limits=house.gateway.limits
+            party=house.gateway.party,
+            street=street,
+            quota=quota,
+            limits=house.gateway.limits,
+            pull=pull or Pull(),
         )
         self.url = street.url
         self.authority = authority_of(house.gateway, settings, FixedTokenKeys(TOKEN_KEYS))
@@ -198,13 +208,19 @@ class Door:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        asyncio.run(self.server.serve(sockets=[self._port]))
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        await self.server.serve(sockets=[self._port])
 
     def start(self) -> None:
         self._thread.start()
         wait_until(lambda: self.server.started)
 
     def stop(self) -> None:
+        with suppress(RuntimeError):  # it was stopped before
+            self.loop.call_soon_threadsafe(self.app.drain)
         self.server.should_exit = True
         self._thread.join(20)
         assert not self._thread.is_alive()
@@ -212,14 +228,19 @@ class Door:
 
 @contextmanager
 def open_door(
-    house: House, *, quota: Quota | None = None, tls: TlsOptions | None = None, **street: float
+    house: House,
+    *,
+    quota: Quota | None = None,
+    tls: TlsOptions | None = None,
+    pull: Pull | None = None,
+    **street: float,
 ) -> Iterator[Door]:
     port = socket.create_server(("127.0.0.1", 0))
     port.setsockopt(
         socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
     )  # as `serve` does: an answer is two small writes
     url = f"https://127.0.0.1:{port.getsockname()[1]}"
-    door = Door(house, Street(url=url, **street), quota or Quota(), port, tls)
+    door = Door(house, Street(url=url, **street), quota or Quota(), port, tls, pull)
     door.start()
     try:
         yield door

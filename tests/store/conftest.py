@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from store_builders import sqlite_store
+from store_builders import postgres_store, sqlite_store
 
 from intertie.gateway.ports import Store
 from intertie.stores.memory import MemoryStore
@@ -17,8 +17,12 @@ STORES: dict[str, Callable[[Path], Store]] = {
 }
 
 
-@pytest.fixture(params=sorted(STORES))
+@pytest.fixture(params=[*sorted(STORES), "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = STORES[request.param](tmp_path)
+    opened: Store
+    if request.param == "postgres":
+        opened = postgres_store(request.getfixturevalue("postgres"), tmp_path)
+    else:
+        opened = STORES[request.param](tmp_path)
     yield opened
     opened.close()

@@ -25,6 +25,8 @@ from intertie.seal.key_port import KeyFile
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 from intertie.seal.tree import leaf_hash
+from intertie.stores.postgres import PostgresStore
+from intertie.stores.postgres_schema import Server
 from intertie.stores.sqlite import SqliteStore
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -44,6 +46,11 @@ TLS = Transport(
 def sqlite_store(path: Path) -> SqliteStore:
     """A SQLite store with the key file beside it."""
     return SqliteStore(path, KeyFile(path.with_name("store.kek")))
+
+
+def postgres_store(server: Server, folder: Path) -> PostgresStore:
+    """A PostgreSQL store with its key file in a folder."""
+    return PostgresStore(server, KeyFile(folder / "store.kek"))
 
 
 def uuid7(number: int, family: int = 0) -> str:

@@ -1,13 +1,15 @@
-"""SQLite and its twin in memory go through the same random business: every answer and every error must be equal."""
+"""Each engine and its twin in memory go through the same random business: every answer and every error must be equal."""
 
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -24,12 +26,14 @@ from store_builders import (
     outgoing,
     parcel,
     parcel_id,
+    postgres_store,
     queued_entries,
     refusal,
     sqlite_store,
     verify,
     write_receipt,
 )
+from tests.postgres_server import drop
 
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query, Store
@@ -37,6 +41,7 @@ from intertie.journal.checkpoint import Head
 from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId
 from intertie.stores.memory import MemoryStore
+from intertie.stores.postgres_schema import Server
 
 NUMBERS = st.integers(1, 6)
 PARTIES = st.sampled_from([THEM, OTHER])
@@ -48,10 +53,14 @@ FINALS = st.sampled_from([State.CANCELLED, State.FAILED, State.EXPIRED, State.AC
 class Twins(RuleBasedStateMachine):
     """Two stores, one business."""
 
+    def make(self, folder: Path) -> Store:
+        """The store beside the one in memory."""
+        return sqlite_store(folder / "store.db")
+
     @initialize()
     def open(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.sqlite = sqlite_store(Path(self.folder.name) / "store.db")
+        self.other = self.make(Path(self.folder.name))
         self.memory = MemoryStore()
         self.now = NOW
         # One body that stays: a month whose last body goes takes its data key along, and memory has no keys to tell of.
@@ -61,13 +70,13 @@ class Twins(RuleBasedStateMachine):
         self.heads: list[Head] = []
 
     def teardown(self) -> None:
-        self.sqlite.close()
+        self.other.close()
         self.folder.cleanup()
 
     def both(self, ask: Callable[[Store], Any]) -> Any:
         """The answer, or the error's name, which must be the same."""
         answers = []
-        for store in (self.memory, self.sqlite):
+        for store in (self.memory, self.other):
             try:
                 answers.append(ask(store))
             except IntertieError as error:
@@ -227,7 +236,32 @@ class Twins(RuleBasedStateMachine):
         self.heads.append(self.both(lambda store: verify(store, self.heads)))
 
 
+class PostgresTwins(Twins):
+    """The same with a database."""
+
+    url = ""
+
+    def make(self, folder: Path) -> Store:
+        self.server = Server(self.url, f"t_{uuid.uuid4().hex}")
+        return postgres_store(self.server, folder)
+
+    def teardown(self) -> None:
+        super().teardown()
+        drop(self.server)
+
+
+@pytest.fixture
+def twins_url(postgres_url: str) -> None:
+    PostgresTwins.url = postgres_url
+
+
+HEALTH = list(HealthCheck)
 Twins.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=HEALTH
 )
 TestTwins = Twins.TestCase
+# Fewer: each question is a round trip.
+PostgresTwins.TestCase.settings = settings(
+    max_examples=8, stateful_step_count=25, deadline=None, suppress_health_check=HEALTH
+)
+TestPostgresTwins = pytest.mark.usefixtures("twins_url")(PostgresTwins.TestCase)

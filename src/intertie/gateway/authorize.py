@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import RevokedToken
 from intertie.gateway.scopes import narrow, scopes_of
+from intertie.gateway.settings import Settings
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId
@@ -112,3 +113,9 @@ class Authority:
         note = "access tokens revoked"
         digest = hashlib.sha256(f"{note}: {party}".encode()).hexdigest()
         self.gateway.store.note([Entry(kind=Kind.ACT, at=now, partner=party, digest=digest, note=note)])
+
+
+def authority_of(gateway: Gateway, settings: Settings, keys: TokenRing) -> Authority:
+    """The gateway as authorization server; its issuer is the address that partners are told."""
+    lifetime = timedelta(seconds=settings.authorization.token_seconds)
+    return Authority(gateway, keys, settings.street.url.rstrip("/"), lifetime)

@@ -22,14 +22,15 @@ from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
-from intertie.gateway.reseal import Remedy, find_remedy, shrink
+from intertie.gateway.reseal import Remedy, find_remedy, remedy_here, shrink
 from intertie.gateway.scopes import covered, scope_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
-from intertie.seal.parcel import read_frame, seal_parcel
-from intertie.seal.profile import profile_of_suite
+from intertie.seal.jws import read_jws
+from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP, read_frame, seal_parcel
+from intertie.seal.profile import Profile, profile_of_algorithms, profile_of_suite
 from intertie.seal.protect import needed_connection, protect
 from intertie.seal.receipt import Receipt, Sent, check_receipt_of, verify_receipt
 
@@ -76,7 +77,7 @@ async def deliver_once(
     """
     under_way = set() if under_way is None else under_way
     partner = gateway.partners.find(party)
-    if partner is None or partner.suspended:
+    if partner is None or partner.suspended or partner.fetches:
         return None
     parcel = None if urgent else gateway.store.unfinished_parcel(party, clock(), without=under_way)
     if parcel is None:
@@ -127,6 +128,54 @@ async def _send(
     if 400 <= answer.status < 500 and problem.code in RULES:
         remedy = await find_remedy(gateway, link, parcel, problem.code, clock())
     return _judge(gateway, partner, parcel, rows, answer, problem, remedy, clock(), random)
+
+
+def next_parcel(
+    gateway: Gateway,
+    partner: Partner,
+    granted: frozenset[str] | None,
+    now: datetime,
+    *,
+    due: datetime,
+    most: int,
+) -> tuple[ParcelRow, list[MessageRow], Channel] | None:
+    """For a partner that comes for its parcels: the oldest one without a receipt that is due at `due`, the same bytes; else
+    what waits, sealed now, unless it has not receipted `most` already. With its messages, and the connection they need.
+    None if there is nothing."""
+    parcel = gateway.store.unfinished_parcel(partner.party, due)
+    if parcel is not None:
+        rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+        return parcel, rows, _channel_of(gateway, partner, rows, now)
+    if gateway.store.waiting_parcels().get(partner.party, 0) >= most:
+        return None
+    rows = _take(gateway, partner, now)
+    with gateway.observer.span("seal"):
+        return _seal(gateway, partner, _covered(gateway, rows, granted, now), now)
+
+
+def judge_answer(
+    gateway: Gateway, partner: Partner, parcel: ParcelRow, answer: LinkAnswer, now: datetime, random: Random
+) -> Delivery:
+    """What a partner said of a parcel that it came for: as the answer to a post. It cannot be asked for a newer descriptor;
+    it tells that by itself, and the same bytes until then."""
+    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+    if answer.status == 200:
+        try:
+            with gateway.observer.span("receipt"):
+                receipt = _read_receipt(gateway, partner, parcel, answer.body, now)
+        except Refused as error:
+            return unconfirmed(gateway, parcel, f"the answer is no receipt: {error}", now, random)
+        return _close(gateway, partner, parcel, rows, receipt, answer, now, random)
+    problem = _read_problem(answer.body)
+    known = 400 <= answer.status < 500 and problem.code in RULES
+    remedy = remedy_here(gateway, parcel, problem.code, now) if known else Remedy.WAIT
+    return _judge(gateway, partner, parcel, rows, answer, problem, remedy, now, random)
+
+
+def unconfirmed(gateway: Gateway, parcel: ParcelRow, detail: str, now: datetime, random: Random) -> Delivery:
+    """Nothing that counts came: the same bytes again, later, unless all in them has expired."""
+    rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
+    return _unknown(gateway, parcel, rows, detail, now, random, None)
 
 
 def _channel_of(gateway: Gateway, partner: Partner, rows: Sequence[MessageRow], now: datetime) -> Channel:
@@ -273,12 +322,21 @@ def _read_receipt(
     gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: bytes, now: datetime
 ) -> Receipt:
     """The partner's receipt for exactly this parcel, or Refused."""
-    suite = read_frame(parcel.blob or b"", limit=gateway.limits.parcel_bytes).header.suite
-    least = profile_of_suite(suite, partner.party)
-    receipt = verify_receipt(raw, writer=partner.keys, trust=gateway.trust, now=now, least=least)
+    receipt = verify_receipt(
+        raw, writer=partner.keys, trust=gateway.trust, now=now, least=_profile_of(gateway, parcel)
+    )
     leaves = [parcel.leaves[i : i + 32] for i in range(0, len(parcel.leaves), 32)]
     check_receipt_of(receipt, Sent(parcel.id, gateway.party.id, partner.party, leaves))
     return receipt
+
+
+def _profile_of(gateway: Gateway, parcel: ParcelRow) -> Profile:
+    """By which it was sealed: its suite says it, and, where its bytes are gone, its signatures."""
+    if parcel.blob is None:
+        manifest = read_jws(parcel.manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX)
+        return profile_of_algorithms(manifest.algorithms)
+    header = read_frame(parcel.blob, limit=gateway.limits.parcel_bytes).header
+    return profile_of_suite(header.suite, parcel.partner)
 
 
 def _close(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from intertie.catalogue.load import Catalogue
@@ -46,13 +47,19 @@ class Partner(NamedTuple):
     name: str
     roles: frozenset[Role]
     keys: PublicKeys
-    url: str
+    url: str  # empty: it has no door, and comes for its parcels itself
     agreements: tuple[Agreement, ...]
     suspended: bool
     # The test conversation of a partner that is not live yet; nothing else goes to it or comes from it.
     trial: Trial | None = None
     scopes: tuple[str, ...] | None = None  # what it may be granted at most; None: all that its roles allow
     quota: OwnQuota = NO_QUOTA_OF_ITS_OWN
+    sequence: int = 0  # of its descriptor
+
+    @property
+    def fetches(self) -> bool:
+        """Whether it comes for its parcels: it is never pushed to then, so that no parcel is in two hands."""
+        return not self.url
 
     def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:
         """Whether the named agreement exists with this partner and is in force."""
@@ -175,6 +182,7 @@ class LinkAnswer(NamedTuple):
     body: bytes
     retry_after: float | None
     transport: Transport | None = None
+    headers: Mapping[str, str] = MappingProxyType({})  # names in lower case
 
 
 class Link(Protocol):

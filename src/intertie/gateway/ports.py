@@ -178,6 +178,19 @@ class Store(ProofStore, OperationsStore, Protocol):
     def close(self) -> None:
         """Let go of files and threads."""
 
+    # Sharing work
+    @property
+    def shared(self) -> bool:
+        """Whether every process that serves may deliver from this store, by claims; else one does."""
+
+    def claim(self, what: str) -> bool:
+        """Whether this process may do from now on what only one does at a time; also if it may already. What a process that
+        ended, however it ended, had claimed is free at once. A claim that a lost connection took is found out by asking
+        again: whoever acts on it long after must bear that another one does too."""
+
+    def unclaim(self, what: str) -> None:
+        """Let other processes do it."""
+
     # Sending
     def add_outgoing(
         self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime

@@ -34,13 +34,19 @@ class Remedy(StrEnum):
 
 async def find_remedy(gateway: Gateway, link: Link, parcel: ParcelRow, code: str, now: datetime) -> Remedy:
     """What helps against a refusal of the whole parcel; asks the partner for its descriptor if that may be it."""
-    if code == Code.TOO_LARGE:  # its limits are its own; a single message that is too large stays it
-        return Remedy.SMALLER if len(parcel.leaves) > HASH_BYTES else Remedy.FINAL
     if code == Code.UNKNOWN_KEY:
         try:
             await fetch_descriptor(gateway, link, parcel.partner, now)
         except (PartnerError, Refused):
             return Remedy.WAIT
+    return remedy_here(gateway, parcel, code, now)
+
+
+def remedy_here(gateway: Gateway, parcel: ParcelRow, code: str, now: datetime) -> Remedy:
+    """The same, by what is known here of the partner."""
+    if code == Code.TOO_LARGE:  # its limits are its own; a single message that is too large stays it
+        return Remedy.SMALLER if len(parcel.leaves) > HASH_BYTES else Remedy.FINAL
+    if code == Code.UNKNOWN_KEY:
         # Sealed for the very key that its descriptor names: its door has not taken that key up yet, as right after a turn.
         return Remedy.AGAIN if _sealed_for_old(gateway, parcel) else Remedy.WAIT
     if code in CERTIFICATE_CODES:

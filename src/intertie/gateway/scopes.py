@@ -19,6 +19,9 @@ from intertie.model.party import Role
 
 # A scope as people and clients write it; within the characters of RFC 6749 s.3.3.
 Scope = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}/([a-z][a-z0-9_]{1,63}|\*)(?!\n)$")]
+# For coming for one's parcels; no interface has this name. Whoever has no door is granted it whatever its file says: what
+# it may hand in can be narrowed, what is for it is its own.
+FETCH = "PULL/parcels"
 # What a refusal names; the rest is counted.
 NAMED_MAX = 10
 
@@ -61,9 +64,11 @@ def scopes_between(
 
 
 def scopes_of(catalogue: Catalogue, partner: Partner, ours: frozenset[Role]) -> frozenset[str]:
-    """What a partner may be granted: its flows to our roles, narrowed by its file."""
+    """What a partner may be granted: its flows to our roles, narrowed by its file; and its parcels, if it fetches them."""
     scopes = scopes_between(catalogue, partner.roles, ours)
-    return scopes if partner.scopes is None else narrow(scopes, partner.scopes)
+    if partner.scopes is not None:
+        scopes = narrow(scopes, partner.scopes)
+    return scopes | {FETCH} if partner.fetches else scopes
 
 
 def check_scopes(headers: Iterable[Header], scopes: frozenset[str], partner: PartyId | None = None) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -68,15 +69,41 @@ class Street(Record, frozen=True, kw_only=True):
     bytes_per_second_least: Annotated[float, Meta(ge=0)] = 4096.0
 
     def check(self) -> None:
-        """Partners reach us over TLS or not at all."""
+        """Partners reach us over TLS or not at all: then both addresses are empty."""
+        if not self.url or not self.listen:
+            if self.url or self.listen:
+                raise ValueError('url and listen: a gateway without a door has neither; set both to ""')
+            return
         parts = urlsplit(self.url)
         if parts.scheme != "https" or not parts.hostname:
             raise ValueError(f"url: {self.url!r} is not an https:// address")
         self.address()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a door. Without one we come for our parcels."""
+        return bool(self.listen)
+
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`; ValueError if it is not host:port."""
         return address_of(self.listen)
+
+
+class Pull(Record, frozen=True, kw_only=True):
+    """Parcels for partners without a door, who come for them by long poll; and our own coming for parcels."""
+
+    # An open request is answered after this at the latest: firewalls and proxies forget a silent connection after a minute.
+    wait_seconds: Annotated[float, Meta(gt=0, le=50)] = 30.0
+    # Without a receipt the same bytes are handed out again after this (and the time that they take on the way): checking
+    # the largest parcel and a slow disk take a few seconds.
+    again_seconds: Seconds = 15.0
+    # Open requests of one partner: one, and one that was cut off without our hearing of it.
+    polls_per_partner: Annotated[int, Meta(ge=1, le=64)] = 2
+
+    @property
+    def again(self) -> timedelta:
+        """The same as a duration."""
+        return timedelta(seconds=self.again_seconds)
 
 
 class Delivery(Record, frozen=True, kw_only=True):
@@ -94,10 +121,25 @@ class Authorization(Record, frozen=True, kw_only=True):
     token_seconds: Annotated[int, Meta(ge=30, le=3600)] = 300
 
 
-class StoreFile(Record, frozen=True, kw_only=True):
-    """Where this gateway keeps what it sent and received."""
+class StorePlace(Record, frozen=True, kw_only=True, rename={"schema_name": "schema"}):
+    """Where this gateway keeps what it sent and received: a file, or a PostgreSQL database that several gateways share."""
 
     file: str = "store.db"
+    # As "postgresql://intertie@db.example/intertie". Empty: the file.
+    url: str = ""
+    schema_name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}(?!\n)$")] = "intertie"
+    # Its one line is the password. Empty: PGPASSWORD, PGPASSFILE or ~/.pgpass, as libpq looks for it, or a certificate.
+    password_file: str = ""
+
+    def check(self) -> None:
+        """ValueError for an address of something else, or one with a password in it: settings are shown to people."""
+        if not self.url:
+            return
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("postgresql", "postgres"):
+            raise ValueError("url: it must begin with postgresql://")
+        if parts.password or "password" in parse_qs(parts.query):
+            raise ValueError("url: it holds a password; set password_file, or PGPASSWORD or PGPASSFILE")
 
 
 class JoiningDoor(Record, frozen=True, kw_only=True):
@@ -203,7 +245,8 @@ class Settings(Record, frozen=True, kw_only=True):
     street: Street
     quota: Quota = Quota()
     delivery: Delivery = Delivery()
-    store: StoreFile = StoreFile()
+    pull: Pull = Pull()
+    store: StorePlace = StorePlace()
     clock: ClockFile = ClockFile()
     limits: Limits = Limits()
     policy: PolicySettings = PolicySettings()
@@ -282,7 +325,8 @@ id = {id}
 name = {name}
 roles = {roles}          # of the fourteen roles that `intertie interfaces matrix` lists
 
-# The street door: where partners reach this gateway, over mutual TLS 1.3.
+# The street door: where partners reach this gateway, over mutual TLS 1.3. Both empty: no partner can reach us, and we come
+# for our parcels at partners' doors; `intertie keys rotate` then tells them (docs/operations.md, "Without a door").
 [street]
 url = {url}          # what partners are told (descriptor.json says it too: signed)
 listen = {listen}          # host:port on this machine
@@ -315,8 +359,17 @@ listen = {listen}          # host:port on this machine
 # connect_seconds = 10.0
 # answer_seconds = 60.0
 
+# Parcels for partners without a door, who come for them by long poll.
+[pull]
+# wait_seconds = 30.0          # an open request is answered after this at the latest; and so long ours stay open
+# again_seconds = 15.0         # without a receipt the same bytes are handed out again
+# polls_per_partner = 2
+
 [store]
 # file = "store.db"
+# url = ""                   # "postgresql://intertie@db.example/intertie": that database in place of the file
+# schema = "intertie"
+# password_file = ""         # one line; or PGPASSWORD, PGPASSFILE, a client certificate (docs/stores.md)
 
 # How many days a body is kept once its message is done, where it is not what the catalogue says.
 # `intertie erase --expired` erases what is older; hash, receipt and journal stay.

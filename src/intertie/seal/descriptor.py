@@ -40,7 +40,8 @@ class _Body(Record, frozen=True, kw_only=True):
     sequence: Annotated[int, Meta(ge=1, le=2**53 - 1)]
     since: datetime
     until: datetime
-    url: Annotated[str, Meta(pattern=r"^https://[^\s]+(?!\n)$", max_length=300)]
+    # Left out: the party has no door, and comes for its parcels itself.
+    url: Annotated[str, Meta(pattern=r"^(https://[^\s]+)?(?!\n)$", max_length=300)] = ""
     jwks: Jwks
 
     def check(self) -> None:
@@ -63,7 +64,7 @@ class Descriptor:
     sequence: int
     since: datetime
     until: datetime
-    url: str
+    url: str  # empty: it has no door
     keys: PublicKeys
 
 

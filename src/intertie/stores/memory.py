@@ -103,6 +103,20 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
     def _outgoing(self, keep: Callable[[MessageRow], bool]) -> list[MessageRow]:
         return [row for row in self._rows if row.outgoing and keep(row)]
 
+    # Sharing work
+
+    @property
+    def shared(self) -> bool:
+        """It is of one process."""
+        return False
+
+    def claim(self, what: str) -> bool:
+        """There is nobody else."""
+        return True
+
+    def unclaim(self, what: str) -> None:
+        """Nothing to give back."""
+
     # Sending
 
     def add_outgoing(

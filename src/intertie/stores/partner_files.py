@@ -189,6 +189,7 @@ def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
         trial=trial,
         scopes=standing.scopes,
         quota=standing.quota,
+        sequence=descriptor.sequence,
     )
 
 

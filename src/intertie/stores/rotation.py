@@ -47,7 +47,7 @@ class Own(NamedTuple):
     @property
     def hosts(self) -> list[str]:
         """The names that its TLS certificate is for."""
-        return sorted(LOOPBACK | {urlsplit(self.url).hostname or ""})
+        return sorted(LOOPBACK | {urlsplit(self.url).hostname or "localhost"})
 
 
 def rotate(

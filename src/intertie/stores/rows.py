@@ -1,10 +1,10 @@
-"""Rows of the SQLite schema to what the ports speak, and back."""
+"""Rows of the schema (the same in every engine) to what the ports speak, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,9 +35,11 @@ PARCEL_FROM = "parcels AS p LEFT JOIN chunks AS c ON c.chunk = p.chunk"
 HOLD_COLUMNS = "number, message, agreement, reference, at"
 REFUSAL_COLUMNS = "at, partner, parcel, message, code, step, detail, digest"
 
-INSERT_MESSAGE = """INSERT INTO messages (seq, outgoing, id, sender, recipient, interface, document, mode, conversation,
-    agreement, created, expires, priority, state, leaf, parcel, position, at, done_at, chunk, start, length)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# The order of `new_rows`.
+NEW_COLUMNS = """seq, outgoing, id, sender, recipient, interface, document, mode, conversation,
+    agreement, created, expires, priority, state, leaf, parcel, position, at, done_at, chunk, start, length"""
+INSERT_MESSAGE = f"""INSERT INTO messages ({NEW_COLUMNS})
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""  # noqa: S608 - a constant
 
 
 # By value: calling the enumeration costs as much as reading a column.
@@ -165,3 +167,23 @@ def refusal(r: Row) -> Refusal:
 def hold_row(r: Row) -> Hold:
     """A row of HOLD_COLUMNS."""
     return Hold(r[0], r[1], r[2], r[3], moment(r[4]))
+
+
+class DataKeyRow(NamedTuple):
+    """A data key: which month it is for, which port wraps it, how many bodies were encrypted under it and are left."""
+
+    number: int
+    month: str
+    port: str
+    made_at: datetime
+    used: int
+    live: int
+    destroyed_at: datetime | None
+
+
+DATA_KEY_COLUMNS = "number, month, port, made_at, used, live, destroyed_at"
+
+
+def data_key_row(r: Row) -> DataKeyRow:
+    """A row of DATA_KEY_COLUMNS."""
+    return DataKeyRow(r[0], r[1], r[2], moment(r[3]), r[4], r[5], moment_or_none(r[6]))

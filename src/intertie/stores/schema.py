@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +35,13 @@ class Migration(NamedTuple):
 
 def migrations() -> list[Migration]:
     """The migrations of this program in order; SettingsError if a number is missing or twice there."""
+    return read_migrations(resources.files("intertie.stores").joinpath("sql/sqlite"))
+
+
+def read_migrations(folder: Traversable) -> list[Migration]:
+    """The numbered files of a folder in order; SettingsError if a number is missing or twice there."""
     found = []
-    for file in resources.files("intertie.stores").joinpath("sql/sqlite").iterdir():
+    for file in folder.iterdir():
         number, _, rest = file.name.partition("_")
         if rest.endswith(".sql"):
             found.append(Migration(int(number), file.read_text(encoding="utf-8")))

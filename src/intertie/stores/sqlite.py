@@ -42,11 +42,11 @@ from intertie.stores import (
 from intertie.stores.identity import check_chains
 from intertie.stores.numbers import Numbers
 from intertie.stores.readers import Readers
+from intertie.stores.rows import DataKeyRow
 from intertie.stores.schema import connect, open_store, store_error
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
-from intertie.stores.sqlite_protect import DataKeyRow
 from intertie.stores.writer import Writer
 
 
@@ -74,6 +74,20 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         """Finish what waits and let go of the file."""
         self._writer.close()
         self._readers.close()
+
+    # Sharing work
+
+    @property
+    def shared(self) -> bool:
+        """One process delivers; the others accept."""
+        return False
+
+    def claim(self, what: str) -> bool:
+        """Nobody else delivers from this file."""
+        return True
+
+    def unclaim(self, what: str) -> None:
+        """Nothing to give back."""
 
     # Sending
 

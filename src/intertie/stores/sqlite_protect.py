@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
 
 import apsw
 
 from intertie.seal.body_cipher import OVERHEAD, BodyKeys, BodyName, DataKey
 from intertie.seal.key_port import KeyPort
 from intertie.stores.erasing import key_entry
-from intertie.stores.rows import moment, moment_or_none
+from intertie.stores.rows import DATA_KEY_COLUMNS, DataKeyRow, data_key_row, moment
 from intertie.stores.sqlite_bodies import bind, current_key
 from intertie.stores.sqlite_journal import append
 
 
-class DataKeyRow(NamedTuple):
-    """A data key: which month it is for, which port wraps it, how many bodies were encrypted under it and are left."""
-
-    number: int
-    month: str
-    port: str
-    made_at: datetime
-    used: int
-    live: int
-    destroyed_at: datetime | None
-
-
 def data_keys(db: apsw.Connection) -> list[DataKeyRow]:
     """All data keys there ever were."""
-    found = db.execute(
-        "SELECT number, month, port, made_at, used, live, destroyed_at FROM data_keys ORDER BY number"
-    )
-    return [DataKeyRow(r[0], r[1], r[2], moment(r[3]), r[4], r[5], moment_or_none(r[6])) for r in found]
+    found = db.execute(f"SELECT {DATA_KEY_COLUMNS} FROM data_keys ORDER BY number")  # noqa: S608 - a constant
+    return [data_key_row(row) for row in found]
 
 
 def unprotected(db: apsw.Connection) -> int:

@@ -7,6 +7,7 @@ nothing behind. Measured, a flush costs many times an operation; grouping is wha
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -20,15 +21,16 @@ from intertie.model.errors import StoreError
 from intertie.stores.schema import store_error
 
 T = TypeVar("T")
+C = TypeVar("C")  # the engine's connection
 
 # Operations in one transaction: beyond this a flush is no longer what costs, and other processes want their turn.
 GROUP_MAX = 256
 
 
-class _Job(Generic[T]):
+class Job(Generic[C, T]):
     """An operation and the place where its caller waits."""
 
-    def __init__(self, operation: Callable[[apsw.Connection], T]) -> None:
+    def __init__(self, operation: Callable[[C], T]) -> None:
         self.operation = operation
         self.future: Future[T] = Future()
         self.value: T
@@ -39,20 +41,16 @@ class _Job(Generic[T]):
         if self.error is None:
             self.future.set_result(self.value)
         else:
-            self.fail(self.error)
-
-    def fail(self, error: Exception) -> None:
-        """Wake the caller with an error; SQLite's become StoreError."""
-        self.future.set_exception(store_error(error) if isinstance(error, apsw.Error) else error)
+            self.future.set_exception(self.error)
 
 
-class _Catch:
+class Catch:
     """Holds what its block raised: the error belongs to the caller who waits, in another thread."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
 
-    def __enter__(self) -> _Catch:
+    def __enter__(self) -> Catch:
         return self
 
     def __exit__(
@@ -64,20 +62,19 @@ class _Catch:
         return False
 
 
-class Writer:
+class GroupWriter(ABC, Generic[C]):
     """Runs operations on the one writing connection. Safe to call from any thread but its own."""
 
-    def __init__(self, db: apsw.Connection) -> None:
-        self._db = db
-        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Job[C, Any] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def run(self, operation: Callable[[apsw.Connection], T]) -> T:
-        """What the operation returned, once it is on disk. Raises what it raised, and StoreError for SQLite's errors;
+    def run(self, operation: Callable[[C], T]) -> T:
+        """What the operation returned, once it is on disk. Raises what it raised, and StoreError for the engine's errors;
         then nothing of it was kept. An operation must do nothing but write to its connection: it may run twice."""
-        job = _Job(operation)
+        job: Job[C, T] = Job(operation)
         with self._lock:
             if self._closed:
                 raise StoreError("the store is closed", do="open it again")
@@ -100,8 +97,7 @@ class Writer:
             self._jobs.put(None)
         if self._thread is not None:
             self._thread.join()
-        with suppress(apsw.Error):  # what was promised is on disk; the log is read at the next opening
-            self._db.close()
+        self._close()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -117,7 +113,7 @@ class Writer:
                 group.append(other)
             self._commit(group)
 
-    def _commit(self, group: list[_Job[Any]]) -> None:
+    def _commit(self, group: list[Job[C, Any]]) -> None:
         """All in one transaction; if that cannot be had (disk full, an I/O error), each in its own, so that an error
         reaches only those whose operation cannot be kept."""
         error = self._attempt(group)
@@ -125,14 +121,35 @@ class Writer:
             for job in group:
                 job.answer()
         elif len(group) == 1:
-            group[0].fail(error)
+            group[0].error = error
+            group[0].answer()
         else:
             for job in group:
                 self._commit([job])
 
-    def _attempt(self, group: list[_Job[Any]]) -> Exception | None:
+    @abstractmethod
+    def _attempt(self, group: list[Job[C, Any]]) -> Exception | None:
+        """Apply all in one transaction, each apart from the others; the error that lost the whole of it, if any."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of the connection."""
+
+
+class Writer(GroupWriter[apsw.Connection]):
+    """The writer of a SQLite file."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        super().__init__()
+        self._db = db
+
+    def _close(self) -> None:
+        with suppress(apsw.Error):  # what was promised is on disk; the log is read at the next opening
+            self._db.close()
+
+    def _attempt(self, group: list[Job[apsw.Connection, Any]]) -> Exception | None:
         """The error that lost the whole transaction, if any."""
-        with _Catch() as caught:
+        with Catch() as caught:
             self._db.execute("BEGIN IMMEDIATE")
             for job in group:
                 self._apply(job)
@@ -140,13 +157,13 @@ class Writer:
         if caught.error is not None and self._db.in_transaction:
             with suppress(apsw.Error):
                 self._db.execute("ROLLBACK")
-        return caught.error
+        return _named(caught.error)
 
-    def _apply(self, job: _Job[Any]) -> None:
+    def _apply(self, job: Job[apsw.Connection, Any]) -> None:
         """Run one operation under a savepoint of its own; raise only if the transaction went with it."""
         job.error = None
         self._db.execute("SAVEPOINT one")
-        with _Catch() as caught:
+        with Catch() as caught:
             job.value = job.operation(self._db)
         if caught.error is None:
             self._db.execute("RELEASE one")
@@ -155,4 +172,9 @@ class Writer:
             raise caught.error
         self._db.execute("ROLLBACK TO one")
         self._db.execute("RELEASE one")
-        job.error = caught.error
+        job.error = _named(caught.error)
+
+
+def _named(error: Exception | None) -> Exception | None:
+    """SQLite's errors as StoreError; others are the operation's own."""
+    return store_error(error) if isinstance(error, apsw.Error) else error

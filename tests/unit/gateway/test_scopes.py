@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.gateway import Partner
 from intertie.gateway.scopes import (
+    FETCH,
     Scope,
     ScopeRefused,
     check_scopes,
@@ -33,8 +34,19 @@ SCOPES = sorted(scopes_between(CATALOGUE, frozenset(Role), frozenset(Role)))
 SCOPE = msgspec.json.Decoder(Scope)
 
 
-def partner(roles: frozenset[Role], scopes: tuple[str, ...] | None = None) -> Partner:
-    return SimpleNamespace(roles=roles, scopes=scopes)  # type: ignore[return-value]
+def partner(
+    roles: frozenset[Role], scopes: tuple[str, ...] | None = None, *, fetches: bool = False
+) -> Partner:
+    return SimpleNamespace(roles=roles, scopes=scopes, fetches=fetches)  # type: ignore[return-value]
+
+
+def test_who_fetches_may_whatever_else_is_narrowed() -> None:
+    alone = scopes_of(CATALOGUE, partner(AGGREGATOR, (), fetches=True), UTILITY)
+    assert alone == {FETCH}
+    assert SCOPE.decode(msgspec.json.encode(FETCH)) == FETCH
+    everything = scopes_of(CATALOGUE, partner(AGGREGATOR, fetches=True), UTILITY)
+    assert everything == scopes_of(CATALOGUE, partner(AGGREGATOR), UTILITY) | {FETCH}
+    assert FETCH not in SCOPES, "no interface has its name"
 
 
 def header(interface: str, document: str) -> Header:

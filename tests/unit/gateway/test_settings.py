@@ -18,6 +18,7 @@ from intertie.gateway.settings import (
     Places,
     Quota,
     Settings,
+    StorePlace,
     Street,
     parse_settings,
     read_settings,
@@ -53,7 +54,7 @@ def test_every_line_that_shows_a_default_shows_the_true_one() -> None:
 
 
 def test_every_setting_is_in_the_template() -> None:
-    for kind in (Street, Quota, Delivery, Limits, KeyDays, Authorization, Escalation):
+    for kind in (Street, Quota, Delivery, Limits, KeyDays, Authorization, Escalation, StorePlace):
         for name in kind.__struct_encode_fields__:
             assert f"{name} = " in TEMPLATE, name
 
@@ -74,6 +75,13 @@ def test_every_setting_is_in_the_template() -> None:
 def test_whom_to_write_to_is_checked(lines: str, place: str) -> None:
     with pytest.raises(SettingsError, match=place):
         parse_settings(TEXT.replace("[escalation]\n", f"[escalation]\n{lines}\n"))
+
+
+def test_a_gateway_without_a_door() -> None:
+    settings = parse_settings(settings_text(PARTY, "", ""))
+    assert not settings.street.is_open
+    assert parse_settings(TEXT).street.is_open
+    assert parse_settings(TEXT).pull.again.total_seconds() == 15.0
 
 
 def test_whom_to_write_to() -> None:
@@ -128,6 +136,10 @@ def test_any_name_survives_its_quotes(name: str) -> None:
         (('listen = "127.0.0.1:8443"', 'listen = "8443"'), "host:port"),
         (('listen = "127.0.0.1:8443"', 'listen = "127.0.0.1:99999"'), "host:port"),
         (('# listen = "127.0.0.1:8453"', 'listen = "8453"'), "host:port"),
+        (('listen = "127.0.0.1:8443"', 'listen = ""'), "without a door has neither"),
+        ((f'url = "{URL}"', 'url = ""'), "without a door has neither"),
+        (("# again_seconds = 15.0", "again_seconds = 0.0"), "again_seconds"),
+        (("# wait_seconds = 30.0", "wait_seconds = 600.0"), "wait_seconds"),
         (('["distribution_utility"]', "[]"), "role"),
         (('["distribution_utility"]', '["king"]'), "king"),
         (("utility.example", "Utility Example"), "party"),
@@ -155,6 +167,34 @@ def test_what_is_wrong_is_named(change: tuple[str, str], place: str) -> None:
 def test_a_directory_without_settings_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="intertie init"):
         read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("mysql://db.example/x", "postgresql://"),
+        ("store.db", "postgresql://"),
+        ("postgresql://me:word@db.example/x", "password"),
+        ("postgresql://me@db.example/x?sslmode=require&password=word", "password"),
+    ],
+)
+def test_an_address_of_a_store_is_postgresql_and_holds_no_password(url: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why) as caught:
+        parse_settings(TEXT.replace('# url = ""', f'url = "{url}"'))
+    assert "word@" not in str(caught.value) and "=word" not in str(caught.value)
+
+
+def test_a_store_in_a_database() -> None:
+    lines = 'url = "postgresql://me@/db?host=%2Frun%2Fpg"\nschema = "grid_a"\npassword_file = "pw"'
+    place = parse_settings(TEXT.replace('# url = ""', lines)).store
+    assert (place.url, place.schema_name, place.password_file) == (
+        "postgresql://me@/db?host=%2Frun%2Fpg",
+        "grid_a",
+        "pw",
+    )
+    for schema in ("Grid", "a-b", "a;b", "1a", "a\\n", ""):
+        with pytest.raises(SettingsError, match="schema"):
+            parse_settings(TEXT.replace('# schema = "intertie"', f'schema = "{schema}"'))
 
 
 def test_settings_that_are_not_text(tmp_path: Path) -> None:

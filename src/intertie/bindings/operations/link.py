@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from intertie.bindings.operations.metrics import OUT, Meter
+from intertie.bindings.operations.metrics import IN, OUT, Meter
 from intertie.exchange.circuit import Breaker, Circuit, failure, look, may_send, success
 from intertie.gateway.gateway import Link, LinkAnswer, Partner
 from intertie.model.errors import PartnerError
@@ -37,6 +37,20 @@ class MeteredLink:
         """Whether more than one parcel may be on its way to this partner: its door answers as it should."""
         return self._breakers.get(party, Breaker()).state is Circuit.CLOSED
 
+    def answered(self, party: PartyId) -> None:
+        """A partner's door answered, whatever was asked."""
+        self._set(party, success(self._breakers.get(party, Breaker())))
+
+    def failed(self, party: PartyId, retry_after: float | None) -> None:
+        """It did not, or asked to come later."""
+        wait = None if retry_after is None else timedelta(seconds=retry_after)
+        breaker = self._breakers.get(party, Breaker())
+        self._set(party, failure(breaker, self._clock(), self._random(), wait))
+
+    def came(self, party: PartyId, size: int) -> None:
+        """We came for a parcel, and got one."""
+        self._meter.parcel(party, size, IN)
+
     async def post(
         self, partner: Partner, blob: bytes, *, hybrid: bool = False, urgency: int | None = None
     ) -> LinkAnswer:
@@ -46,13 +60,13 @@ class MeteredLink:
             answer = await self._link.post(partner, blob, hybrid=hybrid, urgency=urgency)
         except PartnerError:
             self._meter.tried(partner.party, "unanswered")
-            self._failed(partner.party, None)
+            self.failed(partner.party, None)
             raise
         self._meter.tried(partner.party, "answered" if answer.status == 200 else "refused")
         if answer.status == 429 or answer.status >= 500:
-            self._failed(partner.party, answer.retry_after)
+            self.failed(partner.party, answer.retry_after)
         else:
-            self._set(partner.party, success(self._breakers.get(partner.party, Breaker())))
+            self.answered(partner.party)
         return answer
 
     async def granted(self, partner: Partner) -> frozenset[str] | None:
@@ -61,7 +75,7 @@ class MeteredLink:
             return await self._link.granted(partner)
         except PartnerError:
             self._meter.tried(partner.party, "unanswered")
-            self._failed(partner.party, None)
+            self.failed(partner.party, None)
             raise
 
     async def post_descriptor(self, partner: Partner, raw: bytes) -> LinkAnswer:
@@ -71,11 +85,6 @@ class MeteredLink:
     async def get_descriptor(self, partner: Partner) -> bytes:
         """As the link."""
         return await self._link.get_descriptor(partner)
-
-    def _failed(self, party: PartyId, retry_after: float | None) -> None:
-        wait = None if retry_after is None else timedelta(seconds=retry_after)
-        breaker = self._breakers.get(party, Breaker())
-        self._set(party, failure(breaker, self._clock(), self._random(), wait))
 
     def _set(self, party: PartyId, breaker: Breaker) -> None:
         before = self._breakers.get(party)

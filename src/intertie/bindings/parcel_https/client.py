@@ -44,6 +44,14 @@ SLICE_BYTES = 64 * 1024
 WAIT_MAX = 86_400.0
 
 
+class AnswerTooLarge(PartnerError):
+    """There was an answer, of which the rest was not read."""
+
+    def __init__(self, party: PartyId, most: int, headers: Mapping[str, str]) -> None:
+        super().__init__(f"{party} answers with more than {most} bytes")
+        self.headers = headers
+
+
 @dataclass
 class _Pool:
     """Connections to one partner, all made with the same key and trust."""
@@ -89,6 +97,24 @@ class HttpsLink:
 
         def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
             return self._ask(partner, "GET", path, None, token)
+
+        return await self._tokens.send(partner, send)
+
+    async def ask(
+        self,
+        partner: Partner,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        most: int = ANSWER_BYTES_MAX,
+    ) -> LinkAnswer:
+        """The answer to a request with a token, whole; PartnerError when there was none, AnswerTooLarge when it had more
+        bytes than `most`."""
+
+        def send(token: Mapping[str, str]) -> Awaitable[LinkAnswer]:
+            return self._ask(partner, method, path, body, {**headers, **token}, most=most)
 
         return await self._tokens.send(partner, send)
 
@@ -151,7 +177,13 @@ class HttpsLink:
         headers: Mapping[str, str],
         *,
         hybrid: bool = False,
+        most: int = ANSWER_BYTES_MAX,
     ) -> LinkAnswer:
+        if partner.fetches:
+            raise PartnerError(
+                f"{partner.party} has no door: it comes for its parcels here",
+                do="What it has to be told otherwise, tell its operators.",
+            )
         url = partner.url.rstrip("/") + path
         try:
             async with (
@@ -160,8 +192,9 @@ class HttpsLink:
                 client.stream(method, url, content=body, headers=headers) as response,
             ):
                 transport = self._transport(partner, response)
-                answer = await _read(partner, response)
-                return LinkAnswer(response.status_code, answer, _retry_after(response), transport)
+                answer = await _read(partner, response, most)
+                after = _retry_after(response)
+                return LinkAnswer(response.status_code, answer, after, transport, response.headers)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, OSError) as error:
             raise _no_answer(partner, error, hybrid=hybrid) from error
         except SettingsError as error:
@@ -251,13 +284,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-async def _read(partner: Partner, response: httpx.Response) -> bytes:
+async def _read(partner: Partner, response: httpx.Response, most: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.aiter_raw():  # raw: a compressed answer is none of ours, and could be a bomb
         size += len(chunk)
-        if size > ANSWER_BYTES_MAX:
-            raise PartnerError(f"{partner.party} answers with more than {ANSWER_BYTES_MAX} bytes")
+        if size > most:
+            raise AnswerTooLarge(partner.party, most, response.headers)
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -35,6 +35,7 @@ from intertie.bindings.parcel_https.flow import FlowDoor
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas, count_outcomes
 from intertie.bindings.parcel_https.problem import problem, refusal
+from intertie.bindings.parcel_https.pull import PullDoor
 from intertie.bindings.parcel_https.turns import Turns
 from intertie.bindings.parcel_https.witness import WitnessRoutes
 from intertie.exchange.shedding import UNSAID, is_urgent, read_priority, takes
@@ -107,6 +108,9 @@ class StreetDoor:
             if keeping
             else []
         )
+        self._pull = PullDoor(
+            authority.gateway, settings, self.guard, clock, self._held, self._meter, descriptor
+        )
         self._witness = WitnessRoutes(authority.gateway, clock, self._threads, self.guard.peer_of)
         self._flow = FlowDoor(authority.gateway, clock, self._quotas, self._threads, self.guard.peer_of)
 
@@ -117,6 +121,7 @@ class StreetDoor:
             Route("/.well-known/intertie", self.descriptor, methods=["GET"]),
             Route("/healthz", self.health, methods=["GET"]),
             Route("/flow", self._flow.post, methods=["POST"]),
+            *self._pull.routes(),
             *self._witness.routes(),
             *self._oauth.routes(),
             Route(
@@ -129,6 +134,10 @@ class StreetDoor:
         handlers = {404: _no_such_page, 405: _no_such_method, Exception: _our_fault}
         gate = Middleware(PeerGate, trust=self._gateway.trust_book, clock=self._clock)
         return Starlette(routes=routes, exception_handlers=handlers, middleware=[gate])
+
+    def drain(self) -> None:
+        """The door is about to close: whoever waits for a parcel is answered."""
+        self._pull.stop()
 
     async def parcels(self, request: Request) -> Response:
         """POST /parcels: the signed receipt, or a problem that says whether to try again."""

@@ -50,6 +50,34 @@ class StreetServer(uvicorn.Server):
         LOG.info("listening", extra={"url": self.url})
 
 
+class DoorServing:
+    """The street door as a process serves it; without a socket it only waits for its end."""
+
+    def __init__(
+        self, config: uvicorn.Config, url: str, socket: socket.socket | None, drain: Callable[[], None]
+    ) -> None:
+        """`drain` is called when nothing new is to begin."""
+        self._socket = socket
+        self._drain = drain
+        self._over = asyncio.Event()
+        self._server = StreetServer(config)
+        self._server.url = url
+
+    async def serve(self) -> None:
+        """Until `stop`; what is under way then ends in order."""
+        if self._socket is not None:
+            await self._server.serve(sockets=[self._socket])
+            return
+        LOG.info("serving without a door")
+        await self._over.wait()
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._over.set()
+        self._drain()
+        self._server.should_exit = True
+
+
 class QuietServer(uvicorn.Server):
     """A second server in a process whose signals are caught elsewhere."""
 
@@ -107,3 +135,14 @@ def url_of(door: socket.socket) -> str:
     """Where a bound socket of plain HTTP is reached."""
     host, port = door.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def doors(street: str, operations: str) -> Iterator[tuple[socket.socket | None, socket.socket | None]]:
+    """The sockets of the street door and of the operations door, closed in the end; None where there is no door."""
+    with contextlib.ExitStack() as stack:
+        first, second = (
+            stack.enter_context(bound(listen, name)) if listen else None
+            for listen, name in ((street, "[street]"), (operations, "[operations]"))
+        )
+        yield first, second

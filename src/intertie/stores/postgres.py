@@ -1,0 +1,371 @@
+"""The store for many: a PostgreSQL database, durable when a call returns, shared by any number of processes and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from intertie.exchange.outbound import State
+from intertie.gateway.ports import (
+    Hold,
+    MessageRow,
+    NewMessage,
+    ParcelRow,
+    Query,
+    ReceiptWriter,
+    Refusal,
+    RevokedToken,
+)
+from intertie.journal.checkpoint import Head
+from intertie.journal.entry import Entry
+from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
+from intertie.seal.body_cipher import BodyKeys
+from intertie.seal.certificates import Chain
+from intertie.seal.key_port import KeyPort
+from intertie.seal.receipt import Outcome
+from intertie.seal.transport import Transport
+from intertie.stores import (
+    postgres_erase,
+    postgres_in,
+    postgres_journal,
+    postgres_out,
+    postgres_protect,
+    postgres_read,
+    postgres_tokens,
+)
+from intertie.stores.identity import check_chains
+from intertie.stores.numbers import Numbers
+from intertie.stores.postgres_claims import Claims
+from intertie.stores.postgres_follow import PostgresFollow
+from intertie.stores.postgres_operations import PostgresOperations
+from intertie.stores.postgres_proof import PostgresProof
+from intertie.stores.postgres_readers import PostgresReaders
+from intertie.stores.postgres_schema import Server, open_store
+from intertie.stores.postgres_writer import PostgresWriter
+from intertie.stores.rows import DataKeyRow
+
+
+class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
+    """`gateway.ports.Store` in a PostgreSQL database. Safe to use from any thread."""
+
+    def __init__(self, server: Server, port: KeyPort | None = None) -> None:
+        """Open our schema, or make it. SettingsError for one that is not ours or is of a newer version (it is left as it
+        is), StoreError if the database cannot be used. Bodies are encrypted under keys that `port` wraps; without it they
+        can be neither kept nor read (StoreLockedError), and all else can."""
+        open_store(server)
+        self.server = server
+        self._keys = BodyKeys(port)
+        self._writer = PostgresWriter(server)
+        self._readers = PostgresReaders(server)
+        self._claims = Claims(server)
+        # Every parcel asks for the same few chains to be kept: those that are there already cost a look at this set.
+        self._kept: set[bytes] = set()
+        self._numbers = Numbers()
+        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
+
+    def close(self) -> None:
+        """Finish what waits and let go of the sessions."""
+        self._writer.close()
+        self._readers.close()
+        self._claims.close()
+
+    # Sharing work
+
+    @property
+    def shared(self) -> bool:
+        """Every process that serves may deliver too: they agree by claims."""
+        return True
+
+    def claim(self, what: str) -> bool:
+        """Whether this process may do what only one does at a time, until it lets go or ends; also if it may already."""
+        return self._claims.claim(what)
+
+    def unclaim(self, what: str) -> None:
+        """Let others do it."""
+        self._claims.release(what)
+
+    # Sending
+
+    def add_outgoing(
+        self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
+    ) -> list[int]:
+        """Queue messages; Refused(MESSAGE_ID_REUSED) for an id with other bytes, and then none is queued."""
+        seqs = self._writer.run(lambda db: postgres_out.add(db, self._keys, messages, entries, now))
+        self._tell({message.recipient for message in messages})
+        return seqs
+
+    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+        """Tell whom messages were queued to, once they are on disk."""
+        self._tell = tell
+
+    def next_partners(self, now: datetime) -> list[PartyId]:
+        """Partners with a message or a parcel that could go now."""
+        return self._readers.ask(lambda db: postgres_out.next_partners(db, now))
+
+    def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
+        """What goes into the next parcel, in order (exchange/ordering.py)."""
+        return self._readers.snapshot(lambda db: postgres_out.take(db, self._keys, partner, now, count, size))
+
+    def unfinished_parcel(
+        self, partner: PartyId, now: datetime, *, without: Collection[ParcelId] = ()
+    ) -> ParcelRow | None:
+        """The oldest sealed parcel without a receipt that is due, and not on its way."""
+        return self._readers.ask(lambda db: postgres_out.unfinished(db, partner, now, without))
+
+    def parcel_messages(
+        self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None
+    ) -> list[MessageRow]:
+        """The messages of a parcel by position."""
+        return self._readers.ask(
+            lambda db: postgres_read.parcel_messages(db, self._keys, parcel, outgoing, partner)
+        )
+
+    def next_seq(self, partner: PartyId) -> int:
+        """The next parcel number towards a partner."""
+        return self._numbers.next(
+            partner, lambda count: self._writer.run(lambda db: postgres_out.next_seqs(db, partner, count))
+        )
+
+    def add_parcel(self, parcel: ParcelRow, messages: Sequence[MessageId], now: datetime) -> None:
+        """Keep a sealed parcel; ImpossibleEvent if a message of it is not queued any more."""
+        self._writer.run(lambda db: postgres_out.add_parcel(db, parcel, messages, now))
+
+    def defer(self, messages: Sequence[MessageId], next_attempt: datetime, detail: str) -> None:
+        """Count an attempt of queued messages that could not be sealed."""
+        self._writer.run(lambda db: postgres_out.defer(db, messages, next_attempt, detail))
+
+    def retry_parcel(self, parcel: ParcelId, next_attempt: datetime, detail: str) -> None:
+        """Count an attempt that came to nothing; no effect on a closed parcel."""
+        self._writer.run(lambda db: postgres_out.retry(db, parcel, next_attempt, detail))
+
+    def close_parcel(
+        self,
+        parcel: ParcelId,
+        receipt: bytes | None,
+        outcomes: Sequence[tuple[MessageId, State, str]],
+        entries: Sequence[Entry],
+        now: datetime,
+        *,
+        transport: Transport | None = None,
+        head: Head | None = None,
+    ) -> None:
+        """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
+        self._writer.run(
+            lambda db: postgres_out.close(db, parcel, receipt, outcomes, entries, now, transport, head)
+        )
+
+    def set_state(
+        self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
+    ) -> None:
+        """Move a queued message to a final state; ImpossibleEvent if it is not queued any more."""
+        self._writer.run(lambda db: postgres_out.move(db, message, state, detail, entries, now))
+
+    def expire(self, now: datetime) -> list[MessageId]:
+        """Expire queued messages; writes nothing if there is none."""
+        if not self._readers.ask(lambda db: postgres_out.has_expired(db, now)):
+            return []
+        return self._writer.run(lambda db: postgres_out.expire(db, now))
+
+    # Receiving
+
+    def find_incoming_parcel(self, partner: PartyId, parcel: ParcelId) -> ParcelRow | None:
+        """A parcel received before."""
+        return self._readers.ask(lambda db: postgres_in.find_parcel(db, partner, parcel))
+
+    def find_incoming(self, sender: PartyId, ids: Sequence[MessageId]) -> dict[MessageId, bytes]:
+        """Leaf hashes of what was received under these ids."""
+        return self._readers.ask(lambda db: postgres_in.find_messages(db, sender, ids))
+
+    def accept(
+        self,
+        parcel: ParcelRow,
+        messages: Sequence[NewMessage],
+        refusals: Sequence[Refusal],
+        outcomes: Sequence[Outcome],
+        write_receipt: ReceiptWriter,
+        now: datetime,
+    ) -> bytes:
+        """Keep all of it and return the receipt; Refused(PARCEL_ID_REUSED) if the id was another parcel's meanwhile.
+        `write_receipt` runs under the journal's lock, and must not use the store."""
+        return self._writer.run(
+            lambda db: postgres_in.accept(
+                db, self._keys, parcel, messages, refusals, outcomes, write_receipt, now
+            )
+        )
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep a refusal."""
+        self._writer.run(lambda db: postgres_in.refuse(db, refusal))
+
+    # Reading
+
+    def message(
+        self,
+        message: MessageId,
+        *,
+        outgoing: bool | None = None,
+        partner: PartyId | None = None,
+        body: bool = True,
+    ) -> MessageRow | None:
+        """One message; the first one kept if several partners chose the id and none is named."""
+        return self._readers.ask(
+            lambda db: postgres_read.message(db, self._keys, message, outgoing, partner, body)
+        )
+
+    def messages(self, query: Query) -> list[MessageRow]:
+        """Messages by seq."""
+        return self._readers.ask(lambda db: postgres_read.messages(db, self._keys, query))
+
+    def parcel(self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None) -> ParcelRow | None:
+        """One parcel; the first one kept if several partners chose the id and none is named."""
+        return self._readers.ask(lambda db: postgres_read.parcel(db, parcel, outgoing, partner))
+
+    def refusals(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Refusal]]:
+        """Refusals by seq."""
+        return self._readers.ask(lambda db: postgres_read.refusals(db, after, limit))
+
+    def counts(self) -> dict[tuple[bool, str], int]:
+        """How many messages are in which state."""
+        return self._readers.ask(postgres_read.counts)
+
+    def entries(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, bytes, bytes]]:
+        """Lines of the journal from index `after`."""
+        return self._readers.ask(lambda db: postgres_journal.entries(db, after, limit))
+
+    def head(self) -> Head:
+        """The journal's head as stored."""
+        return self._readers.ask(postgres_journal.head)
+
+    def note(self, entries: Sequence[Entry]) -> Head:
+        """Append to the journal; EvidenceError for an entry that could not be read back."""
+        return self._writer.run(lambda db: postgres_journal.append(db, entries))
+
+    def partner_heads(self, partner: PartyId) -> list[Head]:
+        """Heads of a partner's journal, in the order they came."""
+        return self._readers.ask(lambda db: postgres_read.partner_heads(db, partner))
+
+    def add_partner_head(self, partner: PartyId, head: Head, now: datetime) -> None:
+        """Keep a head of a partner's journal; the same head twice is kept once."""
+        self._writer.run(lambda db: postgres_journal.keep_head(db, partner, head, now))
+
+    # Erasing
+
+    def ended(
+        self,
+        interface: InterfaceCode,
+        document: DocumentName,
+        mode: str,
+        *,
+        before: datetime,
+        after: int,
+        limit: int,
+    ) -> list[MessageRow]:
+        """Messages of a flow that were done before this time and still have their body, without it."""
+        return self._readers.ask(
+            lambda db: postgres_read.ended(db, interface, document, mode, before, after, limit)
+        )
+
+    def erase(self, seqs: Sequence[int], why: str, now: datetime) -> list[int]:
+        """Write bodies away and vacuum; the seqs that were erased."""
+        erased = self._writer.run(lambda db: postgres_erase.erase(db, self._keys, seqs, why, now))
+        postgres_erase.scrub(self.server)
+        return erased
+
+    def hold(
+        self,
+        message: MessageId | None,
+        agreement: AgreementId | None,
+        reference: str,
+        now: datetime,
+    ) -> Hold:
+        """Begin a hold, or find the one there is."""
+        return self._writer.run(lambda db: postgres_erase.hold(db, message, agreement, reference, now))
+
+    def release(self, number: int, now: datetime) -> Hold | None:
+        """End a hold."""
+        return self._writer.run(lambda db: postgres_erase.release(db, number, now))
+
+    def holds(self) -> list[Hold]:
+        """The holds in force."""
+        return self._readers.ask(postgres_read.holds)
+
+    # Keys
+
+    def data_keys(self) -> list[DataKeyRow]:
+        """All data keys there ever were."""
+        return self._readers.ask(postgres_protect.data_keys)
+
+    def unprotected(self) -> int:
+        """How many chunks still hold bodies that are not encrypted."""
+        return self._readers.ask(postgres_protect.unprotected)
+
+    def unlock(self) -> None:
+        """StoreLockedError unless the key port opens every data key."""
+        self._readers.ask(lambda db: postgres_protect.unlock(db, self._keys))
+
+    def protect(self) -> int:
+        """Encrypt one chunk of bodies from before there was encryption; how many are left. With the last one dead
+        copies are vacuumed away."""
+        left = self._writer.run(lambda db: postgres_protect.protect_one(db, self._keys))
+        if left == 0:
+            postgres_erase.scrub(self.server)
+        return left
+
+    def rewrap(self, port: KeyPort, now: datetime) -> int:
+        """Wrap every data key by another port, and use that from now on; how many keys. All of them or none."""
+        count = self._writer.run(lambda db: postgres_protect.rewrap(db, self._keys, port, now))
+        self._keys.use(port)
+        postgres_erase.scrub(self.server)
+        return count
+
+    # Identity
+
+    def keep_chains(self, chains: Mapping[bytes, Chain]) -> None:
+        """Keep certificate chains by thumbprint; writes nothing if all of them are kept."""
+        unseen = {thumb: chain for thumb, chain in chains.items() if thumb not in self._kept}
+        if not unseen:
+            return
+        check_chains(unseen)
+        there = self._readers.ask(lambda db: postgres_read.kept_chains(db, list(unseen)))
+        new = {thumb: chain for thumb, chain in unseen.items() if thumb not in there}
+        if new:
+            self._writer.run(lambda db: postgres_journal.keep_chains(db, new))
+        self._kept |= unseen.keys()
+
+    def chain(self, thumbprint: bytes) -> Chain | None:
+        """The chain whose leaf has this SHA-256."""
+        return self._readers.ask(lambda db: postgres_read.chain(db, thumbprint))
+
+    def announced(self, partner: PartyId) -> int:
+        """The highest sequence of our descriptor that the partner has acknowledged."""
+        return self._readers.ask(lambda db: postgres_read.announced(db, partner))
+
+    def set_announced(self, partner: PartyId, sequence: int) -> None:
+        """Keep that the partner has acknowledged this sequence."""
+        self._writer.run(lambda db: postgres_out.set_announced(db, partner, sequence))
+
+    def changed(self) -> int:
+        """A number that differs after any write, by any process."""
+        return self._readers.version()
+
+    # Access tokens
+
+    def revoke_token(self, token: RevokedToken, now: datetime) -> None:
+        """Remember a revoked token until it would have ended."""
+        self._writer.run(lambda db: postgres_tokens.revoke(db, token, now))
+
+    def revoke_tokens_of(self, partner: PartyId, at: datetime) -> None:
+        """Revoke all tokens of a partner issued up to this time."""
+        self._writer.run(lambda db: postgres_tokens.revoke_all(db, partner, at))
+
+    def token_revoked(self, token: str, partner: PartyId, issued: datetime) -> bool:
+        """Whether a token is revoked."""
+        return self._readers.ask(lambda db: postgres_tokens.is_revoked(db, token, partner, issued))
+
+    def revoked_tokens(self, now: datetime) -> list[RevokedToken]:
+        """Revoked tokens that have not ended."""
+        return self._readers.ask(lambda db: postgres_tokens.revoked(db, now))
+
+    def revoked_partners(self) -> dict[PartyId, datetime]:
+        """Since when the tokens of which partners are revoked as a whole."""
+        return self._readers.ask(postgres_tokens.revoked_partners)
