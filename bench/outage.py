@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from rich.console import Console
+from rich.table import Table
 
 from bench.gateways import QUOTA, add_settings, free_port
 from bench.messages import AGREEMENT
@@ -168,21 +169,27 @@ class Watch:
 
 def run(console: Console, *, scale: Scale) -> None:
     """Measure, and say how long the receipts took."""
-    said = f"outage: {scale.partners} partners, {scale.messages:,} billing messages to {scale.billed} of them"
+    said = f"outage: {scale.partners} partners and two backlogs are made, then delivered"
     with console.status(said), tempfile.TemporaryDirectory(prefix="intertie-bench-") as name:
         found = measured(Path(name), scale)
-    console.print(said)
+    show(console, scale, found)
+
+
+def show(console: Console, scale: Scale, found: Found) -> None:
+    """A line for each state of things."""
+    said = f"{scale.messages:,} billing messages to {scale.billed} of them"
+    title = f"outage: seconds to the receipts of a notice to {scale.partners} partners; {said}"
+    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    late = f"later than {AIM_SECONDS:g} s"
+    for heading in ("", "first", "p50", "p95", "last", late, "billing waits before", "after"):
+        table.add_column(heading, justify="right" if heading else "left")
     for one in found.rounds:
         took = sorted(one.seconds.values())
-        cuts = statistics.quantiles(took, n=100)
-        late = sum(seconds > AIM_SECONDS for seconds in took)
-        console.print(
-            f"{one.name}: receipts after {took[0]:.2f} s, p50 {cuts[49]:.2f}, p95 {cuts[94]:.2f}, last {took[-1]:.2f}; "
-            f"{late or 'none'} later than {AIM_SECONDS:g} s; billing without a receipt {one.waiting_before:,} "
-            f"when queued, {one.waiting_after:,} when the last notice had its own",
-            highlight=False,
-        )
-    console.print()
+        cuts = statistics.quantiles(took, n=100, method="inclusive")
+        figures = [f"{seconds:.2f}" for seconds in (took[0], cuts[49], cuts[94], took[-1])]
+        over = sum(seconds > AIM_SECONDS for seconds in took)
+        table.add_row(one.name, *figures, str(over), f"{one.waiting_before:,}", f"{one.waiting_after:,}")
+    console.print(table)
 
 
 def measured(folder: Path, scale: Scale) -> Found:
