@@ -33,6 +33,12 @@ PROTOCOLS = [
         "works",
         "`tests/command/test_two_gateways.py`",
     ),
+    (
+        "The same by long poll, for a partner that no inbound port leads to",
+        "000",
+        "works",
+        "`tests/command/test_without_door.py`",
+    ),
     ("REQ.21 ESPI", "000, 001", NOT_YET, ""),
     ("Secure FTP / SSH", "000, 001", NOT_YET, ""),
     ("FTP", "000, 001", NOT_YET, ""),

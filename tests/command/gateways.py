@@ -90,8 +90,9 @@ def served(directory: Path, ending: int = signal.SIGTERM) -> Iterator[subprocess
     begun = log.stat().st_size if log.exists() else 0
     with log.open("ab") as out:
         process = subprocess.Popen([*PROGRAM, "serve", "--dir", str(directory)], stderr=out)
+    doorless = '\nlisten = ""' in (directory / "intertie.toml").read_text()
     try:
-        wait_for_line(log, begun, '"listening"', process)
+        wait_for_line(log, begun, '"serving without a door"' if doorless else '"listening"', process)
         yield process
     finally:
         if process.poll() is None:

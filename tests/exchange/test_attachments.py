@@ -269,6 +269,24 @@ def test_a_partner_without_a_door_for_files_fails_the_message(world: World) -> N
     assert world.row(message).state is State.FAILED
 
 
+def test_a_file_for_a_partner_that_lost_its_door_fails_its_message(world: World) -> None:
+    message = world.seal(b"content")
+    world.partner = world.partner._replace(url="")
+    with pytest.raises(NotTaken, match="no door any more"):
+        world.upload(message)
+    assert world.row(message).state is State.FAILED
+    assert "no door any more" in world.row(message).detail
+
+
+def test_a_file_for_a_partner_without_a_door_is_refused_when_it_is_sent(world: World) -> None:
+    world.utility.book.partners[AGGREGATOR] = world.partner._replace(url="")
+    before = world.utility.gateway.store.head()
+    with pytest.raises(Refused, match="has no door") as caught:
+        world.seal(b"content")
+    assert caught.value.code is Code.ATTACHMENT_MISSING
+    assert world.utility.gateway.store.head() == before
+
+
 def test_content_sent_again_under_a_new_id_takes_its_files_with_it(world: World) -> None:
     plain = some(MB)
     old, new = world.seal(plain), new_message_id(now())

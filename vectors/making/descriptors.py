@@ -114,6 +114,7 @@ def valid() -> Iterator[dict[str, Any]]:
     yield case("valid at its last moment", "ok ES256:1", GOOD.but(since=text(NOW - DAY), until=text(NOW)))
     two = {"roles": ["back_office", "distribution_utility"]}
     yield case("valid of two roles", "ok ES256:1", GOOD.but(**two))
+    yield case("valid without a door", "ok ES256:1", GOOD.but(url=...), PAGE + ", url left out")
     yield case("valid name not in ASCII", "ok ES256:1", GOOD.but(name="Stadtwerke M\u00fcnchen \u2013 Netz"))
     for name, end in (("accepted for a week more", NOW + 7 * DAY), ("not accepted any more", NOW - DAY)):
         yield case(f"valid older key {name}", "ok ES256:2", with_older(end=end), PAGE + ", exp")

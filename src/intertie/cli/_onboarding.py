@@ -11,9 +11,11 @@ from intertie.cli._shared import print_table
 from intertie.exchange.joining import State, Terms
 from intertie.gateway.join_partner import Joining, Other
 from intertie.gateway.prove_partner import Line
+from intertie.gateway.settings import Settings
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened
+from intertie.seal.descriptor import Descriptor
 from intertie.stores.partner_files import Entry
 
 
@@ -46,6 +48,15 @@ def find_partner_entry(it: Opened, party: PartyId) -> Entry:
         do = "`intertie partner confirm` makes it one." if waiting else "`intertie partner list` shows them."
         raise SettingsError(f"{party} is not a partner here{' yet' if waiting else ''}", do=do)
     return entry
+
+
+def check_one_door(settings: Settings, other: Descriptor) -> None:
+    """SettingsError if neither we nor the other has a door: nothing could come or go."""
+    if not settings.street.is_open and not other.url:
+        raise SettingsError(
+            f"neither this gateway nor {other.party} has a door: nothing could come or go between them",
+            do="One of the two needs [street] url and listen; then `intertie keys rotate` tells the other.",
+        )
 
 
 def is_joined(joining: Joining) -> bool:

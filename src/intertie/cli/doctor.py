@@ -255,6 +255,9 @@ def _clock(it: Opened, system: datetime) -> Findings:
 
 
 def _port(it: Opened) -> Findings:
+    if not it.settings.street.is_open:
+        yield _without_door(it)
+        return
     address = it.settings.street.address()
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -266,6 +269,15 @@ def _port(it: Opened) -> Findings:
             yield Finding("port", "warn", why, "Fine if this gateway is serving now; else find what uses it.")
             return
     yield Finding("port", "ok", f"{it.settings.street.listen} is free (this gateway is not serving)")
+
+
+def _without_door(it: Opened) -> Finding:
+    """Whether there is somebody at whose door we find our parcels."""
+    doors = [partner.party for partner in it.partners.all() if not partner.fetches]
+    if it.partners.all() and not doors:
+        what = "we have no street door, and no partner has one: nothing can come or go"
+        return Finding("port", "fail", what, "Give this gateway a door: [street] url and listen.")
+    return Finding("port", "ok", f"no street door: we come for our parcels at {len(doors)} partners' doors")
 
 
 def _keys(it: Opened) -> Findings:
@@ -335,6 +347,9 @@ def _own_certificates(it: Opened, trust: TrustStore, now: datetime) -> Findings:
 
 
 def _reach(it: Opened, partner: Partner) -> Finding:
+    if partner.fetches:
+        return Finding(f"reach {partner.party}", "ok", "it has no door: it comes for its parcels here")
+
     async def ask() -> tuple[LinkAnswer, frozenset[str] | None]:
         link = HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)
         try:

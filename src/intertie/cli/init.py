@@ -41,6 +41,9 @@ def init(
     role: Annotated[tuple[Role, ...], Parameter(help="A role it holds (may be given again).", negative=())],
     url: Annotated[str, Parameter(help="What partners are told: where its door is.")] = DEFAULT_URL,
     listen: Annotated[str | None, Parameter(help="host:port here (default: as the url says).")] = None,
+    no_door: Annotated[
+        bool, Parameter(negative=(), help="Nobody can reach us: we come for our parcels at partners' doors.")
+    ] = False,
     ca: Annotated[Path | None, Parameter(help="An existing trial CA's folder, to be issued by it.")] = None,
     not_before: Annotated[
         Instant | None, Parameter(help="Certificates are valid from here on (default: now).")
@@ -68,8 +71,12 @@ def init(
         The organisation's id, as a host name: cityofx-utility.example.
     """
     who = Party(id=party, name=name or party, roles=frozenset(role))
+    if no_door:
+        if url != DEFAULT_URL or listen is not None:
+            raise SettingsError("--no-door goes with neither --url nor --listen", do="Give one or the other.")
+        url = listen = ""
     passphrase = str(passphrase_file.resolve()) if passphrase_file is not None else None
-    settings = settings_text(who, url, listen or _listen(url), clock, passphrase)
+    settings = settings_text(who, url, _listen(url) if listen is None else listen, clock, passphrase)
     _refuse_overwrite(Places(dir))
     dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".init-", dir=dir) as fresh:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from intertie.cli._onboarding import joining_json
+from intertie.cli._onboarding import check_one_door, joining_json
 from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, print_table, read_file, when
 from intertie.cli.partner_cancel import cancel
 from intertie.cli.partner_confirm import confirm
@@ -82,7 +82,8 @@ def add(
     if json:
         print_json(_entry_json(descriptor, standing))
         return
-    print(f"{descriptor.party} ({descriptor.name}) is a partner now, at {descriptor.url}")
+    where = f"at {descriptor.url}" if descriptor.url else "without a door: it comes for its parcels here"
+    print(f"{descriptor.party} ({descriptor.name}) is a partner now, {where}")
     if root is not None:
         print(
             "Its roots vouch for this party only; a running gateway lets its connections in within a second."
@@ -150,6 +151,7 @@ def _check_newer(it: Opened, descriptor: Descriptor, known: Entry | None) -> Non
         raise SettingsError(
             "this is our own descriptor", do="Add the partner's, and give this one to the partner."
         )
+    check_one_door(it.settings, descriptor)
     if known is not None and descriptor.sequence < known.descriptor.sequence:
         raise SettingsError(
             f"descriptor {descriptor.sequence} of {descriptor.party} is older than {known.descriptor.sequence}, "
@@ -195,4 +197,11 @@ def _row(entry: Entry) -> list[object]:
     agreed = entry.standing.agreements
     agreements = "\n".join(f"{a.id} {when(a.start)} to {when(a.end) or '(open)'}" for a in agreed)
     state = "suspended" if partner.suspended else entry.standing.state
-    return [partner.party, partner.name, ", ".join(sorted(partner.roles)), partner.url, agreements, state]
+    return [
+        partner.party,
+        partner.name,
+        ", ".join(sorted(partner.roles)),
+        partner.url or "(fetches)",
+        agreements,
+        state,
+    ]

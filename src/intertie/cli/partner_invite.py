@@ -81,6 +81,11 @@ def door_address(settings: Settings) -> str:
     """Where the joining door is, as others see it."""
     if settings.joining.address:
         return settings.joining.address
+    if not settings.street.is_open:
+        raise SettingsError(
+            "this gateway has no door that somebody could come to",
+            do="Have them invite, and join with their code; or say with [joining] address where this one is reached.",
+        )
     host = urlsplit(settings.street.url).hostname or ""
     port = settings.joining.listen.rpartition(":")[2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

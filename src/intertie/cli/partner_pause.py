@@ -33,7 +33,7 @@ def pause(
     Parameters
     ----------
     party
-        The partner; its door must answer.
+        The partner; its door, if it has one, must answer.
     """
     with opened(dir) as it:
         partner = find_partner_entry(it, party).partner
@@ -54,7 +54,7 @@ def resume(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> Non
     Parameters
     ----------
     party
-        The partner; its door must answer.
+        The partner; its door, if it has one, must answer.
     """
     with opened(dir) as it:
         partner = find_partner_entry(it, party).partner
@@ -71,7 +71,9 @@ def resume(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> Non
 
 
 def _tell(it: Opened, partner: Partner, raw: bytes) -> None:
-    """Say it at the partner's door; PartnerError unless it was heard."""
+    """Say it at the partner's door; PartnerError unless it was heard. Who has none hears it when it sends."""
+    if partner.fetches:
+        return
 
     async def tell() -> int:
         link = street_link(it)

@@ -50,7 +50,7 @@ def show(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> None:
             ("party", f"{party} ({descriptor.name})"),
             ("state", f"{standing.state}{', suspended' if standing.suspended else ''}"),
             ("roles", ", ".join(sorted(descriptor.roles))),
-            ("door", descriptor.url),
+            ("door", descriptor.url or "(none: it comes for its parcels here)"),
             ("words", standing.words),
             *(
                 ("agreement", f"{a.id} {when(a.start)} to {when(a.end) or '(open)'}")

@@ -17,6 +17,7 @@ from intertie.catalogue.flow import Flow
 from intertie.cli._files import seal_paths
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, parse_instant, print_json, read_file
 from intertie.exchange.outbound import State
+from intertie.gateway.attachments import check_reachable
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
@@ -155,6 +156,7 @@ def _with_files(
             do="Send one body at a time; a finished message (with an id) takes none.",
         )
     check_sendable(it.gateway, ready[0], now)
+    check_reachable(find_partner(it.gateway, ready[0].recipient))
     id = new_message_id(now)
     return msgspec.structs.replace(ready[0], id=id, attachments=seal_paths(it.gateway, id, paths, now))
 

@@ -71,6 +71,11 @@ def screen(it: Opened, serving: Serving | None, live: Live, now: Status) -> Rend
 def _lines(it: Opened, serving: Serving | None, live: Live, now: Status) -> Iterator[tuple[str, Text]]:
     yield "party", Text(f"{it.settings.party.id} ({it.settings.party.name}), {when(now.at)}")
     yield "serving", _serving(serving, live)
+    doors = [partner.fetches for partner in it.partners.all()]
+    if not it.settings.street.is_open:
+        yield "street door", Text(f"none; we fetch from {doors.count(False)} partners")
+    if any(doors):
+        yield "fetching", Text(f"{doors.count(True)} partners come for their parcels here")
     for reason in live.reasons:
         yield "not ready", Text(reason, style="red")
     for problem in now.problems:

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from intertie.exchange.outbound import State
 from intertie.gateway.attachment_ports import Attachments
-from intertie.gateway.gateway import Gateway
+from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow
 from intertie.journal.entry import Entry, Kind
 from intertie.model.attachment import AttachmentId, AttachmentRef
@@ -73,6 +73,16 @@ def seal_attachments(
     if refs:
         keeping.files.queue(message, now)
     return tuple(refs)
+
+
+def check_reachable(partner: Partner) -> None:
+    """Files are brought to a partner's door; Refused(ATTACHMENT_MISSING) if it has none."""
+    if partner.fetches:
+        detail = (
+            f"files cannot be brought to {partner.party}: it has no door, and comes for its parcels only. "
+            "Put the content into the message, or agree on another way for the file"
+        )
+        raise Refused(Code.ATTACHMENT_MISSING, detail, partner=partner.party)
 
 
 def check_sealed(gateway: Gateway, envelope: Envelope) -> None:

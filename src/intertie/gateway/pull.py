@@ -59,7 +59,8 @@ def hand_out(
         partner = gateway.partners.find(peer.party)
         if partner is None or partner.suspended or not partner.fetches:
             return None
-        due = now + again_after if asked.again else now
+        # Whatever is in its hands: no parcel is there for longer than the largest may be.
+        due = now + again_after + _on_the_way(gateway.limits.parcel_bytes) if asked.again else now
         found = next_parcel(gateway, partner, asked.granted, now, due=due, most=IN_HAND_MAX)
         if found is None:
             return None
@@ -71,7 +72,7 @@ def hand_out(
             unconfirmed(gateway, parcel, detail, now, random)
             continue
         blob = parcel.blob or b""
-        wait = again_after + timedelta(seconds=len(blob) / BYTES_PER_SECOND)
+        wait = again_after + _on_the_way(len(blob))
         gateway.store.retry_parcel(parcel.id, now + wait, "handed out; no receipt yet")
         return Handed(parcel.id, blob, len(rows))
     return None
@@ -94,6 +95,10 @@ def confirm(
     if parcel.blob is None and (answer.status != 200 or not _whole(gateway, parcel)):
         return Delivery(id, peer.party, 0, False, "it was given up before, and its messages go another way")
     return judge_answer(gateway, partner, parcel, answer, now, random)
+
+
+def _on_the_way(size: int) -> timedelta:
+    return timedelta(seconds=size / BYTES_PER_SECOND)
 
 
 def _is_hybrid(peer: Peer) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from intertie.exchange.escalation import answer_by
 from intertie.exchange.joining import check_live, is_test
 from intertie.gateway.accept_parcel import new_message
-from intertie.gateway.attachments import check_sealed
+from intertie.gateway.attachments import check_reachable, check_sealed
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
 from intertie.journal.entry import Entry, Kind
@@ -119,7 +119,9 @@ class Writer:
         if flow.agreement and not partner.agreement_in_force(header.agreement, self._now):
             detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"
             raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=partner.party)
-        check_sealed(self._gateway, envelope)
+        if envelope.attachments:
+            check_reachable(partner)
+            check_sealed(self._gateway, envelope)
         checked = new_message(raw, leaf_hash(raw), 0, header)
         if is_test(header.conversation):  # nothing happens if it comes late
             return checked

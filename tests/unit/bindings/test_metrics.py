@@ -139,6 +139,21 @@ def test_the_link_breaks_the_circuit(
     assert values(meter)["intertie_circuit_state", partner.party] == 0
 
 
+def test_fetching_shares_the_circuit_with_sending(meter: Meter) -> None:
+    link = MeteredLink(Door(), meter, lambda: NOW, lambda: 0.0)
+    party = make_pair().utility.partners.all()[0].party
+    for _ in range(FAILURES_MAX):
+        assert link.may_send(party)
+        link.failed(party, None)
+    assert not link.may_send(party)
+    link.answered(party)
+    assert link.may_send(party)
+    link.failed(party, 9.0)
+    assert not link.may_send(party), "it asked to come later"
+    link.came(party, 77)
+    assert values(meter)["intertie_parcel_bytes_total", IN, party] == 77
+
+
 def test_a_line_for_people_is_one_line() -> None:
     record = logging.LogRecord("intertie.x", logging.INFO, "f", 1, "an event", (), None)
     record.why = 'broken\n{"at": "forged"}'

@@ -77,6 +77,13 @@ def test_whom_to_write_to_is_checked(lines: str, place: str) -> None:
         parse_settings(TEXT.replace("[escalation]\n", f"[escalation]\n{lines}\n"))
 
 
+def test_a_gateway_without_a_door() -> None:
+    settings = parse_settings(settings_text(PARTY, "", ""))
+    assert not settings.street.is_open
+    assert parse_settings(TEXT).street.is_open
+    assert parse_settings(TEXT).pull.again.total_seconds() == 15.0
+
+
 def test_whom_to_write_to() -> None:
     lines = 'host = "m.example"\nfrom = "a@b.example"\nto = ["c@d.example", "e@f.example"]'
     settings = parse_settings(TEXT.replace("[escalation]\n", f"[escalation]\n{lines}\n")).escalation
@@ -129,6 +136,10 @@ def test_any_name_survives_its_quotes(name: str) -> None:
         (('listen = "127.0.0.1:8443"', 'listen = "8443"'), "host:port"),
         (('listen = "127.0.0.1:8443"', 'listen = "127.0.0.1:99999"'), "host:port"),
         (('# listen = "127.0.0.1:8453"', 'listen = "8453"'), "host:port"),
+        (('listen = "127.0.0.1:8443"', 'listen = ""'), "without a door has neither"),
+        ((f'url = "{URL}"', 'url = ""'), "without a door has neither"),
+        (("# again_seconds = 15.0", "again_seconds = 0.0"), "again_seconds"),
+        (("# wait_seconds = 30.0", "wait_seconds = 600.0"), "wait_seconds"),
         (('["distribution_utility"]', "[]"), "role"),
         (('["distribution_utility"]', '["king"]'), "king"),
         (("utility.example", "Utility Example"), "party"),

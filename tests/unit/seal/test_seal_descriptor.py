@@ -50,6 +50,12 @@ def test_round_trip(world: World) -> None:
     assert found.keys == world.agg.public()
 
 
+def test_a_party_without_a_door_names_none(world: World) -> None:
+    raw = write(world, url="")
+    assert "url" not in json.loads(from_base64url(json.loads(raw)["payload"]))
+    assert read_descriptor(raw, world.trust, world.now).url == ""
+
+
 def test_a_partner_known_by_its_descriptor_is_served(world: World) -> None:
     util = read_descriptor(write(world, world.util), world.trust, world.now).keys
     assert world.seal([b"x"], "hybrid-high", recipient=util).header.recipient == world.util.party
@@ -112,6 +118,7 @@ def test_no_keys_no_descriptor(world: World) -> None:
         ({"roles": ["der_aggregator", "der_aggregator"]}, Code.BAD_MANIFEST),
         ({"roles": ["emperor"]}, Code.BAD_MANIFEST),
         ({"url": "http://agg.example"}, Code.BAD_MANIFEST),
+        ({"url": ""}, Code.BAD_MANIFEST),  # left out, or an address
         ({"url": "https://agg.example/ x"}, Code.BAD_MANIFEST),
         ({"sequence": 0}, Code.BAD_MANIFEST),
         ({"since": "2026-11-22T13:00:00+01:00"}, Code.BAD_MANIFEST),
