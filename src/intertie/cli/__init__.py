@@ -44,7 +44,7 @@ GROUPS = {
     "policy": "Protection: how it is computed, what falls short of it, what cryptography is here.",
     "keys": "The private keys of this gateway: what there is, turning them, protecting them.",
     "token": "Access tokens: what partners may be granted, what is revoked, the signing key.",
-    "store": "The keys that message bodies are encrypted with.",
+    "store": "Backups of what is kept, and the keys that message bodies are encrypted with.",
     "ca": "A certificate authority for trials.",
     "trust": "Trusted roots, revocation lists and OCSP answers.",
 }

@@ -1,14 +1,18 @@
-"""`intertie store`: the keys that the store is encrypted with."""
+"""`intertie store`: backups, and the keys that the store is encrypted with."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
+from intertie.cli.store_backup import backup
+from intertie.cli.store_restore import restore
 from intertie.run import opened
 from intertie.seal.store_kek import StoreKeks, add_store_kek, store_kek_names
 
-app = App(name="store", help="The keys that message bodies are encrypted with.")
+app = App(name="store", help="Backups of what is kept, and the keys that message bodies are encrypted with.")
+for command in (backup, restore):
+    app.command(command)
 
 
 @app.command

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-from intertie.gateway.ports import Store
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import JOURNAL_STEP
-from intertie.journal.rows import check_rows
+from intertie.journal.rows import Rows, check_rows
 from intertie.journal.verify import verify_entries
 from intertie.model.errors import EvidenceError
 
 PAGE = 10_000
 
 
-def verify_journal(store: Store, witnesses: Sequence[Head] = ()) -> Head:
+class KeptJournal(Rows, Protocol):
+    """A journal as any store keeps it."""
+
+    def head(self) -> Head:
+        """Size and root as stored."""
+
+    def entries(self, *, after: int = 0, limit: int = 10_000) -> list[tuple[int, bytes, bytes]]:
+        """Entries: (index from 0, entry bytes, leaf hash as stored), from index `after`."""
+
+
+def verify_journal(store: KeptJournal, witnesses: Sequence[Head] = ()) -> Head:
     """The head, if the whole journal agrees with it and passes every witnessed head; EvidenceError names the first entry
     or head that does not. A running gateway may append meanwhile: what it adds is not looked at."""
     head = store.head()
@@ -29,7 +39,7 @@ def verify_journal(store: Store, witnesses: Sequence[Head] = ()) -> Head:
     return verified
 
 
-def _entries(store: Store, size: int) -> Iterator[tuple[bytes, bytes]]:
+def _entries(store: KeptJournal, size: int) -> Iterator[tuple[bytes, bytes]]:
     """The first `size` entries, as they are numbered: a gap is where they end."""
     after = 0
     while after < size and (page := store.entries(after=after, limit=min(PAGE, size - after))):

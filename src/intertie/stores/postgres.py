@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+
+import apsw
 
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import (
@@ -25,6 +28,7 @@ from intertie.seal.key_port import KeyPort
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 from intertie.stores import (
+    postgres_copy,
     postgres_erase,
     postgres_in,
     postgres_journal,
@@ -83,6 +87,16 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
     def unclaim(self, what: str) -> None:
         """Let others do it."""
         self._claims.release(what)
+
+    # Backups
+
+    def copy_out(self, part: Path) -> dict[str, int]:
+        """Make a SQLite store of one moment of this one; rows by table."""
+        return postgres_copy.copy_out(self.server, part)
+
+    def copy_in(self, source: apsw.Connection) -> dict[str, int]:
+        """Take over all rows of a SQLite store; StoreError unless nothing is here."""
+        return self._writer.run(lambda db: postgres_copy.copy_in(db, source))
 
     # Sending
 

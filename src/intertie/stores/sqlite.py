@@ -31,6 +31,7 @@ from intertie.seal.key_port import KeyPort
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 from intertie.stores import (
+    sqlite_copy,
     sqlite_erase,
     sqlite_in,
     sqlite_journal,
@@ -88,6 +89,16 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
 
     def unclaim(self, what: str) -> None:
         """Nothing to give back."""
+
+    # Backups
+
+    def copy_out(self, part: Path) -> dict[str, int]:
+        """Make a SQLite store of one moment of this one; rows by table."""
+        return sqlite_copy.copy_out(self._path, part)
+
+    def copy_in(self, source: apsw.Connection) -> dict[str, int]:
+        """Take over all rows of a SQLite store; StoreError unless nothing is here."""
+        return self._writer.run(lambda db: sqlite_copy.copy_in(db, source))
 
     # Sending
 
