@@ -29,7 +29,11 @@ def report(contents: Contents, said: str, *, json: bool) -> None:
     """What is in a backup, for a person or a program."""
     if json:
         print_json(
-            {"rows": contents.rows, "journal": {"size": contents.head.size, "root": contents.head.root.hex()}}
+            {
+                "rows": contents.rows,
+                "journal": {"size": contents.head.size, "root": contents.head.root.hex()},
+                "digest": contents.digest.hex(),
+            }
         )
         return
     rows = contents.rows
@@ -37,3 +41,4 @@ def report(contents: Contents, said: str, *, json: bool) -> None:
         f"{said}. {rows['messages']} messages, {rows['parcels']} parcels, {contents.head.size} journal entries."
     )
     print(f"The journal's head: {contents.head.root.hex()}")
+    print(f"SHA-256 of all it holds: {contents.digest.hex()}")

@@ -1,11 +1,13 @@
 """Backups: one file with everything a store keeps, the same for every engine: a SQLite store of its own.
 
-So it can be verified without the gateway, taken as a gateway's store in an emergency, and restored into another engine. What
-opens the bodies is not in it: keys are kept apart (docs/stores.md).
+So it can be verified without the gateway, taken as a gateway's store in an emergency, and restored into another engine. A digest
+of every value lies in it: a changed bit is found where no key and no signature is at hand. What opens the bodies is not in
+it: keys are kept apart (docs/stores.md).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import apsw
+import msgspec
 
 from intertie.gateway.verify_journal import verify_journal
 from intertie.journal.checkpoint import Head
@@ -23,14 +26,18 @@ from intertie.stores import sqlite_journal
 from intertie.stores.readers import Readers
 from intertie.stores.schema import APPLICATION_ID, migrations, open_store, store_error
 from intertie.stores.sqlite_proof import SqliteProof
-from intertie.stores.tables import TABLES, count_rows
+from intertie.stores.tables import TABLES, columns, count_rows
+
+_KEEP_DIGEST = """CREATE TABLE backup_digest (
+    one INTEGER PRIMARY KEY CHECK (one = 1), digest BLOB NOT NULL CHECK (length(digest) = 32)) STRICT"""
 
 
 class Contents(NamedTuple):
-    """What is in a backup: rows by table, and the journal's head, verified."""
+    """What is in a backup: rows by table, the journal's head, and a SHA-256 of every value in it; all of it verified."""
 
     rows: dict[str, int]
     head: Head
+    digest: bytes
 
 
 class Copied(Protocol):
@@ -51,6 +58,7 @@ def back_up(store: Copied, file: Path) -> Contents:
     part = _made(file)
     try:
         read = store.copy_out(part)
+        _keep_digest(part)
         contents = look_into(part)
         _compare(read, contents.rows)
         with part.open("rb") as written:
@@ -68,9 +76,10 @@ def back_up(store: Copied, file: Path) -> Contents:
 
 def restore(store: Copied, file: Path) -> Contents:
     """Take over everything in a backup, of this version or an older one, into a store in which nothing is yet; it is verified
-    first, and compared after. StoreError for a store that is not empty: it is left as it is."""
+    first, and compared after. SettingsError for what is no backup, StoreError for one that was changed, and for a store that
+    is not empty: it is left as it is."""
     with _up_to_date(file) as sound:
-        contents = look_into(sound)
+        contents = look_into(sound, digest=sound == file)
         try:
             with closing(_read(sound)) as source:
                 here = store.copy_in(source)
@@ -80,19 +89,57 @@ def restore(store: Copied, file: Path) -> Contents:
     return contents
 
 
-def look_into(file: Path) -> Contents:
-    """Verify a backup of this version: the file itself, its journal, its rows. StoreError, EvidenceError."""
+def look_into(file: Path, *, digest: bool = True) -> Contents:
+    """Verify a backup of this version: the file itself, its journal, its rows. StoreError, EvidenceError. Without `digest`, of
+    a copy that was brought to this version, the digest is worked out anew: the one of before was looked at before."""
     try:
         with closing(_read(file)) as db:
-            said = db.pragma("integrity_check")
-            if said != "ok":
-                raise StoreError(f"{file} is damaged: {str(said)[:200]}", do="take another backup")
+            found = check_digest(db, file) if digest else digest_of(db)
             rows = count_rows(db)
         with closing(_Journal(file)) as journal:
             head = verify_journal(journal)
     except apsw.Error as error:
         raise store_error(error) from error
-    return Contents(rows, head)
+    return Contents(rows, head, found)
+
+
+def digest_of(db: apsw.Connection) -> bytes:
+    """SHA-256 over the schema's version, and every table with its columns and its rows in order, in MessagePack."""
+    pack = msgspec.msgpack.encode
+    digest = hashlib.sha256(pack(db.pragma("user_version")))
+    names = db.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'backup_digest' ORDER BY 1"
+    )
+    for (table,) in list(names):
+        there = columns(db, table)
+        digest.update(pack((table, there)))
+        order = ", ".join(map(str, range(1, len(there) + 1)))
+        for row in db.execute(f"SELECT {', '.join(there)} FROM {table} ORDER BY {order}"):  # noqa: S608 - of our schema
+            digest.update(pack(row))
+    return digest.digest()
+
+
+def check_digest(db: apsw.Connection, file: Path) -> bytes:
+    """The digest in a backup, if it is that of what lies there; StoreError otherwise."""
+    damaged = f"{file} was changed after it was written, or is damaged"
+    try:
+        said = db.pragma("integrity_check")
+        kept = db.execute("SELECT digest FROM backup_digest").get
+        found = digest_of(db)
+    except apsw.Error as error:
+        raise StoreError(f"{damaged}: {error}", do="use another backup") from error
+    if said != "ok" or kept != found:
+        raise StoreError(damaged, do="use another backup")
+    return found
+
+
+def _keep_digest(part: Path) -> None:
+    try:
+        with closing(apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READWRITE)) as db, db:
+            db.execute(_KEEP_DIGEST)
+            db.execute("INSERT INTO backup_digest VALUES (1, ?)", (digest_of(db),))
+    except apsw.Error as error:
+        raise store_error(error) from error
 
 
 class _Journal(SqliteProof):
@@ -166,6 +213,8 @@ def _up_to_date(file: Path) -> Iterator[Path]:
     if version == migrations()[-1].version:
         yield file
         return
+    with closing(_read(file)) as db:
+        check_digest(db, file)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=file.parent) as folder:
         copy = Path(folder) / "store.db"
         shutil.copyfile(file, copy)
