@@ -106,8 +106,8 @@ def _cut_and_start(simulation: Simulation, site: Site) -> None:
 _unfinished = MemoryStore.unfinished_parcel
 
 
-def _other_bytes(store: MemoryStore, *args: Any) -> ParcelRow | None:
-    row = _unfinished(store, *args)
+def _other_bytes(store: MemoryStore, *args: Any, **named: Any) -> ParcelRow | None:
+    row = _unfinished(store, *args, **named)
     return row if row is None or row.blob is None else row._replace(blob=row.blob + b" ")
 
 

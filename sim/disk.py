@@ -27,7 +27,6 @@ WRITES = frozenset(
         "expire",
         "accept",
         "refuse",
-        "add_partner_head",
         "keep_chains",
         "escalate",
         "set_told",
