@@ -145,7 +145,9 @@ def need_wheel() -> None:
 @contextmanager
 def fresh_schema(url: str) -> Iterator[Server]:
     """A schema of its own, dropped in the end."""
-    server = Server(url, f"t_{uuid.uuid4().hex}")
+    name = f"t_{uuid.uuid4().hex}"
+    # Its sessions have its name: a test that ends some ends nobody else's.
+    server = Server(f"{url}{'&' if '?' in url else '?'}application_name={name}", name)
     try:
         yield server
     finally:

@@ -79,7 +79,10 @@ def _copy_table(db: Db, source: apsw.Connection, table: str) -> None:
     if table == "journal":
         names, rows = [*names, "parcel"], ((*row, _parcel_of(row[1])) for row in rows)
     kinds = _types(db, table)
-    with db.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT binary)") as copy:
+    with (
+        db.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT binary)") as copy,
+    ):
         copy.set_types([kinds[name] for name in names])
         for row in rows:
             copy.write_row(row)

@@ -210,6 +210,11 @@ def _migrate(db: Db, server: Server, known: list[Migration]) -> None:
     db.execute(f"UPDATE {MARK} SET version = %s", (known[-1].version,))  # noqa: S608 - a constant
 
 
+def is_lost(db: Db, error: psycopg.Error) -> bool:
+    """Whether the session is of no more use: the server closed it, or what went wrong did not come from the server."""
+    return db.closed or error.sqlstate is None
+
+
 def get(db: Db, sql: str, values: Sequence[Any] | dict[str, Any] | None = None) -> Any:
     """The first column of the first row; None if there is none."""
     found = db.execute(sql, values, binary=True).fetchone()
