@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, exchange, flood, handshakes, receipts, sealing
+from bench import at_rest, exchange, flood, handshakes, outage, receipts, sealing
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -21,8 +21,8 @@ from bench.world import MESSAGE_BYTES
 PRINTED_WIDTH = 120
 
 # Gateways at work; the others time one act against the primitives.
-EXCHANGE, FLOOD = "exchange", "flood"
-AT_WORK = (EXCHANGE, FLOOD)
+EXCHANGE, FLOOD, OUTAGE = "exchange", "flood", "outage"
+AT_WORK = (EXCHANGE, FLOOD, OUTAGE)
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
     "receipts": receipts,
@@ -73,8 +73,10 @@ def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
     """Gateways in processes of their own. `full`: as many messages as the acceptance names."""
     if name == EXCHANGE:
         exchange.run(console, exchange.QUICK if quick else exchange.FULL if full else exchange.Scale())
-    else:
+    elif name == FLOOD:
         flood.run(console, quick=quick)
+    else:
+        outage.run(console, scale=outage.QUICK if quick else outage.FULL)
 
 
 def run(name: str, scale: Scale, console: Console) -> list[Row]:

@@ -73,7 +73,8 @@ class Scale(NamedTuple):
 
 
 FULL = Scale(backlog=FULL_BACKLOG)
-QUICK = Scale(backlog=20, large=False, rounds=1, seconds=0.1, calls={2: 6}, stores=("sqlite",))
+# To see that it runs.
+QUICK = Scale(backlog=20, large=False, rounds=1, seconds=0.1, calls={2: 6}, stores=("sqlite",), peers=())
 
 
 def run(console: Console, scale: Scale, results: Path = RESULTS) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.messages import AGREEMENT
+from intertie.gateway.settings import read_settings
 
 SENDER, RECIPIENT = "aggregator.bench", "utility.bench"
 # What is measured is the gateways, not how politely they wait.
@@ -27,6 +30,8 @@ messages_burst = 1e7
 # A gateway starts in one; with other work beside it in a few.
 START_SECONDS = 30.0
 SETTINGS = "intertie.toml"
+# Below those that the kernel gives away: a port stays free until its gateway starts.
+PORTS = range(15_000, 30_000)
 
 
 def make_pair(folder: Path) -> None:
@@ -68,7 +73,7 @@ def pair(
 @contextmanager
 def serving(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A gateway that serves, in a process of its own."""
-    port = int(_said(directory, "listen").rpartition(":")[2])
+    port = int(listening_at(directory).rpartition(":")[2])
     log = directory / "serve.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command("serve", "--dir", directory), stderr=file)
@@ -80,11 +85,9 @@ def serving(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
-def _said(directory: Path, name: str) -> str:
-    lines = (directory / SETTINGS).read_text(encoding="utf-8").splitlines()
-    return next(
-        line.split("=")[1].split("#")[0].strip().strip('"') for line in lines if line.startswith(name)
-    )
+def listening_at(directory: Path) -> str:
+    """host:port of a gateway's door."""
+    return read_settings(directory).street.listen
 
 
 def command(*words: object) -> list[str]:
@@ -98,10 +101,12 @@ def intertie(*words: object) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that the kernel gives to nobody who asks for any."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise SystemExit("no port is free")
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
