@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -21,6 +23,7 @@ import pytest
 
 from intertie.stores.postgres_schema import Server, connect
 
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 GIVEN = "INTERTIE_TEST_POSTGRES"
 # A folder with the programs of another version, to be started as the wheel's are.
 PROGRAMS = "INTERTIE_TEST_POSTGRES_BIN"
@@ -69,6 +72,7 @@ class LocalServer:
                 [self._programs / "postgres", "-D", self.folder / "data", *options],
                 stdout=log,
                 stderr=log,
+                preexec_fn=end_with_parent if LIBC else None,  # noqa: PLW1509 - one call into libc
                 **self._identity(),
             )
         deadline = time.monotonic() + 60
@@ -123,6 +127,12 @@ class LocalServer:
             shutil.copytree(installed, self.folder / "pginstall", symlinks=False)
             installed = self.folder / "pginstall"
         return installed / "bin"
+
+
+def end_with_parent() -> None:
+    """A server does not outlive tests that are killed: prctl(PR_SET_PDEATHSIG, SIGQUIT)."""
+    assert LIBC is not None
+    LIBC.prctl(1, signal.SIGQUIT)
 
 
 @contextmanager
