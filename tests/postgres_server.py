@@ -124,8 +124,13 @@ class LocalServer:
                 **self._identity(),
             )
         except (OSError, subprocess.CalledProcessError):
-            shutil.copytree(installed, self.folder / "pginstall", symlinks=False)
-            installed = self.folder / "pginstall"
+            package = self.folder / WHEEL
+            shutil.copytree(installed, package / "pginstall")
+            for libraries in Path(spec.origin).parent.parent.glob(
+                f"{WHEEL}.libs"
+            ):  # found from there, side by side
+                shutil.copytree(libraries, self.folder / libraries.name)
+            installed = package / "pginstall"
         return installed / "bin"
 
 
