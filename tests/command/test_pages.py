@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from intertie.stores.postgres_schema import Server
+
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```sh( background)?\n(.*?)^```", re.S | re.M)
 
@@ -129,3 +131,15 @@ def test_operations(tmp_path: Path) -> None:
     assert '"status":"ok"' in done.stdout and '{"ready":true,"reasons":[]}' in done.stdout
     assert "2 worker(s)" in done.stdout and 'use="tls"' in done.stdout
     assert (tmp_path / "status.json").stat().st_size > 100
+
+
+def test_stores(tmp_path: Path, postgres: Server) -> None:
+    script = script_of(ROOT / "docs" / "stores.md")
+    script = script.replace("postgresql://intertie@db.example/intertie", postgres.url.replace("&", "\\&"))
+    script = script.replace('schema = "intertie"', f'schema = "{postgres.schema}"')
+    done = run(script, tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert (
+        done.stdout.count("verified and restored") == 2
+        and postgres.schema in (tmp_path / "u" / "intertie.toml").read_text()
+    )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -33,17 +33,23 @@ MESSAGES_PER_KILL = 200
 DONE_SECONDS = 120
 
 
-@pytest.fixture
-def places(postgres_url: str, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+@contextmanager
+def gateways(url: str, folder: Path) -> Iterator[tuple[Path, Path]]:
     """Two gateways (utility, aggregator), each with a schema of its own and room for small parcels."""
     with ExitStack() as stack:
-        made = make_gateways(tmp_path)
+        made = make_gateways(folder)
         for place in made:
-            server = stack.enter_context(fresh_schema(postgres_url))
+            server = stack.enter_context(fresh_schema(url))
             settings = (place / "intertie.toml").read_text()
             lines = f'[store]\nurl = "{server.url}"\nschema = "{server.schema}"'
             (place / "intertie.toml").write_text(settings.replace("[store]", lines, 1))
             (place / "store.db").unlink()  # `partner add` made it
+        yield made
+
+
+@pytest.fixture
+def places(postgres_url: str, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    with gateways(postgres_url, tmp_path) as made:
         yield made
 
 

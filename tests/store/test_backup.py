@@ -1,13 +1,14 @@
-"""A backup holds all of a store, from either engine into either; and what was changed in it is found."""
+"""Backups: a store goes into a file and comes out of it again, from each engine into each, while it is written to."""
 
 from __future__ import annotations
 
-import sqlite3
+import stat
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -15,6 +16,7 @@ from store_builders import (
     NOW,
     OTHER,
     THEM,
+    TLS,
     act,
     chain,
     message_id,
@@ -28,223 +30,294 @@ from store_builders import (
     take_in,
     verify,
 )
+from test_migration import first_version
+from tests.postgres_server import fresh_schema
 
 from intertie.exchange.outbound import State
+from intertie.exchange.timeliness import FlowRef, Span, span_of
+from intertie.gateway.operations_ports import Stop
 from intertie.gateway.ports import Query, RevokedToken
 from intertie.journal.checkpoint import Head
-from intertie.model.errors import EvidenceError, IntertieError, SettingsError, StoreError
-from intertie.seal.key_port import KeyFile
-from intertie.stores.backup import back_up, restore
+from intertie.journal.rows import TreeRows
+from intertie.model.errors import EvidenceError, SettingsError, StoreError
+from intertie.model.ids import AgreementId, DocumentName, InterfaceCode
+from intertie.stores.backup import back_up, look_into, restore
 from intertie.stores.postgres import PostgresStore
-from intertie.stores.postgres_schema import Server
+from intertie.stores.postgres_schema import Server, connect, open_store
 from intertie.stores.sqlite import SqliteStore
-from intertie.stores.tables import TABLES
+from intertie.stores.tables import TABLES, columns
 
-Kept = SqliteStore | PostgresStore
-Make = Callable[[str], Kept]
-
-
-def fill(store: Kept) -> None:
-    """Something in nearly every table."""
-    messages = [outgoing(n) for n in range(1, 6)]
-    store.add_outgoing(messages, queued_entries(messages), NOW)
-    store.add_outgoing([outgoing(9, to=OTHER)._replace(answer_by=NOW + timedelta(minutes=1))], [act()], NOW)
-    for number in (1, 2):
-        store.next_seq(THEM)
-        store.add_parcel(parcel(number, messages[number - 1 : number], out=True), [message_id(number)], NOW)
-    done = (message_id(1), State.ACCEPTED, "")
-    store.close_parcel(parcel_id(1), b"receipt", [done], [act()], NOW, head=Head(7, b"7" * 32))
-    take_in(store, 20, [21, 22, 23])
-    store.refuse(refusal(30))
-    store.hold(message_id(21), None, "case 1", NOW)
-    store.revoke_token(RevokedToken("token", THEM, NOW + timedelta(days=1)), NOW)
-    store.revoke_tokens_of(OTHER, NOW)
-    store.keep_chains(dict([chain(1), chain(2)]))
-    erased = store.message(message_id(22), outgoing=False)
-    assert erased is not None and store.erase([erased.seq], "retention", NOW)
-
-
-def everything(store: Kept) -> list[object]:
-    """What a gateway could ask of a store, bodies in the clear."""
-    due = store.take_outgoing(THEM, NOW, count=100, size=10**6)
-    return [
-        verify(store),
-        list(store.entries()),
-        [store.messages(Query(outgoing=way)) for way in (True, False)],
-        [store.parcel(parcel_id(n), outgoing=way) for n, way in ((1, True), (2, True), (20, False))],
-        store.unfinished_parcel(THEM, NOW),
-        [row.id for row in due],
-        store.refusals(),
-        store.counts(),
-        store.holds(),
-        store.partner_heads(THEM),
-        store.revoked_tokens(NOW),
-        store.revoked_partners(),
-        store.marks([message_id(9)]),
-        store.next_partners(NOW),
-        [store.chain(chain(n)[0]) for n in (1, 2, 3)],
-    ]
+Engine = SqliteStore | PostgresStore
+Make = Callable[[str, str], Engine]
 
 
 @pytest.fixture
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """A new empty store of an engine; all share one key file, as stores of one gateway do."""
-    opened: list[Kept] = []
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """A new store of an engine under a name; all of them have one key file."""
+    with ExitStack() as stack:
 
-    def build(engine: str) -> Kept:
-        if engine == "postgres":
-            server: Server = request.getfixturevalue("postgres")
-            opened.append(postgres_store(server, tmp_path))
-        else:
-            port = KeyFile(tmp_path / "store.kek")
-            opened.append(SqliteStore(tmp_path / f"{len(opened)}.db", port))
-        return opened[-1]
+        def new(engine: str, name: str) -> Engine:
+            if engine == "sqlite":
+                return stack.enter_context(closing(sqlite_store(tmp_path / f"{name}.db")))
+            server = stack.enter_context(fresh_schema(request.getfixturevalue("postgres_url")))
+            return stack.enter_context(closing(postgres_store(server, tmp_path)))
 
-    request.addfinalizer(lambda: [one.close() for one in opened])
-    return build
+        yield new
 
 
-@pytest.mark.parametrize(
-    ("here", "there"), [("sqlite", "sqlite"), ("sqlite", "postgres"), ("postgres", "sqlite")]
-)
-def test_all_comes_back_in_either_engine(here: str, there: str, make: Make, tmp_path: Path) -> None:
-    first, second = make(here), make(there)
-    fill(first)
-    file = tmp_path / "backup"
-    written = back_up(first, file)
-    assert restore(second, file) == written
-    assert written.head == first.head() and written.rows["messages"] == 9
-    assert everything(second) == everything(first)
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert not [one for one in tmp_path.iterdir() if ".part" in one.name]
+def fill(store: Engine) -> None:
+    """A row or more in every table but `unprotected`."""
+    for number in (1, 10, 20):
+        take_in(store, number, [number, number + 1])
+    store.refuse(refusal(4))
+    sent = [
+        outgoing(31)._replace(answer_by=NOW),
+        outgoing(32),
+        outgoing(33, to=OTHER, conversation="c", body='{"text":"\u20ac"}'.encode()),
+    ]
+    store.add_outgoing(sent, queued_entries(sent), NOW)
+    store.add_parcel(parcel(7, sent[:1], out=True), [sent[0].id], NOW)
+    store.add_parcel(parcel(8, sent[1:2], out=True), [sent[1].id], NOW)
+    store.close_parcel(parcel_id(8), None, [(sent[1].id, State.REFUSED, "why")], [act()], NOW, transport=TLS)
+    store.add_outgoing([outgoing(34)._replace(resends=sent[1].id)], [], NOW)
+    store.escalate(NOW)
+    store.next_seq(THEM)
+    store.keep_chains(dict([chain(1)]))
+    store.set_announced(OTHER, 3)
+    store.keep_checkpoint(THEM, Head(5, b"5" * 32), b"signed", NOW)
+    store.add_partner_head(THEM, Head(6, b"6" * 32), NOW)
+    store.answer_stamp(store.add_stamp(store.head(), b"request", NOW), b"reply")
+    store.revoke_token(RevokedToken("t", THEM, NOW + timedelta(days=1)), NOW)
+    store.revoke_tokens_of(OTHER, NOW)
+    flow = FlowRef(InterfaceCode("DA"), DocumentName("invoice"), "scheduled")
+    store.add_timeliness([Span(span_of(NOW), flow, 2, 3, 1, 0.75)], NOW - timedelta(days=1))
+    store.raise_stop(Stop(THEM, True, NOW, NOW + timedelta(hours=1)), [act("stop")])
+    store.erase([1], "retention", NOW + timedelta(days=1))
+    store.hold(None, AgreementId("base-2026"), "CASE-1", NOW)
+    store.note([act(f"line {n}") for n in range(300)])
+    TreeRows(store).consistency(256, store.head().size)
+
+
+def picture(store: Engine) -> list[Any]:
+    """Everything that can be asked."""
+    ids = [message_id(n) for n in range(40)]
+    return [
+        store.messages(Query(outgoing=True, limit=10**6)),
+        store.messages(Query(outgoing=False, limit=10**6)),
+        [store.parcel(parcel_id(n), outgoing=out) for n in range(30) for out in (True, False)],
+        store.entries(limit=10**6),
+        [store.parcel_entries(parcel_id(n)) for n in range(30)],
+        store.head(),
+        store.counts(),
+        store.refusals(),
+        store.holds(),
+        store.marks(ids),
+        store.dead_letters(),
+        store.escalated(),
+        [store.partner_heads(party) for party in (THEM, OTHER)],
+        store.proven_head(THEM),
+        store.kept_checkpoint(THEM, Head(5, b"5" * 32)),
+        store.stamps(),
+        store.chain(chain(1)[0]),
+        store.announced(OTHER),
+        store.revoked_tokens(NOW),
+        store.revoked_partners(),
+        store.timeliness(),
+        store.stops(),
+        store.queues(),
+        store.data_keys(),
+        store.unfinished_parcel(THEM, NOW),
+        store.unprotected(),
+    ]
+
+
+@pytest.mark.parametrize("here", ["sqlite", "postgres"])
+@pytest.mark.parametrize("there", ["sqlite", "postgres"])
+def test_everything_comes_back(make: Make, tmp_path: Path, here: str, there: str) -> None:
+    store = make(here, "one")
+    fill(store)
+    contents = back_up(store, tmp_path / "backup")
+    rows = {table for table, count in contents.rows.items() if count}
+    assert rows >= set(TABLES) - {"unprotected"}
+    assert contents.head == store.head()
+    again = make(there, "two")
+    assert restore(again, tmp_path / "backup") == contents
+    assert picture(again) == picture(store)
+    verify(again)
+    given = again.next_seq(THEM)
+    assert given > store.next_seq(THEM) - 64
+    for one in (store, again):  # and it goes on
+        take_in(one, 50, [50])
+        queue = [outgoing(60)]
+        one.add_outgoing(queue, queued_entries(queue), NOW)
+    assert store.head() == again.head()
+    assert again.messages(Query(outgoing=False, after=3))[-1] == store.messages(Query(outgoing=False))[-1]
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-def test_a_restored_store_goes_on(engine: str, make: Make, tmp_path: Path) -> None:
-    first = make("sqlite")
-    fill(first)
-    numbers = {first.next_seq(THEM)}
-    back_up(first, tmp_path / "backup")
-    second = make(engine)
-    restore(second, tmp_path / "backup")
-    assert second.next_seq(THEM) not in numbers
-    new = [outgoing(50)]
-    assert second.add_outgoing(new, queued_entries(new), NOW) == [10]
-    take_in(second, 60, [61])
-    second.close_parcel(parcel_id(2), b"r", [(message_id(2), State.ACCEPTED, "")], [act()], NOW)
-    assert len(second.parcel_entries(parcel_id(20))) == len(first.parcel_entries(parcel_id(20))) > 0
-    verify(second, [first.head()])
-
-
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-def test_a_backup_is_of_one_moment_while_writers_go_on(engine: str, make: Make, tmp_path: Path) -> None:
-    store, over, wrote = make(engine), threading.Event(), []
+def test_a_backup_of_a_store_that_is_written_to_is_of_one_moment(
+    make: Make, tmp_path: Path, engine: str
+) -> None:
+    store = make(engine, "one")
+    over = threading.Event()
 
     def write() -> None:
         number = 1
         while not over.is_set():
-            message = [outgoing(number)]
-            store.add_outgoing(message, queued_entries(message), NOW)
-            wrote.append(number)
-            number += 1
+            take_in(store, number, [number, number + 1])
+            number += 10
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        while len(wrote) < 20:
-            over.wait(0.01)
-        contents = back_up(store, tmp_path / "backup")
+        taken = [back_up(store, tmp_path / f"backup{n}") for n in range(3)]
     finally:
         over.set()
         writer.join()
-    assert contents.rows["messages"] == contents.rows["journal"] == contents.head.size >= 20
-    verify(store, [contents.head])
+    for contents in taken:
+        assert contents.rows["journal"] == contents.head.size == 3 * contents.rows["parcels"]
+        assert contents.rows["messages"] == 2 * contents.rows["parcels"]
+    again = make(engine, "two")
+    restore(again, tmp_path / "backup2")
+    verify(again)
+    assert len(again.messages(Query(outgoing=False, limit=10**6))) == taken[2].rows["messages"]
 
 
-def test_a_changed_bit_is_found_or_changes_nothing(make: Make, tmp_path: Path) -> None:
-    store, file, bad = make("sqlite"), tmp_path / "backup", tmp_path / "bad"
-    fill(store)
-    want = back_up(store, file)
-    raw = file.read_bytes()
-    found = 0
-    places = [place for place in range(100, len(raw)) if raw[place]]  # what is 0 is mostly free space
-    for place in places[:: max(1, len(places) // 150)]:
-        bad.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
-        target = tmp_path / "target.db"
-        with closing(sqlite_store(target)) as other:
-            try:
-                assert restore(other, bad) == want, place
-            except IntertieError:
-                found += 1
-                assert other.head().size == 0 and not other.counts()
-        for one in tmp_path.glob("target.db*"):
-            one.unlink()
-    assert found > 100
-
-
-@pytest.mark.parametrize(
-    "table", ["chunks", "messages", "parcels", "journal", "refusals", "chains", "partner_heads"]
-)
-def test_a_row_that_is_gone_is_found(table: str, make: Make, tmp_path: Path) -> None:
-    store, file = make("sqlite"), tmp_path / "backup"
-    fill(store)
-    back_up(store, file)
-    with closing(apsw.Connection(str(file))) as db:
-        assert db.execute(f"DELETE FROM {table} RETURNING 1").fetchall()
-    with pytest.raises((StoreError, EvidenceError)):
-        restore(make("sqlite"), file)
-
-
-def test_what_is_not_empty_is_left_as_it_is(make: Make, tmp_path: Path) -> None:
-    store, other = make("sqlite"), make("sqlite")
-    fill(store)
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_store_that_is_not_empty_is_left_as_it_is(make: Make, tmp_path: Path, engine: str) -> None:
+    store = make(engine, "one")
+    take_in(store, 1, [1])
     back_up(store, tmp_path / "backup")
-    other.note([act("mine")])
-    before = list(other.entries())
-    with pytest.raises(StoreError, match="not empty"):
-        restore(other, tmp_path / "backup")
-    assert list(other.entries()) == before
+    noted, flagged = make(engine, "two"), make(engine, "three")
+    noted.note([act()])
+    flagged.add_timeliness(
+        [Span(span_of(NOW), FlowRef(InterfaceCode("DA"), DocumentName("x"), "scheduled"), 0, 1, 0, 0.1)],
+        NOW - timedelta(days=1),
+    )
+    for other in (store, noted, flagged):
+        before = picture(other)
+        with pytest.raises(StoreError, match="not empty"):
+            restore(other, tmp_path / "backup")
+        assert picture(other) == before
 
 
-def test_what_is_no_backup_is_refused(make: Make, tmp_path: Path) -> None:
-    store, file = make("sqlite"), tmp_path / "file"
-    for raw in (b"", b"no database", b"SQLite format 3\0" + b"\0" * 200):
-        file.write_bytes(raw)
-        with pytest.raises(SettingsError, match="no backup"):
-            restore(store, file)
-    file.unlink()
-    with closing(sqlite3.connect(file)) as foreign:
-        foreign.execute("CREATE TABLE t (n)")
-    with pytest.raises(SettingsError, match="no backup"):
-        restore(store, file)
-    assert store.head().size == 0
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_backup_of_an_early_version_is_brought_up_to_date_and_encrypted(
+    make: Make, tmp_path: Path, engine: str
+) -> None:
+    old = tmp_path / "old.db"
+    first_version(old)
+    before = old.read_bytes()
+    store = make(engine, "one")
+    restore(store, old)
+    assert old.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    bodies = [row.body for out in (True, False) for row in store.messages(Query(outgoing=out))]
+    assert store.unprotected() == 2 and all(bodies)
+    while store.protect():
+        pass
+    assert store.unprotected() == 0
+    assert bodies == [row.body for out in (True, False) for row in store.messages(Query(outgoing=out))]
+    verify(store)
 
 
-def test_one_of_a_newer_version_is_refused(make: Make, tmp_path: Path) -> None:
-    store, file = make("sqlite"), tmp_path / "backup"
-    fill(store)
-    back_up(store, file)
-    with closing(apsw.Connection(str(file))) as db:
-        db.pragma("user_version", 999)
-    with pytest.raises(IntertieError):
-        restore(make("sqlite"), file)
-
-
-def test_a_file_that_is_there_is_not_written_over(make: Make, tmp_path: Path) -> None:
-    file = tmp_path / "backup"
-    file.write_bytes(b"precious")
-    with pytest.raises(SettingsError, match="there already"):
-        back_up(make("sqlite"), file)
-    assert file.read_bytes() == b"precious"
-
-
-def test_a_place_that_cannot_be_written_is_said(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be made"):
-        back_up(make("sqlite"), tmp_path / "nowhere" / "backup")
-
-
-def test_every_table_is_copied(make: Make, tmp_path: Path) -> None:
-    make("sqlite").close()
-    with closing(apsw.Connection(str(tmp_path / "0.db"))) as db:
+def test_the_tables_are_those_of_both_schemas(postgres: Server, tmp_path: Path) -> None:
+    sqlite_store(tmp_path / "s.db").close()
+    open_store(postgres)
+    with closing(apsw.Connection(str(tmp_path / "s.db"))) as db:
         found = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    assert {name for name in found if not name.startswith("sqlite")} == set(TABLES)
+        here = {table: set(columns(db, table)) for table in TABLES}
+    assert found == set(TABLES)
+    with closing(connect(postgres, write=True)) as pg:
+        sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s"
+        there: dict[str, set[str]] = {}
+        for table, column in pg.execute(sql, (postgres.schema,)):
+            there.setdefault(table, set()).add(column)
+    assert set(there) == {*TABLES, "pulse", "intertie_schema"}
+    there["journal"].remove("parcel")
+    assert {table: there[table] for table in TABLES} == here
+
+
+# The file
+
+
+def test_it_is_its_owners_and_no_other_file_is_left(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path / "s.db")) as store:
+        take_in(store, 1, [1])
+        folder = tmp_path / "kept"
+        folder.mkdir()
+        back_up(store, folder / "backup")
+        assert [path.name for path in folder.iterdir()] == ["backup"]
+        assert stat.S_IMODE((folder / "backup").stat().st_mode) == 0o600
+        look_into(folder / "backup")
+        restore(sqlite_store(tmp_path / "t.db"), folder / "backup")
+        assert [path.name for path in folder.iterdir()] == ["backup"]
+
+
+def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "backup").write_text("precious")
+    with (
+        closing(sqlite_store(tmp_path / "s.db")) as store,
+        pytest.raises(SettingsError, match="there already"),
+    ):
+        back_up(store, tmp_path / "backup")
+    assert (tmp_path / "backup").read_text() == "precious"
+
+
+def test_a_backup_that_cannot_be_finished_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite_store(tmp_path / "s.db")) as store:
+        with pytest.raises(StoreError, match="cannot be made"):
+            back_up(store, tmp_path / "nowhere" / "backup")
+        take_in(store, 1, [1])
+        monkeypatch.setattr(store, "copy_out", lambda part: dict.fromkeys(TABLES, 1))
+        with pytest.raises(StoreError):
+            back_up(store, tmp_path / "backup")
+        monkeypatch.undo()
+        real = store.copy_out
+        monkeypatch.setattr(store, "copy_out", lambda part: {**real(part), "messages": 2})
+        with pytest.raises(StoreError, match="messages 1 of 2"):
+            back_up(store, tmp_path / "backup")
+    assert not [path for path in tmp_path.iterdir() if "backup" in path.name]
+
+
+def test_a_journal_that_does_not_hold_together_is_not_backed_up_as_sound(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path / "s.db")) as store:
+        take_in(store, 1, [1])
+        with closing(apsw.Connection(str(tmp_path / "s.db"))) as db:
+            db.execute("UPDATE journal SET entry = ? WHERE idx = 0", (b"no json",))
+        with pytest.raises(EvidenceError):
+            back_up(store, tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_what_is_no_backup_or_a_damaged_one_is_refused(make: Make, tmp_path: Path, engine: str) -> None:
+    store = make(engine, "one")
+    take_in(store, 1, list(range(1, 200)))
+    back_up(store, tmp_path / "backup")
+    sound = (tmp_path / "backup").read_bytes()
+    place = sound.find(b'"kind"', len(sound) // 4)
+    damaged = bytearray(sound)
+    damaged[place : place + 3] = b"\xff\xff\xff"
+    with closing(apsw.Connection(str(tmp_path / "other.db"))) as db:
+        db.execute("CREATE TABLE t (n)")
+    newer = tmp_path / "newer"
+    newer.write_bytes(sound)
+    with closing(apsw.Connection(str(newer))) as db:
+        db.pragma("user_version", 999)
+    (tmp_path / "damaged").write_bytes(damaged)
+    (tmp_path / "text").write_text("no database " * 1000)
+    target = make(engine, "two")
+    before = picture(target)
+    for name, error in (
+        ("missing", SettingsError),
+        ("text", SettingsError),
+        ("other.db", SettingsError),
+        ("newer", SettingsError),
+        ("damaged", (EvidenceError, StoreError)),
+    ):
+        with pytest.raises(error):
+            restore(target, tmp_path / name)
+        assert picture(target) == before, name

@@ -35,7 +35,7 @@ from intertie.gateway.ports import Query
 from intertie.model.errors import SettingsError, StoreError
 from intertie.seal.body_cipher import StoreLockedError
 from intertie.seal.key_port import KeyFile
-from intertie.stores import postgres_schema, postgres_writer
+from intertie.stores import postgres_out, postgres_schema, postgres_writer
 from intertie.stores.postgres import PostgresStore
 from intertie.stores.postgres_schema import MARK, Server, connect, get, migrations, open_store, store_error
 
@@ -290,20 +290,33 @@ def test_sessions_are_durable_whatever_the_role_says(postgres: Server) -> None:
         db.execute("CREATE TABLE t (n int)")
 
 
-def test_over_a_network_the_servers_certificate_counts() -> None:
+@pytest.mark.parametrize(
+    ("url", "environment", "mode", "root"),
+    [
+        ("postgresql://db.example/x", {}, "verify-full", "system"),
+        ("postgresql://db.example,10.0.0.7/x", {}, "verify-full", "system"),
+        ("postgresql://127.0.0.1,10.0.0.7/x", {}, "verify-full", "system"),
+        ("postgresql:///x", {"PGHOST": "db.example"}, "verify-full", "system"),
+        ("postgresql:///x?service=store", {}, "verify-full", "system"),
+        ("postgresql://db.example/x?sslrootcert=/ca.pem", {}, "verify-full", "/ca.pem"),
+        ("postgresql://db.example/x", {"PGSSLROOTCERT": "/ca.pem"}, "verify-full", None),
+        ("postgresql://db.example/x?sslmode=require", {}, "require", None),
+        ("postgresql://db.example/x", {"PGSSLMODE": "verify-ca"}, None, None),
+        ("postgresql://127.0.0.1/x", {}, None, None),
+        ("postgresql:///x?host=/run/postgresql", {}, None, None),
+    ],
+)
+def test_over_a_network_the_servers_certificate_counts(
+    monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str], mode: str | None, root: str | None
+) -> None:
     asked: dict[str, object] = {}
-
-    def ask(url: str) -> dict[str, object]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(psycopg, "connect", lambda **given: asked.update(given))
-            asked.clear()
-            connect(Server(url), write=True)
-        return dict(asked)
-
-    assert ask("postgresql://db.example/x")["sslmode"] == "verify-full"
-    assert ask("postgresql://db.example,10.0.0.7/x")["sslmode"] == "verify-full"
-    assert ask("postgresql://db.example/x?sslmode=require")["sslmode"] == "require"
-    assert "sslmode" not in ask("postgresql://127.0.0.1/x") and "sslmode" not in ask("postgresql:///x")
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(psycopg, "connect", lambda **given: asked.update(given))
+    connect(Server(url), write=True)
+    assert (asked.get("sslmode"), asked.get("sslrootcert")) == (mode, root)
 
 
 # Keys
@@ -398,8 +411,7 @@ def test_a_claim_whose_session_is_gone_is_asked_for_again(
     store: PostgresStore, db: postgres_schema.Db, postgres: Server, tmp_path: Path
 ) -> None:
     assert store.claim("x") and store.claim("y")
-    holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-    db.execute(holders)
+    end_sessions(db)
     with closing(postgres_store(postgres, tmp_path)) as other:
         wait_until(lambda: other.claim("x"))
         assert not store.claim("x"), "it knows that it has lost it"
@@ -419,9 +431,10 @@ def wait_until(true: object) -> None:
 
 
 def end_sessions(db: postgres_schema.Db) -> None:
-    """As an operator, a restart or a firewall would."""
+    """As an operator, a restart or a firewall would; of this test only, and not our own."""
     db.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+        AND application_name = current_setting('application_name')"""
     )
 
 
@@ -491,9 +504,48 @@ def test_the_outcome_of_a_commit_that_was_asked_for_too_late_is_named(
         return real(sql, *arguments, **more)
 
     monkeypatch.setattr(writer._db, "execute", lose)
-    monkeypatch.setattr(type(writer._db), "broken", property(lambda self: self.closed))
     with pytest.raises(StoreError, match="whether it did is not known"):
         store.note([act()])
     monkeypatch.undo()
     assert store.head().size == 1
     assert store.note([act()]).size == 2
+
+
+# Many rows
+
+
+def test_a_parcel_is_filled_from_behind_what_is_blocked(store: PostgresStore) -> None:
+    """More blocked messages than are read at once."""
+    blocked = [outgoing(n, conversation="c", priority=1) for n in range(1, 301)]
+    free = [outgoing(n, priority=2) for n in range(1001, 1004)]
+    store.add_outgoing([*blocked, *free], [], NOW)
+    store.add_parcel(parcel(1, blocked[:1], out=True), [blocked[0].id], NOW)
+    taken = store.take_outgoing(THEM, NOW, count=2, size=10**6)
+    assert [row.id for row in taken] == [message.id for message in free[:2]]
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_questions_of_every_moment_do_not_read_the_backlog(
+    store: PostgresStore, db: postgres_schema.Db, statistics: bool
+) -> None:
+    """By what the server read, with statistics of the tables and, as in a burst, without."""
+    out = [
+        outgoing(n, priority=n % 9, conversation=f"c{n % 50}" if n % 3 else None, body=b"{}")
+        for n in range(1, 6001)
+    ]
+    store.add_outgoing(out, [], NOW)
+    if statistics:
+        db.execute("ANALYZE")
+    times = postgres_out._times(NOW)
+    page = {"partner": THEM, "limit": 100, **times}
+    db.execute("BEGIN")
+    db.execute(postgres_out._BY_INDEX)
+    for sql, values, most in (
+        (postgres_out._PARTNERS, times, 50),
+        (postgres_out._UNFINISHED, {"partner": THEM, "without": [], **times}, 50),
+        (postgres_out.FIRST_PAGE, page, 1000),
+        (postgres_out.HAS_EXPIRED, (0,), 50),
+    ):
+        plan = get(db, f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}", values)
+        blocks = plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+        assert blocks <= most, (sql, blocks)

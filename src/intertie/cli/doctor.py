@@ -230,6 +230,8 @@ def _store(it: Opened) -> Findings:
     keys, left = it.store.data_keys(), it.store.unprotected()
     held = sum(key.live for key in keys)
     yield Finding("store", "ok", f"{held} bodies, encrypted; {len(keys)} data keys open")
+    for remark in it.store.remarks():
+        yield Finding("store", "warn", remark, "Have the database's keeper turn it on.")
     if left:
         yield Finding(
             "store", "warn", f"{left} chunks are not encrypted yet", "Serve, or run `intertie store protect`."

@@ -50,7 +50,8 @@ def erase(
     dir: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """Erase message bodies: overwritten in the store's file and its log. Hash, header, receipt and journal stay.
+    """Erase message bodies: overwritten in the store's file and its log (in PostgreSQL: docs/stores.md). Hash, header, receipt
+    and journal stay.
 
     Parameters
     ----------

@@ -33,6 +33,7 @@ def report(contents: Contents, said: str, *, json: bool) -> None:
                 "rows": contents.rows,
                 "journal": {"size": contents.head.size, "root": contents.head.root.hex()},
                 "digest": contents.digest.hex(),
+                "compared": contents.compared,
             }
         )
         return
@@ -42,3 +43,5 @@ def report(contents: Contents, said: str, *, json: bool) -> None:
     )
     print(f"The journal's head: {contents.head.root.hex()}")
     print(f"SHA-256 of all it holds: {contents.digest.hex()}")
+    if not contents.compared:
+        print("The file names no digest: bodies and receipts were not compared with anything.")

@@ -33,11 +33,12 @@ _KEEP_DIGEST = """CREATE TABLE backup_digest (
 
 
 class Contents(NamedTuple):
-    """What is in a backup: rows by table, the journal's head, and a SHA-256 of every value in it; all of it verified."""
+    """What is in a backup, verified: rows by table, the journal's head, and a SHA-256 of every value in it."""
 
     rows: dict[str, int]
     head: Head
     digest: bytes
+    compared: bool  # with the digest that lies in it; a copy by SQLite's own tools has none
 
 
 class Copied(Protocol):
@@ -78,8 +79,10 @@ def restore(store: Copied, file: Path) -> Contents:
     """Take over everything in a backup, of this version or an older one, into a store in which nothing is yet; it is verified
     first, and compared after. SettingsError for what is no backup, StoreError for one that was changed, and for a store that
     is not empty: it is left as it is."""
-    with _up_to_date(file) as sound:
-        contents = look_into(sound, digest=sound == file)
+    with _up_to_date(file) as (sound, compared):
+        contents = look_into(sound)
+        if compared is not None:
+            contents = contents._replace(compared=compared)
         try:
             with closing(_read(sound)) as source:
                 here = store.copy_in(source)
@@ -89,18 +92,17 @@ def restore(store: Copied, file: Path) -> Contents:
     return contents
 
 
-def look_into(file: Path, *, digest: bool = True) -> Contents:
-    """Verify a backup of this version: the file itself, its journal, its rows. StoreError, EvidenceError. Without `digest`, of
-    a copy that was brought to this version, the digest is worked out anew: the one of before was looked at before."""
+def look_into(file: Path) -> Contents:
+    """Verify a backup of this version: the file itself, its journal, its rows. StoreError, EvidenceError."""
     try:
         with closing(_read(file)) as db:
-            found = check_digest(db, file) if digest else digest_of(db)
+            found, compared = check_digest(db, file)
             rows = count_rows(db)
         with closing(_Journal(file)) as journal:
             head = verify_journal(journal)
     except apsw.Error as error:
         raise store_error(error) from error
-    return Contents(rows, head, found)
+    return Contents(rows, head, found, compared)
 
 
 def digest_of(db: apsw.Connection) -> bytes:
@@ -119,18 +121,19 @@ def digest_of(db: apsw.Connection) -> bytes:
     return digest.digest()
 
 
-def check_digest(db: apsw.Connection, file: Path) -> bytes:
-    """The digest in a backup, if it is that of what lies there; StoreError otherwise."""
+def check_digest(db: apsw.Connection, file: Path) -> tuple[bytes, bool]:
+    """The digest of what lies there, and whether the file names one; StoreError if it names another."""
     damaged = f"{file} was changed after it was written, or is damaged"
     try:
         said = db.pragma("integrity_check")
-        kept = db.execute("SELECT digest FROM backup_digest").get
+        named = db.table_exists("main", "backup_digest")
+        kept = db.execute("SELECT digest FROM backup_digest").get if named else None
         found = digest_of(db)
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise StoreError(f"{damaged}: {error}", do="use another backup") from error
-    if said != "ok" or kept != found:
+    if said != "ok" or (named and kept != found):
         raise StoreError(damaged, do="use another backup")
-    return found
+    return found, named
 
 
 def _keep_digest(part: Path) -> None:
@@ -198,8 +201,9 @@ def _read(file: Path) -> apsw.Connection:
 
 
 @contextmanager
-def _up_to_date(file: Path) -> Iterator[Path]:
-    """The backup, or a copy of it that was brought to this version; SettingsError for what is no backup."""
+def _up_to_date(file: Path) -> Iterator[tuple[Path, bool | None]]:
+    """The backup and None; or a copy of it that was brought to this version, and whether it was compared with its digest before.
+    SettingsError for what is no backup or is of a newer version, StoreError for one that was changed."""
     try:
         with closing(_read(file)) as db:
             ours = db.pragma("application_id") == APPLICATION_ID
@@ -210,17 +214,22 @@ def _up_to_date(file: Path) -> Iterator[Path]:
         ) from error
     if not ours:
         raise SettingsError(f"{file} is no backup", do="name one that `intertie store backup` wrote")
-    if version == migrations()[-1].version:
-        yield file
+    newest = migrations()[-1].version
+    if version == newest:
+        yield file, None
         return
-    with closing(_read(file)) as db:
-        check_digest(db, file)
+    compared = False
+    if version < newest:
+        with closing(_read(file)) as db:
+            _, compared = check_digest(db, file)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=file.parent) as folder:
         copy = Path(folder) / "store.db"
         shutil.copyfile(file, copy)
         open_store(copy)  # refuses a newer one
         _settle(copy)
-        yield copy
+        with closing(apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READWRITE)) as db:
+            db.execute("DROP TABLE IF EXISTS backup_digest")  # of the rows as they were before
+        yield copy, compared
 
 
 def _settle(copy: Path) -> None:

@@ -88,6 +88,10 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         """Let others do it."""
         self._claims.release(what)
 
+    def remarks(self) -> list[str]:
+        """What of the server's settings may lose what was acknowledged."""
+        return self._readers.ask(postgres_read.remarks)
+
     # Backups
 
     def copy_out(self, part: Path) -> dict[str, int]:

@@ -7,10 +7,11 @@ server gives it to the next one who asks, without a time that has to pass first.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import psycopg
 
-from intertie.stores.postgres_schema import Db, Server, connect, get, store_error
+from intertie.stores.postgres_schema import Db, Server, connect, get, is_lost, store_error
 
 
 class Claims:
@@ -44,13 +45,16 @@ class Claims:
     def close(self) -> None:
         """Give all of them back."""
         with self._lock:
+            if self._db is not None:
+                with suppress(psycopg.Error):  # the server would do it too, a moment later
+                    self._db.execute("SELECT pg_advisory_unlock_all()")
             self._lost()
 
     def _claim(self, what: str) -> bool:
         try:
             return self._ask(what)
-        except psycopg.Error:
-            if self._db is not None and not self._db.closed:
+        except psycopg.Error as error:
+            if self._db is None or not is_lost(self._db, error):
                 raise
             self._lost()  # and with the session all that it held: begin again on another
             return self._ask(what)

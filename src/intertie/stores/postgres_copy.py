@@ -36,6 +36,7 @@ def copy_out(server: Server, part: Path) -> dict[str, int]:
             target.pragma("journal_mode", "off")  # what is not finished is thrown away
             target.pragma("synchronous", "off")  # and what is, flushed by the caller
             target.execute("BEGIN; DELETE FROM frontier")
+            source.execute("SET idle_in_transaction_session_timeout = 0")  # while the other file is written
             source.execute(_SNAPSHOT)
             counts = {}
             for table in TABLES:

@@ -34,13 +34,14 @@ def insert(db: Db, table: str, columns: str, rows: Sequence[Row]) -> None:
                 copy.write_row(row)
     elif rows:
         places = ", ".join(["%s"] * len(rows[0]))
-        with db.cursor() as cursor:
-            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", rows)  # noqa: S608
+        many(db, f"INSERT INTO {table} ({columns}) VALUES ({places})", rows)  # noqa: S608
 
 
 def many(db: Db, sql: str, rows: Sequence[Sequence[Any]]) -> None:
     """One statement for each row."""
-    if rows:
+    if len(rows) == 1:
+        db.execute(sql, rows[0])
+    elif rows:
         with db.cursor() as cursor:
             cursor.executemany(sql, rows)
 

@@ -154,6 +154,14 @@ def ended(
     return index_rows(db.execute(sql, values, binary=True))
 
 
+def remarks(db: Db) -> list[str]:
+    """Settings of the server without which what was committed may not survive a power cut."""
+    sql = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
+    return [
+        f"the database runs with {name} = off: a power cut may lose the store" for (name,) in db.execute(sql)
+    ]
+
+
 def holds(db: Db) -> list[Hold]:
     """`Store.holds`."""
     sql = f"SELECT {HOLD_COLUMNS} FROM holds WHERE released_at IS NULL ORDER BY number"  # noqa: S608

@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from intertie.model.errors import StoreError
-from intertie.stores.postgres_schema import Db, Server, connect, get, store_error
+from intertie.stores.postgres_schema import Db, Server, connect, get, is_lost, store_error
 
 T = TypeVar("T")
 
@@ -58,9 +59,10 @@ class PostgresReaders:
                 if db is not None:
                     try:
                         return self._run(db, question, whole=whole)
-                    except psycopg.Error:
-                        if not db.closed:
+                    except psycopg.Error as error:
+                        if not is_lost(db, error):
                             raise
+                        db.close()
                         self._drop_idle()  # it died while nobody used it; its sisters did too
                 db = connect(self._server, write=False)
                 return self._run(db, question, whole=whole)
@@ -89,7 +91,8 @@ class PostgresReaders:
 
     def _give(self, db: Db) -> None:
         with self._lock:
-            if not db.closed and not self._closed:
+            sound = not db.closed and db.info.transaction_status == TransactionStatus.IDLE
+            if sound and not self._closed:
                 self._idle.append(db)
                 return
         db.close()

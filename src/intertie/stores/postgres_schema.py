@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from contextlib import closing
 from importlib import resources
@@ -110,10 +111,10 @@ def connect(server: Server, *, write: bool) -> Db:
         "target_session_attrs": "primary",
         **KEEPALIVE,
     }
-    if _is_far(
-        given
-    ):  # over a network: its certificate must be the server's, unless the address says otherwise
-        defaults |= {"sslmode": "verify-full", "sslrootcert": "system"}
+    if _is_far(given) and not _said("sslmode", given):  # over a network its certificate must be the server's
+        defaults["sslmode"] = "verify-full"
+        if not _said("sslrootcert", given):
+            defaults["sslrootcert"] = "system"
     given = {
         **defaults,
         **given,
@@ -125,9 +126,19 @@ def connect(server: Server, *, write: bool) -> Db:
     return psycopg.connect(**given, autocommit=True)
 
 
+def _said(name: str, given: dict[str, Any]) -> bool:
+    """Whether the address or libpq's environment says it."""
+    return name in given or f"PG{name.upper()}" in os.environ
+
+
 def _is_far(given: dict[str, Any]) -> bool:
-    """Whether a connection leaves this machine."""
-    hosts = str(given.get("host") or given.get("hostaddr") or "/").split(",")
+    """Whether a connection leaves this machine. Of a service file we do not know: it may."""
+    if "service" in given or "PGSERVICE" in os.environ:
+        return True
+    named = (
+        given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or os.environ.get("PGHOSTADDR")
+    )
+    hosts = str(named or "/").split(",")
     return not all(
         host in ("", "localhost", "127.0.0.1", "::1") or host.startswith(("/", "@")) for host in hosts
     )
@@ -208,6 +219,11 @@ def _migrate(db: Db, server: Server, known: list[Migration]) -> None:
         db.execute(f"CREATE TABLE {MARK} (one smallint PRIMARY KEY CHECK (one = 1), version bigint NOT NULL)")
         db.execute(f"INSERT INTO {MARK} VALUES (1, 0)")  # noqa: S608 - a constant
     db.execute(f"UPDATE {MARK} SET version = %s", (known[-1].version,))  # noqa: S608 - a constant
+
+
+def is_lost(db: Db, error: psycopg.Error) -> bool:
+    """Whether the session is of no more use: the server closed it, or what went wrong did not come from the server."""
+    return db.closed or error.sqlstate is None
 
 
 def get(db: Db, sql: str, values: Sequence[Any] | dict[str, Any] | None = None) -> Any:

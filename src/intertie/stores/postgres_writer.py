@@ -14,7 +14,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from intertie.model.errors import StoreError
-from intertie.stores.postgres_schema import Db, Server, connect, get, store_error
+from intertie.stores.postgres_schema import Db, Server, connect, get, is_lost, store_error
 from intertie.stores.writer import Catch, GroupWriter, Job
 
 # A commit whose answer was lost is asked for this often, half a second apart: a database that restarts takes seconds.
@@ -45,7 +45,8 @@ class PostgresWriter(GroupWriter[Db]):
     def _attempt(self, group: list[Job[Db, Any]]) -> Exception | None:
         """Once more on a new session if this one was lost before its commit: then nothing of the group is kept."""
         error = self._transaction(group)
-        if error is not None and self._db.broken and not isinstance(error, InDoubt):
+        if isinstance(error, psycopg.Error) and is_lost(self._db, error):
+            self._db.close()
             error = self._transaction(group)
         if isinstance(error, InDoubt):  # for all of them: one by one they might be kept twice
             for job in group:
@@ -61,10 +62,17 @@ class PostgresWriter(GroupWriter[Db]):
             for job in group:
                 self._apply(job, alone=len(group) == 1)
             self._commit_transaction()
-        if caught.error is not None and not self._db.closed:
-            with suppress(psycopg.Error):
-                self._db.execute("ROLLBACK")
+        if caught.error is not None:
+            self._give_up()
         return caught.error
+
+    def _give_up(self) -> None:
+        """Leave the transaction; a session that cannot is left too."""
+        if not self._db.closed:
+            with Catch() as caught:
+                self._db.execute("ROLLBACK")
+            if caught.error is not None:
+                self._db.close()
 
     def _apply(self, job: Job[Db, Any], *, alone: bool) -> None:
         """Run one operation under a savepoint of its own; raise if the session went with it. One that is alone needs no
@@ -79,7 +87,7 @@ class PostgresWriter(GroupWriter[Db]):
         if caught.error is None:
             self._db.execute("RELEASE one")
             return
-        if self._db.broken:
+        if isinstance(caught.error, psycopg.Error) and is_lost(self._db, caught.error):
             raise caught.error
         self._db.execute("ROLLBACK TO one; RELEASE one", prepare=False)
         job.error = store_error(caught.error) if isinstance(caught.error, psycopg.Error) else caught.error
@@ -93,11 +101,11 @@ class PostgresWriter(GroupWriter[Db]):
         try:
             self._db.execute("COMMIT")
         except psycopg.Error as error:
-            if not self._db.broken:
-                raise
+            if not is_lost(self._db, error):
+                raise  # the server says that it did not
+            self._db.close()
             if not self._was_committed(transaction):
                 raise
-            del error
 
     def _was_committed(self, transaction: str) -> bool:
         """What became of a commit whose answer was lost, from the database that kept it or did not."""

@@ -90,6 +90,10 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
     def unclaim(self, what: str) -> None:
         """Nothing to give back."""
 
+    def remarks(self) -> list[str]:
+        """What of the settings may lose what was acknowledged: nothing, they are set at each opening."""
+        return []
+
     # Backups
 
     def copy_out(self, part: Path) -> dict[str, int]:
