@@ -1,5 +1,5 @@
-"""What is handed out to a partner that comes for its parcels, and what its word does to them: the acts without a wire, on the
-store in memory and on SQLite."""
+"""What is handed out to a partner that comes for its parcels, and what its word does to them: the acts without a wire, on each
+store."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from intertie.model.ids import MessageId, ParcelId, new_parcel_id
 from intertie.model.message import Mode
 from intertie.seal.key_port import KeyFile
 from intertie.stores.memory import MemoryStore
+from intertie.stores.postgres import PostgresStore
 from intertie.stores.sqlite import SqliteStore
 
 AGAIN = timedelta(seconds=15)
@@ -70,14 +71,15 @@ def fetching(pair: Pair) -> Pair:
     return Pair(pair.utility, with_partner(pair.aggregator, known._replace(url="")))
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     pair = fetching(make_pair())
-    store: Store = (
-        MemoryStore()
-        if request.param == "memory"
-        else SqliteStore(tmp_path / "store.db", KeyFile(tmp_path / "store.kek"))
-    )
+    key = KeyFile(tmp_path / "store.kek")
+    store: Store = MemoryStore()
+    if request.param == "sqlite":
+        store = SqliteStore(tmp_path / "store.db", key)
+    elif request.param == "postgres":
+        store = PostgresStore(request.getfixturevalue("postgres"), key)
     yield World(Pair(pair.utility, replace(pair.aggregator, store=store)))
     store.close()
 

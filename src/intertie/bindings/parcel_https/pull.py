@@ -182,7 +182,10 @@ class PullDoor:
             gone.cancel()
 
     async def _look(self, peer: Peer, asked: Asked) -> Handed | None:
-        """One look at a time for each partner: two requests of it never get the same parcel."""
+        """One look at a time for each partner: two requests of it never get the same parcel. None when the door closes: the
+        receipt would find nobody."""
+        if self.waiting.stopping:
+            return None
         async with self._turns.setdefault(peer.party, asyncio.Lock()):
             again = self._pull.again
             call = partial(
