@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from intertie.catalogue.flow import Category, Flow
+from intertie.exchange.joining import RESERVED, is_test
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.trade_books import Standing, event_of, new_event
@@ -18,7 +19,7 @@ from intertie.market import contract
 from intertie.market.book import FOUNDING, TRADED
 from intertie.market.event import Broken, Event
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import AgreementId, DocumentName
+from intertie.model.ids import AgreementId, ConversationId, DocumentName
 from intertie.model.message import Header
 from intertie.model.record import Record
 
@@ -31,16 +32,23 @@ def on_paper(partner: Partner, agreement: AgreementId | None) -> bool:
     return any(known.id == agreement for known in partner.agreements)
 
 
-def is_traded(partner: Partner, document: DocumentName, agreement: AgreementId | None) -> bool:
+def is_traded(
+    partner: Partner,
+    document: DocumentName,
+    agreement: AgreementId | None,
+    conversation: ConversationId | None,
+) -> bool:
     """Whether the rules of the trade are about such a message; costs no look at the store."""
+    if document not in TRADED or is_test(conversation):  # a test has no effect
+        return False
     if document in FOUNDING:
         return True
-    return document in TRADED and agreement is not None and not on_paper(partner, agreement)
+    return agreement is not None and not on_paper(partner, agreement)
 
 
 def shared_of(partner: Partner, rows: Iterable[MessageRow], received: datetime) -> Shared | None:
     """Which messages of a parcel that went the trade is about; None if none is, as nearly always."""
-    traded = [row.id for row in rows if is_traded(partner, row.document, row.agreement)]
+    traded = [row.id for row in rows if is_traded(partner, row.document, row.agreement, row.conversation)]
     return Shared(received, frozenset(traded)) if traded else None
 
 
@@ -58,7 +66,10 @@ class Rules:
 
     def check(self, header: Header, body: Record, flow: Flow) -> bool:
         """Whether the message is one that the trade is about; Refused(AGREEMENT_NOT_IN_FORCE | TRADE_RULE) if it may not be."""
-        if header.document not in FOUNDING:
+        if header.document in FOUNDING:
+            if is_test(header.conversation):
+                return False
+        else:
             if not flow.agreement:
                 return False
             if self._partner.agreement_in_force(header.agreement, self._now):
@@ -79,8 +90,7 @@ class Rules:
         return header.document in TRADED
 
     def _ask(self, header: Header, body: Record, flow: Flow) -> None:
-        if header.document in FOUNDING and on_paper(self._partner, getattr(body, "agreement", None)):
-            raise Broken(contract.ON_PAPER, f"{getattr(body, 'agreement', '')} stands in the partner's file")
+        self._check_name(getattr(body, "agreement", None))
         ledger = self._standing().ledger
         at = max(self._now, ledger.last or self._now) if self._sending else self._now
         event = new_event(header, body, at)
@@ -97,6 +107,13 @@ class Rules:
             ledger.check(event, [*self._more, *self._under_way()])
         self._more.append(event)
 
+    def _check_name(self, agreement: AgreementId | None) -> None:
+        """An agreement that has another source is not made, or changed, by messages."""
+        if agreement is not None and on_paper(self._partner, agreement):
+            raise Broken(contract.ON_PAPER, f"{agreement} stands in the partner's file")
+        if agreement is not None and agreement.startswith(RESERVED):
+            raise Broken(contract.ON_PAPER, f"names that begin with {RESERVED} belong to test conversations")
+
     def _standing(self) -> Standing:
         if self._found is None:
             self._found = self._gateway.books.of(self._gateway.store, self._partner.party)
@@ -104,7 +121,9 @@ class Rules:
 
     def _under_way(self) -> list[Event]:
         rows = self._gateway.store.unreceipted_messages(self._partner.party)
-        traded = [row for row in rows if is_traded(self._partner, row.document, row.agreement)]
+        traded = [
+            row for row in rows if is_traded(self._partner, row.document, row.agreement, row.conversation)
+        ]
         return [event for row in traded if (event := event_of(row.body, row.created)) is not None]
 
     def _not_in_force(self, header: Header, detail: str = "") -> Refused:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from intertie.model.ids import AgreementId, DocumentName, MessageId, PartyId
+from intertie.model.ids import AgreementId, ConversationId, DocumentName, MessageId, PartyId
 
 # Events read at once: a season's are read in a few looks, and no look holds megabytes.
 EVENTS_AT_ONCE = 500
@@ -28,6 +28,7 @@ class Underway(NamedTuple):
 
     document: DocumentName
     agreement: AgreementId | None
+    conversation: ConversationId | None
     created: datetime
     body: bytes
 

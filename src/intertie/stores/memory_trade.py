@@ -51,7 +51,7 @@ class MemoryTrade:
         """Messages in parcels without a receipt."""
         with self._open():
             return [
-                Underway(row.document, row.agreement, row.created, row.body)
+                Underway(row.document, row.agreement, row.conversation, row.created, row.body)
                 for row in self._rows
                 if row.outgoing and row.recipient == partner and row.state is State.SENDING
             ]

@@ -71,4 +71,6 @@ class PostgresTrade:
         rows = self._readers.snapshot(
             lambda db: message_rows(self._keys, db.execute(_UNDER_WAY, (partner,), binary=True))
         )
-        return [Underway(row.document, row.agreement, row.created, row.body) for row in rows]
+        return [
+            Underway(row.document, row.agreement, row.conversation, row.created, row.body) for row in rows
+        ]

@@ -67,4 +67,6 @@ class SqliteTrade:
         """Messages in parcels without a receipt."""
         with self._readers.snapshot() as db:
             rows = message_rows(db, self._keys, db.execute(_UNDER_WAY, (partner,)))
-        return [Underway(row.document, row.agreement, row.created, row.body) for row in rows]
+        return [
+            Underway(row.document, row.agreement, row.conversation, row.created, row.body) for row in rows
+        ]
