@@ -85,6 +85,11 @@ class Key(NamedTuple):
     service: Service
     point: ConnectionPointId
 
+    @property
+    def text(self) -> str:
+        """As the key of a mapping: names hold no blanks."""
+        return " ".join(self)
+
 
 class Place(NamedTuple):
     """Where a DER is connected, and how much it can do."""
@@ -142,7 +147,7 @@ class Outage(NamedTuple):
 class Availability(NamedTuple):
     """Everything of this family between one buyer and one seller."""
 
-    declared: Mapping[Key, tuple[Declared, ...]] = MappingProxyType({})
+    declared: Mapping[str, tuple[Declared, ...]] = MappingProxyType({})
     outages: Mapping[str, Outage] = MappingProxyType({})
 
 
@@ -177,7 +182,7 @@ def _declare(
         if body.point not in {one.point for one in ders.values()}:
             raise Broken(POINT, f"no DER of {body.aggregation} is connected at {body.point}")
     key = Key(body.aggregation, body.service, body.point)
-    known = state.declared.get(key, ())
+    known = state.declared.get(key.text, ())
     for before in known:
         if before.body.window == body.window:
             if body.revision == before.body.revision:
@@ -185,7 +190,7 @@ def _declare(
             if body.revision < before.body.revision:
                 raise Broken(STALE, f"it is at {before.body.revision}")
     kept = [one for one in known if one.body.window != body.window and _recent(one, event.received)]
-    declared = {**state.declared, key: (*kept, Declared(body, event.order))}
+    declared = {**state.declared, key.text: (*kept, Declared(body, event.order))}
     return state._replace(declared=MappingProxyType(declared))
 
 
@@ -217,6 +222,12 @@ def _return(state: Availability, event: Event, body: AssetReturn) -> Availabilit
     return state._replace(outages=MappingProxyType({**state.outages, body.outage: after}))
 
 
+def keys_of(state: Availability) -> list[Key]:
+    """All that was declared for, in order."""
+    parts = (text.split(" ") for text in sorted(state.declared))
+    return [Key(AggregationId(a), Service(s), ConnectionPointId(p)) for a, s, p in parts]
+
+
 class Declaration(NamedTuple):
     """What stands at one time: what was declared, and how much of it DER outages took."""
 
@@ -234,7 +245,7 @@ def declared_at(
 ) -> Declaration | None:
     """What stands for a point at a time; None where nothing was declared, or only a gap."""
     found: Declared | None = None
-    for one in state.declared.get(key, ()):
+    for one in state.declared.get(key.text, ()):
         if one.body.window.holds(at) and (found is None or one.order > found.order):
             found = one
     if found is None:
@@ -276,7 +287,7 @@ def changes(state: Availability, keys: Iterable[Key], start: datetime, end: date
     """The times from start to end, the start included, at which anything that was declared can change."""
     times = {start}
     for key in keys:
-        for one in state.declared.get(key, ()):
+        for one in state.declared.get(key.text, ()):
             for series in (one.body.up_kw, one.body.down_kw):
                 first = max(0, (start - series.start) // series.step)
                 last = min(len(series.values), (end - series.start) // series.step + 1)

@@ -6,16 +6,16 @@ Where it is below zero, more was promised than is there: the aggregator is short
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from intertie.market.availability import Availability, Grounds, Key, least_declared
+from intertie.market.availability import Availability, Grounds, Key, keys_of, least_declared
 from intertie.market.orders import kw_between
 from intertie.model.contract import Confirmation, Direction, Service, Weekday
-from intertie.model.ids import AggregationId, ConnectionPointId
+from intertie.model.ids import ConnectionPointId
 from intertie.model.interval import Window, intervals_in
 from intertie.model.offers import Order
 
@@ -67,9 +67,7 @@ def view(
 
 
 def _keys_at(state: Availability, question: Question) -> list[Key]:
-    return sorted(
-        key for key in state.declared if (key.service, key.point) == (question.service, question.point)
-    )
+    return [key for key in keys_of(state) if (key.service, key.point) == (question.service, question.point)]
 
 
 def _row(
@@ -143,11 +141,3 @@ def in_service_hours(deal: Confirmation, local: datetime) -> bool:
         hours.weekday is day and hours.start <= clock and (clock < hours.end or hours.end == time(0))
         for hours in deal.service_hours
     )
-
-
-def aggregations_at(
-    state: Availability, service: Service, points: Iterable[ConnectionPointId]
-) -> set[AggregationId]:
-    """Who declared anything for a service at these points."""
-    wanted = set(points)
-    return {key.aggregation for key in state.declared if key.service is service and key.point in wanted}

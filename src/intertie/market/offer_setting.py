@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 from intertie.market.event import Broken, Rule
 from intertie.model.contract import Direction, Service
-from intertie.model.ids import ConnectionPointId, MessageId, PartyId
+from intertie.model.ids import AggregationId, ConnectionPointId, MessageId, PartyId
 from intertie.model.interval import IntervalSeries
 from intertie.model.quantity import Money
-from intertie.model.record import Record
 
 # Interval lengths of markets and meters in use: 5, 10, 15 and 30 minutes, and the hour.
 STEPS_SECONDS = frozenset({300, 600, 900, 1800, 3600})
@@ -22,7 +21,7 @@ SERVICES = frozenset(set(Service) - {Service.ENERGY})
 
 # How much of an aggregation was declared at points, for a service and a direction, over a whole interval; None: nothing known.
 Declared = Callable[
-    [str, Service, tuple[ConnectionPointId, ...], Direction, datetime, datetime], "Decimal | None"
+    [AggregationId, Service, tuple[ConnectionPointId, ...], Direction, datetime, datetime], "Decimal | None"
 ]
 
 
@@ -80,6 +79,3 @@ def alike(one: IntervalSeries, other: IntervalSeries) -> bool:
 def amounts(series: IntervalSeries) -> list[Decimal]:
     """Exact values in the series' unit; a gap is nothing."""
     return [series.quantity(place) or Decimal(0) for place in range(len(series.values))]
-
-
-Bodies = tuple[type[Record], ...]

@@ -28,6 +28,7 @@ from intertie.market.offer_state import (
     OrderState,
     with_one,
 )
+from intertie.model.ids import AggregationId
 from intertie.model.offers import (
     Clearing,
     Need,
@@ -102,7 +103,7 @@ def _check_price(book: Offers, order: Order, option: OfferOption, need: Need | N
     forbid(bool(prices - {price.amount}), rules.ORDER_TWO_PRICES)
 
 
-def _check_declared(book: Offers, order: Order, aggregation: str | None, setting: Setting) -> None:
+def _check_declared(book: Offers, order: Order, aggregation: AggregationId | None, setting: Setting) -> None:
     """All orders on an aggregation at these points stay within its declaration, where there is one."""
     if aggregation is None or setting.declared is None:
         return

@@ -27,6 +27,7 @@ from intertie.model import (
     ids,
     market,
     metering,
+    offers,
     settlement,
     system,
     vehicle,
@@ -368,6 +369,17 @@ def _other_name(field: str, own: str) -> Any:
     return repair
 
 
+def _together(*fields: str) -> Any:
+    """Repair: all of them, or none."""
+
+    def repair(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+        if any(values.get(field) is None for field in fields):
+            for field in fields:
+                values.pop(field, None)
+
+    return repair
+
+
 KIND = vehicle.ChargingCommandKind
 REFUSED = _is("accepted", False)
 PRICE = _is("kind", system.OperatingKind.PRICE)
@@ -399,6 +411,9 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (system.OperatingRequest, _needed, (_not(PRICE), "action")),
     (system.OperatingResponse, _exactly, (_not(DONE), "reason")),
     (system.ApplicationResult, _at_least, ("values", "results")),
+    (offers.Need, _exactly, (_is("sealed", True), "keys_by")),
+    (offers.OfferResult, _exactly, (_is("verdict", offers.OfferVerdict.NOT_AWARDED), "reason")),
+    (offers.OfferResult, _exactly, (_not(_is("verdict", offers.OfferVerdict.NOT_AWARDED)), "order")),
     (market.Award, _exactly, (_not(LOST), "awarded_kw", "price")),
     (market.MarketResult, _at_least, ("awards", "prices")),
     (dispatch.DispatchResponse, _exactly, (_not(_is("answer", "accepted")), "reason")),
@@ -423,6 +438,8 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (consent.DataRequest, _needed, (_is("kind", consent.DataKind.READINGS), "interval_seconds")),
 ]
 AFTER: dict[type[Record], tuple[Any, ...]] = {
+    offers.Offer: (_together("need", "need_revision"),),
+    offers.Order: (_together("offer", "offer_revision", "option"),),
     agreement.BaseContract: (_contract,),
     agreement.ContractNotice: (
         _exactly(agreement.ContractNotice, _is("action", agreement.ContractAction.DEFAULT), "reason"),
