@@ -168,7 +168,7 @@ def test_one_command_proves_every_flow_in_both_directions(story: dict[str, Any])
     proof = story["prove"].json
     assert proof["proven"] is True and proof["state"] == "proving"
     counts = {way: sum(flow["direction"] == way for flow in proof["flows"]) for way in ("out", "in")}
-    assert counts == {"out": 23, "in": 20}
+    assert counts == {"out": 26, "in": 23}
     sent = [flow for flow in proof["flows"] if flow["direction"] == "out"]
     assert {flow["group"] for flow in proof["flows"]} == {"X25519MLKEM768"}  # as each side recorded it
     assert all(flow["profile"] == "hybrid" and flow["seconds"] <= flow["need_seconds"] for flow in sent)

@@ -25,6 +25,7 @@ from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.gateway.reseal import Remedy, find_remedy, remedy_here, shrink
 from intertie.gateway.scopes import covered, scope_of
+from intertie.gateway.trade import shared_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
@@ -364,7 +365,14 @@ def _close(
 
     def close(moves: Sequence[tuple[MessageId, State, str]]) -> None:
         gateway.store.close_parcel(
-            parcel.id, answer.body, moves, [entry], now, transport=answer.transport, head=head
+            parcel.id,
+            answer.body,
+            moves,
+            [entry],
+            now,
+            transport=answer.transport,
+            head=head,
+            shared=shared_of(partner, rows, receipt.received),
         )
 
     try:

@@ -24,6 +24,7 @@ from intertie.gateway.ports import (
     RevokedToken,
     holds_back,
 )
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import Growth, grow
@@ -48,12 +49,16 @@ from intertie.stores.memory_follow import MemoryFollow
 from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
 from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
+<<<<<<< HEAD
 from intertie.stores.sending import Tell
+=======
+from intertie.stores.memory_trade import MemoryTrade
+>>>>>>> main
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
 
-class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
+class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
@@ -272,6 +277,7 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
         *,
         transport: Transport | None = None,
         head: Head | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         with self._open():
@@ -290,6 +296,8 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
                     self._put(self._out[message], done_at=None, parcel=None, position=None)
             if head is not None:
                 self._add_head(key[2], head)
+            if shared is not None:
+                self._keep_delivered(key[2], shared, outcomes)
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -355,6 +363,8 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
             for message in settled.messages:
                 self._rows.append(new_row(message, len(self._rows) + 1, now, parcel.id))
                 self._in[message.sender, message.id] = len(self._rows)
+                if message.traded:
+                    self._keep_shared(len(self._rows), parcel.partner, parcel.at)
             return receipt
 
     def refuse(self, refusal: Refusal) -> None:

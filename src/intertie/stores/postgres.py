@@ -19,6 +19,7 @@ from intertie.gateway.ports import (
     Refusal,
     RevokedToken,
 )
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
@@ -46,12 +47,14 @@ from intertie.stores.postgres_operations import PostgresOperations
 from intertie.stores.postgres_proof import PostgresProof
 from intertie.stores.postgres_readers import PostgresReaders
 from intertie.stores.postgres_schema import Db, Server, open_store
+from intertie.stores.postgres_schema import Server, open_store
+from intertie.stores.postgres_trade import PostgresTrade
 from intertie.stores.postgres_writer import PostgresWriter
 from intertie.stores.rows import DataKeyRow
 from intertie.stores.sending import Tell
 
 
-class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
+class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations, PostgresTrade):
     """`gateway.ports.Store` in a PostgreSQL database. Safe to use from any thread."""
 
     def __init__(self, server: Server, port: KeyPort | None = None) -> None:
@@ -173,10 +176,13 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         *,
         transport: Transport | None = None,
         head: Head | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         self._writer.run(
-            lambda db: postgres_out.close(db, parcel, receipt, outcomes, entries, now, transport, head)
+            lambda db: postgres_out.close(
+                db, parcel, receipt, outcomes, entries, now, transport, head, shared
+            )
         )
 
     def set_state(

@@ -22,6 +22,7 @@ from intertie.gateway.ports import (
     Refusal,
     RevokedToken,
 )
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
@@ -50,10 +51,11 @@ from intertie.stores.sending import Tell
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
+from intertie.stores.sqlite_trade import SqliteTrade
 from intertie.stores.writer import Writer
 
 
-class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
+class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path, port: KeyPort | None = None) -> None:
@@ -177,10 +179,11 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         *,
         transport: Transport | None = None,
         head: Head | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         self._writer.run(
-            lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now, transport, head)
+            lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now, transport, head, shared)
         )
 
     def set_state(
