@@ -49,11 +49,8 @@ from intertie.stores.memory_follow import MemoryFollow
 from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
 from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
-<<<<<<< HEAD
-from intertie.stores.sending import Tell
-=======
 from intertie.stores.memory_trade import MemoryTrade
->>>>>>> main
+from intertie.stores.sending import Tell
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 

@@ -47,7 +47,6 @@ from intertie.stores.postgres_operations import PostgresOperations
 from intertie.stores.postgres_proof import PostgresProof
 from intertie.stores.postgres_readers import PostgresReaders
 from intertie.stores.postgres_schema import Db, Server, open_store
-from intertie.stores.postgres_schema import Server, open_store
 from intertie.stores.postgres_trade import PostgresTrade
 from intertie.stores.postgres_writer import PostgresWriter
 from intertie.stores.rows import DataKeyRow
