@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from intertie.cli.trade_answer import answer
+from intertie.cli.trade_notice import notice
+from intertie.cli.trade_show import show
+from intertie.cli.trade_sign import sign
+
 app = App(name="trade", help="Contracts and deals with a partner, as both gateways hold them.")
-for name in ("show", "sign", "notice", "answer"):
-    app.command(f"intertie.cli.trade_{name}:{name}", name=name)
+for command in (show, sign, notice, answer):
+    app.command(command)
