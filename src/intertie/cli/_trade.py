@@ -6,9 +6,9 @@ from intertie.cli._shared import print_json
 from intertie.gateway.send_message import Outgoing, send
 from intertie.market.book import Book
 from intertie.market.contract import Contract
+from intertie.model.documents import document_of
 from intertie.model.errors import SettingsError
-from intertie.model.ids import AgreementId, InterfaceCode, PartyId
-from intertie.model.message import Mode
+from intertie.model.ids import AgreementId, PartyId
 from intertie.model.record import Record
 from intertie.run import Opened
 
@@ -28,11 +28,14 @@ def contract_in(book: Book, agreement: AgreementId) -> Contract:
 
 def say(it: Opened, partner: PartyId, body: Record, agreement: AgreementId | None, *, json: bool) -> None:
     """Queue one document, and print its message's id."""
+    flow = it.gateway.catalogue.find_flows(document_of(body).name)[
+        0
+    ]  # each of them is on one interface, in one mode
     out = Outgoing(
         body=body,
         recipient=partner,
-        interface=InterfaceCode("DA"),
-        mode=Mode.SCHEDULED,
+        interface=flow.interface,
+        mode=flow.mode,
         agreement=agreement,
     )
     (message,) = send(it.gateway, [out], it.clock())
