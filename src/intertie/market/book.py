@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from intertie.market import contract
+from intertie.market import confirmation, contract, services
 from intertie.market.event import Broken, Event, Rule
 from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
+from intertie.model.contract import Confirmation, ConfirmationResponse
 from intertie.model.documents import DOCUMENTS
 from intertie.model.ids import DocumentName, MessageId, PartyId
 from intertie.model.record import Record
@@ -33,10 +34,16 @@ class Book(NamedTuple):
     """The state of everything between two parties, one field for each family. The keys of all mappings are text."""
 
     contracts: contract.Contracts = contract.EMPTY
+    deals: confirmation.Deals = confirmation.EMPTY
 
 
 def _contract(book: Book, event: Event) -> Book:
     return book._replace(contracts=contract.apply(book.contracts, event))
+
+
+def _confirmation(book: Book, event: Event) -> Book:
+    under = contract.check_in_force(book.contracts, event.agreement, event.received)
+    return book._replace(deals=confirmation.apply(book.deals, event, under))
 
 
 # Which family a document belongs to. To plug one in: its field above, a function like that above, and its lines here.
@@ -45,9 +52,11 @@ STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
         BaseContract: _contract,
         ContractSignature: _contract,
         ContractNotice: _contract,
+        Confirmation: _confirmation,
+        ConfirmationResponse: _confirmation,
     }
 )
-RULES: tuple[Rule, ...] = (*contract.RULES,)
+RULES: tuple[Rule, ...] = (*contract.RULES, *services.RULES, *confirmation.RULES)
 
 # Documents about the contract itself: they need none in force.
 _FOUNDING = (BaseContract, ContractSignature, ContractNotice)
