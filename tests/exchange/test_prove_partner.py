@@ -110,7 +110,7 @@ def test_one_side_begins_and_both_directions_are_proven(both: Both) -> None:
     assert both.deliver(both.aggregator, both.utility)
     for gateway in (both.utility, both.aggregator):
         lines = both.lines(gateway)
-        assert len(lines) == 43 and not unproven(lines)
+        assert len(lines) == 49 and not unproven(lines)
         sent = [line for line in lines if line.outgoing]
         assert {line.profile for line in sent} == {"hybrid"}
         assert {line.seconds for line in sent} == {0.0}

@@ -208,9 +208,9 @@ class Store(ProofStore, OperationsStore, TradeStore, Protocol):
         """What is due for one partner, by priority then seq, at most `count` messages and `size` bytes (but at least
         one); order per conversation is kept. Does not change state."""
 
-    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
-        """Have this told, in the thread that queued them, to which partners messages were queued through this object: what
-        delivers in the same process need not wait until it looks at `changed`."""
+    def on_queued(self, tell: Callable[[Mapping[PartyId, Sequence[int]]], None]) -> None:
+        """Have this told, in the thread that queued them, of which priorities messages were queued through this object, to which
+        partners: what delivers in the same process need not wait until it looks at `changed`."""
 
     def unfinished_parcel(
         self, partner: PartyId, now: datetime, *, without: Collection[ParcelId] = ()

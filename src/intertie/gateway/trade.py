@@ -7,7 +7,7 @@ on paper: its messages are admitted as that file says, and nothing here looks at
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from intertie.catalogue.flow import Category, Flow
 from intertie.exchange.joining import RESERVED, is_test
@@ -25,6 +25,9 @@ from intertie.model.record import Record
 
 # What settles goes on while a contract rests, and for a while after its end: what was earned under it is owed.
 SETTLES = frozenset({Category.BILLING, Category.METERING})
+
+# The least by which one time is later than another in a store.
+AFTER = timedelta(microseconds=1)
 
 
 def on_paper(partner: Partner, agreement: AgreementId | None) -> bool:
@@ -92,7 +95,11 @@ class Rules:
     def _ask(self, header: Header, body: Record, flow: Flow) -> None:
         self._check_name(getattr(body, "agreement", None))
         ledger = self._standing().ledger
-        at = max(self._now, ledger.last or self._now) if self._sending else self._now
+        at = self._now
+        if (
+            self._sending and ledger.last is not None
+        ):  # it will come after all that we know, whatever the clocks say
+            at = max(at, ledger.last + AFTER)
         event = new_event(header, body, at)
         if header.document not in TRADED:
             settles = flow.category in SETTLES

@@ -10,21 +10,18 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
-from intertie.market import availability, contract, offer_rules, offers
+from intertie.market import confirmation, contract, services
 from intertie.market.event import Broken, Event, Rule
-from intertie.market.offer_setting import SERVICES, Setting
-from intertie.market.offer_state import Offers
 from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
-from intertie.model.contract import Direction, Service
+from intertie.model.contract import Confirmation, ConfirmationResponse
 from intertie.model.documents import DOCUMENTS
-from intertie.model.ids import AggregationId, ConnectionPointId, DocumentName, MessageId, PartyId
+from intertie.model.ids import DocumentName, MessageId, PartyId
 from intertie.model.record import Record
 
 # A snapshot is kept after so many events: what arrives late is folded in from the one before it.
@@ -37,59 +34,16 @@ class Book(NamedTuple):
     """The state of everything between two parties, one field for each family. The keys of all mappings are text."""
 
     contracts: contract.Contracts = contract.EMPTY
-    offers: Offers = Offers()
-    availability: availability.Availability = availability.Availability()
+    deals: confirmation.Deals = confirmation.EMPTY
 
 
 def _contract(book: Book, event: Event) -> Book:
     return book._replace(contracts=contract.apply(book.contracts, event))
 
 
-def _offers(book: Book, event: Event) -> Book:
-    return book._replace(offers=offers.apply(book.offers, event, setting_of(book, event)))
-
-
-def _availability(book: Book, event: Event) -> Book:
-    after = availability.apply(book.availability, event, grounds_of(book, event))
-    return book._replace(availability=after)
-
-
-def setting_of(book: Book, event: Event) -> Setting:
-    """The parties and terms of the event's agreement, as the rules of the market need them."""
-    text = contract.check_in_force(book.contracts, event.agreement, event.received).text_at(event.received)
-    assert text is not None, "in force"
-    grounds = grounds_of(book, event)
-
-    def declared(
-        aggregation: AggregationId,
-        service: Service,
-        points: tuple[ConnectionPointId, ...],
-        direction: Direction,
-        start: datetime,
-        end: datetime,
-    ) -> Decimal | None:
-        keys = [availability.Key(aggregation, service, point) for point in points]
-        found = availability.least_declared(book.availability, keys, direction, start, end, grounds)
-        return None if found is None else found.left_kw
-
-    known = (one.order[1] for many in book.availability.declared.values() for one in many)
-    return Setting(
-        buyer=text.buyer,
-        seller=text.seller,
-        services=frozenset(Service) if text.elections.energy else SERVICES,
-        zone=text.calendar.zone,
-        currency=text.elections.currency,
-        availabilities=frozenset(known),
-        declared=declared,
-    )
-
-
-def grounds_of(book: Book, event: Event) -> availability.Grounds:
-    """What the rules of availability need of the event's agreement."""
-    text = contract.check_in_force(book.contracts, event.agreement, event.received).text_at(event.received)
-    assert text is not None, "in force"
-    services = frozenset(Service) if text.elections.energy else SERVICES
-    return availability.Grounds(text.seller, services)
+def _confirmation(book: Book, event: Event) -> Book:
+    under = contract.check_in_force(book.contracts, event.agreement, event.received)
+    return book._replace(deals=confirmation.apply(book.deals, event, under))
 
 
 # Which family a document belongs to. To plug one in: its field above, a function like that above, and its lines here.
@@ -98,11 +52,11 @@ STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
         BaseContract: _contract,
         ContractSignature: _contract,
         ContractNotice: _contract,
-        **dict.fromkeys(offers.BODIES, _offers),
-        **dict.fromkeys(availability.BODIES, _availability),
+        Confirmation: _confirmation,
+        ConfirmationResponse: _confirmation,
     }
 )
-RULES: tuple[Rule, ...] = (*contract.RULES, *offer_rules.RULES, *availability.RULES)
+RULES: tuple[Rule, ...] = (*contract.RULES, *services.RULES, *confirmation.RULES)
 
 # Documents about the contract itself: they need none in force.
 _FOUNDING = (BaseContract, ContractSignature, ContractNotice)

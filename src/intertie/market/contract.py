@@ -357,11 +357,20 @@ def _cure(contract: Contract, text: BaseContract, notice: ContractNotice, event:
     return contract._replace(default=None)
 
 
+def _notice_until(text: BaseContract, at: datetime) -> datetime:
+    return at + timedelta(days=text.elections.termination_notice_days)
+
+
+def earliest_end(text: BaseContract, now: datetime) -> datetime:
+    """The end to name in a termination that is sent now: the notice runs from its arrival, so a day is left for that."""
+    return _notice_until(text, now) + timedelta(days=1)
+
+
 def _terminate(contract: Contract, text: BaseContract, notice: ContractNotice, event: Event) -> Contract:
     ends = max(notice.effective or event.received, event.received)
     default = contract.default
     if default is None:
-        least = event.received + timedelta(days=text.elections.termination_notice_days)
+        least = _notice_until(text, event.received)
         if ends < least:
             raise Broken(NOTICE, f"ends {ends.isoformat()}, the notice runs until {least.isoformat()}")
     elif default.declarer != event.sender or event.received < default.cure_until:

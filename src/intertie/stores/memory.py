@@ -50,6 +50,7 @@ from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
 from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
 from intertie.stores.memory_trade import MemoryTrade
+from intertie.stores.sending import Tell
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
@@ -62,7 +63,7 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade):
         self._lock = threading.RLock()
         self._rows: list[MessageRow] = []  # place = seq - 1
         self._out: dict[MessageId, int] = {}  # seqs
-        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
+        self._tell: Tell = lambda queued: None
         self._in: dict[tuple[PartyId, MessageId], int] = {}
         self._parcels: dict[ParcelKey, ParcelRow] = {}
         self._states: dict[ParcelKey, ParcelState] = {}
@@ -136,10 +137,10 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade):
                 self._follow(message)
             self._grown(growth)
             seqs = [self._out[message.id] for message in messages]
-        self._tell({message.recipient for message in messages})
+        self._tell(sending.priorities(messages))
         return seqs
 
-    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+    def on_queued(self, tell: Tell) -> None:
         """Tell whom messages were queued to."""
         self._tell = tell
 
