@@ -43,6 +43,8 @@ ACTORS = {
 BOTH_WAYS = {
     "confirmation",
     "confirmation_response",
+    "der_suspension",
+    "der_resumption",
     "meter_readings",
     "meter_request",
     "invoice",
@@ -148,6 +150,7 @@ def test_the_documents_of_the_use_case() -> None:
         "outage_update",
         "restoration_notice",
         "system_condition",
+        "feeder_model",
         "market_requirement",
         "market_result",
         "dispatch_instruction",
@@ -162,6 +165,8 @@ def test_the_documents_of_the_use_case() -> None:
         "asset_return",
         "bid",
         "dispatch_response",
+        "dispatch_report",
+        "dispatch_telemetry",
     }
 
 
