@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from intertie.market.event import Broken, Event, Rule
@@ -179,7 +179,7 @@ def _compare(
     edges = sorted({edge for one in (*taken, *there, *alone) for edge in (one.start, one.end)})
     places = [0, 0, 0]
     rows = (taken, there, alone)
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         values = []
         for i, row in enumerate(rows):
             while places[i] < len(row) and row[places[i]].end <= start:

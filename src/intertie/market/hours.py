@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -92,7 +93,7 @@ def _on(day: date, hours: ServiceHours, tz: ZoneInfo) -> list[tuple[datetime, da
     finish = datetime.combine(after if hours.end.isoformat() == "00:00:00" else day, hours.end)
     cuts = [start, *_changes(start, end, tz), end]
     found = []
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         offset = low.astimezone(tz).utcoffset() or timedelta(0)
         inside = max(low, begin.replace(tzinfo=UTC) - offset), min(high, finish.replace(tzinfo=UTC) - offset)
         if inside[0] < inside[1]:

@@ -258,7 +258,7 @@ class DerChange(Record, frozen=True, kw_only=True):
 
 
 class DerMove(Record, frozen=True, kw_only=True):
-    """A DER that is connected elsewhere: it leaves its old place at once, and counts at the new one when the utility accepts it."""
+    """A DER that is connected elsewhere: it leaves its old place at once, and counts at the new one once accepted."""
 
     der: DerRef
     feeder: Name
