@@ -13,6 +13,7 @@ from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from intertie.market.event import Broken, Event, Rule
+from intertie.market.feeder import NO_TREE, Tree
 from intertie.market.hours import Stretch, over_time, windows_of, zone_of
 from intertie.market.registering import programme_claims
 from intertie.market.registry import Registry, Version
@@ -55,7 +56,7 @@ class Settled(NamedTuple):
 
     confirmation: ConfirmationId
     window: Window
-    meters: frozenset[MeterId]
+    meters: tuple[MeterId, ...]
 
 
 # By dispatch: a later statement about the same dispatch replaces what an earlier one counted.
@@ -71,11 +72,14 @@ class Oversold(NamedTuple):
     short_kw: Decimal
 
 
-def check_deal(deal: Confirmation, others: Iterable[Confirmation], registry: Registry) -> None:
+def check_deal(
+    deal: Confirmation, others: Iterable[Confirmation], registry: Registry, tree: Tree = NO_TREE
+) -> None:
     """Whether a deal can stand beside the others (proposed or agreed). Raises Broken."""
     try:
         zone_of(deal.zone)
-        found = oversold([deal, *(one for one in others if one.confirmation != deal.confirmation)], registry)
+        beside = [one for one in others if one.confirmation != deal.confirmation]
+        found = oversold([deal, *beside], registry, tree)
     except SettingsError as error:
         raise Broken(UNKNOWN_HOURS, error.why) from error
     if found is not None:
@@ -83,7 +87,7 @@ def check_deal(deal: Confirmation, others: Iterable[Confirmation], registry: Reg
         raise Broken(SOLD_TWICE, f"{found.short_kw.normalize():f} kW are taken twice from {when}")
 
 
-def oversold(deals: Sequence[Confirmation], registry: Registry) -> Oversold | None:
+def oversold(deals: Sequence[Confirmation], registry: Registry, tree: Tree = NO_TREE) -> Oversold | None:
     """The first stretch, in the term of the first deal, in which it and the others take more than was accepted.
 
     Deals on the same points share them; of deals on overlapping sets every combination must be possible (Hall's condition).
@@ -98,15 +102,17 @@ def oversold(deals: Sequence[Confirmation], registry: Registry) -> Oversold | No
     for size in sizes:
         for chosen in combinations(rest, size):
             together = [deal for key in (mine, *chosen) for deal in pools[key]]
-            found = _short(first, together, registry)
+            found = _short(first, together, registry, tree)
             if found is not None:
                 return found
     return None
 
 
-def _short(first: Confirmation, deals: Sequence[Confirmation], registry: Registry) -> Oversold | None:
+def _short(
+    first: Confirmation, deals: Sequence[Confirmation], registry: Registry, tree: Tree
+) -> Oversold | None:
     taken = [(_within(deal, first.term), Decimal(deal.contracted_kw)) for deal in deals]
-    there, lent = _supply(deals, registry, first.term)
+    there, lent = _supply(_drawn_on(deals, registry, tree), first.term)
     own = windows_of(first.term, first.service_hours, first.zone)
     alone = [(own, Decimal(first.contracted_kw))]
     for stretch, supply, single in _compare(over_time([*taken, *lent]), over_time(there), over_time(alone)):
@@ -125,11 +131,11 @@ def _within(deal: Confirmation, term: Window) -> tuple[Window, ...]:
 Claims = list[tuple[tuple[Window, ...], Decimal]]
 
 
-def _supply(deals: Sequence[Confirmation], registry: Registry, term: Window) -> tuple[Claims, Claims]:
-    """What the DERs that any of the deals draws on have, and what other programmes have of them."""
+def _supply(versions: Iterable[Version], term: Window) -> tuple[Claims, Claims]:
+    """What DERs have, and what other programmes have of them."""
     there: Claims = []
     lent: Claims = []
-    for version in _drawn_on(deals, registry):
+    for version in versions:
         span = _span(version, term)
         if span is None:
             continue
@@ -150,10 +156,11 @@ def _lent(version: Version, span: Window) -> Claims:
     return found
 
 
-def _drawn_on(deals: Sequence[Confirmation], registry: Registry) -> list[Version]:
+def _drawn_on(deals: Sequence[Confirmation], registry: Registry, tree: Tree) -> list[Version]:
+    """The DERs that any of the deals draws on: at its points, and behind them."""
     wanted: dict[AggregationId | None, set[ConnectionPointId]] = {}
     for deal in deals:
-        wanted.setdefault(deal.aggregation, set()).update(deal.points)
+        wanted.setdefault(deal.aggregation, set()).update(tree.under(deal.points))
     everywhere = wanted.get(None, set())
     return [
         version
@@ -197,7 +204,7 @@ def settle(counted: Counted, event: Event, registry: Registry) -> Counted:
         return counted
     after = dict(counted)
     for one in body.events:
-        meters = frozenset(meter.meter for meter in one.meters)
+        meters = tuple(sorted(meter.meter for meter in one.meters))
         after[one.dispatch] = Settled(body.confirmation, one.window, meters)
     for one in body.events:
         mine = after[one.dispatch]
@@ -210,9 +217,9 @@ def _once(dispatch: str, mine: Settled, counted: Counted) -> None:
     for name, other in counted.items():
         if name == dispatch or other.confirmation == mine.confirmation:
             continue
-        if other.window.overlaps(mine.window) and other.meters & mine.meters:
-            meter = min(other.meters & mine.meters)
-            raise Broken(SETTLED_TWICE, f"{meter} is counted in {name} and in {dispatch}")
+        shared = set(other.meters) & set(mine.meters)
+        if shared and other.window.overlaps(mine.window):
+            raise Broken(SETTLED_TWICE, f"{min(shared)} is counted in {name} and in {dispatch}")
 
 
 def _ours(mine: Settled, registry: Registry) -> None:

@@ -61,6 +61,18 @@ class Tree(NamedTuple):
     ties: tuple[tuple[str, str, str], ...]
     points: Mapping[str, tuple[ConnectionPointId, ...]]
     places: Mapping[ConnectionPointId, str]
+    behind: Mapping[ConnectionPointId, tuple[ConnectionPointId, ...]]
+
+    def under(self, points: Iterable[ConnectionPointId]) -> frozenset[ConnectionPointId]:
+        """The points and all that are behind them; one that no model knows is by itself."""
+        found: set[ConnectionPointId] = set()
+        waiting = list(points)
+        while waiting:
+            point = waiting.pop()
+            if point not in found:
+                found.add(point)
+                waiting += self.behind.get(point, ())
+        return frozenset(found)
 
     def below(self, sections: Iterable[str]) -> frozenset[str]:
         """The sections and all that are fed through them as a rule, children and their children."""
@@ -106,7 +118,7 @@ class Tree(NamedTuple):
         return frozenset(point for point, section in self.places.items() if section not in reached)
 
 
-NO_TREE = Tree({}, (), {}, {})
+NO_TREE = Tree({}, (), {}, {}, {})
 
 
 def tree_at(models: Models, at: datetime) -> Tree:
@@ -115,6 +127,7 @@ def tree_at(models: Models, at: datetime) -> Tree:
     ties: list[tuple[str, str, str]] = []
     points: dict[str, tuple[ConnectionPointId, ...]] = {}
     places: dict[ConnectionPointId, str] = {}
+    behind: dict[ConnectionPointId, tuple[ConnectionPointId, ...]] = {}
     for revisions in models.values():
         begun = [one for one in revisions if one.effective <= at]
         model = begun[-1] if begun else revisions[0]
@@ -124,4 +137,6 @@ def tree_at(models: Models, at: datetime) -> Tree:
         for one in model.points:
             points[one.section] = (*points.get(one.section, ()), one.point)
             places[one.point] = one.section
-    return Tree(parents, tuple(ties), points, places)
+            if one.parent is not None:
+                behind[one.parent] = (*behind.get(one.parent, ()), one.point)
+    return Tree(parents, tuple(ties), points, places, behind)

@@ -94,6 +94,9 @@ def dead_points(grid: Grid, at: datetime, now: datetime) -> frozenset[Connection
     return frozenset(found | tree_at(grid.models, at).dead(switches)) if switches else frozenset(found)
 
 
+NO_SUPPLY = "no supply"
+
+
 class Able(NamedTuple):
     """What a DER can do at a time, and why it is not what was accepted."""
 
@@ -122,7 +125,7 @@ def able(
         if suspension is not None:
             kw, why = Decimal(0), f"suspended by {suspension.name}"
         elif version.der.point in dead:
-            kw, why = Decimal(0), "no supply"
+            kw, why = Decimal(0), NO_SUPPLY
         else:
             kw, why = _in_service(grid, one, der, version, at, now)
         found.append(Able(one, der, version, kw, why))

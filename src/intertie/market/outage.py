@@ -140,7 +140,7 @@ def apply(outages: Outages, event: Event, tree: Tree) -> Outages:
         case OutageNotice() as body:
             after = _notice(outages, body, tree)
         case OutageUpdate() as body:
-            after = _update(_known(outages, body.outage), body)
+            after = _update(_known(outages, body.outage), body, tree)
         case RestorationNotice() as body:
             after = _restore(_known(outages, body.outage), body, tree)
         case _:
@@ -164,7 +164,7 @@ def _notice(outages: Outages, body: OutageNotice, tree: Tree) -> Outage:
         body.cause,
         body.starts,
         body.estimated_restoration,
-        {point: Loss() for point in sorted({*body.points, *_below(body.sections, tree)})},
+        {point: Loss() for point in sorted({*tree.under(body.points), *_below(body.sections, tree)})},
         body.sections,
         text=body.text,
     )
@@ -177,13 +177,13 @@ def _below(sections: Iterable[str], tree: Tree) -> frozenset[ConnectionPointId]:
     return tree.points_below(sections)
 
 
-def _update(before: Outage, body: OutageUpdate) -> Outage:
+def _update(before: Outage, body: OutageUpdate, tree: Tree) -> Outage:
     if body.revision <= before.revision:
         raise Broken(STALE, f"{before.name} is at revision {before.revision} already")
     step = _STEPS.get(body.status, Step.RESTORE_PART if body.restored_points else Step.NEWS)
     lost = dict(before.lost)
-    lost.update({point: Loss(body.at) for point in body.added_points})
-    lost = _back(before, lost, body.restored_points, body.at)
+    lost.update({point: Loss(body.at) for point in sorted(tree.under(body.added_points))})
+    lost = _back(before, lost, _of(before, body.restored_points, tree), body.at)
     expected = body.estimated_restoration or before.expected
     if (
         body.status is OutageStatus.POSTPONED
@@ -206,8 +206,9 @@ def _update(before: Outage, body: OutageUpdate) -> Outage:
 
 
 def _restore(before: Outage, body: RestorationNotice, tree: Tree) -> Outage:
-    points = sorted({*body.points, *(_below(body.sections, tree) & before.lost.keys())})
-    lost = _back(before, dict(before.lost), points, body.restored)
+    below = _below(body.sections, tree) & before.lost.keys()
+    points = {*_of(before, body.points, tree), *below}
+    lost = _back(before, dict(before.lost), sorted(points), body.restored)
     if body.complete:
         lost = {
             point: loss._replace(until=body.restored) if loss.until is None else loss
@@ -217,6 +218,12 @@ def _restore(before: Outage, body: RestorationNotice, tree: Tree) -> Outage:
         state=_step(before, Step.RESTORE if body.complete else Step.RESTORE_PART), lost=lost
     )
     return _whole(after)
+
+
+def _of(before: Outage, points: Iterable[ConnectionPointId], tree: Tree) -> list[ConnectionPointId]:
+    """The points that are named, and those behind them that were lost."""
+    named = set(points)
+    return sorted(named | (tree.under(named) & before.lost.keys()))
 
 
 def _back(

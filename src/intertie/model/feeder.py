@@ -40,10 +40,11 @@ class Tie(Record, frozen=True, kw_only=True):
 
 
 class PointPlace(Record, frozen=True, kw_only=True):
-    """The section that a connection point hangs on."""
+    """The section that a connection point hangs on, and the point that it is behind, as a customer's behind a transformer."""
 
     point: PointRef
     section: Name
+    parent: PointRef | None = None
 
 
 class FeederModel(Record, frozen=True, kw_only=True):
@@ -70,10 +71,14 @@ class FeederModel(Record, frozen=True, kw_only=True):
         used += [end for tie in self.ties for end in (tie.first, tie.second)]
         if any(name not in parents for name in used):
             raise RuleError("sections: a point, parent or tie names one that is not there")
-        _no_circle(parents)
+        behind: dict[str, str | None] = {one.point: one.parent for one in self.points}
+        if any(parent is not None and parent not in behind for parent in behind.values()):
+            raise RuleError("points: a parent is not among them")
+        _no_circle("sections", parents)
+        _no_circle("points", behind)
 
 
-def _no_circle(parents: dict[str, str | None]) -> None:
+def _no_circle(field: str, parents: dict[str, str | None]) -> None:
     """Each section is visited once: the way up from it ends at the substation, or at one whose way is known."""
     safe: set[str] = set()
     for start in parents:
@@ -81,7 +86,7 @@ def _no_circle(parents: dict[str, str | None]) -> None:
         here: str | None = start
         while here is not None and here not in safe:
             if len(way) > len(parents):
-                raise RuleError("sections: parents go in a circle")
+                raise RuleError(f"{field}: parents go in a circle")
             way.append(here)
             here = parents[here]
         safe.update(way)

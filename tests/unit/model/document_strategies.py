@@ -338,7 +338,8 @@ def _feeder(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
     names = [one.section for one in sections]
     values["sections"] = tuple(sections)
     values["points"] = tuple(
-        msgspec.structs.replace(one, section=draw(st.sampled_from(names))) for one in values["points"]
+        msgspec.structs.replace(one, section=draw(st.sampled_from(names)), parent=None)
+        for one in values["points"]
     )
     ties = values.pop("ties", ()) if len(names) > 1 else values.pop("ties", ())[:0]
     values["ties"] = tuple(
