@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from intertie.market.condition import limits_at
+from intertie.market.condition import limits_at, switching_times
 from intertie.market.dispatch_state import ACKNOWLEDGE, OPEN, Dispatch, Dispatches, calls, value_at
 from intertie.market.event import Broken, Event, Rule
 from intertie.market.feeder import tree_at
@@ -252,45 +252,50 @@ def _assets(body: DispatchInstruction, now: datetime, ground: Ground) -> None:
     deal = ground.deals.get(body.confirmation) if body.confirmation is not None else None
     aggregation = body.aggregation or (deal.confirmation.aggregation if deal is not None else None)
     points = tree_at(ground.grid.models, body.window.start).under([body.point])
-    for at in _moments(body, ground, points):
+    moments = _moments(body, ground, points)
+    for at, until in zip(moments, [*moments[1:], body.window.end], strict=True):
         ders = able(ground.grid, ground.registry, points, aggregation, at, now)
-        _suspended(ders, body, at)
+        _suspended(ders, body, at, _peak(body.target_kw, at, until))
         if ders and all(one.why == NO_SUPPLY for one in ders):
             raise Broken(DE_ENERGISED, f"no point behind {body.point} has supply at {_at(at)}")
         if ders and not any(one.kw for one in ders):
             raise Broken(ASSETS_OUT, f"{ders[0].der} {ders[0].why}, at {_at(at)}")
 
 
-def _suspended(ders: list[Able], body: DispatchInstruction, at: datetime) -> None:
-    asked = abs(value_at(body.target_kw, at))
+def _suspended(ders: list[Able], body: DispatchInstruction, at: datetime, asked: Decimal) -> None:
     out = [one for one in ders if one.aggregation.suspended(one.der, at) is not None]
-    left = sum((one.version.kw for one in ders), Decimal(0)) - sum(
-        (one.version.kw for one in out), Decimal(0)
-    )
+    left = sum((one.version.kw for one in ders if one not in out), Decimal(0))
     relative = body.instruction is Instruction.RELATIVE
     if out and (left == 0 or (relative and asked > left)):
         names = ", ".join(one.der for one in out[:3])
         raise Broken(SUSPENDED, f"without {names} there are {left.normalize():f} kW at {_at(at)}")
 
 
+def _peak(series: IntervalSeries, start: datetime, end: datetime) -> Decimal:
+    """The most that is asked for between two times."""
+    first = max((start - series.start) // series.step, 0)
+    last = -(-(end - series.start) // series.step)
+    values = [abs(value) for value in series.values[first:last] if value is not None]
+    return Decimal(max(values, default=0)).scaleb(series.power_of_ten)
+
+
 def _moments(
     body: DispatchInstruction, ground: Ground, points: frozenset[ConnectionPointId]
 ) -> list[datetime]:
     """The times in the window at which what the DERs can do may change."""
-    times: set[datetime | None] = {body.window.start}
+    times: set[datetime | None] = {body.window.start, *switching_times(ground.grid.conditions, body.window)}
     for aggregation in ground.registry.values():
         for suspension in aggregation.suspensions.values():
             times |= {suspension.starts, suspension.ends}
         for versions in aggregation.ders.values():
             times |= {t for one in versions if one.der.point in points for t in (one.starts, one.ends)}
-    for outage in ground.grid.assets.values():
-        times |= {outage.starts, outage.expected, *outage.back.values()}
-    times |= set(_edges(body)) if len(body.target_kw.values) <= MOMENTS_MAX else set()
+        times |= {one.since for said in aggregation.live.values() for one in said}
+    for assets in ground.grid.assets.values():
+        times |= {assets.starts, assets.expected, *assets.back.values()}
+    for outage in ground.grid.outages.values():
+        times |= {outage.starts, outage.expected}
+        times |= {t for point, loss in outage.lost.items() if point in points for t in loss}
     return sorted(at for at in times if at is not None and body.window.holds(at))
-
-
-# A call has some tens of intervals; of one in seconds, its beginning and the times at which DERs change are looked at.
-MOMENTS_MAX = 200
 
 
 def _at(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What outages and suspensions do: to each deal in the hours in which it may be called, to each open dispatch, to what was declared.
+"""What outages and suspensions do: to each deal in its hours, to each open dispatch, to what was declared.
 
 Computed from the book by whoever looks, the same on both sides; nothing is stored.
 """

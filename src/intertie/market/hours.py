@@ -75,10 +75,9 @@ def over_time(claims: Iterable[tuple[Iterable[Window], Decimal]]) -> list[Stretc
                 changes[at] = changes.get(at, Decimal(0)) + sign * kw
                 count[at] = count.get(at, 0) + sign
     total, open_, stretches = Decimal(0), 0, []
-    times = sorted(changes)
-    for at, after in zip(times, [*times[1:], None], strict=True):
+    for at, after in pairwise(sorted(changes)):
         total, open_ = total + changes[at], open_ + count[at]
-        if open_ and after is not None:
+        if open_:
             stretches.append(Stretch(at, after, total))
     return stretches
 
