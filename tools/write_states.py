@@ -9,13 +9,14 @@ from pathlib import Path
 
 from intertie.exchange import escalation, inbound, joining, outbound
 from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
+from intertie.market import confirmation, contract
 
 PAGE = Path("docs") / "states.md"
 
 HEAD = """# States
 
-Drawn from the tables in `src/intertie/exchange/` by `make docs`; a test keeps this page current. An event that a table
-does not have is an error with a name (`ImpossibleEvent`), never ignored.
+Drawn from the tables in `src/intertie/exchange/` and `src/intertie/market/` by `make docs`; a test keeps this
+page current. An event that a table does not have is an error with a name (`ImpossibleEvent`), never ignored.
 """
 
 MESSAGE = """## An outgoing message
@@ -51,6 +52,17 @@ JOINING = """## A new partner
 Each side has a table of its own ([onboarding.md](onboarding.md)). Joining again with the same code, by the same joiner, is
 how a lost answer is mended. After the words are confirmed only the test conversation runs, in both directions; after
 `live` it never does again.
+"""
+
+CONTRACT = """## A base contract
+
+An amendment goes from `proposed` to `in_force` or `declined` by itself, beside the contract that it amends. A termination that is
+to come, and the end that the text states, are facts of time: `status` says them ([trade.md](trade.md)).
+"""
+
+DEAL = """## A transaction confirmation
+
+Out of `open` time alone leads to `deemed_accepted`: at the deadline, if nobody objected.
 """
 
 
@@ -91,6 +103,17 @@ def page() -> str:
             JOINING,
             _diagram(joining.TABLE, joining.State.INVITED, joining.FINAL, "joining.TABLE"),
             _meanings(joining.State),
+            CONTRACT,
+            _diagram(contract.TABLE, contract.STARTS, contract.FINAL, "contract.TABLE"),
+            _meanings(contract.State),
+            DEAL,
+            _diagram(
+                confirmation.TABLE,
+                confirmation.STARTS,
+                {confirmation.State.ACCEPTED},
+                "confirmation.TABLE",
+            ),
+            _meanings(confirmation.State),
         ]
     )
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -48,14 +48,15 @@ from intertie.gateway.expire import expire
 from intertie.gateway.fetch import Fetches
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
+from intertie.gateway.lanes import AllLanes, Lane
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.gateway.settings import Places, Settings, read_settings
-from intertie.gateway.turns import Lane, Turns
+from intertie.gateway.turns import Turns
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.model.ids import ParcelId, PartyId
+from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.store_kek import StoreKeks
@@ -191,8 +192,7 @@ class Deliveries:
         self._ticks = 0
         self._away = False  # the store: a database that is started again, say
         self._stopping = threading.Event()
-        self._wakes: dict[PartyId, list[asyncio.Event]] = {}
-        self._under_way: dict[PartyId, set[ParcelId]] = {}
+        self._lanes = AllLanes()
         # Partners whose descriptor we should ask for: filled by the street door's thread.
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
 
@@ -302,19 +302,17 @@ class Deliveries:
     ) -> None:
         for partner in self._it.partners.all():
             party = partner.party
-            if party not in self._wakes:
-                self._wakes[party] = [asyncio.Event() for _ in Lane]
-                self._under_way[party] = set()
+            if party not in self._lanes:
                 for lane in Lane:
                     tasks[party, lane] = asyncio.create_task(self._deliver_to(party, lane, link, announcer))
 
     async def _deliver_to(self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer) -> None:
         """Parcel after parcel while there is something due, then wait."""
-        wake = self._wakes[party][lane]
+        lanes = self._lanes.of(party)
         while not self._stopping.is_set():
-            wake.clear()
+            lanes.look(lane)
             if not (link.may_send(party) if lane is Lane.FIRST else link.flows(party)):
-                await wake.wait()
+                await lanes.rest(lane)
                 continue
             try:
                 delivery = await self._deliver_one(party, lane, link, announcer)
@@ -326,9 +324,10 @@ class Deliveries:
                 note = {"partner": party, "parcel": delivery.parcel, "count": delivery.messages}
                 if delivery.receipted:
                     LOG.info("receipted", extra=note)
+                    await lanes.gather(delivery.messages)
                     continue
                 LOG.warning("not receipted", extra={**note, "why": delivery.detail})
-            await wake.wait()
+            await lanes.rest(lane)
 
     async def _deliver_one(
         self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer
@@ -348,32 +347,28 @@ class Deliveries:
                     party,
                     self._it.clock,
                     random.random,
-                    under_way=self._under_way[party],
+                    under_way=self._lanes.of(party),
                     urgent=lane is Lane.URGENT,
                 )
 
     def _wake(self) -> None:
         """Every partner is looked at: when time has passed, or at the end."""
-        for events in self._wakes.values():
-            for event in events if self._stopping.is_set() else events[: Lane.SECOND]:
-                event.set()
+        if self._stopping.is_set():
+            self._lanes.end()
+        else:
+            self._lanes.tick()
 
     def _wake_due(self) -> None:
         """Whoever wrote, those who have something to get."""
         try:
-            self._wake_these(self._it.gateway.store.next_partners(self._it.clock()))
+            self._lanes.due(self._it.gateway.store.next_partners(self._it.clock()))
         except IntertieError as error:
             LOG.error("store", extra={"why": error.why})
 
-    def _wake_these(self, parties: Collection[PartyId]) -> None:
-        for party in parties:
-            for event in self._wakes.get(party, ()):
-                event.set()
-
-    def _queued(self, loop: asyncio.AbstractEventLoop, parties: Collection[PartyId]) -> None:
+    def _queued(self, loop: asyncio.AbstractEventLoop, priorities: Mapping[PartyId, Sequence[int]]) -> None:
         """Messages were queued in this process, in any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended: so have the deliveries
-            loop.call_soon_threadsafe(self._wake_these, parties)
+            loop.call_soon_threadsafe(self._lanes.queued, priorities)
 
     def _changed(self, seen: int) -> int:
         try:

@@ -168,7 +168,7 @@ def test_one_command_proves_every_flow_in_both_directions(story: dict[str, Any])
     proof = story["prove"].json
     assert proof["proven"] is True and proof["state"] == "proving"
     counts = {way: sum(flow["direction"] == way for flow in proof["flows"]) for way in ("out", "in")}
-    assert counts == {"out": 23, "in": 20}
+    assert counts == {"out": 26, "in": 23}
     sent = [flow for flow in proof["flows"] if flow["direction"] == "out"]
     assert {flow["group"] for flow in proof["flows"]} == {"X25519MLKEM768"}  # as each side recorded it
     assert all(flow["profile"] == "hybrid" and flow["seconds"] <= flow["need_seconds"] for flow in sent)
@@ -182,7 +182,7 @@ def test_both_are_live_and_business_arrives(story: dict[str, Any]) -> None:
     assert message["state"] == "accepted"
     inbox = inside("inbox", "--dir", story["two"].aggregator, "--json").json["messages"]
     assert inbox[-1]["id"] == message["id"] and inbox[-1]["agreement"] == "DGS-1"
-    assert all(one["conversation"].startswith("onboarding-") for one in inbox[:-1]) and len(inbox) == 24
+    assert all(one["conversation"].startswith("onboarding-") for one in inbox[:-1]) and len(inbox) == 27
 
 
 def test_show_has_state_words_keys_and_proof(story: dict[str, Any]) -> None:
@@ -190,7 +190,7 @@ def test_show_has_state_words_keys_and_proof(story: dict[str, Any]) -> None:
     for text in (story["join"]["words"], "proving", "DGS-1", "ML-DSA-65", "until 20", "DA invoice", "proven"):
         assert text in shown, text
     after = inside("partner", "show", AGGREGATOR, "--dir", story["two"].utility, "--json").json
-    assert after["state"] == "live" and len(after["flows"]) == 43
+    assert after["state"] == "live" and len(after["flows"]) == 49
     assert {flow["result"] for flow in after["flows"]} == {"proven"}
 
 

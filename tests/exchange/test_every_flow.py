@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -16,6 +17,10 @@ from intertie.gateway.ports import Query
 from intertie.gateway.send_message import Outgoing, send
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.documents import example, read_message
+from intertie.model.ids import DocumentName
+
+# The trade has no contract to sign, or to decline, before one is proposed.
+ANSWERS_A_PROPOSAL = {"contract_signature", "contract_notice"}
 
 
 @pytest.mark.parametrize("flow", load_catalogue().flows(), ids=lambda flow: flow.key)
@@ -31,14 +36,19 @@ def test_flow_is_sent_checked_received_and_receipted(flow: Flow) -> None:
         mode=flow.mode,
         agreement=AGREEMENT if flow.agreement else None,
     )
-    (message,) = send(sender, [outgoing], NOW)
+    wire = Wire(recipient, UTILITY)
+    if flow.document in ANSWERS_A_PROPOSAL:
+        _, contract = example(DocumentName("base_contract"))
+        send(sender, [msgspec.structs.replace(outgoing, body=contract)], NOW)
+        asyncio.run(deliver_once(sender, wire, AGGREGATOR, lambda: NOW, lambda: 0.5))
+    (message,) = send(sender, [outgoing], NOW + timedelta(seconds=1))
     delivery = asyncio.run(
-        deliver_once(sender, Wire(recipient, UTILITY), AGGREGATOR, lambda: NOW, lambda: 0.5)
+        deliver_once(sender, wire, AGGREGATOR, lambda: NOW + timedelta(seconds=1), lambda: 0.5)
     )
     assert delivery is not None and delivery.receipted, delivery
     row = sender.store.message(message, outgoing=True)
     assert row is not None and row.state is State.ACCEPTED
-    (got,) = recipient.store.messages(Query(outgoing=False))
+    got = recipient.store.messages(Query(outgoing=False))[-1]
     header, received = read_message(got.body)
     assert got.body == row.body and header.priority == flow.priority
     assert msgspec.json.encode(received) == msgspec.json.encode(body)

@@ -12,11 +12,12 @@ from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.gateway import LinkAnswer, Partner
+from intertie.gateway.lanes import UnderWay
 from intertie.gateway.ports import Query
 from intertie.gateway.send_message import Outgoing, send
 from intertie.gateway.verify_journal import verify_journal
 from intertie.model.documents import example
-from intertie.model.ids import ConversationId, DocumentName, InterfaceCode, MessageId, ParcelId
+from intertie.model.ids import ConversationId, DocumentName, InterfaceCode, MessageId
 from intertie.model.message import Mode
 
 
@@ -41,7 +42,7 @@ class World:
     def __init__(self) -> None:
         self.pair: Pair = make_pair()
         self.wire = Held(self.pair)
-        self.under_way: set[ParcelId] = set()
+        self.under_way = UnderWay()
 
     def say(self, document: str, mode: Mode, conversation: str | None = None) -> MessageId:
         outgoing = Outgoing(

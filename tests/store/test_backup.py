@@ -17,8 +17,10 @@ from store_builders import (
     OTHER,
     THEM,
     TLS,
+    accepted,
     act,
     chain,
+    incoming,
     message_id,
     outgoing,
     parcel,
@@ -78,6 +80,8 @@ def fill(store: Engine) -> None:
     store.add_outgoing(sent, queued_entries(sent), NOW)
     store.add_parcel(parcel(7, sent[:1], out=True), [sent[0].id], NOW)
     store.add_parcel(parcel(8, sent[1:2], out=True), [sent[1].id], NOW)
+    traded = [incoming([50])[0]._replace(traded=True)]
+    store.accept(parcel(50, traded), traded, [], accepted(traded), lambda outcomes, head: b"receipt", NOW)
     store.close_parcel(parcel_id(8), None, [(sent[1].id, State.REFUSED, "why")], [act()], NOW, transport=TLS)
     store.add_outgoing([outgoing(34)._replace(resends=sent[1].id)], [], NOW)
     store.escalate(NOW)
@@ -128,6 +132,7 @@ def picture(store: Engine) -> list[Any]:
         store.data_keys(),
         store.unfinished_parcel(THEM, NOW),
         store.unprotected(),
+        store.shared_messages(THEM, after=0),
     ]
 
 

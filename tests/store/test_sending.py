@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -465,15 +465,15 @@ def test_empty_call(store: Store) -> None:
 
 
 def test_who_delivers_is_told_whom_messages_were_queued_to(store: Store) -> None:
-    told: list[set[PartyId]] = []
+    told: list[dict[PartyId, int]] = []
 
-    def tell(parties: Collection[PartyId]) -> None:
+    def tell(priorities: Mapping[PartyId, Sequence[int]]) -> None:
         assert store.next_partners(NOW), "told only once they are there"
-        told.append(set(parties))
+        told.append({party: len(those) for party, those in priorities.items()})
 
     store.on_queued(tell)
     queue(store, outgoing(1), outgoing(2, to=OTHER), outgoing(3))
-    assert told == [{THEM, OTHER}]
+    assert told == [{THEM: 2, OTHER: 1}]
     with pytest.raises(Refused):
         queue(store, outgoing(1, body=b'{"other":1}'))
     assert len(told) == 1, "nothing was queued"

@@ -37,6 +37,7 @@ from tests.postgres_server import drop
 
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query, Store
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId
@@ -149,9 +150,10 @@ class Twins(RuleBasedStateMachine):
     def answer(self, number: int, receipt: bytes | None, outcomes: list[State]) -> None:
         rows = self.both(lambda store: store.parcel_messages(parcel_id(number), outgoing=True))
         said = [(row.id, outcome, "why") for row, outcome in zip(rows, outcomes, strict=False)]
+        shared = Shared(self.now, {row.id for row in rows[::2]}) if receipt else None
         self.both(
             lambda store: store.close_parcel(
-                parcel_id(number), receipt, said, [act("answer")], self.now, transport=TLS
+                parcel_id(number), receipt, said, [act("answer")], self.now, transport=TLS, shared=shared
             )
         )
 
@@ -170,12 +172,20 @@ class Twins(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, numbers=st.lists(NUMBERS, unique=True, max_size=4), sender=PARTIES, body=BODIES)
     def accept(self, number: int, numbers: list[int], sender: Any, body: Any) -> None:
-        messages = [message(n, sender=sender, position=place, body=body) for place, n in enumerate(numbers)]
+        messages = [
+            message(n, sender=sender, position=place, body=body)._replace(traded=n % 2 == 0)
+            for place, n in enumerate(numbers)
+        ]
         row = parcel(number, messages, partner=sender)
         refused = [refusal(number)] if number % 2 else []
         self.both(
             lambda store: store.accept(row, messages, refused, accepted(messages), write_receipt, self.now)
         )
+
+    @rule(to=PARTIES, after=st.integers(0, 3), limit=st.integers(1, 3))
+    def shared(self, to: Any, after: int, limit: int) -> None:
+        self.both(lambda store: store.shared_messages(to, after=after, limit=limit))
+        self.both(lambda store: store.unreceipted_messages(to))
 
     @rule(number=NUMBERS)
     def refuse(self, number: int) -> None:

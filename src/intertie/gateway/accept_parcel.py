@@ -20,6 +20,7 @@ from intertie.gateway.own_keys import good_receipt, keys_towards, own_chains
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.gateway.scopes import check_scopes
 from intertie.gateway.take_attachment import check_arrived
+from intertie.gateway.trade import Rules
 from intertie.journal.checkpoint import Head
 from intertie.model.documents import read_body
 from intertie.model.errors import Code, Refused
@@ -35,6 +36,16 @@ class _Reading(NamedTuple):
     messages: list[NewMessage]
     refusals: list[Refusal]
     outcomes: list[Outcome]
+
+
+class _Verdict(NamedTuple):
+    """What a message that is not refused is."""
+
+    new: bool
+    traded: bool
+
+
+_DUPLICATE, _PLAIN, _TRADED = _Verdict(False, False), _Verdict(True, False), _Verdict(True, True)
 
 
 def accept(gateway: Gateway, blob: bytes, *, peer: Peer | None, now: datetime) -> bytes:
@@ -139,6 +150,7 @@ def _read_messages(
         recipient_roles=gateway.party.roles,
         policy=gateway.policy_on(now),
     )
+    rules = Rules(gateway, partner, now, sending=False)
     ids = [e.header.id for e in envelopes if isinstance(e, Envelope)]
     known = gateway.store.find_incoming(partner.party, ids) if ids else {}
     for position, (raw, leaf, envelope) in enumerate(
@@ -149,7 +161,7 @@ def _read_messages(
                 raise envelope
             header = envelope.header
             seen = within.get(header.id) or known.get(header.id)
-            duplicate = _check_message(gateway, partner, envelope, leaf, seen, admit, now)
+            verdict = _check_message(gateway, partner, envelope, leaf, seen, admit, rules, now)
         except Refused as refused:
             message = envelope.header.id if isinstance(envelope, Envelope) else None
             reading.outcomes.append(_refused_outcome(message, leaf, refused))
@@ -158,10 +170,13 @@ def _read_messages(
             )
             continue
         within[header.id] = leaf
-        outcome = Outcome(message=header.id, leaf=leaf.hex(), status="duplicate" if duplicate else "accepted")
+        outcome = Outcome(
+            message=header.id, leaf=leaf.hex(), status="accepted" if verdict.new else "duplicate"
+        )
         reading.outcomes.append(outcome)
-        if not duplicate:
-            reading.messages.append(new_message(raw, leaf, position, header))
+        if verdict.new:
+            kept = new_message(raw, leaf, position, header)
+            reading.messages.append(kept._replace(traded=True) if verdict.traded else kept)
     return reading
 
 
@@ -179,9 +194,10 @@ def _check_message(
     leaf: bytes,
     seen: bytes | None,
     admit: Callable[[Header], Flow],
+    rules: Rules,
     now: datetime,
-) -> bool:
-    """Step 9 for one message, in the order of the design; True if it is a duplicate. Raises Refused.
+) -> _Verdict:
+    """Step 9 for one message, in the order of the design. Raises Refused.
 
     `admit` gives the flow of a header if the parcel's protection, and its connection, are what the flow needs.
     """
@@ -199,14 +215,11 @@ def _check_message(
     if seen is not None:  # before the clock: a late repeat of what was accepted is still a repeat
         if seen != leaf:
             raise Refused(Code.MESSAGE_ID_REUSED, message=header.id, partner=sender)
-        return True
+        return _DUPLICATE
     _check_times(header, gateway.limits.clock_skew_seconds, now)
-    read_body(envelope)
-    if flow.agreement and not partner.agreement_in_force(header.agreement, now):
-        detail = f"agreement {header.agreement or '(none named)'} is not in force"
-        raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=sender)
+    traded = rules.check(header, read_body(envelope), flow)
     check_arrived(gateway, partner.party, header.id, envelope.attachments, now)
-    return False
+    return _TRADED if traded else _PLAIN
 
 
 def _check_times(header: Header, skew_seconds: int, now: datetime) -> None:

@@ -19,11 +19,13 @@ from intertie.gateway.attachments import ready_to_go
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
+from intertie.gateway.lanes import UnderWay
 from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.gateway.reseal import Remedy, find_remedy, remedy_here, shrink
 from intertie.gateway.scopes import covered, scope_of
+from intertie.gateway.trade import shared_of
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
@@ -66,7 +68,7 @@ async def deliver_once(
     clock: Clock,
     random: Random,
     *,
-    under_way: set[ParcelId] | None = None,
+    under_way: UnderWay | None = None,
     urgent: bool = False,
 ) -> Delivery | None:
     """Send one parcel to a partner; None if nothing is due.
@@ -75,7 +77,7 @@ async def deliver_once(
     With `urgent` only what does not bear waiting (exchange/shedding.py) goes, and nothing is sent again.
     Raises nothing of the partner's doing: an unreachable partner, a refusal and a false receipt are outcomes.
     """
-    under_way = set() if under_way is None else under_way
+    under_way = UnderWay() if under_way is None else under_way
     partner = gateway.partners.find(party)
     if partner is None or partner.suspended or partner.fetches:
         return None
@@ -94,11 +96,11 @@ async def deliver_once(
     else:
         rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
         channel = _channel_of(gateway, partner, rows, clock())
-    under_way.add(parcel.id)
+    under_way.begin(parcel.id, len(rows))
     try:
         return await _send(gateway, link, partner, parcel, rows, channel, clock, random)
     finally:
-        under_way.discard(parcel.id)
+        under_way.ended(parcel.id)
 
 
 async def _send(
@@ -363,7 +365,14 @@ def _close(
 
     def close(moves: Sequence[tuple[MessageId, State, str]]) -> None:
         gateway.store.close_parcel(
-            parcel.id, answer.body, moves, [entry], now, transport=answer.transport, head=head
+            parcel.id,
+            answer.body,
+            moves,
+            [entry],
+            now,
+            transport=answer.transport,
+            head=head,
+            shared=shared_of(partner, rows, receipt.received),
         )
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -14,6 +14,7 @@ from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.ports import Store
 from intertie.gateway.quota import OwnQuota
+from intertie.gateway.trade_books import Books
 from intertie.model.ids import AgreementId, AgreementRef, PartyId
 from intertie.model.party import Party, Role
 from intertie.model.record import Record
@@ -159,6 +160,7 @@ class Gateway:
     policy: PolicySettings = DEFAULT_POLICY
     observer: Observer = UNOBSERVED
     attachments: Attachments | None = None  # None: files can be neither sent nor taken
+    books: Books = field(default_factory=Books, compare=False)  # of the trade
 
     @property
     def keys(self) -> PrivateKeys:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from intertie.exchange.outbound import State
 from intertie.gateway.operations_ports import OperationsStore
 from intertie.gateway.proof_ports import ProofStore
+from intertie.gateway.trade_ports import Shared, TradeStore
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import (
@@ -103,6 +104,7 @@ class NewMessage(NamedTuple):
     priority: int
     answer_by: datetime | None = None  # outgoing and urgent: without a receipt by then it escalates
     resends: MessageId | None = None  # outgoing: the dead letter whose content this is
+    traded: bool = False  # incoming: the rules of the trade are about it
 
 
 class Mark(NamedTuple):
@@ -171,7 +173,7 @@ class ReceiptWriter(Protocol):
         """Return the bytes of the signed receipt."""
 
 
-class Store(ProofStore, OperationsStore, Protocol):
+class Store(ProofStore, OperationsStore, TradeStore, Protocol):
     """All that a gateway keeps. Methods raise StoreError, EvidenceError for an entry that could not be read back, and
     ImpossibleEvent where a message has moved on meanwhile; each is atomic and durable once it returns."""
 
@@ -206,9 +208,9 @@ class Store(ProofStore, OperationsStore, Protocol):
         """What is due for one partner, by priority then seq, at most `count` messages and `size` bytes (but at least
         one); order per conversation is kept. Does not change state."""
 
-    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
-        """Have this told, in the thread that queued them, to which partners messages were queued through this object: what
-        delivers in the same process need not wait until it looks at `changed`."""
+    def on_queued(self, tell: Callable[[Mapping[PartyId, Sequence[int]]], None]) -> None:
+        """Have this told, in the thread that queued them, of which priorities messages were queued through this object, to which
+        partners: what delivers in the same process need not wait until it looks at `changed`."""
 
     def unfinished_parcel(
         self, partner: PartyId, now: datetime, *, without: Collection[ParcelId] = ()
@@ -245,11 +247,12 @@ class Store(ProofStore, OperationsStore, Protocol):
         *,
         transport: Transport | None = None,
         head: Head | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """A receipt (or a final refusal: receipt None) came, over this connection: set the messages' states, keep the
         receipt and the head of the partner's journal that it names, journal. Each message of the parcel has one outcome;
-        QUEUED, for one that was refused for now: it leaves the parcel and goes again in another. No effect on a parcel closed
-        before, unless a late receipt says more."""
+        QUEUED, for one that was refused for now: it leaves the parcel and goes again in another. What of `shared` was delivered
+        is held by both from then on. No effect on a parcel closed before, unless a late receipt says more."""
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime

@@ -13,6 +13,7 @@ from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.attachments import check_reachable, check_sealed
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
+from intertie.gateway.trade import Rules
 from intertie.journal.entry import Entry, Kind
 from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import document_of, read_body
@@ -99,6 +100,7 @@ class Writer:
         self._keys = gateway.keys
         self._policy = gateway.policy_on(now)
         self._partners: dict[PartyId, tuple[Partner, list[Profile]]] = {}
+        self._rules: dict[PartyId, Rules] = {}
 
     def check(self, raw: bytes) -> NewMessage:
         """What the recipient's step 9 will ask, asked first. Raises Refused as it would."""
@@ -115,10 +117,7 @@ class Writer:
         if header.expires <= self._now:
             raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
         check_able(header, flow, needed, able, self._keys, partner.keys)
-        read_body(envelope)
-        if flow.agreement and not partner.agreement_in_force(header.agreement, self._now):
-            detail = f"agreement {header.agreement or '(none named)'} with {partner.party} is not in force"
-            raise Refused(Code.AGREEMENT_NOT_IN_FORCE, detail, message=header.id, partner=partner.party)
+        self._rules_of(partner).check(header, read_body(envelope), flow)
         if envelope.attachments:
             check_reachable(partner)
             check_sealed(self._gateway, envelope)
@@ -126,6 +125,12 @@ class Writer:
         if is_test(header.conversation):  # nothing happens if it comes late
             return checked
         return checked._replace(answer_by=answer_by(flow, self._now, header.expires))
+
+    def _rules_of(self, partner: Partner) -> Rules:
+        found = self._rules.get(partner.party)
+        if found is None:
+            found = self._rules[partner.party] = Rules(self._gateway, partner, self._now, sending=True)
+        return found
 
     def _partner(self, party: PartyId) -> tuple[Partner, list[Profile]]:
         """The partner, and the profiles that we and it can do."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 
 from intertie.gateway.ports import Store
 from intertie.model.errors import StoreError
@@ -14,15 +13,6 @@ from intertie.model.ids import PartyId
 # What is done for the whole store: expiry, escalations, answers to proofs, files on their way. Partners are named like hosts,
 # and none is named like this.
 HOUSEKEEPING = "~housekeeping"
-
-
-class Lane(IntEnum):
-    """Parcels that are on their way to one partner at once: while the partner checks one, the next is sealed; and what is
-    urgent waits for neither."""
-
-    FIRST = 0  # also sends again what had no answer, and finds out whether a silent door answers again
-    SECOND = 1
-    URGENT = 2
 
 
 class Turns:

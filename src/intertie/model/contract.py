@@ -114,6 +114,9 @@ class Confirmation(Record, frozen=True, kw_only=True):
     service_hours: Annotated[tuple[ServiceHours, ...], Meta(max_length=100)] = ()
     ramp_kw_per_minute: Kilowatts | None = None
     special_provisions: Text = ""
+    revision: Revision = 1
+    # During a dispatch, how often what is delivered is reported; None: only the meter counts, afterwards.
+    telemetry_seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
 
     def check(self) -> None:
         """Points once; capacity above zero; rates, fractions and percent in range."""
@@ -170,6 +173,7 @@ class ConfirmationResponse(Record, frozen=True, kw_only=True):
     confirmation: ConfirmationRef
     answer: ConfirmationAnswer
     reasons: Annotated[tuple[Objection, ...], Meta(max_length=100)] = ()
+    revision: Revision = 1
 
     def check(self) -> None:
         """Reasons with an objection, none with an acceptance."""

@@ -12,6 +12,7 @@ import msgspec
 
 from intertie.model import (
     aggregation,
+    agreement,
     availability,
     billing,
     consent,
@@ -47,6 +48,9 @@ class DocumentType(NamedTuple):
 
 def _documents() -> Mapping[DocumentName, DocumentType]:
     rows: list[tuple[str, type[Record], str]] = [
+        ("base_contract", agreement.BaseContract, "Base contract, or an amendment of it"),
+        ("contract_signature", agreement.ContractSignature, "Signature under a base contract"),
+        ("contract_notice", agreement.ContractNotice, "Notice under a base contract"),
         ("confirmation", contract.Confirmation, "Transaction confirmation"),
         ("confirmation_response", contract.ConfirmationResponse, "Answer to a confirmation"),
         ("aggregation_registration", aggregation.AggregationRegistration, "Registration of an aggregation"),

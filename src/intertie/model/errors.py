@@ -63,6 +63,7 @@ class Code(StrEnum):
     MESSAGE_ID_REUSED = "message_id_reused"
     SCHEMA = "schema"
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
+    TRADE_RULE = "trade_rule"
     TRANSPORT_TOO_WEAK = "transport_too_weak"
     NOT_LIVE = "not_live"
     ATTACHMENT_MISSING = "attachment_missing"
@@ -136,6 +137,9 @@ RULES: dict[Code, Rule] = {
     Code.SCHEMA: Rule(9, 422, False, "The body does not fit the schema of its document."),
     Code.AGREEMENT_NOT_IN_FORCE: Rule(
         9, 422, False, "The flow needs an agreement in force between the parties."
+    ),
+    Code.TRADE_RULE: Rule(
+        9, 422, False, "The message breaks a rule of the trade; the detail begins with its name."
     ),
     Code.TRANSPORT_TOO_WEAK: Rule(
         9, 422, False, "The flow needs a connection with a hybrid key exchange, and this one had none."

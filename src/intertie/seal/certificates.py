@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import lru_cache, reduce
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -47,6 +48,17 @@ _SIGNING_PURPOSES = {
 Revoked = Mapping[tuple[bytes, int], datetime]  # (issuer's DER name, serial) -> since
 
 
+_Asked = tuple[x509.Certificate, x509.Certificate, PartyId | None]  # with its issuer, in chains of this party
+
+
+class _Known(NamedTuple):
+    """What a trust store has on a certificate: lists and answers that count, and since when it is revoked by any word."""
+
+    lists: Sequence[RevocationList]
+    answers: Sequence[OcspAnswer]
+    revoked: datetime | None
+
+
 @dataclass(frozen=True)
 class TrustStore:
     """The roots we believe, and what their authorities revoked: by lists, by answers to OCSP requests, or said here.
@@ -61,6 +73,8 @@ class TrustStore:
     lists: tuple[RevocationList, ...] = ()
     answers: tuple[OcspAnswer, ...] = ()
     rules: TrustRules = DEFAULT_RULES
+    # What is known of certificates that were asked about. It follows from the rest, which does not change.
+    _known: dict[_Asked, _Known] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of_pem(cls, *pems: bytes) -> TrustStore:
@@ -165,8 +179,8 @@ class TrustStore:
         it is none. For whole paths there is `check_status`."""
         certificate = read_certificate(der)
         issuers = [root for root in self.roots if root.subject == certificate.issuer]
-        found = [self.revoked.get(_identity(certificate))]
-        found += [self._revoked_since(certificate, issuer, party) for issuer in issuers]
+        found = [self._about(certificate, issuer, party).revoked for issuer in issuers]
+        found += [self.revoked.get(_identity(certificate))] if not issuers else []
         return any(since is not None and since <= at for since in found)
 
     def path(self, chain: Sequence[bytes], party: PartyId, now: datetime) -> tuple[x509.Certificate, ...]:
@@ -186,13 +200,10 @@ class TrustStore:
         Raises Refused(CERTIFICATE_REVOKED | REVOCATION_UNKNOWN).
         """
         for certificate, issuer in pairwise(path):
-            for since in (
-                self.revoked.get(_identity(certificate)),
-                self._revoked_since(certificate, issuer, party),
-            ):
-                if since is not None and since <= at:
-                    detail = f"{named(certificate)} is revoked since {since.isoformat()}"
-                    raise Refused(Code.CERTIFICATE_REVOKED, detail, partner=party)
+            since = self._about(certificate, issuer, party).revoked
+            if since is not None and since <= at:
+                detail = f"{named(certificate)} is revoked since {since.isoformat()}"
+                raise Refused(Code.CERTIFICATE_REVOKED, detail, partner=party)
         if self.rules.require != "never":
             for certificate, issuer in pairwise(path):
                 self._check_certain(certificate, issuer, party, at)
@@ -211,18 +222,26 @@ class TrustStore:
         """The answers about a certificate that its issuer stands behind."""
         return [one for one in self.answers if one.about(certificate) and one.believed(certificate, issuer)]
 
-    def _revoked_since(
+    def _about(
         self, certificate: x509.Certificate, issuer: x509.Certificate, party: PartyId | None
-    ) -> datetime | None:
-        since = [revoked_since(self.lists_for(certificate, issuer, party), certificate)]
-        since += [one.revoked for one in self.answers_for(certificate, issuer) if one.state == "revoked"]
-        return min((one for one in since if one is not None), default=None)
+    ) -> _Known:
+        asked = certificate, issuer, party
+        known = self._known.get(asked)
+        if known is None:
+            lists, answers = self.lists_for(certificate, issuer, party), self.answers_for(certificate, issuer)
+            since = [self.revoked.get(_identity(certificate)), revoked_since(lists, certificate)]
+            since += [one.revoked for one in answers if one.state == "revoked"]
+            known = _Known(lists, answers, min((one for one in since if one is not None), default=None))
+            if len(self._known) >= KEYS_MAX:
+                self._known.clear()
+            self._known[asked] = known
+        return known
 
     def _check_certain(
         self, certificate: x509.Certificate, issuer: x509.Certificate, party: PartyId, at: datetime
     ) -> None:
         """Refused(REVOCATION_UNKNOWN) unless a list or an answer that was not out of date at this time stands for it."""
-        lists, answers = self.lists_for(certificate, issuer, party), self.answers_for(certificate, issuer)
+        lists, answers, _ = self._about(certificate, issuer, party)
         if any(at <= one.until + self.rules.skew for one in lists):
             return
         if any(one.certain(at, self.rules.skew) for one in answers):
@@ -288,6 +307,7 @@ def thumbprint(der: bytes) -> bytes:
     return hashlib.sha256(der).digest()
 
 
+@lru_cache(KEYS_MAX)
 def read_certificate(der: bytes) -> x509.Certificate:
     """The certificate; Refused(CERTIFICATE_UNTRUSTED) if it is not one."""
     try:
@@ -343,18 +363,20 @@ def check_chain(chain: Sequence[bytes], trust: TrustStore, party: PartyId, now: 
 
 def _check_usage(leaf: x509.Certificate, party: PartyId) -> None:
     """RFC 5280 s.4.2.1.3 and 4.2.1.12: key usage is asked for, extended key usage only binds those who have it."""
+    fault = _fault_in_usage(leaf)
+    if fault is not None:
+        raise Refused(Code.CERTIFICATE_UNTRUSTED, f"{named(leaf)} {fault}", partner=party)
+
+
+@lru_cache(KEYS_MAX)
+def _fault_in_usage(leaf: x509.Certificate) -> str | None:
     if not may_sign(leaf):
-        raise Refused(
-            Code.CERTIFICATE_UNTRUSTED, f"{named(leaf)} may not sign (no nonRepudiation)", partner=party
-        )
+        return "may not sign (no nonRepudiation)"
     try:
         purposes = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except x509.ExtensionNotFound:
-        return
-    if not purposes & _SIGNING_PURPOSES:
-        raise Refused(
-            Code.CERTIFICATE_UNTRUSTED, f"{named(leaf)} is for other purposes than signing", partner=party
-        )
+        return None
+    return None if purposes & _SIGNING_PURPOSES else "is for other purposes than signing"
 
 
 def may_sign(leaf: x509.Certificate) -> bool:

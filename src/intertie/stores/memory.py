@@ -24,6 +24,7 @@ from intertie.gateway.ports import (
     RevokedToken,
     holds_back,
 )
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import Growth, grow
@@ -48,11 +49,13 @@ from intertie.stores.memory_follow import MemoryFollow
 from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
 from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
+from intertie.stores.memory_trade import MemoryTrade
+from intertie.stores.sending import Tell
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
 
-class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
+class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
@@ -60,7 +63,7 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
         self._lock = threading.RLock()
         self._rows: list[MessageRow] = []  # place = seq - 1
         self._out: dict[MessageId, int] = {}  # seqs
-        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
+        self._tell: Tell = lambda queued: None
         self._in: dict[tuple[PartyId, MessageId], int] = {}
         self._parcels: dict[ParcelKey, ParcelRow] = {}
         self._states: dict[ParcelKey, ParcelState] = {}
@@ -134,10 +137,10 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
                 self._follow(message)
             self._grown(growth)
             seqs = [self._out[message.id] for message in messages]
-        self._tell({message.recipient for message in messages})
+        self._tell(sending.priorities(messages))
         return seqs
 
-    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+    def on_queued(self, tell: Tell) -> None:
         """Tell whom messages were queued to."""
         self._tell = tell
 
@@ -271,6 +274,7 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
         *,
         transport: Transport | None = None,
         head: Head | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         with self._open():
@@ -289,6 +293,8 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
                     self._put(self._out[message], done_at=None, parcel=None, position=None)
             if head is not None:
                 self._add_head(key[2], head)
+            if shared is not None:
+                self._keep_delivered(key[2], shared, outcomes)
 
     def set_state(
         self, message: MessageId, state: State, detail: str, entries: Sequence[Entry], now: datetime
@@ -354,6 +360,8 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations):
             for message in settled.messages:
                 self._rows.append(new_row(message, len(self._rows) + 1, now, parcel.id))
                 self._in[message.sender, message.id] = len(self._rows)
+                if message.traded:
+                    self._keep_shared(len(self._rows), parcel.partner, parcel.at)
             return receipt
 
     def refuse(self, refusal: Refusal) -> None:

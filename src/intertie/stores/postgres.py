@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from intertie.gateway.ports import (
     Refusal,
     RevokedToken,
 )
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
@@ -36,6 +37,7 @@ from intertie.stores import (
     postgres_protect,
     postgres_read,
     postgres_tokens,
+    sending,
 )
 from intertie.stores.identity import check_chains
 from intertie.stores.numbers import Numbers
@@ -44,12 +46,14 @@ from intertie.stores.postgres_follow import PostgresFollow
 from intertie.stores.postgres_operations import PostgresOperations
 from intertie.stores.postgres_proof import PostgresProof
 from intertie.stores.postgres_readers import PostgresReaders
-from intertie.stores.postgres_schema import Server, open_store
+from intertie.stores.postgres_schema import Db, Server, open_store
+from intertie.stores.postgres_trade import PostgresTrade
 from intertie.stores.postgres_writer import PostgresWriter
 from intertie.stores.rows import DataKeyRow
+from intertie.stores.sending import Tell
 
 
-class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
+class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations, PostgresTrade):
     """`gateway.ports.Store` in a PostgreSQL database. Safe to use from any thread."""
 
     def __init__(self, server: Server, port: KeyPort | None = None) -> None:
@@ -65,7 +69,7 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         # Every parcel asks for the same few chains to be kept: those that are there already cost a look at this set.
         self._kept: set[bytes] = set()
         self._numbers = Numbers()
-        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
+        self._tell: Tell = lambda queued: None
 
     def close(self) -> None:
         """Finish what waits and let go of the sessions."""
@@ -108,11 +112,16 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
     ) -> list[int]:
         """Queue messages; Refused(MESSAGE_ID_REUSED) for an id with other bytes, and then none is queued."""
-        seqs = self._writer.run(lambda db: postgres_out.add(db, self._keys, messages, entries, now))
-        self._tell({message.recipient for message in messages})
+        seqs = self._writer.run(sending.Addition(self._add, messages, entries, now))
+        self._tell(sending.priorities(messages))
         return seqs
 
-    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+    def _add(
+        self, db: Db, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
+    ) -> list[int]:
+        return postgres_out.add(db, self._keys, messages, entries, now)
+
+    def on_queued(self, tell: Tell) -> None:
         """Tell whom messages were queued to, once they are on disk."""
         self._tell = tell
 
@@ -166,10 +175,13 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations):
         *,
         transport: Transport | None = None,
         head: Head | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         self._writer.run(
-            lambda db: postgres_out.close(db, parcel, receipt, outcomes, entries, now, transport, head)
+            lambda db: postgres_out.close(
+                db, parcel, receipt, outcomes, entries, now, transport, head, shared
+            )
         )
 
     def set_state(

@@ -21,6 +21,7 @@ from intertie.stores.postgres_journal import (
     tally,
 )
 from intertie.stores.postgres_schema import Db
+from intertie.stores.postgres_trade import keep_arrived
 from intertie.stores.rows import (
     NEW_COLUMNS,
     PARCEL_COLUMNS,
@@ -70,7 +71,8 @@ def accept(
     head = append(db, receiving.arrival_entries(parcel, settled, now))
     receipt = write_receipt(settled.outcomes, head)
     number = _keep_parcel(db, parcel, receipt)
-    _keep_messages(db, keys, settled.messages, number, now)
+    first = _keep_messages(db, keys, settled.messages, number, now)
+    keep_arrived(db, parcel, settled.messages, first)
     keep_refusals(db, settled.refusals)
     append(db, [receiving.receipt_entry(parcel, receipt, now)])
     return receipt
@@ -98,13 +100,13 @@ def _keep_parcel(db: Db, parcel: ParcelRow, receipt: bytes) -> int:
     return number
 
 
-def _keep_messages(
-    db: Db, keys: BodyKeys, messages: Sequence[NewMessage], number: int, now: datetime
-) -> None:
+def _keep_messages(db: Db, keys: BodyKeys, messages: Sequence[NewMessage], number: int, now: datetime) -> int:
+    """The first one's seq."""
     if not messages:
-        return
+        return 0
     first = next_message_seq(db)
     chunk = keep_bodies(db, keys, messages, first, now, outgoing=False)
     rows = list(new_rows(messages, first, chunk, micros(now), parcel=number, done=True))
     insert(db, "messages", NEW_COLUMNS, rows)
     tally(db, False, State.ACCEPTED, len(messages))
+    return first

@@ -9,6 +9,7 @@ from datetime import datetime
 from intertie.exchange.ordering import Ahead, Waiting, choose
 from intertie.exchange.outbound import WAIT_MAX, ParcelState, State, step_parcel
 from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
@@ -29,6 +30,7 @@ from intertie.stores.postgres_journal import (
     tally,
 )
 from intertie.stores.postgres_schema import Db, get
+from intertie.stores.postgres_trade import keep_delivered
 from intertie.stores.rows import (
     NEW_COLUMNS,
     PARCEL_COLUMNS,
@@ -240,6 +242,7 @@ def close(
     now: datetime,
     transport: Transport | None,
     head: Head | None,
+    shared: Shared | None,
 ) -> None:
     """`Store.close_parcel`."""
     number, before, partner = _find_parcel(db, parcel)
@@ -274,6 +277,8 @@ def close(
     append(db, entries)
     if head is not None:
         keep_head(db, partner, head, now)
+    if shared is not None:
+        keep_delivered(db, partner, shared, outcomes, seqs)
 
 
 def drop_blob(db: Db, number: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -59,8 +60,7 @@ class PostgresWriter(GroupWriter[Db]):
             if self._db.closed:
                 self._db = connect(self._server, write=True)
             self._db.execute(f"BEGIN; SELECT pg_advisory_xact_lock({self._lock_key})", prepare=False)
-            for job in group:
-                self._apply(job, alone=len(group) == 1)
+            self._apply_all(group, partial(self._apply, alone=len(group) == 1))
             self._commit_transaction()
         if caught.error is not None:
             self._give_up()

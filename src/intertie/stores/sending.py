@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, Self, TypeVar
 
 from intertie.exchange.outbound import (
     Event,
@@ -19,6 +20,9 @@ from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, Refused, StoreError
 from intertie.model.ids import MessageId, ParcelId, PartyId
+from intertie.stores.writer import Together
+
+C = TypeVar("C")  # the engine's connection
 
 
 def pick_new(messages: Iterable[NewMessage], held: Mapping[MessageId, bytes]) -> list[NewMessage]:
@@ -32,6 +36,40 @@ def pick_new(messages: Iterable[NewMessage], held: Mapping[MessageId, bytes]) ->
             detail = "a message with this id and other bytes was queued before"
             raise Refused(Code.MESSAGE_ID_REUSED, detail, message=message.id, partner=message.recipient)
     return list(new.values())
+
+
+Tell = Callable[[Mapping[PartyId, Sequence[int]]], None]
+
+
+def priorities(messages: Iterable[NewMessage]) -> Mapping[PartyId, Sequence[int]]:
+    """Of the messages to each recipient."""
+    found: dict[PartyId, list[int]] = {}
+    for message in messages:
+        found.setdefault(message.recipient, []).append(message.priority)
+    return found
+
+
+class Addition(Together[C, list[int]]):
+    """Messages that one caller queues. Those of several callers at once go into one chunk and one growth of the journal."""
+
+    def __init__(
+        self,
+        add: Callable[[C, Sequence[NewMessage], Sequence[Entry], datetime], list[int]],
+        messages: Sequence[NewMessage],
+        entries: Sequence[Entry],
+        now: datetime,
+    ) -> None:
+        self._add = add
+        self.messages, self.entries, self.now = messages, entries, now
+
+    def all_of(self, db: C, those: Sequence[Self]) -> list[list[int]]:
+        """The seqs of each. StoreError if two bring the same message: then who came first counts."""
+        messages = [message for one in those for message in one.messages]
+        if len(those) > 1 and len({message.id for message in messages}) < len(messages):
+            raise StoreError("a message was queued twice at once", do="queue each by itself")
+        entries = [entry for one in those for entry in one.entries]
+        seqs = iter(self._add(db, messages, entries, those[0].now))
+        return [list(islice(seqs, len(one.messages))) for one in those]
 
 
 class Dead(NamedTuple):

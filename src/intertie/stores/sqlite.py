@@ -5,7 +5,7 @@ The file must lie on a local disk: the write-ahead log needs memory that its pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from intertie.gateway.ports import (
     Refusal,
     RevokedToken,
 )
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
@@ -31,6 +32,7 @@ from intertie.seal.key_port import KeyPort
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 from intertie.stores import (
+    sending,
     sqlite_copy,
     sqlite_erase,
     sqlite_in,
@@ -45,13 +47,15 @@ from intertie.stores.numbers import Numbers
 from intertie.stores.readers import Readers
 from intertie.stores.rows import DataKeyRow
 from intertie.stores.schema import connect, open_store, store_error
+from intertie.stores.sending import Tell
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
+from intertie.stores.sqlite_trade import SqliteTrade
 from intertie.stores.writer import Writer
 
 
-class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
+class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path, port: KeyPort | None = None) -> None:
@@ -69,7 +73,7 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         # Every parcel asks for the same few chains to be kept: those that are there already cost a look at this set.
         self._kept: set[bytes] = set()
         self._numbers = Numbers()
-        self._tell: Callable[[Collection[PartyId]], None] = lambda partners: None
+        self._tell: Tell = lambda queued: None
 
     def close(self) -> None:
         """Finish what waits and let go of the file."""
@@ -110,11 +114,16 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         self, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
     ) -> list[int]:
         """Queue messages; Refused(MESSAGE_ID_REUSED) for an id with other bytes, and then none is queued."""
-        seqs = self._writer.run(lambda db: sqlite_out.add(db, self._keys, messages, entries, now))
-        self._tell({message.recipient for message in messages})
+        seqs = self._writer.run(sending.Addition(self._add, messages, entries, now))
+        self._tell(sending.priorities(messages))
         return seqs
 
-    def on_queued(self, tell: Callable[[Collection[PartyId]], None]) -> None:
+    def _add(
+        self, db: apsw.Connection, messages: Sequence[NewMessage], entries: Sequence[Entry], now: datetime
+    ) -> list[int]:
+        return sqlite_out.add(db, self._keys, messages, entries, now)
+
+    def on_queued(self, tell: Tell) -> None:
         """Tell whom messages were queued to, once they are on disk."""
         self._tell = tell
 
@@ -170,10 +179,11 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations):
         *,
         transport: Transport | None = None,
         head: Head | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """Set the outcomes; no effect if the parcel was closed before with as much proof or more."""
         self._writer.run(
-            lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now, transport, head)
+            lambda db: sqlite_out.close(db, parcel, receipt, outcomes, entries, now, transport, head, shared)
         )
 
     def set_state(

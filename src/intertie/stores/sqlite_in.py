@@ -25,6 +25,7 @@ from intertie.stores.rows import (
 )
 from intertie.stores.sqlite_bodies import keep_bodies
 from intertie.stores.sqlite_journal import append, keep_refusals, next_message_seq, tally
+from intertie.stores.sqlite_trade import keep_arrived
 
 _FIND_PARCEL = (
     f"SELECT {PARCEL_COLUMNS} FROM {PARCEL_FROM} WHERE p.id = ? AND p.outgoing = 0 AND p.partner = ?"  # noqa: S608
@@ -65,7 +66,8 @@ def accept(
     head = append(db, receiving.arrival_entries(parcel, settled, now))
     receipt = write_receipt(settled.outcomes, head)
     number = _keep_parcel(db, parcel, receipt)
-    _keep_messages(db, keys, settled.messages, number, now)
+    first = _keep_messages(db, keys, settled.messages, number, now)
+    keep_arrived(db, parcel, settled.messages, first)
     keep_refusals(db, settled.refusals)
     append(db, [receiving.receipt_entry(parcel, receipt, now)])
     return receipt
@@ -94,10 +96,12 @@ def _keep_parcel(db: apsw.Connection, parcel: ParcelRow, receipt: bytes) -> int:
 
 def _keep_messages(
     db: apsw.Connection, keys: BodyKeys, messages: Sequence[NewMessage], number: int, now: datetime
-) -> None:
+) -> int:
+    """The first one's seq."""
     if not messages:
-        return
+        return 0
     first = next_message_seq(db)
     chunk = keep_bodies(db, keys, messages, first, now, outgoing=False)
     db.executemany(INSERT_MESSAGE, new_rows(messages, first, chunk, micros(now), parcel=number, done=True))
     tally(db, False, State.ACCEPTED, len(messages))
+    return first

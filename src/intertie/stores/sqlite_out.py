@@ -12,6 +12,7 @@ import msgspec
 from intertie.exchange.ordering import Ahead, Waiting, choose
 from intertie.exchange.outbound import WAIT_MAX, ParcelState, State, step_parcel
 from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
+from intertie.gateway.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
@@ -32,6 +33,7 @@ from intertie.stores.rows import (
 )
 from intertie.stores.sqlite_bodies import keep_bodies, message_rows
 from intertie.stores.sqlite_journal import append, keep_chunk, keep_head, next_message_seq, tally
+from intertie.stores.sqlite_trade import keep_delivered
 
 _BY_IDS = """SELECT m.id, m.leaf, m.seq, m.state, m.recipient FROM json_each(?) AS wanted
     CROSS JOIN messages AS m ON m.id = wanted.value AND m.outgoing = 1"""
@@ -216,6 +218,7 @@ def close(
     now: datetime,
     transport: Transport | None,
     head: Head | None,
+    shared: Shared | None,
 ) -> None:
     """`Store.close_parcel`."""
     number, before, partner = _find_parcel(db, parcel)
@@ -253,6 +256,8 @@ def close(
     append(db, entries)
     if head is not None:
         keep_head(db, partner, head, now)
+    if shared is not None:
+        keep_delivered(db, partner, shared, outcomes, seqs)
 
 
 def drop_blob(db: apsw.Connection, number: int) -> None:

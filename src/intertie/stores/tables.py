@@ -33,6 +33,7 @@ TABLES = (
     "resends",
     "timeliness",
     "stops",
+    "trade",
 )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import apsw
 
@@ -25,6 +26,19 @@ C = TypeVar("C")  # the engine's connection
 
 # Operations in one transaction: beyond this a flush is no longer what costs, and other processes want their turn.
 GROUP_MAX = 256
+
+
+class Together(ABC, Generic[C, T]):
+    """An operation of which several at once cost hardly more than one."""
+
+    def __call__(self, db: C) -> T:
+        """By itself."""
+        return self.all_of(db, [self])[0]
+
+    @abstractmethod
+    def all_of(self, db: C, those: Sequence[Self]) -> list[T]:
+        """What comes of each, in their order, as if they had been run one after the other. Raises if one of them cannot be
+        done, and then each is run by itself."""
 
 
 class Job(Generic[C, T]):
@@ -135,6 +149,25 @@ class GroupWriter(ABC, Generic[C]):
     def _close(self) -> None:
         """Let go of the connection."""
 
+    def _apply_all(self, group: Sequence[Job[C, Any]], apply: Callable[[Job[C, Any]], None]) -> None:
+        """Apply operations in their order, those that can be done together at once."""
+        for kind, alike in groupby(group, key=lambda job: type(job.operation)):
+            jobs = list(alike)
+            if len(jobs) > 1 and issubclass(kind, Together) and self._apply_joined(jobs, apply):
+                continue
+            for job in jobs:
+                apply(job)
+
+    def _apply_joined(self, jobs: Sequence[Job[C, Any]], apply: Callable[[Job[C, Any]], None]) -> bool:
+        operations = [job.operation for job in jobs]
+        joined: Job[C, list[Any]] = Job(lambda db: operations[0].all_of(db, operations))  # type: ignore[attr-defined]
+        apply(joined)
+        if joined.error is not None:
+            return False
+        for job, value in zip(jobs, joined.value, strict=True):
+            job.error, job.value = None, value
+        return True
+
 
 class Writer(GroupWriter[apsw.Connection]):
     """The writer of a SQLite file."""
@@ -151,8 +184,7 @@ class Writer(GroupWriter[apsw.Connection]):
         """The error that lost the whole transaction, if any."""
         with Catch() as caught:
             self._db.execute("BEGIN IMMEDIATE")
-            for job in group:
-                self._apply(job)
+            self._apply_all(group, self._apply)
             self._db.execute("COMMIT")
         if caught.error is not None and self._db.in_transaction:
             with suppress(apsw.Error):

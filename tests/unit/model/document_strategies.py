@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from intertie.model import (
     aggregation,
+    agreement,
     billing,
     consent,
     contract,
@@ -357,6 +358,13 @@ def _statement(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
     values["days_excluded"] = tuple(one for one in values.get("days_excluded", ()) if one.day not in used)
 
 
+def _contract(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    if values["seller"] == values["buyer"]:
+        values["seller"] = "not-" + values["buyer"]
+    if values.get("ends") is not None:
+        values["ends"] = values["effective"] + timedelta(days=1)
+
+
 def _capability(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
     if not values["v2g"]:
         feed = vehicle.ChargingCommandKind.FEED_TO_GRID
@@ -451,6 +459,11 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (consent.DataRequest, _needed, (_is("kind", consent.DataKind.READINGS), "interval_seconds")),
 ]
 AFTER: dict[type[Record], tuple[Any, ...]] = {
+    agreement.BaseContract: (_contract,),
+    agreement.ContractNotice: (
+        _exactly(agreement.ContractNotice, _is("action", agreement.ContractAction.DEFAULT), "reason"),
+        _gone(_not(_is("action", agreement.ContractAction.TERMINATE)), "effective"),
+    ),
     contract.ServiceHours: (_hours,),
     aggregation.DerDecision: (_gone(REFUSED, "accepted_kw"),),
     aggregation.CompositionChange: (_composition,),

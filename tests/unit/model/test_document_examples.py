@@ -34,6 +34,7 @@ from intertie.model.record import Record
 ROOT = Path(__file__).parents[3]
 NAMES = sorted(DOCUMENTS)
 FAMILIES = {
+    "agreement": "base_contract contract_signature contract_notice",
     "contract": "confirmation confirmation_response",
     "aggregation": "aggregation_registration registration_decision composition_change "
     "der_suspension der_resumption",

@@ -1,0 +1,14 @@
+"""`intertie trade`: contracts and deals with a partner, as both gateways hold them."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from intertie.cli.trade_answer import answer
+from intertie.cli.trade_notice import notice
+from intertie.cli.trade_show import show
+from intertie.cli.trade_sign import sign
+
+app = App(name="trade", help="Contracts and deals with a partner, as both gateways hold them.")
+for command in (show, sign, notice, answer):
+    app.command(command)

@@ -1,0 +1,208 @@
+"""The book of two parties: every message that both hold, folded in one order, so that both have the same state.
+
+A message that breaks a rule in this order is void: kept, without effect, and both sides say so. The book is the same whoever
+folds it: it names the parties and never says "we". A digest over it lets both sides compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from intertie.market import confirmation, contract, services
+from intertie.market.event import Broken, Event, Rule
+from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
+from intertie.model.contract import Confirmation, ConfirmationResponse
+from intertie.model.documents import DOCUMENTS
+from intertie.model.ids import DocumentName, MessageId, PartyId
+from intertie.model.record import Record
+
+# A snapshot is kept after so many events: what arrives late is folded in from the one before it.
+SNAPSHOT_EVERY = 64
+
+Order = tuple[datetime, MessageId, PartyId]
+
+
+class Book(NamedTuple):
+    """The state of everything between two parties, one field for each family. The keys of all mappings are text."""
+
+    contracts: contract.Contracts = contract.EMPTY
+    deals: confirmation.Deals = confirmation.EMPTY
+
+
+def _contract(book: Book, event: Event) -> Book:
+    return book._replace(contracts=contract.apply(book.contracts, event))
+
+
+def _confirmation(book: Book, event: Event) -> Book:
+    under = contract.check_in_force(book.contracts, event.agreement, event.received)
+    return book._replace(deals=confirmation.apply(book.deals, event, under))
+
+
+# Which family a document belongs to. To plug one in: its field above, a function like that above, and its lines here.
+STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
+    {
+        BaseContract: _contract,
+        ContractSignature: _contract,
+        ContractNotice: _contract,
+        Confirmation: _confirmation,
+        ConfirmationResponse: _confirmation,
+    }
+)
+RULES: tuple[Rule, ...] = (*contract.RULES, *services.RULES, *confirmation.RULES)
+
+# Documents about the contract itself: they need none in force.
+_FOUNDING = (BaseContract, ContractSignature, ContractNotice)
+FOUNDING = frozenset(name for name, document in DOCUMENTS.items() if document.type in _FOUNDING)
+TRADED: frozenset[DocumentName] = frozenset(
+    name for name, document in DOCUMENTS.items() if document.type in STEPS
+)
+
+
+class Void(NamedTuple):
+    """A message that both hold and that has no effect: the rule that it breaks, and how."""
+
+    event: Event
+    rule: Rule
+    detail: str
+
+
+def place(event: Event) -> Order:
+    """Where the event stands: its order, and, should both parties have chosen one id, its sender."""
+    return (*event.order, event.sender)
+
+
+def step(book: Book, event: Event) -> Book:
+    """The book after one more event; Broken if a rule forbids it."""
+    family = STEPS[type(event.body)]
+    if not isinstance(event.body, _FOUNDING):
+        contract.check_in_force(book.contracts, event.agreement, event.received)
+    return family(book, event)
+
+
+class Ledger:
+    """The events of two parties in their order, and the book that they make. Immutable but for `add`, which who made it calls."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._places: list[Order] = []
+        self._snapshots: list[tuple[Book, int]] = [
+            (Book(), 0)
+        ]  # after each SNAPSHOT_EVERY events; with so many voids
+        self._voids: list[Void] = []
+        self._book = Book()
+
+    @property
+    def book(self) -> Book:
+        """As of all events."""
+        return self._book
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """All events, also those that are void."""
+        return tuple(self._events)
+
+    @property
+    def last(self) -> datetime | None:
+        """When the newest event was received."""
+        return self._events[-1].received if self._events else None
+
+    @property
+    def voids(self) -> Sequence[Void]:
+        """Those without effect."""
+        return tuple(self._voids)
+
+    def add(self, events: Iterable[Event]) -> None:
+        """More events, in any order; one that is there already changes nothing."""
+        first = len(self._events)
+        for event in sorted(events, key=place):
+            at = bisect_left(self._places, place(event))
+            if self._places[at : at + 1] != [place(event)]:
+                self._events.insert(at, event)
+                self._places.insert(at, place(event))
+                first = min(first, at)
+        if first < len(self._events):
+            self._fold_from(first)
+
+    def plus(self, events: Iterable[Event]) -> Ledger:
+        """A ledger with more events; this one stays as it is."""
+        new = Ledger()
+        new._events, new._places = list(self._events), list(self._places)
+        new._snapshots, new._voids, new._book = list(self._snapshots), list(self._voids), self._book
+        new.add(events)
+        return new
+
+    def before(self, order: Order, more: Sequence[Event] = ()) -> Book:
+        """The book as of the events before a place, `more` among them: what a new event there will meet."""
+        end = bisect_left(self._places, order)
+        extra = sorted((event for event in more if place(event) < order), key=place)
+        if not extra and end == len(self._events):
+            return self._book
+        start = bisect_left(self._places, place(extra[0])) if extra else end
+        number = min(start // SNAPSHOT_EVERY, len(self._snapshots) - 1)
+        book = self._snapshots[number][0]
+        events = sorted([*self._events[number * SNAPSHOT_EVERY : end], *extra], key=place)
+        for event in events:
+            book, _ = _try(book, event)
+        return book
+
+    def check(self, event: Event, more: Sequence[Event] = ()) -> None:
+        """Broken if this event, in its place, breaks a rule."""
+        step(self.before(place(event), more), event)
+
+    def digest(self) -> str:
+        """The SHA-256 over the book and what is void: equal on both sides once they hold the same messages."""
+        return digest(self._book, self._voids)
+
+    def _fold_from(self, first: int) -> None:
+        number = min(first // SNAPSHOT_EVERY, len(self._snapshots) - 1)
+        del self._snapshots[number + 1 :]
+        book, voids = self._snapshots[number]
+        del self._voids[voids:]
+        for count, event in enumerate(self._events[number * SNAPSHOT_EVERY :], number * SNAPSHOT_EVERY + 1):
+            book, void = _try(book, event)
+            if void is not None:
+                self._voids.append(void)
+            if count % SNAPSHOT_EVERY == 0:
+                self._snapshots.append((book, len(self._voids)))
+        self._book = book
+
+
+def _try(book: Book, event: Event) -> tuple[Book, Void | None]:
+    try:
+        return step(book, event), None
+    except Broken as broken:
+        return book, Void(event, broken.rule, broken.detail)
+
+
+def fold(events: Iterable[Event]) -> Ledger:
+    """The ledger of these events."""
+    ledger = Ledger()
+    ledger.add(events)
+    return ledger
+
+
+def digest(book: Book, voids: Iterable[Void] = ()) -> str:
+    """The SHA-256 over what both sides must agree on."""
+    said = {
+        "book": book,
+        "void": [[void.event.sender, void.event.message, void.rule.name] for void in voids],
+    }
+    raw = msgspec.json.encode(said, order="sorted", enc_hook=_plain)
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    raise NotImplementedError(type(value).__name__)
