@@ -69,9 +69,7 @@ def test_an_hour_that_comes_twice_may_be_two_stretches() -> None:
     st.integers(0, 95),
     st.integers(1, 96),
 )
-def test_a_moment_is_inside_exactly_when_the_wall_clock_says_so(
-    on: date, zone: str, a: int, b: int
-) -> None:
+def test_a_moment_is_inside_exactly_when_the_wall_clock_says_so(on: date, zone: str, a: int, b: int) -> None:
     """Every quarter-hour of the day, asked of the wall clock, which knows nothing of the stretches."""
     first, last = (a, b) if a < b else (b, a + 1)
     start = time(first // 4, first % 4 * 15)
