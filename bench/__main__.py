@@ -72,7 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
     """Gateways in processes of their own. `full`: as many messages as the acceptance names."""
     if name == EXCHANGE:
-        exchange.run(console, exchange.QUICK if quick else exchange.FULL if full else exchange.Scale())
+        if quick:  # figures that mean nothing are not kept
+            exchange.run(console, exchange.QUICK, None)
+        else:
+            exchange.run(console, exchange.FULL if full else exchange.Scale())
     elif name == FLOOD:
         flood.run(console, quick=quick)
     else:

@@ -77,8 +77,8 @@ FULL = Scale(backlog=FULL_BACKLOG)
 QUICK = Scale(backlog=20, large=False, rounds=1, seconds=0.1, calls={2: 6}, stores=("sqlite",), peers=())
 
 
-def run(console: Console, scale: Scale, results: Path = RESULTS) -> None:
-    """All subjects by turns, round after round; then a table, a plot, and bench/results.json."""
+def run(console: Console, scale: Scale, results: Path | None = RESULTS) -> None:
+    """All subjects by turns, round after round; then a table, a plot, and, unless `results` is None, bench/results.json."""
     begun = machine()
     with ExitStack() as stack:
         made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="intertie-bench-")))
@@ -88,6 +88,8 @@ def run(console: Console, scale: Scale, results: Path = RESULTS) -> None:
     rows = [_median(found) for found in rounds.values()]
     most = max(len(found) for found in rounds.values())
     show(console, rows, f"exchange: medians of {most} runs in turns; load {begun.load:g} at the start")
+    if results is None:
+        return
     said = f"{begun}; load {begun.load:g} at the start; medians of {most} runs"
     results.write_text(json.dumps({"machine": said, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     console.print(f"Written to {results}", highlight=False)

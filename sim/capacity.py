@@ -26,10 +26,10 @@ MICROSECOND, GIGABYTE, MEGABIT = 1e-6, 1e9, 1e6 / 8
 class Costs:
     """Of one side, as measured (docs/capacity.md): of a parcel whatever is in it, and of each message in it."""
 
-    parcel_cpu_us: float = 4_500.0
-    message_cpu_us: float = 60.0
+    parcel_cpu_us: float = 8_200.0
+    message_cpu_us: float = 140.0
     # The database may be another process, or machine; its part is in the figures above with SQLite.
-    disk_bytes: float = 3_400.0
+    disk_bytes: float = 3_900.0
     parcel_wire_bytes: float = 14_000.0
     message_wire_bytes: float = 2_050.0
     # A parcel holds so many at most.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -91,3 +94,17 @@ def test_what_is_assumed_and_what_was_measured_can_be_set(capsys: pytest.Capture
     assert capacity.main(["utility", *small]) == 0
     said = capsys.readouterr().out
     assert "1,000 DERs, 2 partners" in said and "GB a year" in said and "Mbit/s" in said
+
+
+def test_the_command_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "capacity.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^python -m sim\.capacity (.+)$", page, re.M)
+    assert capacity.main(shlex.split(command)) == 0
+    assert "250,000 DERs, 12 partners" in capsys.readouterr().out
+
+
+def test_the_page_has_the_costs_that_are_played() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "capacity.md").read_text(encoding="utf-8")
+    costs = Costs()
+    for said in (costs.parcel_cpu_us / 1e3, costs.message_cpu_us / 1e3, costs.disk_bytes / 1e3):
+        assert f"| {said:g} " in page or f" {said:g} ms" in page or f" {said:g} kB" in page
