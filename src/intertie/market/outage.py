@@ -206,7 +206,7 @@ def _update(before: Outage, body: OutageUpdate, tree: Tree) -> Outage:
 
 
 def _restore(before: Outage, body: RestorationNotice, tree: Tree) -> Outage:
-    below = _below(body.sections, tree) & before.lost.keys()
+    below = _below(body.sections, tree) & _still_lost(before)
     points = {*_of(before, body.points, tree), *below}
     lost = _back(before, dict(before.lost), sorted(points), body.restored)
     if body.complete:
@@ -221,9 +221,13 @@ def _restore(before: Outage, body: RestorationNotice, tree: Tree) -> Outage:
 
 
 def _of(before: Outage, points: Iterable[ConnectionPointId], tree: Tree) -> list[ConnectionPointId]:
-    """The points that are named, and those behind them that were lost."""
+    """The points that are named, and those behind them that were lost and are not back."""
     named = set(points)
-    return sorted(named | (tree.under(named) & before.lost.keys()))
+    return sorted(named | (tree.under(named) & _still_lost(before)))
+
+
+def _still_lost(before: Outage) -> frozenset[ConnectionPointId]:
+    return frozenset(point for point, loss in before.lost.items() if loss.until is None)
 
 
 def _back(

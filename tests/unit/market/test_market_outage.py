@@ -94,7 +94,7 @@ def test_an_outage_takes_all_behind_a_point_and_lasts_until_it_is_restored() -> 
     assert dead(state, 1) == set() and dead(state, 3) == {HEAD, P1, P2, P3}
     assert dead(state, 7, now=3) == set(), "expected to be back"
     assert dead(state, 7) == {HEAD, P1, P2, P3}, "it was not restored in time"
-    state = grid_of(event(notice(), 2), event(restored(P3, complete=False), 4), event(restored(), 6))
+    state = grid_of(event(notice(), 2), event(restored(P3, complete=False), 4), event(restored(hours=6), 6))
     assert dead(state, 5) == {HEAD, P1, P2}
     assert state.outages["O1"].state is outage.State.RESTORED and dead(state, 6) == set()
 
@@ -177,8 +177,9 @@ def test_the_rules_of_a_condition() -> None:
 @pytest.mark.rule("feeder.one_place")
 def test_the_rules_of_the_feeder_model() -> None:
     refused(feeders.STALE, feeder())
-    other = feeder(model="F2", sections=(Section(section="S1", feeder="F2"),), ties=())
-    clash = msgspec.structs.replace(other, points=(PointPlace(point=ConnectionPointId("P8"), section="S1"),))
+    places = (PointPlace(point=ConnectionPointId("P8"), section="S1"),)
+    sections = (Section(section="S1", feeder="F2"),)
+    clash = feeder(model="F2", sections=sections, points=places, ties=())
     refused(feeders.ONE_PLACE, clash)
 
 
