@@ -58,11 +58,6 @@ OUTAGE_UNKNOWN = Rule(
     "A return names an outage of the aggregation that is not over",
     "use case, System/Outage",
 )
-DER_UNKNOWN = Rule(
-    "availability.unknown_der",
-    "The DERs of an outage are registered",
-    "use case, category 3 before category 4",
-)
 RULES: tuple[Rule, ...] = (
     WRONG_SIDE,
     SUBMITTED,
@@ -72,7 +67,6 @@ RULES: tuple[Rule, ...] = (
     POINT,
     SERVICE_OFF,
     OUTAGE_UNKNOWN,
-    DER_UNKNOWN,
 )
 
 Order = tuple[datetime, MessageId]
@@ -151,6 +145,9 @@ class Availability(NamedTuple):
     outages: Mapping[str, Outage] = MappingProxyType({})
 
 
+EMPTY = Availability()
+
+
 def apply(state: Availability, event: Event, grounds: Grounds) -> Availability:
     """The availability after the event. Raises Broken; KeyError for a body that is not of this family (see BODIES)."""
     if event.sender != grounds.seller:
@@ -159,7 +156,7 @@ def apply(state: Availability, event: Event, grounds: Grounds) -> Availability:
     if isinstance(body, AvailabilityDeclaration):
         return _declare(state, event, body, grounds)
     if isinstance(body, AssetOutage):
-        return _lose(state, event, body, grounds)
+        return _lose(state, event, body)
     if isinstance(body, AssetReturn):
         return _return(state, event, body)
     raise KeyError(type(body))
@@ -198,15 +195,8 @@ def _recent(one: Declared, now: datetime) -> bool:
     return one.body.window.end > now - KEPT
 
 
-def _lose(state: Availability, event: Event, body: AssetOutage, grounds: Grounds) -> Availability:
-    """A new outage, or a later word on one of the same name, which starts it anew."""
-    if grounds.ders is not None:
-        ders = grounds.ders.get(body.aggregation)
-        if ders is None:
-            raise Broken(AGGREGATION, f"{body.aggregation} is not")
-        unknown = [one for one in body.ders if one not in ders]
-        if unknown:
-            raise Broken(DER_UNKNOWN, f"{', '.join(unknown[:3])}")
+def _lose(state: Availability, event: Event, body: AssetOutage) -> Availability:
+    """A new outage, or a later word on one of the same name, which starts it anew (market/asset_outage.py has its rules)."""
     outages = {**state.outages, body.outage: Outage(body, event.order)}
     return state._replace(outages=MappingProxyType(outages))
 

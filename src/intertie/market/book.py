@@ -16,13 +16,57 @@ from typing import NamedTuple
 
 import msgspec
 
-from intertie.market import confirmation, contract, services
+from intertie.market import (
+    availability,
+    commitment,
+    confirmation,
+    contract,
+    dispatch,
+    grid,
+    offer_rules,
+    offers,
+    registering,
+    registry,
+    services,
+)
+from intertie.market.dispatch_rules import Deal, Ground
+from intertie.market.dispatch_state import Dispatches
 from intertie.market.event import Broken, Event, Rule
+from intertie.market.feeder import tree_at
+from intertie.market.grid import Grid
+from intertie.market.offer_state import Offers
+from intertie.market.offer_terms import grounds_of, setting_of
+from intertie.market.registry import Registry
+from intertie.model.aggregation import (
+    AggregationRegistration,
+    CompositionChange,
+    DerResumption,
+    DerSuspension,
+    RegistrationDecision,
+)
 from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
+from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Confirmation, ConfirmationResponse
+from intertie.model.dispatch import (
+    DispatchCancel,
+    DispatchInstruction,
+    DispatchReport,
+    DispatchResponse,
+    DispatchTelemetry,
+)
 from intertie.model.documents import DOCUMENTS
-from intertie.model.ids import DocumentName, MessageId, PartyId
+from intertie.model.feeder import FeederModel
+from intertie.model.ids import AgreementId, DocumentName, MessageId, PartyId
 from intertie.model.record import Record
+from intertie.model.settlement import PerformanceStatement
+from intertie.model.system import (
+    AssetOutage,
+    AssetReturn,
+    OutageNotice,
+    OutageUpdate,
+    RestorationNotice,
+    SystemCondition,
+)
 
 # A snapshot is kept after so many events: what arrives late is folded in from the one before it.
 SNAPSHOT_EVERY = 64
@@ -35,6 +79,12 @@ class Book(NamedTuple):
 
     contracts: contract.Contracts = contract.EMPTY
     deals: confirmation.Deals = confirmation.EMPTY
+    registry: Registry = registry.EMPTY
+    counted: commitment.Counted = commitment.NOTHING
+    grid: Grid = grid.EMPTY
+    dispatches: Dispatches = dispatch.EMPTY
+    availability: availability.Availability = availability.EMPTY
+    offers: Offers = offers.EMPTY
 
 
 def _contract(book: Book, event: Event) -> Book:
@@ -43,7 +93,69 @@ def _contract(book: Book, event: Event) -> Book:
 
 def _confirmation(book: Book, event: Event) -> Book:
     under = contract.check_in_force(book.contracts, event.agreement, event.received)
-    return book._replace(deals=confirmation.apply(book.deals, event, under))
+    after = book._replace(deals=confirmation.apply(book.deals, event, under))
+    if isinstance(event.body, Confirmation):
+        _sold_once(after, event, event.body)
+    return after
+
+
+def _sold_once(book: Book, event: Event, deal: Confirmation) -> None:
+    """A deal that is proposed beside all that are agreed or proposed."""
+    beside = [one.terms for one in book.deals.values() if one.state is not confirmation.State.OBJECTED]
+    commitment.check_deal(deal, beside, book.registry, tree_at(book.grid.models, event.received))
+
+
+def _registration(book: Book, event: Event) -> Book:
+    return book._replace(registry=registering.apply(book.registry, event))
+
+
+def _statement(book: Book, event: Event) -> Book:
+    return book._replace(counted=commitment.settle(book.counted, event, book.registry))
+
+
+def _grid(book: Book, event: Event) -> Book:
+    return book._replace(grid=grid.apply(book.grid, event, book.registry))
+
+
+def ground_of(book: Book, at: datetime, agreement: AgreementId | None = None) -> Ground:
+    """What a dispatch stands on at a time, under one agreement or any."""
+    deals = {}
+    for name, one in book.deals.items():
+        if agreement in (None, one.terms.agreement):
+            state = confirmation.status(one, at)
+            deals[name] = Deal(one.terms, "" if state in confirmation.STANDING else f"is {state}")
+    return Ground(deals, book.registry, book.grid)
+
+
+def _dispatch(book: Book, event: Event) -> Book:
+    ground = ground_of(book, event.received, event.agreement)
+    return book._replace(dispatches=dispatch.apply(book.dispatches, event, ground))
+
+
+def _text(book: Book, event: Event) -> BaseContract:
+    """The contract that the event stands under, as it reads when the event arrives."""
+    under = contract.check_in_force(book.contracts, event.agreement, event.received)
+    text = under.text_at(event.received)
+    if text is None:
+        raise Broken(contract.IN_FORCE, f"agreement {event.agreement} is not signed")
+    return text
+
+
+def _availability(book: Book, event: Event) -> Book:
+    grounds = grounds_of(_text(book, event), book.registry)
+    return book._replace(availability=availability.apply(book.availability, event, grounds))
+
+
+def _assets(book: Book, event: Event) -> Book:
+    """DERs out of service, and back, are news of the grid, and take from what was declared."""
+    return _availability(_grid(book, event), event)
+
+
+def _offers(book: Book, event: Event) -> Book:
+    setting = setting_of(
+        _text(book, event), event.received, book.availability, book.registry, book.grid.models, book.deals
+    )
+    return book._replace(offers=offers.apply(book.offers, event, setting))
 
 
 # Which family a document belongs to. To plug one in: its field above, a function like that above, and its lines here.
@@ -54,9 +166,38 @@ STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
         ContractNotice: _contract,
         Confirmation: _confirmation,
         ConfirmationResponse: _confirmation,
+        **dict.fromkeys(
+            (
+                *(AggregationRegistration, CompositionChange, RegistrationDecision),
+                *(DerSuspension, DerResumption),
+            ),
+            _registration,
+        ),
+        PerformanceStatement: _statement,
+        **dict.fromkeys(
+            (
+                *(FeederModel, OutageNotice, OutageUpdate, RestorationNotice),
+                SystemCondition,
+            ),
+            _grid,
+        ),
+        **dict.fromkeys(
+            (
+                *(DispatchInstruction, DispatchResponse, DispatchCancel),
+                *(DispatchReport, DispatchTelemetry),
+            ),
+            _dispatch,
+        ),
+        AvailabilityDeclaration: _availability,
+        **dict.fromkeys((AssetOutage, AssetReturn), _assets),
+        **dict.fromkeys(offers.BODIES, _offers),
     }
 )
-RULES: tuple[Rule, ...] = (*contract.RULES, *services.RULES, *confirmation.RULES)
+RULES: tuple[Rule, ...] = (
+    *(*contract.RULES, *services.RULES, *confirmation.RULES),
+    *(*registry.RULES, *commitment.RULES, *grid.RULES, *dispatch.RULES),
+    *(*availability.RULES, *offer_rules.RULES),
+)
 
 # Documents about the contract itself: they need none in force.
 _FOUNDING = (BaseContract, ContractSignature, ContractNotice)

@@ -49,6 +49,8 @@ from intertie.model.offers import (
 from intertie.model.record import Record
 from intertie.seal.sealed_offer import Closed, Context, Opening, OpeningError, open_offer
 
+EMPTY = Offers()
+
 _Phase = TypeVar("_Phase", bound=StrEnum)
 
 

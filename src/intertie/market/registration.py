@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from intertie.market.hours import over_time, windows_of
+from intertie.market.registering import programme_claims
 from intertie.model.aggregation import (
     AggregationRegistration,
     DecisionReason,
@@ -15,6 +17,7 @@ from intertie.model.aggregation import (
 )
 from intertie.model.ids import ConnectionPointId, DerId, MeterId
 from intertie.model.interval import Window
+from intertie.model.quantity import Kilowatts
 
 # A nameplate may be rounded in one of the two books; beyond this the two mean different machines.
 NAMEPLATE_TOLERANCE = Decimal("0.02")
@@ -38,25 +41,28 @@ class Records(NamedTuple):
 
 
 def decide(registration: AggregationRegistration, records: Records, term: Window) -> RegistrationDecision:
-    """One decision per DER, each by itself; `term` is the time in which it would serve."""
+    """One decision per DER, each by itself; `term` is the time in which it would serve, in the hours that it is offered for."""
+    windows = windows_of(term, registration.service_hours, registration.zone)
     return RegistrationDecision(
         aggregation=registration.aggregation,
-        decisions=tuple(decide_der(der, records, term) for der in registration.ders),
+        decisions=tuple(decide_der(der, records, windows) for der in registration.ders),
         effective=registration.effective,
         revision=registration.revision,
     )
 
 
-def decide_der(der: Der, records: Records, term: Window) -> DerDecision:
-    """The first rule that the DER breaks, or its acceptance."""
-    found = _against(der, records, term)
-    if found is None:
-        return DerDecision(der=der.id, accepted=True)
-    reason, detail = found
-    return DerDecision(der=der.id, accepted=False, reason=reason, detail=detail)
+def decide_der(der: Der, records: Records, windows: Sequence[Window]) -> DerDecision:
+    """The first rule that the DER breaks, or its acceptance, with what other programmes leave of it in these windows."""
+    found = _against(der, records, windows)
+    if found is not None:
+        reason, detail = found
+        return DerDecision(der=der.id, accepted=False, reason=reason, detail=detail)
+    lent = lent_kw(der, windows)
+    left = Kilowatts(der.nameplate_kw - lent) if lent else None
+    return DerDecision(der=der.id, accepted=True, accepted_kw=left)
 
 
-def _against(der: Der, records: Records, term: Window) -> tuple[DecisionReason, str] | None:
+def _against(der: Der, records: Records, windows: Sequence[Window]) -> tuple[DecisionReason, str] | None:
     feeder = records.feeders.get(der.point)
     if feeder is None:
         return DecisionReason.UNKNOWN_CONNECTION_POINT, f"there is no point {der.point}"
@@ -73,15 +79,19 @@ def _against(der: Der, records: Records, term: Window) -> tuple[DecisionReason, 
         return DecisionReason.CONSENT_MISSING, "the customer's consent is not on file"
     if der.id in records.registered:
         return DecisionReason.ALREADY_REGISTERED, "it is in another aggregation"
-    return _double(der, term)
+    return _double(der, windows)
 
 
-def _double(der: Der, term: Window) -> tuple[DecisionReason, str] | None:
-    """Committed elsewhere at any time of the term: the same kilowatt would be sold twice."""
-    for other in der.other_programmes:
-        if other.term.overlaps(term):
-            return (
-                DecisionReason.DOUBLE_COMMITMENT,
-                f"committed to {other.programme} until {other.term.end.date()}",
-            )
-    return None
+def _double(der: Der, windows: Sequence[Window]) -> tuple[DecisionReason, str] | None:
+    """Committed elsewhere at any time in which it would serve: the same kilowatt would be sold twice."""
+    if lent_kw(der, windows) < der.nameplate_kw:
+        return None
+    end = max(other.term.end for other in der.other_programmes)
+    names = ", ".join(other.programme for other in der.other_programmes)
+    return DecisionReason.DOUBLE_COMMITMENT, f"committed to {names} until {end.date()}"
+
+
+def lent_kw(der: Der, windows: Sequence[Window]) -> Decimal:
+    """The most that other programmes have of a DER at any time in these windows."""
+    stretches = [one for window in windows for one in over_time(programme_claims(der, window))]
+    return max((one.kw for one in stretches), default=Decimal(0))

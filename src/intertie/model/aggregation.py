@@ -7,12 +7,15 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from intertie.model.contract import Revision, Service
+from intertie.model.contract import Revision, Service, ServiceHours
 from intertie.model.ids import AggregationRef, DerRef, MeterRef, Name, PointRef, ShortText, Text
-from intertie.model.interval import Instant, Window
+from intertie.model.interval import Instant, Window, ZoneName
 from intertie.model.quantity import Kilovars, KilowattHours, Kilowatts
 from intertie.model.record import Record, RuleError
 from intertie.model.rules import forbids, needs, no_repeats, not_negative, one_of
+
+# Seven weekdays, several spans each.
+HOURS_MAX = 100
 
 # About 500 bytes each: this many DERs fit in a message with room to spare; more go in several.
 DERS_MAX = 10_000
@@ -74,17 +77,27 @@ class AbnormalCategory(StrEnum):
     III = "III"
 
 
+Hours = Annotated[tuple[ServiceHours, ...], Meta(max_length=HOURS_MAX)]
+
+
 class Programme(Record, frozen=True, kw_only=True):
-    """Another programme a DER is committed to, so that double commitment can be seen (FERC Order 2222 dual participation)."""
+    """Another programme a DER is committed to, so that double commitment can be seen (FERC Order 2222 dual participation).
+
+    It takes `committed_kw`, or all of the DER, in the hours of the week that it names (in its own zone), or at any time.
+    """
 
     programme: Name
     operator: ShortText
     term: Window
     committed_kw: Kilowatts | None = None
+    service_hours: Hours = ()
+    zone: ZoneName | None = None
 
     def check(self) -> None:
-        """A commitment is not below zero."""
+        """A commitment is not below zero; hours have a zone."""
         not_negative(self, "committed_kw")
+        if self.service_hours and self.zone is None:
+            raise RuleError("zone: needed where there are service_hours")
 
 
 class Der(Record, frozen=True, kw_only=True):
@@ -124,17 +137,28 @@ class Der(Record, frozen=True, kw_only=True):
 
 
 class AggregationRegistration(Record, frozen=True, kw_only=True):
-    """All DERs of an aggregation, and the services it is offered for (use case, Aggregation Information)."""
+    """All DERs of an aggregation, and the services it is offered for (use case, Aggregation Information).
+
+    A higher `revision` replaces the list: who is not on it leaves. Offered from `effective` to `ends`, in `service_hours` of
+    `zone`, or at any time: so long may no other programme have the same kilowatts.
+    """
 
     aggregation: AggregationRef
     services: Annotated[tuple[Service, ...], Meta(min_length=1, max_length=len(Service))]
     effective: Instant
     ders: Annotated[tuple[Der, ...], Meta(min_length=1, max_length=DERS_MAX)]
     revision: Revision = 1
+    ends: Instant | None = None
+    service_hours: Hours = ()
+    zone: ZoneName | None = None
 
     def check(self) -> None:
-        """Each DER and each service once."""
+        """Each DER and each service once; an end after the beginning; hours with their zone."""
         no_repeats("services", self.services)
+        if self.ends is not None and self.ends <= self.effective:
+            raise RuleError("ends: not after effective")
+        if self.service_hours and self.zone is None:
+            raise RuleError("zone: needed where there are service_hours")
         no_repeats("ders", (der.id for der in self.ders))
 
 
@@ -233,8 +257,27 @@ class DerChange(Record, frozen=True, kw_only=True):
             needs(self, self.state, "available_kw")
 
 
+class DerMove(Record, frozen=True, kw_only=True):
+    """A DER that is connected elsewhere: it leaves its old place at once, and counts at the new one once accepted."""
+
+    der: DerRef
+    feeder: Name
+    point: PointRef
+    meter: MeterRef
+    premises: Name | None = None
+    account: Name | None = None
+
+    def check(self) -> None:
+        """Some reference to the customer at the new place."""
+        one_of(self, "premises", "account")
+
+
 class CompositionChange(Record, frozen=True, kw_only=True):
-    """DERs that join, leave or change, from `effective` on (minutes of 20 November 2024: composition in real time)."""
+    """DERs that join, leave, move or change, from `effective` on (minutes of 20 November 2024: composition in real time).
+
+    `replaced` gives a DER's record anew (another nameplate, another programme); the utility decides on it as on a new one, and
+    until then the old record counts. `changed` tells what a DER can do just now, and needs no decision.
+    """
 
     aggregation: AggregationRef
     effective: Instant
@@ -242,9 +285,55 @@ class CompositionChange(Record, frozen=True, kw_only=True):
     added: Annotated[tuple[Der, ...], Meta(max_length=DERS_MAX)] = ()
     removed: Annotated[tuple[DerRemoval, ...], Meta(max_length=DERS_MAX)] = ()
     changed: Annotated[tuple[DerChange, ...], Meta(max_length=DERS_MAX)] = ()
+    replaced: Annotated[tuple[Der, ...], Meta(max_length=DERS_MAX)] = ()
+    moved: Annotated[tuple[DerMove, ...], Meta(max_length=DERS_MAX)] = ()
 
     def check(self) -> None:
         """Some change, and each DER in one place only."""
-        one_of(self, "added", "removed", "changed")
-        stay_or_leave = [one.der for one in self.removed] + [one.der for one in self.changed]
-        no_repeats("added, removed, changed", [der.id for der in self.added] + stay_or_leave)
+        fields = ("added", "removed", "changed", "replaced", "moved")
+        one_of(self, *fields)
+        named = [*(der.id for der in (*self.added, *self.replaced)), *(one.der for one in self.removed)]
+        named += [*(one.der for one in self.changed), *(one.der for one in self.moved)]
+        no_repeats(", ".join(fields), named)
+
+
+class SuspensionReason(StrEnum):
+    """Why DERs do not take part for a while."""
+
+    CONSENT = "consent"
+    SAFETY = "safety"
+    NON_PERFORMANCE = "non_performance"
+    TELEMETRY_LOST = "telemetry_lost"
+    CUSTOMER = "customer"
+    INTERCONNECTION = "interconnection"
+    OTHER = "other"
+
+
+class DerSuspension(Record, frozen=True, kw_only=True):
+    """Either side takes DERs out of the aggregation for a while: they are not called, and stand in for nothing.
+
+    Without `ders` all of the aggregation are meant. It ends at `until`, or when its author says so.
+    """
+
+    suspension: Name
+    aggregation: AggregationRef
+    effective: Instant
+    reason: SuspensionReason
+    ders: Annotated[tuple[DerRef, ...], Meta(max_length=DERS_MAX)] = ()
+    until: Instant | None = None
+    text: Text = ""
+
+    def check(self) -> None:
+        """Each DER once; an end after the beginning."""
+        no_repeats("ders", self.ders)
+        if self.until is not None and self.until <= self.effective:
+            raise RuleError("until: not after effective")
+
+
+class DerResumption(Record, frozen=True, kw_only=True):
+    """Ends a suspension, for all DERs that it is about, from `effective` on; only its author can."""
+
+    suspension: Name
+    aggregation: AggregationRef
+    effective: Instant
+    text: Text = ""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from intertie.model.contract import Service
+from msgspec import Meta
+
+from intertie.model.contract import Revision, Service
 from intertie.model.ids import AggregationRef, ConfirmationRef, Name, PointRef, Text
 from intertie.model.interval import Instant, IntervalSeries, Window
-from intertie.model.quantity import Kilowatts, Unit
+from intertie.model.quantity import Kilowatts, Percent, Unit
 from intertie.model.record import Record, RuleError
-from intertie.model.rules import forbids, needs, not_negative, series_covers, series_of
+from intertie.model.rules import forbids, needs, no_repeats, not_negative, percents, series_covers, series_of
+
+# An emergency on one point displaces what runs there: a handful.
+OVERRIDES_MAX = 100
 
 
 class Instruction(StrEnum):
@@ -22,7 +28,8 @@ class Instruction(StrEnum):
 class DispatchInstruction(Record, frozen=True, kw_only=True):
     """Asks for power over a window at one point (OpenADR 3 DISPATCH_SETPOINT and _RELATIVE; UFTP FlexOrder).
 
-    Without a `confirmation` it is a command of the operator, outside any deal.
+    Without a `confirmation` it is a command of the operator, outside any deal. A higher `revision` changes it. An emergency
+    may displace other dispatches: they end where it begins (`overrides`).
     """
 
     dispatch: Name
@@ -37,6 +44,8 @@ class DispatchInstruction(Record, frozen=True, kw_only=True):
     target_kvar: IntervalSeries | None = None
     ramp_kw_per_minute: Kilowatts | None = None
     emergency: bool = False
+    revision: Revision = 1
+    overrides: Annotated[tuple[Name, ...], Meta(max_length=OVERRIDES_MAX)] = ()
     text: Text = ""
 
     def check(self) -> None:
@@ -50,6 +59,11 @@ class DispatchInstruction(Record, frozen=True, kw_only=True):
             raise RuleError("target_kw: a target has no gaps")
         if self.respond_by >= self.window.end:
             raise RuleError("respond_by: not before the window ends")
+        no_repeats("overrides", self.overrides)
+        if self.overrides and not self.emergency:
+            raise RuleError("overrides: only an emergency displaces other dispatches")
+        if self.dispatch in self.overrides:
+            raise RuleError("overrides: a dispatch does not displace itself")
 
 
 class DispatchAnswer(StrEnum):
@@ -79,10 +93,11 @@ class RefusalReason(StrEnum):
 
 
 class DispatchResponse(Record, frozen=True, kw_only=True):
-    """Accepts an instruction, in full or in part, or refuses it. `committed_kw` has the sign of the instruction."""
+    """Accepts a `revision` of an instruction, in full or in part, or refuses it. `committed_kw` has its sign."""
 
     dispatch: Name
     answer: DispatchAnswer
+    revision: Revision = 1
     reason: RefusalReason | None = None
     committed_kw: IntervalSeries | None = None
     text: Text = ""
@@ -125,3 +140,50 @@ class DispatchCancel(Record, frozen=True, kw_only=True):
             needs(self, self.reason, "replaced_by")
         if self.replaced_by == self.dispatch:
             raise RuleError("replaced_by: a dispatch does not replace itself")
+
+
+class ReportKind(StrEnum):
+    """What an aggregator reports while a dispatch runs."""
+
+    STARTED = "started"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+class DispatchReport(Record, frozen=True, kw_only=True):
+    """A dispatch has begun to be followed, is done, or had to be given up before its end (then with a reason).
+
+    `achieved_kw` is what the aggregator measured, with the sign and meaning of the instruction; settlement uses the meters.
+    """
+
+    dispatch: Name
+    report: ReportKind
+    at: Instant
+    reason: RefusalReason | None = None
+    achieved_kw: IntervalSeries | None = None
+    ders: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    text: Text = ""
+
+    def check(self) -> None:
+        """Giving up has a reason, nothing else has; a start has achieved nothing yet."""
+        series_of("achieved_kw", self.achieved_kw, Unit.KW, signed=True)
+        rule = needs if self.report is ReportKind.STOPPED else forbids
+        rule(self, self.report, "reason")
+        if self.report is ReportKind.STARTED:
+            forbids(self, self.report, "achieved_kw")
+
+
+class DispatchTelemetry(Record, frozen=True, kw_only=True):
+    """What the aggregator measures during a dispatch, with the sign and meaning of the instruction: power held, or change from
+    the baseline as it estimates it. Where two overlap, the higher `revision` counts."""
+
+    dispatch: Name
+    power_kw: IntervalSeries
+    revision: Revision = 1
+    state_of_charge_percent: Percent | None = None
+    ders_reporting: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+
+    def check(self) -> None:
+        """In kW; a percentage from 0 to 100."""
+        series_of("power_kw", self.power_kw, Unit.KW, signed=True)
+        percents(self, "state_of_charge_percent")

@@ -34,7 +34,10 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
 Secret = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048](?!\n)$")]
 # 96 bits, base64url.
 Nonce = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16}(?!\n)$")]
-Ciphertext = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(?!\n)$", min_length=24, max_length=CIPHERTEXT_MAX)]
+# At least the tag, in base64url.
+Ciphertext = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]{24}[A-Za-z0-9_-]*(?!\n)$", max_length=CIPHERTEXT_MAX)
+]
 
 
 class Clearing(StrEnum):

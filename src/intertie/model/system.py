@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from intertie.model.aggregation import DERS_MAX
 from intertie.model.contract import Points, Revision
+from intertie.model.feeder import SECTIONS_MAX
 from intertie.model.ids import AggregationRef, DerRef, Name, PointRef, ShortText, Text
 from intertie.model.interval import Instant, IntervalSeries, Window
 from intertie.model.market import SomePoints
@@ -23,6 +24,7 @@ MEASUREMENTS_MAX = 20_000
 SWITCHING_MAX = 500
 SERIES_IN_APPLICATION_MAX = 5000
 
+SomeSections = Annotated[tuple[Name, ...], Meta(max_length=SECTIONS_MAX)]
 SomeDers = Annotated[tuple[DerRef, ...], Meta(max_length=DERS_MAX)]
 Ders = Annotated[tuple[DerRef, ...], Meta(min_length=1, max_length=DERS_MAX)]
 
@@ -52,7 +54,10 @@ class OutageCause(StrEnum):
 
 
 class OutageNotice(Record, frozen=True, kw_only=True):
-    """The utility says that points are, or will be, without supply (use case, System/Outage). A planned one says until when."""
+    """The utility says that points are, or will be, without supply (use case, System/Outage). A planned one says until when.
+
+    `sections` are those of the feeder model: they and everything fed through them are without supply too.
+    """
 
     outage: Name
     kind: OutageKind
@@ -61,13 +66,15 @@ class OutageNotice(Record, frozen=True, kw_only=True):
     cause: OutageCause
     estimated_restoration: Instant | None = None
     feeders: Annotated[tuple[Name, ...], Meta(max_length=500)] = ()
+    sections: SomeSections = ()
     affected_customers: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None
     affected_ders: SomeDers = ()
     text: Text = ""
 
     def check(self) -> None:
-        """Points once; restoration after the start."""
+        """Points and sections once; restoration after the start."""
         no_repeats("points", self.points)
+        no_repeats("sections", self.sections)
         if self.kind is OutageKind.PLANNED:
             needs(self, self.kind, "estimated_restoration")
         if self.estimated_restoration is not None and self.estimated_restoration <= self.starts:
@@ -110,17 +117,19 @@ class OutageUpdate(Record, frozen=True, kw_only=True):
 
 
 class RestorationNotice(Record, frozen=True, kw_only=True):
-    """Supply is back at these points since `restored`; `complete` ends the outage."""
+    """Supply is back at these points since `restored`, and in these sections with all below them; `complete` ends the outage."""
 
     outage: Name
     points: Points
     restored: Instant
     complete: bool = True
+    sections: SomeSections = ()
     text: Text = ""
 
     def check(self) -> None:
-        """Points once."""
+        """Points and sections once."""
         no_repeats("points", self.points)
+        no_repeats("sections", self.sections)
 
 
 class ConditionKind(StrEnum):
@@ -154,7 +163,8 @@ class SystemCondition(Record, frozen=True, kw_only=True):
     """A limit on, a forecast of, or a change to the grid at these points (OpenADR 3 IMPORT/EXPORT_CAPACITY_LIMIT).
 
     Power is from the grid to the points: `forecast_kw` may be below zero (reverse flow); `limit_kw` bounds the flow
-    towards the points, `export_limit_kw` the flow back. `normal` ends the condition of the same name.
+    towards the points, `export_limit_kw` the flow back. `normal` ends the condition of the same name; a higher `revision`
+    replaces it.
     """
 
     condition: Name
@@ -165,6 +175,7 @@ class SystemCondition(Record, frozen=True, kw_only=True):
     export_limit_kw: IntervalSeries | None = None
     forecast_kw: IntervalSeries | None = None
     switching: Annotated[tuple[SwitchingStep, ...], Meta(max_length=SWITCHING_MAX)] = ()
+    revision: Revision = 1
     text: Text = ""
 
     def check(self) -> None:
@@ -198,7 +209,8 @@ class AssetOutageCause(StrEnum):
 
 
 class AssetOutage(Record, frozen=True, kw_only=True):
-    """The aggregator says that DERs are out of service, and what power is missing (2030.5 DERStatus, alarms)."""
+    """The aggregator says that DERs are out of service, and what power is missing (2030.5 DERStatus, alarms). A higher
+    `revision` is newer."""
 
     outage: Name
     aggregation: AggregationRef
@@ -208,6 +220,7 @@ class AssetOutage(Record, frozen=True, kw_only=True):
     cause: AssetOutageCause
     unavailable_kw: Kilowatts
     expected_return: Instant | None = None
+    revision: Revision = 1
     text: Text = ""
 
     def check(self) -> None:

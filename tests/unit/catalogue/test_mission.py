@@ -46,6 +46,8 @@ BOTH_WAYS = {
     "contract_notice",
     "confirmation",
     "confirmation_response",
+    "der_suspension",
+    "der_resumption",
     "meter_readings",
     "meter_request",
     "invoice",
@@ -151,6 +153,7 @@ def test_the_documents_of_the_use_case() -> None:
         "outage_update",
         "restoration_notice",
         "system_condition",
+        "feeder_model",
         "need",
         "need_withdrawal",
         "counter_offer",
@@ -172,6 +175,8 @@ def test_the_documents_of_the_use_case() -> None:
         "offer_revocation",
         "counter_answer",
         "dispatch_response",
+        "dispatch_report",
+        "dispatch_telemetry",
     }
 
 

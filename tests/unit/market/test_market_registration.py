@@ -45,7 +45,7 @@ def other(start: datetime, days: int) -> tuple[Programme, ...]:
 
 
 def test_a_der_as_in_the_books_is_accepted() -> None:
-    found = decide_der(der(), RECORDS, TERM)
+    found = decide_der(der(), RECORDS, [TERM])
     assert (found.accepted, found.reason) == (True, None)
 
 
@@ -66,7 +66,7 @@ def test_a_der_as_in_the_books_is_accepted() -> None:
     ],
 )
 def test_every_rule_refuses(changes: dict[str, object], reason: DecisionReason) -> None:
-    found = decide_der(der(**changes), RECORDS, TERM)
+    found = decide_der(der(**changes), RECORDS, [TERM])
     assert (found.accepted, found.reason) == (False, reason)
     assert found.detail
 
@@ -80,11 +80,11 @@ def test_every_rule_refuses(changes: dict[str, object], reason: DecisionReason) 
     ],
 )
 def test_on_the_line_is_accepted(changes: dict[str, object]) -> None:
-    assert decide_der(der(**changes), RECORDS, TERM).accepted
+    assert decide_der(der(**changes), RECORDS, [TERM]).accepted
 
 
 def test_a_der_of_another_aggregation_is_refused() -> None:
-    found = decide_der(der(), RECORDS._replace(registered=frozenset({DER})), TERM)
+    found = decide_der(der(), RECORDS._replace(registered=frozenset({DER})), [TERM])
     assert found.reason is DecisionReason.ALREADY_REGISTERED
 
 

@@ -23,6 +23,7 @@ from intertie.model import (
     consent,
     contract,
     dispatch,
+    feeder,
     filing,
     ids,
     market,
@@ -57,8 +58,11 @@ DECIMALS = {
     "delivered_cap_fraction": FRACTIONS.map(lambda f: ONE + f),
     "performance_factor": FRACTIONS,
 }
-SIGNED = {"target_kw", "target_kvar", "committed_kw", "forecast_kw", "baseline_kwh", "actual_kwh", "kvar"}
-LATER = {"estimated_restoration", "expected_return"}
+SIGNED = {
+    *("target_kw", "target_kvar", "committed_kw", "forecast_kw", "baseline_kwh", "actual_kwh", "kvar"),
+    *("achieved_kw", "power_kw"),
+}
+LATER = {"estimated_restoration", "expected_return", "ends", "until"}
 UNITS = {"kw": Unit.KW, "kwh": Unit.KWH, "kvar": Unit.KVAR, "series": Unit.KWH}
 STEPS = {900: 4, 1800: 2, 3600: 1}
 
@@ -244,6 +248,10 @@ def _is(field: str, *wanted: Any) -> Callable[[dict[str, Any]], bool]:
     return lambda values: values.get(field) in wanted
 
 
+def _is_there(field: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda values: bool(values.get(field))
+
+
 def _at_least(kind: type[Record], *fields: str) -> Any:
     def repair(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
         while all(values.get(field) in (None, ()) for field in fields):
@@ -310,11 +318,35 @@ def _text(when: Callable[[dict[str, Any]], bool]) -> Any:
 
 
 def _composition(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
-    for field, name in (("added", "id"), ("removed", "der"), ("changed", "der")):
+    for field, name in (
+        ("added", "id"),
+        ("replaced", "id"),
+        ("removed", "der"),
+        ("changed", "der"),
+        ("moved", "der"),
+    ):
         if field in values:
             values[field] = tuple(
                 msgspec.structs.replace(one, **{name: f"{field}/{i}"}) for i, one in enumerate(values[field])
             )
+
+
+def _feeder(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    """Each section is fed by one before it, or by the substation; points and ties name sections; switches once."""
+    sections: list[feeder.Section] = []
+    for number, one in enumerate(values["sections"]):
+        above = draw(st.sampled_from([None, *(before.section for before in sections)]))
+        sections.append(msgspec.structs.replace(one, parent=above, device=f"s/{number}"))
+    names = [one.section for one in sections]
+    values["sections"] = tuple(sections)
+    values["points"] = tuple(
+        msgspec.structs.replace(one, section=draw(st.sampled_from(names)), parent=None)
+        for one in values["points"]
+    )
+    ties = values.pop("ties", ()) if len(names) > 1 else values.pop("ties", ())[:0]
+    values["ties"] = tuple(
+        feeder.Tie(device=f"t/{number}", first=names[0], second=names[1]) for number, _ in enumerate(ties)
+    )
 
 
 def _update(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
@@ -399,7 +431,10 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (aggregation.Der, _at_least, ("premises", "account")),
     (aggregation.DerDecision, _exactly, (REFUSED, "reason")),
     (aggregation.DerChange, _needed, (_is("state", aggregation.DerState.LIMITED), "available_kw")),
-    (aggregation.CompositionChange, _at_least, ("added", "removed", "changed")),
+    (aggregation.CompositionChange, _at_least, ("added", "removed", "changed", "replaced", "moved")),
+    (aggregation.DerMove, _at_least, ("premises", "account")),
+    (aggregation.Programme, _needed, (_is_there("service_hours"), "zone")),
+    (aggregation.AggregationRegistration, _needed, (_is_there("service_hours"), "zone")),
     (system.OutageNotice, _needed, (_is("kind", system.OutageKind.PLANNED), "estimated_restoration")),
     (system.OutageUpdate, _needed, (_is("status", system.OutageStatus.POSTPONED), "starts")),
     (system.OutageUpdate, _needed, (_is("status", system.OutageStatus.PARTLY_RESTORED), "restored_points")),
@@ -418,6 +453,7 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (market.MarketResult, _at_least, ("awards", "prices")),
     (dispatch.DispatchResponse, _exactly, (_not(_is("answer", "accepted")), "reason")),
     (dispatch.DispatchResponse, _needed, (_is("answer", "partial"), "committed_kw")),
+    (dispatch.DispatchReport, _exactly, (_is("report", dispatch.ReportKind.STOPPED), "reason")),
     (dispatch.DispatchCancel, _needed, (_is("reason", dispatch.CancelReason.REPLACED), "replaced_by")),
     (billing.DisputeAnswer, _needed, (_is("resolution", billing.Resolution.CORRECTED), "corrected_invoice")),
     (vehicle.VehicleLocation, _at_least, ("point", "evse", "premises")),
@@ -453,6 +489,10 @@ AFTER: dict[type[Record], tuple[Any, ...]] = {
     system.OperatingResponse: (_gone(_is("answer", system.OperatingAnswer.REFUSED), "committed_kw"),),
     system.ApplicationResult: (_text(_is("status", system.ApplicationStatus.FAILED)),),
     dispatch.DispatchResponse: (_gone(_is("answer", dispatch.DispatchAnswer.REFUSED), "committed_kw"),),
+    dispatch.DispatchReport: (_gone(_is("report", dispatch.ReportKind.STARTED), "achieved_kw"),),
+    dispatch.DispatchInstruction: (_gone(_not(_is("emergency", True)), "overrides"),),
+    feeder.Tie: (_other_name("second", "first"),),
+    feeder.FeederModel: (_feeder,),
     dispatch.DispatchCancel: (_other_name("replaced_by", "dispatch"),),
     billing.InvoiceLine: (_line,),
     billing.Invoice: (_total("lines"), _other_name("corrects", "invoice")),
