@@ -108,9 +108,15 @@ BROKEN: list[tuple[str, list[Event], Event]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "before", "broken"), [pytest.param(*c, marks=pytest.mark.rule(c[0])) for c in BROKEN]
-)
+@pytest.mark.rule("availability.wrong_side")
+@pytest.mark.rule("availability.already_submitted")
+@pytest.mark.rule("availability.stale_revision")
+@pytest.mark.rule("availability.period")
+@pytest.mark.rule("availability.unknown_aggregation")
+@pytest.mark.rule("availability.point")
+@pytest.mark.rule("availability.service_off")
+@pytest.mark.rule("availability.unknown_outage")
+@pytest.mark.parametrize(("name", "before", "broken"), BROKEN)
 def test_a_broken_rule_is_named(name: str, before: list[Event], broken: Event) -> None:
     state = play(*before)
     with pytest.raises(Broken) as caught:

@@ -306,17 +306,132 @@ CASES: list[tuple[str, list[Event], Event, Setting]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("rule", "before", "broken", "setting"),
-    [pytest.param(*case, marks=pytest.mark.rule(case[0])) for case in CASES],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_broken_rule_is_named(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+CASE = ("rule", "before", "broken", "setting")
+
+
+def of(family_name: str) -> list[tuple[str, list[Event], Event, Setting]]:
+    return [case for case in CASES if case[0].partition(".")[0] == family_name]
+
+
+def breaks(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+    """The rule is named, and the refusal changes nothing."""
     book = play(before, setting)
     with pytest.raises(Broken) as caught:
         family.apply(book, broken, setting)
     assert caught.value.rule.name == rule, caught.value
-    assert play(before, setting) == book, "a refusal changes nothing"
+    assert play(before, setting) == book
+
+
+@pytest.mark.rule("offers.wrong_side")
+@pytest.mark.rule("offers.no_conversation")
+@pytest.mark.rule("offers.other_conversation")
+@pytest.mark.rule("offers.conversation_in_use")
+@pytest.mark.rule("offers.other_message")
+@pytest.mark.rule("offers.service_off")
+@pytest.mark.parametrize(CASE, of("offers"), ids=lambda value: value if isinstance(value, str) else "")
+def test_rules_of_sides_and_conversations(
+    rule: str, before: list[Event], broken: Event, setting: Setting
+) -> None:
+    breaks(rule, before, broken, setting)
+
+
+@pytest.mark.rule("need.already_submitted")
+@pytest.mark.rule("need.stale_revision")
+@pytest.mark.rule("need.step")
+@pytest.mark.rule("need.zone")
+@pytest.mark.rule("need.point")
+@pytest.mark.rule("need.period")
+@pytest.mark.rule("need.gate")
+@pytest.mark.rule("need.cap")
+@pytest.mark.rule("need.gate_closed")
+@pytest.mark.rule("need.unknown")
+@pytest.mark.rule("need.ended")
+@pytest.mark.rule("need.ordered")
+@pytest.mark.parametrize(CASE, of("need"), ids=lambda value: value if isinstance(value, str) else "")
+def test_rules_of_needs(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+    breaks(rule, before, broken, setting)
+
+
+@pytest.mark.rule("offer.already_submitted")
+@pytest.mark.rule("offer.stale_revision")
+@pytest.mark.rule("offer.unknown_need")
+@pytest.mark.rule("offer.other_need")
+@pytest.mark.rule("offer.need_revised")
+@pytest.mark.rule("offer.need_ended")
+@pytest.mark.rule("offer.gate_closed")
+@pytest.mark.rule("offer.must_be_sealed")
+@pytest.mark.rule("offer.must_be_open")
+@pytest.mark.rule("offer.period")
+@pytest.mark.rule("offer.product")
+@pytest.mark.rule("offer.step")
+@pytest.mark.rule("offer.point")
+@pytest.mark.rule("offer.intervals")
+@pytest.mark.rule("offer.above_cap")
+@pytest.mark.rule("offer.currency")
+@pytest.mark.rule("offer.too_small")
+@pytest.mark.rule("offer.expiry")
+@pytest.mark.rule("offer.unsolicited")
+@pytest.mark.rule("offer.unknown_aggregation")
+@pytest.mark.rule("offer.unknown_availability")
+@pytest.mark.rule("offer.unknown_confirmation")
+@pytest.mark.rule("offer.ended")
+@pytest.mark.rule("offer.unknown")
+@pytest.mark.rule("offer.binding")
+@pytest.mark.rule("offer.expired")
+@pytest.mark.parametrize(CASE, of("offer"), ids=lambda value: value if isinstance(value, str) else "")
+def test_rules_of_offers(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+    breaks(rule, before, broken, setting)
+
+
+@pytest.mark.rule("key.before_gate")
+@pytest.mark.rule("key.too_late")
+@pytest.mark.rule("key.not_sealed")
+@pytest.mark.rule("key.wrong")
+@pytest.mark.rule("key.other_offer")
+@pytest.mark.parametrize(CASE, of("key"), ids=lambda value: value if isinstance(value, str) else "")
+def test_rules_of_keys(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+    breaks(rule, before, broken, setting)
+
+
+@pytest.mark.rule("counter.already_submitted")
+@pytest.mark.rule("counter.sealed")
+@pytest.mark.rule("counter.uniform")
+@pytest.mark.rule("counter.period")
+@pytest.mark.rule("counter.expiry")
+@pytest.mark.rule("counter.price")
+@pytest.mark.rule("counter.unknown")
+@pytest.mark.rule("counter.expired")
+@pytest.mark.parametrize(CASE, of("counter"), ids=lambda value: value if isinstance(value, str) else "")
+def test_rules_of_counters(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+    breaks(rule, before, broken, setting)
+
+
+@pytest.mark.rule("order.already_submitted")
+@pytest.mark.rule("order.not_opened")
+@pytest.mark.rule("order.unknown_option")
+@pytest.mark.rule("order.before_gate")
+@pytest.mark.rule("order.too_late")
+@pytest.mark.rule("order.terms")
+@pytest.mark.rule("order.more_than_offered")
+@pytest.mark.rule("order.less_than_minimum")
+@pytest.mark.rule("order.price")
+@pytest.mark.rule("order.two_prices")
+@pytest.mark.rule("order.more_than_needed")
+@pytest.mark.rule("order.without_offer")
+@pytest.mark.rule("order.period")
+@pytest.mark.rule("order.interval_conflict")
+@pytest.mark.parametrize(CASE, of("order"), ids=lambda value: value if isinstance(value, str) else "")
+def test_rules_of_orders(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+    breaks(rule, before, broken, setting)
+
+
+@pytest.mark.rule("result.too_early")
+@pytest.mark.rule("result.offers")
+@pytest.mark.rule("result.verdict")
+@pytest.mark.rule("result.price")
+@pytest.mark.parametrize(CASE, of("result"), ids=lambda value: value if isinstance(value, str) else "")
+def test_rules_of_results(rule: str, before: list[Event], broken: Event, setting: Setting) -> None:
+    breaks(rule, before, broken, setting)
 
 
 def test_every_rule_has_a_case() -> None:
