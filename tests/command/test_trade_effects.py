@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from intertie.model.dispatch import DispatchTelemetry
 from intertie.model.ids import ConnectionPointId
 from intertie.model.system import OutageCause, OutageKind, OutageNotice
 
+ROOT = Path(__file__).parents[2]
 OUT = OutageNotice(
     outage="O1",
     kind=OutageKind.UNPLANNED,
@@ -74,3 +77,12 @@ def test_what_is_short_names_deal_dispatch_and_reason() -> None:
     named = dict(zip(SHORT, short[0], strict=True))
     assert named["what"].startswith("deal ") and named["short_kw"] == "5" and "no supply" in named["why"]
     assert rows(effects(on, EMPTY, [], window(0, 2), timedelta(hours=1), at(1)))[1] == []
+
+
+@pytest.mark.parametrize("page", ["grid.md", "dispatch.md"])
+def test_the_commands_of_the_page(page: str, utility: Path) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    (line,) = re.findall(r"^intertie (.+) --dir u$", text, re.M)
+    assert AGGREGATOR in line
+    said = command(*shlex.split(line), "--dir", utility)
+    assert said.code == 0, said.err
