@@ -9,7 +9,15 @@ from pathlib import Path
 
 from intertie.exchange import escalation, inbound, joining, outbound
 from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
-from intertie.market import confirmation, contract, offer_state
+from intertie.market import (
+    asset_outage,
+    confirmation,
+    contract,
+    dispatch_state,
+    offer_state,
+    outage,
+    registry,
+)
 
 PAGE = Path("docs") / "states.md"
 
@@ -72,6 +80,24 @@ and `counter_standing` say them ([market.md](market.md)).
 """
 
 
+RECORD = """## A DER's record
+
+Each registration or change makes a new version of it; of the accepted ones the newest counts ([grid.md](grid.md)).
+"""
+
+OUTAGE = """## An outage
+"""
+
+ASSETS = """## An outage of DERs
+"""
+
+DISPATCH = """## A dispatch
+
+That nobody answered in time, and that all of it is owed then, follows from the time at which one asks
+([dispatch.md](dispatch.md)).
+"""
+
+
 def main() -> None:
     """Write the page of this checkout."""
     write(Path(__file__).parent.parent)
@@ -120,6 +146,19 @@ def page() -> str:
                 "confirmation.TABLE",
             ),
             _meanings(confirmation.State),
+            RECORD,
+            _diagram(registry.TABLE, registry.STARTS, registry.FINAL, "registry.TABLE"),
+            _meanings(registry.Standing),
+            OUTAGE,
+            _diagram(outage.TABLE, outage.STARTS, outage.FINAL, "outage.TABLE"),
+            _meanings(outage.State),
+            ASSETS,
+            _diagram(asset_outage.TABLE, asset_outage.STARTS, asset_outage.FINAL, "asset_outage.TABLE"),
+            DISPATCH,
+            _diagram(
+                dispatch_state.TABLE, dispatch_state.STARTS, dispatch_state.FINAL, "dispatch_state.TABLE"
+            ),
+            _meanings(dispatch_state.State),
             MARKET,
             *_market(),
         ]

@@ -26,6 +26,7 @@ from tests.command.gateways import (
     outage,
     served,
 )
+from tests.da_flows import IN, OUT
 
 from intertie.cli import run
 from intertie.cli.partner_invite import door_address
@@ -161,14 +162,14 @@ def test_nothing_is_possible_before_the_words_are_confirmed(story: dict[str, Any
 def test_nothing_but_the_test_is_possible_before_live(story: dict[str, Any]) -> None:
     assert story["business before"].code == 1 and "not_live" in story["business before"].err
     assert story["too early"].code == 1
-    assert "not proven" in story["too early"].err and "DA.outage_notice" in story["too early"].err
+    assert "not proven" in story["too early"].err and "DA.base_contract" in story["too early"].err
 
 
 def test_one_command_proves_every_flow_in_both_directions(story: dict[str, Any]) -> None:
     proof = story["prove"].json
     assert proof["proven"] is True and proof["state"] == "proving"
     counts = {way: sum(flow["direction"] == way for flow in proof["flows"]) for way in ("out", "in")}
-    assert counts == {"out": 26, "in": 23}
+    assert counts == {"out": OUT, "in": IN}
     sent = [flow for flow in proof["flows"] if flow["direction"] == "out"]
     assert {flow["group"] for flow in proof["flows"]} == {"X25519MLKEM768"}  # as each side recorded it
     assert all(flow["profile"] == "hybrid" and flow["seconds"] <= flow["need_seconds"] for flow in sent)
@@ -182,7 +183,7 @@ def test_both_are_live_and_business_arrives(story: dict[str, Any]) -> None:
     assert message["state"] == "accepted"
     inbox = inside("inbox", "--dir", story["two"].aggregator, "--json").json["messages"]
     assert inbox[-1]["id"] == message["id"] and inbox[-1]["agreement"] == "DGS-1"
-    assert all(one["conversation"].startswith("onboarding-") for one in inbox[:-1]) and len(inbox) == 27
+    assert all(one["conversation"].startswith("onboarding-") for one in inbox[:-1]) and len(inbox) == OUT + 1
 
 
 def test_show_has_state_words_keys_and_proof(story: dict[str, Any]) -> None:
@@ -190,7 +191,7 @@ def test_show_has_state_words_keys_and_proof(story: dict[str, Any]) -> None:
     for text in (story["join"]["words"], "proving", "DGS-1", "ML-DSA-65", "until 20", "DA invoice", "proven"):
         assert text in shown, text
     after = inside("partner", "show", AGGREGATOR, "--dir", story["two"].utility, "--json").json
-    assert after["state"] == "live" and len(after["flows"]) == 49
+    assert after["state"] == "live" and len(after["flows"]) == OUT + IN
     assert {flow["result"] for flow in after["flows"]} == {"proven"}
 
 

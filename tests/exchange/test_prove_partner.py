@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.da_flows import IN, OUT
 from tests.exchange.house import (
     AGGREGATOR,
     AGREEMENT,
@@ -102,15 +103,15 @@ def test_one_side_begins_and_both_directions_are_proven(both: Both) -> None:
     assert results(both.lines(both.utility), outgoing=False) == {Result.WAITING}
     assert answer_proofs(both.aggregator, NOW) == []
     count = both.begin(both.utility)
-    assert count == 26
+    assert count == OUT
     assert results(both.lines(both.utility), outgoing=True) == {Result.WAITING}
     assert both.deliver(both.utility, both.aggregator)
-    assert len(answer_proofs(both.aggregator, NOW)) == 23
+    assert len(answer_proofs(both.aggregator, NOW)) == IN
     assert answer_proofs(both.aggregator, NOW) == []
     assert both.deliver(both.aggregator, both.utility)
     for gateway in (both.utility, both.aggregator):
         lines = both.lines(gateway)
-        assert len(lines) == 49 and not unproven(lines)
+        assert len(lines) == OUT + IN and not unproven(lines)
         sent = [line for line in lines if line.outgoing]
         assert {line.profile for line in sent} == {"hybrid"}
         assert {line.seconds for line in sent} == {0.0}
@@ -220,7 +221,7 @@ def test_what_was_refused_is_sent_again_and_proven(both: Both) -> None:
     both.begin(both.utility)
     both.deliver(both.utility, proving(both.aggregator, None))
     assert results(both.lines(both.utility), outgoing=True) == {Result.REFUSED}
-    assert both.begin(both.utility) == 26
+    assert both.begin(both.utility) == OUT
     both.deliver(both.utility, both.aggregator)
     assert results(both.lines(both.utility), outgoing=True) == {Result.PROVEN}
 
@@ -230,7 +231,7 @@ def test_what_expired_is_sent_again(both: Both) -> None:
     both.utility.store.expire(NOW + TEST_LIFE)
     assert {line.detail.split()[0] for line in both.lines(both.utility) if line.outgoing} == {"expired"}
     both.now += TEST_LIFE
-    assert both.begin(both.utility) == 26
+    assert both.begin(both.utility) == OUT
 
 
 def test_a_receipt_later_than_the_flow_needs_proves_nothing_and_is_mended(both: Both) -> None:
@@ -258,7 +259,7 @@ def test_a_flow_that_the_partners_keys_cannot_protect_is_told_and_the_others_go(
     utility = with_partner(both.utility, weak)
     begun = begin_proof(utility, weak, TRIAL, NOW)
     assert begun.refused and {why.code for why in begun.refused.values()} == {Code.PROTECTION_TOO_WEAK}
-    assert len(begun.queued) + len(begun.refused) == 26
+    assert len(begun.queued) + len(begun.refused) == OUT
     lines = [line for line in read_proof(utility, weak, TRIAL) if line.outgoing]
     assert {line.flow.key for line in lines if line.result is Result.MISSING} == set(begun.refused)
 

@@ -82,7 +82,7 @@ OVER = Rule("dispatch.in_the_past", "A window that is over cannot be called.", "
 DE_ENERGISED = Rule(
     "dispatch.de_energised",
     "A point without supply is not called.",
-    "Issue of the trade: a dispatch on a de-energised section is refused with the reason; IEC 61968 connectivity",
+    "IEC 61968 connectivity: what has no supply cannot follow a call",
 )
 SUSPENDED = Rule(
     "dispatch.suspended",

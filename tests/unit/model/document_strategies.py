@@ -401,6 +401,11 @@ def _other_name(field: str, own: str) -> Any:
     return repair
 
 
+def _no_itself(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    if "overrides" in values:
+        values["overrides"] = tuple(one for one in values["overrides"] if one != values["dispatch"])
+
+
 def _together(*fields: str) -> Any:
     """Repair: all of them, or none."""
 
@@ -490,7 +495,7 @@ AFTER: dict[type[Record], tuple[Any, ...]] = {
     system.ApplicationResult: (_text(_is("status", system.ApplicationStatus.FAILED)),),
     dispatch.DispatchResponse: (_gone(_is("answer", dispatch.DispatchAnswer.REFUSED), "committed_kw"),),
     dispatch.DispatchReport: (_gone(_is("report", dispatch.ReportKind.STARTED), "achieved_kw"),),
-    dispatch.DispatchInstruction: (_gone(_not(_is("emergency", True)), "overrides"),),
+    dispatch.DispatchInstruction: (_gone(_not(_is("emergency", True)), "overrides"), _no_itself),
     feeder.Tie: (_other_name("second", "first"),),
     feeder.FeederModel: (_feeder,),
     dispatch.DispatchCancel: (_other_name("replaced_by", "dispatch"),),

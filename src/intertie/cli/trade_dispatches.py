@@ -1,0 +1,90 @@
+"""`intertie trade dispatches`: dispatches with a partner; one of them as it went, beside its telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotext
+from rich.console import Console
+from rich.text import Text
+
+from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
+from intertie.gateway.send_message import find_partner
+from intertie.market.dispatch_state import Dispatch
+from intertie.market.telemetry import Row, track
+from intertie.model.errors import SettingsError
+from intertie.model.ids import PartyId
+from intertie.run import opened
+
+COLUMNS = ("dispatch", "state", "point", "from", "to", "answered", "why")
+TRACKED = ("from", "asked_kw", "owed_kw", "measured_kw")
+WIDTH, HEIGHT = 100, 18
+
+
+def dispatches(partner: PartyId, dispatch: str = "", /, *, dir: Dir = HERE, json: Json = False) -> None:
+    """List dispatches with a partner; with the name of one, what was asked, owed and measured, as a table and a plot."""
+    with opened(dir) as it:
+        find_partner(it.gateway, partner)
+        now = it.clock()
+        book = it.gateway.books.of(it.gateway.store, partner).ledger.book
+    if not dispatch:
+        lines = [line(one) for one in book.dispatches.values()]
+        if json:
+            print_json({"dispatches": [dict(zip(COLUMNS, one, strict=True)) for one in lines]})
+        else:
+            print_table("Dispatches", COLUMNS, lines, empty="No dispatch.")
+        return
+    known = book.dispatches.get(dispatch)
+    if known is None:
+        raise SettingsError(f"no dispatch {dispatch} with {partner}", do="List them without a name.")
+    went = track(known, now)
+    rows = [tracked(row) for row in went.rows]
+    if json:
+        said = dict(zip(COLUMNS, line(known), strict=True))
+        print_json(
+            {**said, "followed": went.followed, "rows": [dict(zip(TRACKED, r, strict=True)) for r in rows]}
+        )
+        return
+    print_table(f"Dispatch {dispatch}: {known.state}", TRACKED, rows, empty="Nothing is known of it.")
+    Console().print(plot(went.rows))
+    if went.followed is not None:
+        print(f"Measured of what was owed: {went.followed:.1%}")
+
+
+def line(one: Dispatch) -> list[str]:
+    """A row of COLUMNS."""
+    body = one.instruction
+    window = when(body.window.start), when(body.window.end)
+    return [body.dispatch, one.state, body.point, *window, when(one.answered), one.reason or ""]
+
+
+def tracked(row: Row) -> list[str]:
+    """A row of TRACKED; blank where nothing is known."""
+    values = (row.asked_kw, row.owed_kw, row.measured_kw)
+    return [when(row.start), *("" if value is None else f"{value:.3f}" for value in values)]
+
+
+def plot(rows: Sequence[Row]) -> Text:
+    """The three curves over the hours of UTC, drawn with characters."""
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(WIDTH, HEIGHT)
+    figure.theme("simple")
+    first = rows[0].start
+    for label, values, marker in (
+        ("asked", [row.asked_kw for row in rows], "─"),
+        ("owed", [row.owed_kw for row in rows], "dot"),
+        ("measured", [row.measured_kw for row in rows], "hd"),
+    ):
+        known = [
+            ((row.start - first).total_seconds() / 3600, float(kw))
+            for row, kw in zip(rows, values, strict=True)
+            if kw is not None
+        ]
+        if known:
+            curve = figure.signal([hour for hour, _ in known], [kw for _, kw in known], marker=marker)
+            curve.lines(True)
+            curve.label(label)
+            figure.draw(curve)
+    figure.title(f"kW, by hours from {when(first)}")
+    return Text.from_ansi(str(figure.build()), no_wrap=True)
