@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.command.gateways import AGGREGATOR, UTILITY, Said, free_port, here, outage, served
 from tests.command.test_onboarding import SETTLE_SECONDS, Two, inside, invited, wait_open
+from tests.da_flows import IN, OUT
 
 from intertie.bindings.operations.serve_state import who_serves
 from intertie.gateway.settings import read_settings
@@ -128,7 +129,7 @@ def test_every_flow_is_proven_over_its_own_calls(story: dict[str, Any]) -> None:
     proof = story["prove"].json
     assert proof["proven"] is True
     counts = {way: sum(flow["direction"] == way for flow in proof["flows"]) for way in ("out", "in")}
-    assert counts == {"out": 23, "in": 20}
+    assert counts == {"out": OUT, "in": IN}
     assert {flow["group"] for flow in proof["flows"]} == {"X25519MLKEM768"}  # as each side recorded it
     assert [said.code for said in story["live"]] == [0, 0], story["live"]
 
