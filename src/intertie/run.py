@@ -320,7 +320,9 @@ class Deliveries:
                 LOG.error("delivery", extra={"partner": party, "why": error.why})
                 await asyncio.sleep(TICK_SECONDS)
                 continue
-            if delivery is not None:
+            if delivery is None:
+                lanes.found_nothing(lane)
+            else:
                 note = {"partner": party, "parcel": delivery.parcel, "count": delivery.messages}
                 if delivery.receipted:
                     LOG.info("receipted", extra=note)

@@ -1,7 +1,7 @@
 """The lanes to one partner: which of its delivery loops looks when something was queued.
 
-A parcel costs far more than a message in it, so a second one begins only when as much waits as the first one carries: sixteen
-callers share two parcels and not five. A single caller waits for nobody.
+A parcel costs far more than a message in it, so a second one begins only when as much waits as the first one carries, or when a
+second has passed: callers share parcels. A single caller waits for nobody, and what is urgent neither.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class UnderWay(Collection[ParcelId]):
 
 class Lanes(UnderWay):
     """The same, and what its loops wait for. For one thread. Whatever is not woken here is found by the first lane when it is
-    done, and each second."""
+    done, and by one of the two each second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,9 +102,16 @@ class Lanes(UnderWay):
             if not self._waiting:
                 self._wakes[Lane.SECOND].set()
 
+    def found_nothing(self, lane: Lane) -> None:
+        """A loop looked and there was nothing to send: what was counted has gone another way, expired or cancelled, say."""
+        if lane is not Lane.URGENT:
+            self._waiting = 0
+
     def tick(self) -> None:
-        """Time has passed."""
+        """Time has passed: what waits for company behind a slow parcel has waited long enough."""
         self._wakes[Lane.FIRST].set()
+        if self._counts and self._waiting:
+            self._wakes[Lane.SECOND].set()
 
     def end(self) -> None:
         """Nothing new is begun: every loop ends."""

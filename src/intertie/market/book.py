@@ -346,4 +346,4 @@ def _plain(value: object) -> object:
         return dict(value)
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
-    raise NotImplementedError(type(value).__name__)
+    raise TypeError(f"{type(value).__name__}: JSON has no form for it")

@@ -81,6 +81,28 @@ def test_time_wakes_the_first_and_the_end_wakes_all() -> None:
     assert awake(lanes) == set(Lane)
 
 
+def test_what_waits_behind_a_slow_parcel_goes_after_a_second() -> None:
+    lanes = Lanes()
+    lanes.begin(ONE, 50)
+    lanes.queued(1, urgent=False)
+    assert awake(lanes) == {Lane.FIRST}
+    lanes.tick()
+    assert awake(lanes) == {Lane.FIRST, Lane.SECOND}
+
+
+def test_what_was_counted_and_is_not_there_is_forgotten() -> None:
+    lanes = Lanes()
+    lanes.begin(ONE, 50)
+    lanes.queued(1, urgent=False)
+    lanes.found_nothing(Lane.URGENT)
+    awake(lanes)
+    lanes.tick()
+    assert awake(lanes) == {Lane.FIRST, Lane.SECOND}, "nothing urgent says nothing of the rest"
+    lanes.found_nothing(Lane.SECOND)
+    lanes.tick()
+    assert awake(lanes) == {Lane.FIRST}
+
+
 def test_parcels_are_under_way_from_beginning_to_end() -> None:
     lanes = Lanes()
     lanes.begin(ONE, 1)
@@ -127,6 +149,7 @@ def test_each_partner_has_its_own() -> None:
     mine.begin(ONE, 9)
     lanes.queued({THEM: [5, 0]})
     assert awake(mine) == {Lane.FIRST, Lane.URGENT}
+    mine.found_nothing(Lane.FIRST)
     lanes.tick()
     assert (awake(mine), awake(other)) == ({Lane.FIRST}, {Lane.FIRST})
     lanes.end()
