@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from intertie.market.event import Broken, Event, Rule
+from intertie.market.feeder import NO_TREE, Tree
 from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId, DerId, MessageId, PartyId
@@ -47,7 +48,7 @@ AGGREGATION = Rule(
 )
 POINT = Rule(
     "availability.point",
-    "The connection point is one of the aggregation's",
+    "The connection point is one of the aggregation's, or feeds one",
     "UFTP rejection reason: Invalid CongestionPoint",
 )
 SERVICE_OFF = Rule(
@@ -93,11 +94,12 @@ class Place(NamedTuple):
 
 
 class Grounds(NamedTuple):
-    """What the rules need besides: the seller, and what is registered. None: no book says."""
+    """What the rules need besides: the seller, what is registered (None: no book says), and which point feeds which."""
 
     seller: PartyId
     services: frozenset[Service] | None = None
     ders: Mapping[AggregationId, Mapping[DerId, Place]] | None = None
+    tree: Tree = NO_TREE
 
 
 class Declared(NamedTuple):
@@ -176,8 +178,8 @@ def _declare(
         ders = grounds.ders.get(body.aggregation)
         if ders is None:
             raise Broken(AGGREGATION, f"{body.aggregation} is not")
-        if body.point not in {one.point for one in ders.values()}:
-            raise Broken(POINT, f"no DER of {body.aggregation} is connected at {body.point}")
+        if grounds.tree.under([body.point]).isdisjoint(one.point for one in ders.values()):
+            raise Broken(POINT, f"no DER of {body.aggregation} is connected at or behind {body.point}")
     key = Key(body.aggregation, body.service, body.point)
     known = state.declared.get(key.text, ())
     for before in known:
@@ -264,7 +266,8 @@ def _share(outage: Outage, key: Key, grounds: Grounds) -> Decimal:
     total = sum((one.kw for one in lost), Decimal(0))
     if not total:
         return Decimal(1)
-    return sum((one.kw for one in lost if one.point == key.point), Decimal(0)) / total
+    felt = grounds.tree.under([key.point])
+    return sum((one.kw for one in lost if one.point in felt), Decimal(0)) / total
 
 
 def value_at(series: IntervalSeries, at: datetime) -> Decimal | None:

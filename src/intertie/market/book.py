@@ -142,7 +142,7 @@ def _text(book: Book, event: Event) -> BaseContract:
 
 
 def _availability(book: Book, event: Event) -> Book:
-    grounds = grounds_of(_text(book, event), book.registry)
+    grounds = grounds_of(_text(book, event), book.registry, tree_at(book.grid.models, event.received))
     return book._replace(availability=availability.apply(book.availability, event, grounds))
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from intertie.market import confirmation
 from intertie.market.availability import Availability, Grounds, Key, Place, least_declared
-from intertie.market.feeder import Models, tree_at
+from intertie.market.feeder import Models, Tree, tree_at
 from intertie.market.offer_setting import SERVICES, Setting
 from intertie.market.registry import Registry, Standing
 from intertie.model.agreement import BaseContract
@@ -15,8 +15,8 @@ from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId
 
 
-def grounds_of(text: BaseContract, registry: Registry) -> Grounds:
-    """What the rules of availability stand on: the seller, the services, and where each accepted DER is connected."""
+def grounds_of(text: BaseContract, registry: Registry, tree: Tree) -> Grounds:
+    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and the feeder."""
     ders = {
         name: {
             der: Place(one.der.point, one.kw)
@@ -26,7 +26,7 @@ def grounds_of(text: BaseContract, registry: Registry) -> Grounds:
         }
         for name, aggregation in registry.items()
     }
-    return Grounds(text.seller, services_of(text), ders)
+    return Grounds(text.seller, services_of(text), ders, tree)
 
 
 def services_of(text: BaseContract) -> frozenset[Service]:
@@ -80,5 +80,5 @@ def setting_of(
         confirmations=frozenset(deal.terms.confirmation for deal in in_force),
         aggregations=frozenset(registry),
         availabilities=frozenset(known),
-        declared=Declarations(availability, grounds_of(text, registry)),
+        declared=Declarations(availability, grounds_of(text, registry, tree)),
     )
