@@ -9,7 +9,15 @@ from pathlib import Path
 
 from intertie.exchange import escalation, inbound, joining, outbound
 from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
-from intertie.market import asset_outage, confirmation, contract, dispatch_state, outage, registry
+from intertie.market import (
+    asset_outage,
+    confirmation,
+    contract,
+    dispatch_state,
+    offer_state,
+    outage,
+    registry,
+)
 
 PAGE = Path("docs") / "states.md"
 
@@ -63,6 +71,12 @@ to come, and the end that the text states, are facts of time: `status` says them
 DEAL = """## A transaction confirmation
 
 Out of `open` time alone leads to `deemed_accepted`: at the deadline, if nobody objected.
+"""
+
+MARKET = """## A need, an offer to it, and a counter
+
+That a gate has closed, an offer has expired, or a key did not come in time are facts of time: `need_standing`, `offer_standing`
+and `counter_standing` say them ([market.md](market.md)).
 """
 
 
@@ -145,8 +159,24 @@ def page() -> str:
                 dispatch_state.TABLE, dispatch_state.STARTS, dispatch_state.FINAL, "dispatch_state.TABLE"
             ),
             _meanings(dispatch_state.State),
+            MARKET,
+            *_market(),
         ]
     )
+
+
+def _market() -> list[str]:
+    """The three tables of market/offer_state.py, each phase that nothing leaves being an end."""
+    tables = [
+        (offer_state.NEED_TABLE, offer_state.NeedPhase, "offer_state.NEED_TABLE"),
+        (offer_state.OFFER_TABLE, offer_state.OfferPhase, "offer_state.OFFER_TABLE"),
+        (offer_state.COUNTER_TABLE, offer_state.CounterPhase, "offer_state.COUNTER_TABLE"),
+    ]
+    parts = []
+    for table, phase, source in tables:
+        ends = set(phase) - {before for before, _ in table}
+        parts += [_diagram(table, phase("absent"), ends, source), _meanings(phase)]
+    return parts
 
 
 def _diagram(

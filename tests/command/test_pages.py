@@ -89,7 +89,7 @@ def test_authorization(tmp_path: Path) -> None:
     assert 'www-authenticate: Bearer realm="utility.example"' in done.stdout
     assert '"invalid_token"' in done.stdout and '"bad_frame"' in done.stdout
     assert '{"active":false}' in done.stdout
-    assert "DA/bid" in done.stdout and "Tokens are signed with key" in done.stdout
+    assert "DA/offer" in done.stdout and "Tokens are signed with key" in done.stdout
 
 
 def test_keys(tmp_path: Path) -> None:

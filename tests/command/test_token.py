@@ -63,11 +63,11 @@ def test_what_partners_may_be_granted(utility: Path, capsys: Any) -> None:
         False,
         None,
     )
-    assert "DA/bid" in line["scopes"]
+    assert "DA/offer" in line["scopes"]
     assert "DA/dispatch_instruction" not in line["scopes"]
     assert said["token_seconds"] == 300
     shown = here(capsys, "token", "list", "--dir", utility)
-    assert "DA/bid" in shown.out
+    assert "DA/offer" in shown.out
     assert "No single token is revoked." in shown.out
 
 
@@ -75,7 +75,7 @@ def test_a_token_is_inspected(utility: Path, client: httpx.Client, capsys: Any) 
     text = token(client)
     said = here(capsys, "token", "inspect", text, "--json", "--dir", utility).json
     assert (said["active"], said["party"]) == (True, AGGREGATOR)
-    assert "DA/bid" in said["scopes"]
+    assert "DA/offer" in said["scopes"]
     assert len(said["certificate_sha256"]) == 64
     shown = here(capsys, "token", "inspect", text, "--dir", utility)
     assert shown.code == 0

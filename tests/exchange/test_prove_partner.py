@@ -189,7 +189,7 @@ def test_business_is_refused_before_live_in_both_directions(both: Both, more: di
 def test_a_test_is_refused_once_live_in_both_directions(both: Both) -> None:
     live = proving(both.aggregator, None)
     with pytest.raises(Refused) as refused:
-        send(live, [business(UTILITY, body=example(DocumentName("bid"))[1], **TESTING)], NOW)
+        send(live, [business(UTILITY, body=example(DocumentName("offer"))[1], **TESTING)], NOW)
     assert refused.value.code is Code.NOT_LIVE
     both.begin(both.utility)
     assert both.deliver(both.utility, live)

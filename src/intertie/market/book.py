@@ -17,11 +17,14 @@ from typing import NamedTuple
 import msgspec
 
 from intertie.market import (
+    availability,
     commitment,
     confirmation,
     contract,
     dispatch,
     grid,
+    offer_rules,
+    offers,
     registering,
     registry,
     services,
@@ -31,6 +34,8 @@ from intertie.market.dispatch_state import Dispatches
 from intertie.market.event import Broken, Event, Rule
 from intertie.market.feeder import tree_at
 from intertie.market.grid import Grid
+from intertie.market.offer_state import Offers
+from intertie.market.offer_terms import grounds_of, setting_of
 from intertie.market.registry import Registry
 from intertie.model.aggregation import (
     AggregationRegistration,
@@ -40,6 +45,7 @@ from intertie.model.aggregation import (
     RegistrationDecision,
 )
 from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
+from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Confirmation, ConfirmationResponse
 from intertie.model.dispatch import (
     DispatchCancel,
@@ -77,6 +83,8 @@ class Book(NamedTuple):
     counted: commitment.Counted = commitment.NOTHING
     grid: Grid = grid.EMPTY
     dispatches: Dispatches = dispatch.EMPTY
+    availability: availability.Availability = availability.EMPTY
+    offers: Offers = offers.EMPTY
 
 
 def _contract(book: Book, event: Event) -> Book:
@@ -124,6 +132,32 @@ def _dispatch(book: Book, event: Event) -> Book:
     return book._replace(dispatches=dispatch.apply(book.dispatches, event, ground))
 
 
+def _text(book: Book, event: Event) -> BaseContract:
+    """The contract that the event stands under, as it reads when the event arrives."""
+    under = contract.check_in_force(book.contracts, event.agreement, event.received)
+    text = under.text_at(event.received)
+    if text is None:
+        raise Broken(contract.IN_FORCE, f"agreement {event.agreement} is not signed")
+    return text
+
+
+def _availability(book: Book, event: Event) -> Book:
+    grounds = grounds_of(_text(book, event), book.registry)
+    return book._replace(availability=availability.apply(book.availability, event, grounds))
+
+
+def _assets(book: Book, event: Event) -> Book:
+    """DERs out of service, and back, are news of the grid, and take from what was declared."""
+    return _availability(_grid(book, event), event)
+
+
+def _offers(book: Book, event: Event) -> Book:
+    setting = setting_of(
+        _text(book, event), event.received, book.availability, book.registry, book.grid.models, book.deals
+    )
+    return book._replace(offers=offers.apply(book.offers, event, setting))
+
+
 # Which family a document belongs to. To plug one in: its field above, a function like that above, and its lines here.
 STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
     {
@@ -143,7 +177,7 @@ STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
         **dict.fromkeys(
             (
                 *(FeederModel, OutageNotice, OutageUpdate, RestorationNotice),
-                *(SystemCondition, AssetOutage, AssetReturn),
+                SystemCondition,
             ),
             _grid,
         ),
@@ -154,11 +188,15 @@ STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
             ),
             _dispatch,
         ),
+        AvailabilityDeclaration: _availability,
+        **dict.fromkeys((AssetOutage, AssetReturn), _assets),
+        **dict.fromkeys(offers.BODIES, _offers),
     }
 )
 RULES: tuple[Rule, ...] = (
     *(*contract.RULES, *services.RULES, *confirmation.RULES),
     *(*registry.RULES, *commitment.RULES, *grid.RULES, *dispatch.RULES),
+    *(*availability.RULES, *offer_rules.RULES),
 )
 
 # Documents about the contract itself: they need none in force.

@@ -56,8 +56,8 @@ def ask(authority: Authority, asked: Request, scope: str | None = None) -> Peer:
 
 
 def test_a_good_request_is_its_partys_with_connection_and_scopes(authority: Authority) -> None:
-    peer = ask(authority, request(f"Bearer {token(authority, 'DA/bid')}"))
-    assert peer == Peer(house.AGGREGATOR, TRANSPORT, frozenset({"DA/bid"}))
+    peer = ask(authority, request(f"Bearer {token(authority, 'DA/offer')}"))
+    assert peer == Peer(house.AGGREGATOR, TRANSPORT, frozenset({"DA/offer"}))
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "Bearer {} "])
@@ -93,10 +93,10 @@ def test_a_connection_without_a_certificate_or_of_a_stranger(authority: Authorit
 @pytest.mark.parametrize(
     ("wanted", "scope", "good"),
     [
-        (("DA/bid",), "DA/bid", True),
-        (("DA/*",), "DA/bid", True),
-        (("DA/bid",), "DA/asset_outage", False),
-        (("DA/bid",), None, True),
+        (("DA/offer",), "DA/offer", True),
+        (("DA/*",), "DA/offer", True),
+        (("DA/offer",), "DA/asset_outage", False),
+        (("DA/offer",), None, True),
     ],
 )
 def test_a_door_may_ask_for_a_scope(

@@ -143,7 +143,7 @@ def test_the_refusal_says_what_is_wrong() -> None:
         "availability_declaration on DA goes from der_aggregator to distribution_utility; "
         "sender.example holds distribution_utility, recipient.example holds der_aggregator, meter"
     )
-    assert "holds no role" in refused("DA", "bid", Mode.SCHEDULED, frozenset(), UTILITY).detail
+    assert "holds no role" in refused("DA", "offer", Mode.SCHEDULED, frozenset(), UTILITY).detail
 
 
 def raised(flow: Flow, sender: Role, **needs: object) -> Flow:

@@ -28,6 +28,7 @@ from intertie.model import (
     ids,
     market,
     metering,
+    offers,
     settlement,
     system,
     vehicle,
@@ -400,6 +401,22 @@ def _other_name(field: str, own: str) -> Any:
     return repair
 
 
+def _no_itself(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    if "overrides" in values:
+        values["overrides"] = tuple(one for one in values["overrides"] if one != values["dispatch"])
+
+
+def _together(*fields: str) -> Any:
+    """Repair: all of them, or none."""
+
+    def repair(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+        if any(values.get(field) is None for field in fields):
+            for field in fields:
+                values.pop(field, None)
+
+    return repair
+
+
 KIND = vehicle.ChargingCommandKind
 REFUSED = _is("accepted", False)
 PRICE = _is("kind", system.OperatingKind.PRICE)
@@ -434,6 +451,9 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (system.OperatingRequest, _needed, (_not(PRICE), "action")),
     (system.OperatingResponse, _exactly, (_not(DONE), "reason")),
     (system.ApplicationResult, _at_least, ("values", "results")),
+    (offers.Need, _exactly, (_is("sealed", True), "keys_by")),
+    (offers.OfferResult, _exactly, (_is("verdict", offers.OfferVerdict.NOT_AWARDED), "reason")),
+    (offers.OfferResult, _exactly, (_not(_is("verdict", offers.OfferVerdict.NOT_AWARDED)), "order")),
     (market.Award, _exactly, (_not(LOST), "awarded_kw", "price")),
     (market.MarketResult, _at_least, ("awards", "prices")),
     (dispatch.DispatchResponse, _exactly, (_not(_is("answer", "accepted")), "reason")),
@@ -459,6 +479,8 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (consent.DataRequest, _needed, (_is("kind", consent.DataKind.READINGS), "interval_seconds")),
 ]
 AFTER: dict[type[Record], tuple[Any, ...]] = {
+    offers.Offer: (_together("need", "need_revision"),),
+    offers.Order: (_together("offer", "offer_revision", "option"),),
     agreement.BaseContract: (_contract,),
     agreement.ContractNotice: (
         _exactly(agreement.ContractNotice, _is("action", agreement.ContractAction.DEFAULT), "reason"),
@@ -473,7 +495,7 @@ AFTER: dict[type[Record], tuple[Any, ...]] = {
     system.ApplicationResult: (_text(_is("status", system.ApplicationStatus.FAILED)),),
     dispatch.DispatchResponse: (_gone(_is("answer", dispatch.DispatchAnswer.REFUSED), "committed_kw"),),
     dispatch.DispatchReport: (_gone(_is("report", dispatch.ReportKind.STARTED), "achieved_kw"),),
-    dispatch.DispatchInstruction: (_gone(_not(_is("emergency", True)), "overrides"),),
+    dispatch.DispatchInstruction: (_gone(_not(_is("emergency", True)), "overrides"), _no_itself),
     feeder.Tie: (_other_name("second", "first"),),
     feeder.FeederModel: (_feeder,),
     dispatch.DispatchCancel: (_other_name("replaced_by", "dispatch"),),

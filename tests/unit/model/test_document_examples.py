@@ -42,6 +42,8 @@ FAMILIES = {
     "system": "outage_notice outage_update restoration_notice system_condition asset_outage asset_return "
     "power_system_data operating_request operating_response application_request application_result",
     "market": "market_requirement bid market_result",
+    "offers": "need need_withdrawal offer sealed_offer offer_key offer_revocation counter_offer counter_answer order "
+    "need_result",
     "dispatch": "dispatch_instruction dispatch_response dispatch_cancel dispatch_report dispatch_telemetry",
     "feeder": "feeder_model",
     "metering": "meter_readings meter_request",
