@@ -31,7 +31,8 @@ def demo(
     ] = None,
 ) -> int:
     """Play a season between a distribution utility and two aggregators: three gateway processes, real parcels over mutual
-    TLS, 77 winter days of a real feeder. Ends with 0 only if everything is receipted, all journals verify and both sides hold the same books.
+    TLS, 77 winter days of a real feeder. Ends with 0 only if everything is receipted, all journals verify, and both sides of
+    each pair hold the same book of the trade.
     """
     # Ended by a signal, it must not leave gateways behind: as with Ctrl-C, the blocks below are left in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -286,9 +286,14 @@ class Ledger:
         if not extra and end == len(self._events):
             return self._book
         start = bisect_left(self._places, place(extra[0])) if extra else end
+        if start == len(self._events):  # all of it comes after what is folded
+            return self._after(self._book, extra)
         number = min(start // SNAPSHOT_EVERY, len(self._snapshots) - 1)
         book = self._snapshots[number][0]
-        events = sorted([*self._events[number * SNAPSHOT_EVERY : end], *extra], key=place)
+        return self._after(book, sorted([*self._events[number * SNAPSHOT_EVERY : end], *extra], key=place))
+
+    @staticmethod
+    def _after(book: Book, events: Iterable[Event]) -> Book:
         for event in events:
             book, _ = _try(book, event)
         return book
