@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error, refuse
-from intertie.formats.x12.separators import ISA_CHARACTERS, Isa, Separators, read_isa, write_isa
+from intertie.formats.x12.separators import COMMON, ISA_CHARACTERS, Isa, Separators, read_isa, write_isa
 
 # Ten thousand meters of a day at 15 minutes are 40 MB; more is several sets, and has to fit in memory once.
 SET_BYTES_MAX = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ from intertie.formats.x12.invoice_810 import read_invoice, write_invoice
 from intertie.formats.x12.layout import layout
 from intertie.formats.x12.read_set import read_set
 from intertie.formats.x12.readings_867 import read_readings, write_readings
-from intertie.formats.x12.separators import Isa, Separators
+from intertie.formats.x12.separators import COMMON, Isa, Separators
 from intertie.formats.x12.trading import Call, Trading, X12Party
 from intertie.formats.x12.tree import Node
 from intertie.formats.x12.write_set import write_set

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from intertie.formats.x12.elements import column_is_good, why_not
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12WriteError
 from intertie.formats.x12.layout import Element, Layout, Loop, Segment
-from intertie.formats.x12.separators import Separators
+from intertie.formats.x12.separators import COMMON, Separators
 from intertie.formats.x12.tree import Node, Table, nodes, table, text
 
 DO = "Shorten or change it, or send the message natively: nothing is cut off or left out silently."
