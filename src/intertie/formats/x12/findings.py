@@ -104,11 +104,14 @@ class Place(NamedTuple):
         return ", ".join(parts)
 
 
+NOWHERE = Place()
+
+
 class Finding(NamedTuple):
     """One thing that is wrong. `detail` names fields and limits, never what stood there."""
 
     code: X12Code
-    place: Place = Place()
+    place: Place = NOWHERE
     detail: str = ""
 
     def __str__(self) -> str:
@@ -134,6 +137,6 @@ class X12WriteError(X12Error):
     fault = Fault.OURS
 
 
-def refuse(code: X12Code, place: Place = Place(), detail: str = "") -> X12Error:
+def refuse(code: X12Code, place: Place = NOWHERE, detail: str = "") -> X12Error:
     """The error for one finding."""
     return X12Error(Finding(code, place, detail))

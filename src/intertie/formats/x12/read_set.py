@@ -31,7 +31,7 @@ class Frame:
         self.rows: dict[str, list[dict[str, str]]] = {}
 
     def find(self, row: Row) -> int:
-        """Which part the segment is, -1 for none, -2 for one that there are enough of, -3 for one that should have come before."""
+        """Which part the segment is; -1: none, -2: one that there are enough of, -3: one that should have come before."""
         answer = -1
         for index in self.loop.by_id.get(row[0], ()):
             part = self.loop.parts[index]

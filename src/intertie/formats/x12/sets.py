@@ -6,20 +6,31 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from intertie.formats.x12.acknowledge_997 import (
+    FunctionalAcknowledgement,
+    read_acknowledgement,
+    write_acknowledgement,
+)
+from intertie.formats.x12.advice_824 import Advice, read_answer, write_advice, write_dispute
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error, X12WriteError
 from intertie.formats.x12.interchange import Group, OutGroup, TransactionSet, write_interchange
 from intertie.formats.x12.invoice_810 import read_invoice, write_invoice
 from intertie.formats.x12.layout import layout
+from intertie.formats.x12.outage_650 import read_outage, write_outage
 from intertie.formats.x12.read_set import read_set
 from intertie.formats.x12.readings_867 import read_readings, write_readings
+from intertie.formats.x12.registration_814 import read_enrolment, write_decision, write_registration
+from intertie.formats.x12.remittance_820 import read_remittance, write_remittance
 from intertie.formats.x12.separators import COMMON, Isa, Separators
 from intertie.formats.x12.trading import Call, Trading, X12Party
 from intertie.formats.x12.tree import Node
 from intertie.formats.x12.write_set import write_set
-from intertie.model.billing import Invoice
+from intertie.model.aggregation import AggregationRegistration, RegistrationDecision
+from intertie.model.billing import Dispute, Invoice, RemittanceAdvice
 from intertie.model.explain import why_unreadable
 from intertie.model.metering import MeterReadingSet
 from intertie.model.record import Record
+from intertie.model.system import OutageNotice, OutageUpdate, RestorationNotice
 
 # GS06 and ISA13 have nine digits.
 CONTROL_MAX = 999_999_999
@@ -35,10 +46,24 @@ class Way(NamedTuple):
 WRITERS: dict[type[Record], Way] = {
     Invoice: Way("810", write_invoice),
     MeterReadingSet: Way("867", write_readings),
+    RemittanceAdvice: Way("820", write_remittance),
+    AggregationRegistration: Way("814", write_registration),
+    RegistrationDecision: Way("814", write_decision),
+    OutageNotice: Way("650", write_outage),
+    OutageUpdate: Way("650", write_outage),
+    RestorationNotice: Way("650", write_outage),
+    Dispute: Way("824", write_dispute),
+    Advice: Way("824", write_advice),
+    FunctionalAcknowledgement: Way("997", write_acknowledgement),
 }
 READERS: dict[str, Callable[[Node, Call], Record]] = {
     "810": read_invoice,
     "867": read_readings,
+    "820": read_remittance,
+    "814": read_enrolment,
+    "650": read_outage,
+    "824": read_answer,
+    "997": read_acknowledgement,
 }
 
 
