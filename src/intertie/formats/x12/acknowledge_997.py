@@ -141,20 +141,30 @@ def _write_verdict(each: SetVerdict) -> Node:
     return {
         "set": each.set_id,
         "control": each.control,
-        "segments": [_write_note(note) for note in each.notes],
+        "segments": _write_notes(each.notes),
         "code": ACCEPTED if each.accepted else REJECTED,
         **codes,
     }
 
 
-def _write_note(note: SyntaxNote) -> Node:
-    segment: Node = {"id": note.segment, "position": str(note.at), "loop": note.loop, "code": note.code}
-    if note.element:
-        component = f">{note.component}" if note.component else ""
-        segment["elements"] = table_of(
-            [{"position": f"{note.element}{component}", "code": note.element_code}]
-        )
-    return segment
+def _write_notes(notes: Sequence[SyntaxNote]) -> list[Node]:
+    """An AK3 a segment, and under it an AK4 for each of its elements that are wrong."""
+    found: list[Node] = []
+    for key, same in groupby(
+        notes, key=lambda note: (note.segment, note.at, note.loop, note.code, note.element > 0)
+    ):
+        segment, at, loop, code, elements = key
+        base: Node = {"id": segment, "position": str(at), "loop": loop, "code": code}
+        if elements:
+            found.append(base | {"elements": table_of([_write_element(note) for note in same])})
+        else:
+            found += [base] * len(list(same))
+    return found
+
+
+def _write_element(note: SyntaxNote) -> dict[str, str]:
+    component = f">{note.component}" if note.component else ""
+    return {"position": f"{note.element}{component}", "code": note.element_code}
 
 
 def read_acknowledgement(node: Node, call: Call) -> FunctionalAcknowledgement:

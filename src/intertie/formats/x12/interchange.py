@@ -137,7 +137,7 @@ class Reader:
         self._at = end + len(self._marks.terminator)
         self._segment += 1
         row = segment.split(self._marks.element)
-        if not (segment.isascii() and segment.isprintable()):
+        if not all(value.isascii() and value.isprintable() for value in row):
             raise refuse(X12Code.CHARACTER, Place(self._segment))
         return row
 
@@ -164,8 +164,10 @@ class Reader:
         group = Group(*row[1:7])
         self.groups.append(group)
         seen: set[str] = set()
+        count = 0
         while True:
             if self._starts("ST"):
+                count += 1
                 yield self._set(group, isa, seen)
                 continue
             row = self._envelope()
@@ -173,7 +175,7 @@ class Reader:
                 raise refuse(X12Code.ENVELOPE, _place(row, self._segment), "ST or GE is due here")
             _elements(row, self._segment, 2)
             _same(row[2], group.control, Place(self._segment, "GE", 2))
-            _count(row[1], len(seen), Place(self._segment, "GE", 1))
+            _count(row[1], count, Place(self._segment, "GE", 1))
             return
 
     def _starts(self, id: str) -> bool:

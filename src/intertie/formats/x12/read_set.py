@@ -46,6 +46,11 @@ class Frame:
         return answer
 
 
+def is_segment_id(id: str) -> bool:
+    """Two or three letters and digits, a letter first."""
+    return 2 <= len(id) <= 3 and id.isascii() and id.isalnum() and id.isupper() and id[0].isalpha()
+
+
 def part_trigger(part: Segment | Loop) -> Segment:
     """The segment that a part is or begins with."""
     return part.trigger if isinstance(part, Loop) else part
@@ -118,7 +123,7 @@ class _Walk:
             return at + 1
         if part.ids and not frame.used[index]:
             end = self._end(part, at)
-            if end - at >= ROWS_BY_COLUMN:
+            if end - at >= ROWS_BY_COLUMN and self._goes_on(end):
                 table = read_columns(
                     part, self.rows[at:end], self.ids[at:end], self.component, self.first + 1 + at
                 )
@@ -129,6 +134,10 @@ class _Walk:
         frame.used[index] += 1
         self._open(frame, part, at)
         return self._segment(at)
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether an open loop has a place for the next segment: otherwise it may be a stray one amid the rows."""
+        return at == len(self.rows) or any(frame.find(self.rows[at]) >= 0 for frame in self.stack)
 
     def _end(self, loop: Loop, at: int) -> int:
         ids, known, end = self.ids, loop.ids, at
@@ -158,8 +167,9 @@ class _Walk:
                 self._add(
                     X12Code.SEGMENT_MISSING,
                     at,
-                    detail=f"{trigger.id}{qualifiers} is missing",
+                    detail=f"{trigger.id}{qualifiers} is missing before this place",
                     loop=frame.loop.name,
+                    missing=trigger.id,
                 )
         for name, rows in frame.rows.items():
             frame.node[name] = table_of(rows)
@@ -168,7 +178,7 @@ class _Walk:
         """A segment that no open loop has a place for."""
         if row[0] in self.by.skips or "*".join(row[:2]) in self.by.skips:
             return
-        if not (row[0].isalnum() and row[0].isupper() and 2 <= len(row[0]) <= 3):
+        if not is_segment_id(row[0]):
             self._add(X12Code.SEGMENT_ID, at)
         elif worst == -2:
             self._add(X12Code.SEGMENT_TOO_OFTEN, at)
@@ -207,9 +217,11 @@ class _Walk:
             elif element.name:
                 node[element.name] = value
 
-    def _add(self, code: X12Code, at: int, element: int = 0, detail: str = "", loop: str = "") -> None:
+    def _add(
+        self, code: X12Code, at: int, element: int = 0, detail: str = "", loop: str = "", missing: str = ""
+    ) -> None:
         id = self.ids[at] if at < len(self.ids) else "SE"
-        known = id if id.isalnum() and id.isascii() and len(id) <= 3 else ""
+        known = missing or (id if is_segment_id(id) else "")
         name = loop or (self.stack[-1].loop.name if self.stack else "")
         place = Place(self.first + at + 1, known, element, position=at + 2, loop=name)
         self.findings.append(Finding(code, place, detail))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error
@@ -30,6 +31,8 @@ ESTIMATED = frozenset(
 )
 # REF*MT: unit and minutes. A day has a word of its own.
 _DAY_SECONDS = 86400
+# IntervalSeries has powers of ten down to -6.
+PLACES_MAX = 6
 
 
 def write_readings(body: MeterReadingSet, call: Call) -> Node:
@@ -116,6 +119,7 @@ def _read_meter(node: Node, call: Call, clock: Clock) -> MeterReadings:
         start = clock.read(text(node, "start_date"), text(node, "start_time"), text(node, "start_zone"))
         step = _step(text(node, "kind_and_step"))
         labels = Labels(*(list(rows.column(name)) for name in ("date", "time", "zone")))
+        count = _count(node, clock, start, step)
         order = clock.grid(labels, start, step)
         channel, estimated = _channel(rows, text(node, "kind"), call)
         power, numbers = _numbers(rows.column("value"))
@@ -126,8 +130,8 @@ def _read_meter(node: Node, call: Call, clock: Clock) -> MeterReadings:
     if (gap := call.value("gap")) in codes:
         values = [None if code == gap else value for value, code in zip(values, codes, strict=True)]
     qualities = _read_qualities(codes, estimated)
-    if order is not None:
-        values, qualities = _in_order(order, values, qualities, rows)
+    if order is not None or count != len(values):
+        values, qualities = _in_order(order or range(len(values)), count, values, qualities, rows)
     series = IntervalSeries(
         start=start,
         step_seconds=step,
@@ -175,20 +179,30 @@ def _channel(rows: Table, kind: str, call: Call) -> tuple[Channel, str]:
 
 def _numbers(column: Sequence[str]) -> tuple[int, list[int]]:
     """The power of ten, and the values as integers of it. ValueError for more than six places."""
-    places = {len(value) - value.find(".") - 1 if "." in value else 0 for value in set(column)}
-    if len(places) == 1 and not (most := places.pop()):
-        return 0, list(map(int, column))
-    most = max(places, default=most)
-    if most > 6:
-        raise ValueError("a value has more than six places")
-    if places:
-        column = [f"{value}{'' if '.' in value else '.'}".ljust(_width(value, most), "0") for value in column]
-    return -most, list(map(int, ",".join(column).replace(".", "").split(",")))
+    text = ",".join(column)
+    most = _alike(text, len(column))
+    if most is None:
+        most = max(_places(value) for value in column)
+        if most > PLACES_MAX:
+            raise ValueError(f"a value has more than {PLACES_MAX} places")
+        text = ",".join(f"{value.replace('.', '')}{'0' * (most - _places(value))}" for value in column)
+    return -most, list(map(int, text.replace(".", "").split(",")))
 
 
-def _width(value: str, places: int) -> int:
-    whole = value.find(".") if "." in value else len(value)
-    return whole + 1 + places
+def _alike(text: str, count: int) -> int | None:
+    """How many places all values have, or None if they differ."""
+    if "." not in text:
+        return 0
+    places = len(text) - 1 - text.rfind(".")
+    if places > PLACES_MAX or text.count(".") != count or text.count(",") != count - 1:
+        return None
+    # Each point but the last is followed by so many digits and a comma.
+    pieces = text.split(".")
+    return places if all(piece.find(",") == places for piece in pieces[1:-1]) else None
+
+
+def _places(value: str) -> int:
+    return len(value) - 1 - value.find(".") if "." in value else 0
 
 
 def _read_qualities(codes: Sequence[str], estimated: str) -> Quality | tuple[Quality, ...]:
@@ -198,13 +212,27 @@ def _read_qualities(codes: Sequence[str], estimated: str) -> Quality | tuple[Qua
     return Quality.ESTIMATED if set(found) == {Quality.ESTIMATED} else found
 
 
+def _count(node: Node, clock: Clock, start: datetime, step: int) -> int:
+    """How many intervals DTM*150 and 151 enclose."""
+    end = clock.read(
+        text(node, "end_date"), text(node, "end_time"), text(node, "end_zone"), ends=True, after=start
+    )
+    count, rest = divmod(end - start, timedelta(seconds=step))
+    if rest or not 1 <= count <= SERIES_MAX:
+        raise ValueError("DTM*150 and 151 do not enclose whole intervals")
+    return count
+
+
 def _in_order(
-    order: Sequence[int], values: Sequence[int | None], qualities: Quality | tuple[Quality, ...], rows: Table
+    order: Sequence[int],
+    count: int,
+    values: Sequence[int | None],
+    qualities: Quality | tuple[Quality, ...],
+    rows: Table,
 ) -> tuple[list[int | None], Quality | tuple[Quality, ...]]:
     """Values at their intervals; those that were not sent are gaps."""
-    count = max(order) + 1
-    if count > SERIES_MAX or len(set(order)) < len(order):
-        raise _unfit(rows, "an interval comes twice, or lies too far from the first")
+    if len(set(order)) < len(order) or max(order) >= count:
+        raise _unfit(rows, "an interval comes twice, or lies after the end (DTM*151)")
     placed: list[int | None] = [None] * count
     each = [Quality.VALID] * count
     for index, number in enumerate(order):

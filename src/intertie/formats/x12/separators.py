@@ -51,20 +51,20 @@ def read_isa(text: str) -> tuple[Isa, Separators]:
     if len(text) < ISA_CHARACTERS or not text.startswith("ISA"):
         raise refuse(X12Code.NOT_AN_INTERCHANGE, place)
     element, component, terminator = text[3], text[104], text[105]
-    if len({element, component, terminator}) < 3 or any(
-        mark.isalnum() or mark == " " or not mark.isascii() for mark in (element, component, terminator)
-    ):
-        raise refuse(X12Code.SEPARATORS, place)
     values, at = [], 4
     for number, width in enumerate(WIDTHS, 1):
         value = text[at : at + width]
         at += width
-        if element in value or terminator in value or text[at] not in (element, terminator):
+        if (number < len(WIDTHS) and element in value) or text[at] not in (element, terminator):
             raise refuse(X12Code.NOT_AN_INTERCHANGE, place._replace(element=number))
-        if not (value.isascii() and value.isprintable()):
+        if value != component and not (value.isascii() and value.isprintable()):
             raise refuse(X12Code.CHARACTER, place._replace(element=number))
         values.append(value.rstrip(" "))
         at += 1
+    if len({element, component, terminator}) < 3 or any(
+        mark.isalnum() or mark == " " or not mark.isascii() for mark in (element, component, terminator)
+    ):
+        raise refuse(X12Code.SEPARATORS, place)
     if values[11] != VERSION:
         raise refuse(X12Code.VERSION, place._replace(element=12))
     if not (values[12].isdigit() and len(values[12]) == 9):

@@ -15,7 +15,7 @@ from intertie.formats.x12.advice_824 import Advice, read_answer, write_advice, w
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error, X12WriteError
 from intertie.formats.x12.interchange import Group, OutGroup, TransactionSet, write_interchange
 from intertie.formats.x12.invoice_810 import read_invoice, write_invoice
-from intertie.formats.x12.layout import layout
+from intertie.formats.x12.layout import Profile, layout, profile
 from intertie.formats.x12.outage_650 import read_outage, write_outage
 from intertie.formats.x12.read_set import read_set
 from intertie.formats.x12.readings_867 import read_readings, write_readings
@@ -67,17 +67,29 @@ READERS: dict[str, Callable[[Node, Call], Record]] = {
 }
 
 
-def read_document(one: TransactionSet, trading: Trading) -> Record:
+def read_document(one: TransactionSet, by: Profile) -> Record:
     """The document that a set carries. X12Error has everything that is wrong with the set, or that it makes no document."""
     reader = READERS.get(one.set_id)
     if reader is None:
         raise X12Error(Finding(X12Code.UNKNOWN_SET, Place(one.first, "ST", 1, position=1)))
-    node = read_set(one, layout(one.set_id, trading.profile)).checked()
+    node = read_set(one, layout(one.set_id, by.name)).checked()
     try:
-        return reader(node, Call(trading, one.set_id))
+        return reader(node, Call(by, one.set_id))
+    except X12Error as error:
+        raise X12Error(_found(one, error.finding)) from error
     except (ValueError, OverflowError, ArithmeticError) as error:
         place = Place(one.first, "ST", position=1)
         raise X12Error(Finding(X12Code.DOCUMENT, place, why_unreadable(error))) from error
+
+
+def _found(one: TransactionSet, finding: Finding) -> Finding:
+    """With the number of the segment, where the tree knew its id alone: the last one of that id."""
+    place = finding.place
+    if place.segment or not place.id:
+        return finding
+    ids = [row[0] for row in one.rows()]
+    at = len(ids) - 1 - ids[::-1].index(place.id) if place.id in ids else 0
+    return finding._replace(place=place._replace(segment=one.first + at, position=at + 1))
 
 
 class Outgoing(NamedTuple):
@@ -104,7 +116,7 @@ def write_document(
             Finding(X12Code.NO_PLACE, detail="no X12 set carries this document"), do="Send it natively."
         )
     by = layout(way.set_id, trading.profile)
-    call = Call(trading, way.set_id, reference, at, original)
+    call = Call(profile(trading.profile), way.set_id, trading, reference, at, original)
     return Outgoing(way.set_id, by.group, write_set(way.write(body, call), by, marks))
 
 
@@ -119,7 +131,7 @@ def write_file(
 ) -> bytes:
     """An interchange with a group for each kind of set. `control` numbers it; its groups and sets count from 1."""
     receiver = trading.other(sender)
-    local = at.astimezone(Call(trading, "all").zone)
+    local = at.astimezone(Call(profile(trading.profile), "all").zone)
     number = f"{control % (CONTROL_MAX + 1):09}"
     isa = Isa(
         sender.qualifier,

@@ -55,7 +55,7 @@ class Clock:
         """The instant in UTC; ValueError if it is none. Without a zone code, the hour that comes twice is the second one if
         the first is not later than `after`."""
         on = date(int(day[:4]), int(day[4:6]), int(day[6:]))
-        if clock.startswith("2400") or (ends and clock == self.day_end):
+        if clock.startswith("2400") or (ends and clock == self.day_end != "0000"):
             on, clock = on + DAY, "0000"
         local = datetime.combine(on, _time(clock), self.zone)
         if code in ("UT", "GM", "Z"):

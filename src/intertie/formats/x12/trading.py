@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
-from intertie.formats.x12.layout import Profile, profile
+from intertie.formats.x12.layout import Profile
 from intertie.formats.x12.tree import Node, Table, table, table_of
 from intertie.model.errors import SettingsError
 from intertie.model.explain import why_unreadable
@@ -59,18 +59,23 @@ def read_trading(text: str) -> Trading:
 
 
 class Call(NamedTuple):
-    """One conversion: between whom, and what the set says of itself (BGN02, BPT02) when it is written."""
+    """One conversion: by which profile, and, to write a set, between whom and what it says of itself (BGN02, BPT02)."""
 
-    trading: Trading
+    profile: Profile
     set_id: str
+    between: Trading | None = None
     reference: str = ""
     at: datetime | None = None
     original: str = ""
 
     @property
-    def profile(self) -> Profile:
-        """The utility's."""
-        return profile(self.trading.profile)
+    def trading(self) -> Trading:
+        """The two ends; SettingsError if nobody said who they are."""
+        if self.between is None:
+            raise SettingsError(
+                "a set names its two ends, and nobody said who they are", do="See docs/x12.md."
+            )
+        return self.between
 
     def value(self, name: str) -> Any:
         """A parameter of the profile for this set."""

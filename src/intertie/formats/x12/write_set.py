@@ -108,7 +108,7 @@ class _Writer:
         present = [column for column in columns if column is not None and any(column)]
         if not present and not part.need:
             return []
-        if any("" in column for column in present) or not self._good(part, rows):
+        if any("" in column for column in present) or "%" in self.marks[:3] or not self._good(part, rows):
             return [[self._segment(part, row, loop.name) for row in self._rows(rows)]]
         values = [
             element.constant.replace("%", "%%") or ("%s" if any(rows.columns.get(element.name) or ()) else "")
