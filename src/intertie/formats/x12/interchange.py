@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error, refuse
@@ -267,13 +269,17 @@ def _trailer(head: list[str], tail: list[str], count: int, place: Place) -> list
 
 def _no_envelope_inside(text: str, marks: Separators, first: int) -> None:
     """A set without its trailer would swallow the next one."""
-    for id in ("ST", "GE", "GS", "IEA", "ISA"):
-        found = text.find(f"{marks.terminator}{id}{marks.element}")
-        if found >= 0:
-            segment = first + text.count(marks.terminator, 0, found + 1)
-            raise refuse(
-                X12Code.ENVELOPE, Place(segment, id), "stands inside a transaction set that has not ended"
-            )
+    found = _envelope_ids(marks).search(text)
+    if found is not None:
+        segment = first + text.count(marks.terminator, 0, found.start() + 1)
+        raise refuse(
+            X12Code.ENVELOPE, Place(segment, found[1]), "stands inside a transaction set that has not ended"
+        )
+
+
+@lru_cache(maxsize=16)
+def _envelope_ids(marks: Separators) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(marks.terminator)}(ST|G[ES]|I(?:EA|SA)){re.escape(marks.element)}")
 
 
 def _characters(text: str, marks: Separators, first: int) -> list[Finding]:

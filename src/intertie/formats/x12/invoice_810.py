@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
@@ -59,7 +59,7 @@ def _columns(lines: Sequence[InvoiceLine], call: Call) -> dict[str, Sequence[str
         "dispatch": [line.dispatch or "" for line in lines],
         "statement": [line.statement or "" for line in lines],
         "sign": ["A" if amount[0] == "-" else "C" for amount in amounts],
-        "code": [codes[line.code.value] for line in lines],
+        "code": [codes[line.code] for line in lines],
         "amount": amounts if negative else [amount.lstrip("-") for amount in amounts],
     }
     texts = [line.text for line in lines]
@@ -143,31 +143,37 @@ def _lines(rows: Table, call: Call) -> tuple[InvoiceLine, ...]:
         for unit, name in zip(rows.column("unit"), rows.column("unit_name"), strict=True)
     ]
     amounts = _signed(rows, call)
+    columns = (
+        map(int, rows.column("line")),
+        map(codes.__getitem__, rows.column("code")),
+        texts,
+        _decimals(rows.column("quantity")),
+        names,
+        _decimals(rows.column("rate")),
+        amounts,
+        rows.column("dispatch"),
+        rows.column("statement"),
+    )
     return tuple(
         InvoiceLine(
-            line=int(line),
-            code=codes[code],
+            line=line,
+            code=code,
             text=said,
-            quantity=Decimal(quantity),
+            quantity=quantity,
             unit=unit,
-            rate=Decimal(rate),
+            rate=rate,
             amount=amount,
             dispatch=dispatch or None,
             statement=statement or None,
         )
-        for line, code, said, quantity, unit, rate, amount, dispatch, statement in zip(
-            rows.column("line"),
-            rows.column("code"),
-            texts,
-            rows.column("quantity"),
-            names,
-            rows.column("rate"),
-            amounts,
-            rows.column("dispatch"),
-            rows.column("statement"),
-            strict=True,
-        )
+        for line, code, said, quantity, unit, rate, amount, dispatch, statement in zip(*columns, strict=True)
     )
+
+
+def _decimals(column: Sequence[str]) -> Iterable[Decimal]:
+    """Each value once: rates and quantities repeat."""
+    values = {text: Decimal(text) for text in set(column)}
+    return map(values.__getitem__, column)
 
 
 def _signed(rows: Table, call: Call) -> list[Decimal]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from intertie.formats.x12.columns import read_columns
+from intertie.formats.x12.columns import HEAD, Rows, head_of, read_columns
 from intertie.formats.x12.elements import why_not
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error
 from intertie.formats.x12.interchange import TransactionSet
@@ -86,22 +87,24 @@ class _Walk:
         self.by = by
         self.first = one.first
         self.component = one.separators.component
-        self.rows = one.rows()[1:-1]
-        self.ids = [row[0] for row in self.rows]
+        self.marks = one.separators
+        self.segments = one.text.split(one.separators.terminator)[1:-2]
+        self.heads = [segment[:HEAD] for segment in self.segments]
+        self.ends: dict[str, list[int]] = {}
         self.root: Node = {}
         self.stack = [Frame(by.root, self.root)]
         self.findings = list(one.findings)
 
     def run(self) -> None:
         at = 0
-        while at < len(self.rows) and len(self.findings) < FINDINGS_MAX:
+        while at < len(self.segments) and len(self.findings) < FINDINGS_MAX:
             at = self._segment(at)
         while self.stack:
-            self._close(len(self.rows))
+            self._close(len(self.segments))
 
     def _segment(self, at: int) -> int:
         """Places one segment, or a whole table; the number of the next one."""
-        row = self.rows[at]
+        row = self._row(at)
         worst = -1
         for depth in range(len(self.stack) - 1, -1, -1):
             frame = self.stack[depth]
@@ -124,9 +127,8 @@ class _Walk:
         if part.ids and not frame.used[index]:
             end = self._end(part, at)
             if end - at >= ROWS_BY_COLUMN and self._goes_on(end):
-                table = read_columns(
-                    part, self.rows[at:end], self.ids[at:end], self.component, self.first + 1 + at
-                )
+                rows = Rows(self.segments[at:end], self.heads[at:end], self.marks, self.first + 1 + at)
+                table = read_columns(part, rows)
                 if table is not None and table.length <= part.high:
                     frame.used[index] = table.length
                     frame.node[part.name] = table
@@ -137,14 +139,23 @@ class _Walk:
 
     def _goes_on(self, at: int) -> bool:
         """Whether an open loop has a place for the next segment: otherwise it may be a stray one amid the rows."""
-        return at == len(self.rows) or any(frame.find(self.rows[at]) >= 0 for frame in self.stack)
+        return at == len(self.segments) or any(frame.find(self._row(at)) >= 0 for frame in self.stack)
+
+    def _row(self, at: int) -> Row:
+        return self.segments[at].split(self.marks.element)
 
     def _end(self, loop: Loop, at: int) -> int:
-        ids, known, end = self.ids, loop.ids, at
-        count = len(ids)
-        while end < count and ids[end] in known:
-            end += 1
-        return end
+        """The next segment at or after `at` that cannot be of the loop."""
+        known = {head_of(one, self.marks) for one in loop.ids}
+        for number, head in enumerate(self.heads[at : at + ROWS_BY_COLUMN], at):
+            if head not in known:
+                return number  # a few segments: not worth a look at the whole set
+        others = self.ends.get(loop.name)
+        if others is None:
+            others = [number for number, head in enumerate(self.heads) if head not in known]
+            self.ends[loop.name] = others
+        index = bisect_left(others, at)
+        return others[index] if index < len(others) else len(self.segments)
 
     def _open(self, frame: Frame, part: Loop, at: int) -> None:
         node: Node = {}
@@ -199,7 +210,7 @@ class _Walk:
         self._add(X12Code.SEGMENT_UNKNOWN, at)
 
     def _elements(self, part: Segment, node: Node, at: int) -> None:
-        row = self.rows[at]
+        row = self._row(at)
         if len(row) > len(part.elements) + 1 and any(row[len(part.elements) + 1 :]):
             self._add(X12Code.ELEMENT_TOO_MANY, at, len(part.elements) + 1)
         for number, element in enumerate(part.elements, 1):
@@ -220,8 +231,8 @@ class _Walk:
     def _add(
         self, code: X12Code, at: int, element: int = 0, detail: str = "", loop: str = "", missing: str = ""
     ) -> None:
-        id = self.ids[at] if at < len(self.ids) else "SE"
-        known = missing or (id if is_segment_id(id) else "")
+        here = self._row(at)[0] if at < len(self.segments) else "SE"
+        known = missing or (here if is_segment_id(here) else "")
         name = loop or (self.stack[-1].loop.name if self.stack else "")
         place = Place(self.first + at + 1, known, element, position=at + 2, loop=name)
         self.findings.append(Finding(code, place, detail))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error
@@ -196,9 +198,13 @@ def _alike(text: str, count: int) -> int | None:
     places = len(text) - 1 - text.rfind(".")
     if places > PLACES_MAX or text.count(".") != count or text.count(",") != count - 1:
         return None
-    # Each point but the last is followed by so many digits and a comma.
-    pieces = text.split(".")
-    return places if all(piece.find(",") == places for piece in pieces[1:-1]) else None
+    return places if _even(places).fullmatch(text) else None
+
+
+@cache
+def _even(places: int) -> re.Pattern[str]:
+    """Numbers with so many places each, with commas between."""
+    return re.compile(rf"-?\d+\.\d{{{places}}}(?:,-?\d+\.\d{{{places}}})*")
 
 
 def _places(value: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from intertie.formats.x12.elements import column_is_good, why_not
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12WriteError
@@ -18,7 +18,7 @@ def write_set(node: Node, by: Layout, marks: Separators = COMMON) -> str:
     """The segments between ST and SE. X12WriteError names the element that does not fit."""
     out = _Writer(by, marks)
     out.loop(by.root, node)
-    return "".join(out.pieces)
+    return marks.end.join([*out.pieces, ""])
 
 
 def no_place(field: str, set_id: str, why: str = "") -> X12WriteError:
@@ -36,7 +36,8 @@ class _Writer:
     def loop(self, loop: Loop, node: Node) -> None:
         for part in loop.parts:
             if isinstance(part, Segment):
-                self.pieces.append(self._segment(part, node, loop.name))
+                if segment := self._segment(part, node, loop.name):
+                    self.pieces.append(segment)
             elif part.ids:
                 self._table(part, table(node, part.name))
             else:
@@ -66,7 +67,7 @@ class _Writer:
     def _joined(self, values: list[str]) -> str:
         while values and not values[-1]:
             values.pop()
-        return self.marks.element.join(values) + self.marks.end
+        return self.marks.element.join(values)
 
     def _check(self, part: Segment, number: int, element: Element, value: str, loop: str) -> None:
         code = why_not(element, value, self.marks.component)
@@ -93,34 +94,51 @@ class _Writer:
         if not rows.length:
             return
         lines = [
-            lines
+            self._lines(loop, part, rows)
             for part in loop.parts
-            if isinstance(part, Segment)
-            for lines in self._lines(loop, part, rows)
+            if isinstance(part, Segment) and self._said(part, rows)
         ]
-        self.pieces.extend(
-            itertools.chain.from_iterable(zip(*lines, strict=True)) if len(lines) > 1 else lines[0]
-        )
+        together = itertools.chain.from_iterable(zip(*lines, strict=True))
+        self.pieces.extend(filter(None, together))
 
-    def _lines(self, loop: Loop, part: Segment, rows: Table) -> list[Sequence[str]]:
-        """The segment of each row: by one template, if all rows have the same elements."""
-        columns = [rows.columns.get(name) for name in part.names]
-        present = [column for column in columns if column is not None and any(column)]
-        if not present and not part.need:
-            return []
-        if any("" in column for column in present) or "%" in self.marks[:3] or not self._good(part, rows):
-            return [[self._segment(part, row, loop.name) for row in self._rows(rows)]]
-        values = [
-            element.constant.replace("%", "%%") or ("%s" if any(rows.columns.get(element.name) or ()) else "")
-            for element in part.elements
-        ]
-        template = self._joined([part.id, *values])
-        return [
-            list(map(template.__mod__, zip(*present, strict=True))) if present else [template] * rows.length
-        ]
+    def _said(self, part: Segment, rows: Table) -> bool:
+        return part.need or any(any(rows.columns.get(name) or ()) for name in part.names)
 
-    def _rows(self, rows: Table) -> list[Node]:
-        return [dict(row) for row in rows.rows()]
+    def _lines(self, loop: Loop, part: Segment, rows: Table) -> Iterable[str]:
+        """The segment of each row, empty where a row has none. Rows that have the same elements are written at once."""
+        columns = {name: column for name in part.names if any(column := rows.columns.get(name) or ())}
+        mixed = [column for column in columns.values() if "" in column]
+        if not mixed:
+            return self._alike(loop, part, Table(rows.length, columns))
+        groups: dict[tuple[bool, ...], list[int]] = {}
+        for number, has in enumerate(zip(*(map(bool, column) for column in mixed), strict=True)):
+            groups.setdefault(has, []).append(number)
+        found = [""] * rows.length
+        for numbers in groups.values():
+            some = {name: [column[number] for number in numbers] for name, column in columns.items()}
+            inside = Table(len(numbers), some)
+            if self._said(part, inside):
+                for number, line in zip(numbers, self._alike(loop, part, inside), strict=True):
+                    found[number] = line
+        return found
+
+    def _alike(self, loop: Loop, part: Segment, rows: Table) -> Iterable[str]:
+        """The segment of rows of which each has every element that any has."""
+        if not self._good(part, rows):
+            return [self._segment(part, dict(row), loop.name) for row in rows.rows()]
+        cells: list[Iterable[str]] = [itertools.repeat(part.id, rows.length)]
+        empty: list[Iterable[str]] = []
+        for element in part.elements:
+            column = rows.columns.get(element.name) or ()
+            if element.constant or any(column):
+                cells += [
+                    *empty,
+                    itertools.repeat(element.constant, rows.length) if element.constant else column,
+                ]
+                empty = []
+            else:
+                empty.append(itertools.repeat("", rows.length))
+        return map(self.marks.element.join, zip(*cells, strict=True))
 
     def _good(self, part: Segment, rows: Table) -> bool:
         for element in part.elements:
