@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from datetime import date
 
@@ -11,8 +12,6 @@ from intertie.formats.x12.layout import Element
 
 _REAL = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
 _WHOLE = re.compile(r"-?\d+")
-_REALS = re.compile(r"(?:-?\d+(?:\.\d+)?,)*")
-_WHOLES = re.compile(r"(?:-?\d+,)*")
 _TIME = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?|2400(?:00)?")
 
 
@@ -72,14 +71,22 @@ def column_is_good(element: Element, column: Sequence[str], component: str) -> b
         if not column:
             return True
     if element.type in ("R", "N0", "N2"):
-        numbers = _REALS if element.type == "R" else _WHOLES
-        text = ",".join(column) + ","
-        return (
-            max(map(len, column)) <= element.high and text.isascii() and numbers.fullmatch(text) is not None
-        )
+        return max(map(len, column)) <= element.high and _are_numbers(column, element.type == "R")
     if element.type in ("DT", "TM", "ID") or element.codes:
         return all(why_not(element, value, component) is None for value in set(column))
     lengths = set(map(len, column))
     if max(lengths) > element.high or min(lengths) < element.low:
         return False
     return element.type == "CO" or component not in "".join(column)
+
+
+def _are_numbers(column: Sequence[str], real: bool) -> bool:
+    """Digits, minus and point alone, and each a number to Python: then it is one to X12."""
+    text = "".join(column)
+    if not text.isascii() or not text.replace("-", "").replace(".", "" if real else ".").isdigit():
+        return False
+    try:
+        deque(map(float if real else int, column), maxlen=0)
+    except ValueError:
+        return False
+    return True
