@@ -10,7 +10,7 @@ from hypothesis.stateful import rule
 from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.walk import NEXT, NUMBERS, Walk, known_name
-from tests.unit.market.grid_cases import DEAL, HEAD, POINTS, at, call, kw, window
+from tests.unit.market.grid_cases import DEAL, HEAD, POINTS, at, call, kw, performance, statement, window
 
 from intertie.market.dispatch_state import OPEN, State
 from intertie.model.dispatch import (
@@ -24,6 +24,7 @@ from intertie.model.dispatch import (
     RefusalReason,
     ReportKind,
 )
+from intertie.model.ids import ConfirmationId
 from intertie.model.interval import Window
 
 NAMES = st.sampled_from(["X1", "X2", "X3", "X4", "X5"])
@@ -169,6 +170,24 @@ class DispatchSteps(Walk):
         span = Window(start=start + timedelta(hours=hours), end=start + timedelta(hours=hours + 1))
         series = kw(span, *(power + step for step in range(4)), minutes=15)
         self.try_(AGGREGATOR, DispatchTelemetry(dispatch=name, power_kw=series, revision=revision))
+
+    @rule(
+        days=st.integers(0, 2),
+        forget=st.sampled_from([False, False, True]),
+        meter=st.sampled_from(["M1", "M1", "M2"]),
+        name=st.sampled_from([DEAL, DEAL, ConfirmationId("DEAL-2")]),
+    )
+    def settle(self, days: int, forget: bool, meter: str, name: ConfirmationId) -> None:
+        """A statement of the calls until now, or until some days ago."""
+        period = window(-12, max(1, (self.two.now - at()) // timedelta(hours=1) - 24 * days))
+        calls = [one.instruction for one in self.see(UTILITY).dispatches.values()]
+        mine = [one for one in calls if one.confirmation == DEAL and one.window.end <= period.end]
+        body = statement(
+            *(performance(one.dispatch, one.window, meter) for one in mine if period.holds(one.window.start)),
+            period=period,
+            confirmation=name,
+        )
+        self.try_(UTILITY, replace(body, events=body.events[1:] if forget else body.events))
 
     @rule(more=st.sampled_from([-0.5, 0.1, 0.5]))
     def wait_for_a_call(self, more: float) -> None:

@@ -29,6 +29,7 @@ from intertie.market import (
     registering,
     registry,
     services,
+    settling,
 )
 from intertie.market.dispatch_rules import Deal, Ground
 from intertie.market.dispatch_state import Dispatches
@@ -123,6 +124,8 @@ def _registration(book: Book, event: Event) -> Book:
 
 
 def _statement(book: Book, event: Event) -> Book:
+    assert isinstance(event.body, PerformanceStatement)
+    settling.check_statement(event.body, event.received, book.deals, book.dispatches)
     return book._replace(counted=commitment.settle(book.counted, event, book.registry))
 
 
@@ -216,9 +219,11 @@ RULES: tuple[Rule, ...] = (
     RECKONED,
     *(*contract.RULES, *services.RULES, *confirmation.RULES),
     *(*registry.RULES, *commitment.RULES, *grid.RULES, *dispatch.RULES),
-    *(*availability.RULES, *offer_rules.RULES, *elsewhere.RULES),
+    *(*availability.RULES, *offer_rules.RULES, *elsewhere.RULES, *settling.RULES),
 )
 
+# What settles goes on while a contract rests, and for a while after its end.
+_SETTLING = (PerformanceStatement,)
 # Documents about the contract itself: they need none in force.
 _FOUNDING = (BaseContract, ContractSignature, ContractNotice)
 FOUNDING = frozenset(name for name, document in DOCUMENTS.items() if document.type in _FOUNDING)
@@ -245,7 +250,8 @@ def step(book: Book, event: Event) -> Book:
     family = STEPS[type(event.body)]
     try:
         if not isinstance(event.body, _FOUNDING):
-            contract.check_in_force(book.contracts, event.agreement, event.received)
+            settles = isinstance(event.body, _SETTLING)
+            contract.check_in_force(book.contracts, event.agreement, event.received, settles=settles)
         return family(book, event)
     except (SettingsError, ArithmeticError) as error:  # ArithmeticError: also a date after the year 9999
         raise Broken(RECKONED, str(error)) from error
