@@ -33,7 +33,7 @@ from intertie.seal.transport import Transport
 
 # A receipt has one line of some 200 bytes per message, at most 4,096 of them, in base64: under 2 MiB.
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
-# Two parcels and an urgent one are on their way at once (run.py); one spare connection covers a half-closed one.
+# Two parcels and an urgent one are on their way at once (run/deliveries.py); one spare connection covers a half-closed one.
 CONNECTIONS_PER_PARTNER = 4
 # The answer's time is for each silence; a partner that drips is cut after this many of them, all in all. A parcel of
 # 64 MiB takes 3 minutes over 3 Mbit/s.
