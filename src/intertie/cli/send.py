@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from cyclopts import Parameter, Token
 
 from intertie.catalogue.flow import Flow
 from intertie.cli._files import seal_paths
+from intertie.cli._receipts import wait_for
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, parse_instant, print_json, read_file
 from intertie.exchange.outbound import State
 from intertie.gateway.attachments import check_reachable
@@ -38,8 +38,6 @@ from intertie.model.message import Mode, Verb
 from intertie.model.record import Record
 from intertie.run import Opened, opened
 
-# How often `--wait` looks for a receipt.
-WAIT_STEP_SECONDS = 0.02
 _DURATION = re.compile(r"(\d{1,6})\s*(s|min|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
@@ -124,7 +122,7 @@ def send(
             ready = [_with_files(it, ready, whole, attach, now)]
         ids = queue(it.gateway, whole, now) if whole else []
         ids += send_messages(it.gateway, ready, now) if ready else []
-        states = _wait(it, ids, wait)
+        states = {id: row.state for id, row in wait_for(it.gateway.store, ids, wait).items()}
     _print(ids, states, json=json, waited=wait > 0)
     return int(wait > 0 and any(state not in (State.ACCEPTED, State.DUPLICATE) for state in states.values()))
 
@@ -239,19 +237,6 @@ def _agreement(partner: Partner, now: datetime) -> AgreementId | None:
     """The agreement in force, if there is exactly one; otherwise the check of the flow says what is missing."""
     in_force = [one.id for one in partner.agreements if one.in_force(now)]
     return in_force[0] if len(in_force) == 1 else None
-
-
-def _wait(it: Opened, ids: Sequence[MessageId], seconds: float) -> dict[MessageId, State]:
-    """The messages' states, once none is on its way any more or the time is over."""
-    end = time.monotonic() + seconds
-    store = it.gateway.store
-    while True:
-        rows = [store.message(id, outgoing=True) for id in ids]
-        states = {row.id: row.state for row in rows if row is not None}
-        moving = any(state in (State.QUEUED, State.SENDING) for state in states.values())
-        if not moving or time.monotonic() >= end:
-            return states
-        time.sleep(WAIT_STEP_SECONDS)
 
 
 def _print(ids: Sequence[MessageId], states: dict[MessageId, State], *, json: bool, waited: bool) -> None:

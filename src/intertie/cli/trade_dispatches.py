@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotext
 from rich.console import Console
 from rich.text import Text
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
+from intertie.cli._trade import drawn
 from intertie.gateway.send_message import find_partner
 from intertie.market.dispatch_state import Dispatch
 from intertie.market.telemetry import Row, track
@@ -18,7 +18,6 @@ from intertie.run import opened
 
 COLUMNS = ("dispatch", "state", "point", "from", "to", "answered", "why")
 TRACKED = ("from", "asked_kw", "owed_kw", "measured_kw")
-WIDTH, HEIGHT = 100, 18
 
 
 def dispatches(partner: PartyId, dispatch: str = "", /, *, dir: Dir = HERE, json: Json = False) -> None:
@@ -66,11 +65,8 @@ def tracked(row: Row) -> list[str]:
 
 def plot(rows: Sequence[Row]) -> Text:
     """The three curves over the hours of UTC, drawn with characters."""
-    figure = plotext.figure
-    figure.clear()
-    figure.plot_size(WIDTH, HEIGHT)
-    figure.theme("simple")
     first = rows[0].start
+    curves = []
     for label, values, marker in (
         ("asked", [row.asked_kw for row in rows], "─"),
         ("owed", [row.owed_kw for row in rows], "dot"),
@@ -81,10 +77,5 @@ def plot(rows: Sequence[Row]) -> Text:
             for row, kw in zip(rows, values, strict=True)
             if kw is not None
         ]
-        if known:
-            curve = figure.signal([hour for hour, _ in known], [kw for _, kw in known], marker=marker)
-            curve.lines(True)
-            curve.label(label)
-            figure.draw(curve)
-    figure.title(f"kW, by hours from {when(first)}")
-    return Text.from_ansi(str(figure.build()), no_wrap=True)
+        curves.append((label, known, marker))
+    return drawn(f"kW, by hours from {when(first)}", curves)
