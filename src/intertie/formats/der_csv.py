@@ -18,9 +18,7 @@ _PROGRAMME = "programme"
 
 def read_ders(raw: bytes) -> tuple[Der, ...]:
     """The DERs of a table with these columns. SettingsError says which line is wrong, and why."""
-    ders = tuple(
-        record_of(Der, number, _nested(fields)) for number, fields in rows_of(raw, NEEDED, OPTIONAL)
-    )
+    ders = tuple(record_of(Der, number, _nested(fields)) for number, fields in rows_of(raw, NEEDED, OPTIONAL))
     if not 0 < len(ders) <= DERS_MAX:
         raise SettingsError(
             f"the table has {len(ders)} DERs, not 1 to {DERS_MAX}", do="Send more of them in several tables."

@@ -48,9 +48,7 @@ def read_series(
                 step_seconds=int(step.total_seconds()),
                 unit=units[name],
                 power_of_ten=POWER_OF_TEN,
-                values=tuple(
-                    int(one.values[name] / _WATT) if name in one.values else None for one in lines
-                ),
+                values=tuple(int(one.values[name] / _WATT) if name in one.values else None for one in lines),
             )
             for name in named
         }

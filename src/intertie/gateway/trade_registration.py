@@ -116,7 +116,9 @@ def decide(desk: Desk, name: AggregationId, verdicts: Verdicts, effective: datet
         raise SettingsError(f"{twice[0]} is accepted and refused", do="Say one of the two.")
     stray = sorted(set(verdicts.limits) - set(verdicts.accept))
     if stray:
-        raise SettingsError(f"{stray[0]} has a limit and is not accepted", do="Accept it, or leave the limit.")
+        raise SettingsError(
+            f"{stray[0]} has a limit and is not accepted", do="Accept it, or leave the limit."
+        )
     accepted = [
         DerDecision(der=der, accepted=True, accepted_kw=_kw(verdicts.limits.get(der)))
         for der in sorted(verdicts.accept)

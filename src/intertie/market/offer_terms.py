@@ -6,8 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from intertie.market import confirmation
+from intertie.market.asset_outage import AssetOutages
 from intertie.market.availability import Availability, Grounds, Key, Place, least_declared
-from intertie.market.feeder import Models, tree_at
+from intertie.market.feeder import tree_at
+from intertie.market.grid import Grid
 from intertie.market.offer_setting import SERVICES, Setting
 from intertie.market.registry import Registry, Standing
 from intertie.model.agreement import BaseContract
@@ -15,8 +17,9 @@ from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId
 
 
-def grounds_of(text: BaseContract, registry: Registry) -> Grounds:
-    """What the rules of availability stand on: the seller, the services, and where each accepted DER is connected."""
+def grounds_of(text: BaseContract, registry: Registry, outages: AssetOutages, at: datetime) -> Grounds:
+    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and what is out
+    as far as is known at a time."""
     ders = {
         name: {
             der: Place(one.der.point, one.kw)
@@ -26,7 +29,7 @@ def grounds_of(text: BaseContract, registry: Registry) -> Grounds:
         }
         for name, aggregation in registry.items()
     }
-    return Grounds(text.seller, services_of(text), ders)
+    return Grounds(text.seller, at, services_of(text), ders, outages)
 
 
 def services_of(text: BaseContract) -> frozenset[Service]:
@@ -61,11 +64,11 @@ def setting_of(
     at: datetime,
     availability: Availability,
     registry: Registry,
-    models: Models,
+    grid: Grid,
     deals: confirmation.Deals,
 ) -> Setting:
     """What the rules of the market stand on at a time."""
-    tree = tree_at(models, at)
+    tree = tree_at(grid.models, at)
     parents = {point: parent for parent, points in tree.behind.items() for point in points}
     known = (one.order[1] for many in availability.declared.values() for one in many)
     in_force = confirmation.standing(deals, text.agreement, at)
@@ -80,5 +83,5 @@ def setting_of(
         confirmations=frozenset(deal.terms.confirmation for deal in in_force),
         aggregations=frozenset(registry),
         availabilities=frozenset(known),
-        declared=Declarations(availability, grounds_of(text, registry)),
+        declared=Declarations(availability, grounds_of(text, registry, grid.assets, at)),
     )
