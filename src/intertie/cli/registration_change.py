@@ -8,7 +8,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.cli._records import made
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Moment, moment
 from intertie.cli._trade import Under, Wait, desk_with, told
@@ -17,6 +16,7 @@ from intertie.gateway import trade_registration as act
 from intertie.model.aggregation import DerChange, DerState
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, DerId
+from intertie.model.made import made
 
 
 def change(

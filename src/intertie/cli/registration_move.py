@@ -6,13 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.cli._records import made
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._times import Moment, moment
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_registration as act
 from intertie.model.aggregation import DerMove
 from intertie.model.ids import AggregationId, ConnectionPointId, DerId, MeterId
+from intertie.model.made import made
 
 
 def move(

@@ -15,6 +15,7 @@ from intertie.gateway.trade_books import event_of
 from intertie.market import contract
 from intertie.market.book import Book
 from intertie.market.event import Broken, Event
+from intertie.model.agreement import BaseContract
 from intertie.model.documents import document_of
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId, ConversationId, MessageId, PartyId
@@ -89,6 +90,18 @@ class Desk:
                 do="Choose one with --agreement.",
             )
         return found[0]
+
+    @property
+    def text(self) -> BaseContract:
+        """The text of the contract that we speak under. SettingsError for an agreement on paper: no book knows its terms."""
+        known = self.book.contracts.get(self.agreement)
+        text = known.text_at(self.now) if known is not None else None
+        if text is None:
+            raise SettingsError(
+                f"agreement {self.agreement} was not signed through the gateway",
+                do="`intertie trade show` lists the contracts that were.",
+            )
+        return text
 
     def say(
         self,

@@ -27,6 +27,7 @@ from intertie.model.aggregation import (
 from intertie.model.contract import Service, ServiceHours
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, DerId, MessageId
+from intertie.model.made import made
 from intertie.model.message import Mode
 from intertie.model.quantity import Kilowatts
 
@@ -54,7 +55,8 @@ def find_aggregation(desk: Desk, name: AggregationId) -> Aggregation:
 def register(desk: Desk, name: AggregationId, offered: Offered, ders: Sequence[Der]) -> MessageId:
     """Register an aggregation, or all of it anew: who is not on the list leaves."""
     before = desk.drafted.registry.get(name)
-    body = AggregationRegistration(
+    body = made(
+        AggregationRegistration,
         aggregation=name,
         services=offered.services,
         effective=offered.effective,
@@ -79,7 +81,8 @@ def change(
     removed: Sequence[DerRemoval] = (),
 ) -> MessageId:
     """Change what an aggregation is made of. What DERs can do just now goes as news; everything else is registration."""
-    body = CompositionChange(
+    body = made(
+        CompositionChange,
         aggregation=name,
         effective=effective,
         revision=find_aggregation(desk, name).revision + 1,
@@ -120,16 +123,17 @@ def decide(desk: Desk, name: AggregationId, verdicts: Verdicts, effective: datet
             f"{stray[0]} has a limit and is not accepted", do="Accept it, or leave the limit."
         )
     accepted = [
-        DerDecision(der=der, accepted=True, accepted_kw=_kw(verdicts.limits.get(der)))
+        made(DerDecision, der=der, accepted=True, accepted_kw=_kw(verdicts.limits.get(der)))
         for der in sorted(verdicts.accept)
     ]
     refused = [
-        DerDecision(der=der, accepted=False, reason=verdicts.refuse[der], detail=verdicts.detail)
+        made(DerDecision, der=der, accepted=False, reason=verdicts.refuse[der], detail=verdicts.detail)
         for der in sorted(verdicts.refuse)
     ]
     if not accepted and not refused:
         raise SettingsError(f"nothing was said of any DER of {name}", do="Accept or refuse some.")
-    body = RegistrationDecision(
+    body = made(
+        RegistrationDecision,
         aggregation=name,
         decisions=(*accepted, *refused),
         effective=effective,
@@ -155,7 +159,8 @@ def suspend(
     text: str = "",
 ) -> MessageId:
     """Take DERs out for a while; none named are all."""
-    body = DerSuspension(
+    body = made(
+        DerSuspension,
         suspension=suspension,
         aggregation=name,
         effective=effective,
@@ -169,7 +174,7 @@ def suspend(
 
 def resume(desk: Desk, name: AggregationId, suspension: str, effective: datetime) -> MessageId:
     """End a suspension that our side made."""
-    body = DerResumption(suspension=suspension, aggregation=name, effective=effective)
+    body = made(DerResumption, suspension=suspension, aggregation=name, effective=effective)
     return desk.say(body, mode=desk.mode_for(effective, Mode.REGISTRATION))[0]
 
 
