@@ -14,14 +14,8 @@ from rich.text import Text
 from intertie.cli._receipts import wait_for
 from intertie.cli._shared import PartyOption, print_json
 from intertie.exchange.outbound import DELIVERED
-from intertie.gateway.send_message import Outgoing, send
 from intertie.gateway.trade_desk import Desk
-from intertie.market.book import Book
-from intertie.market.contract import Contract
-from intertie.model.documents import document_of
-from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, MessageId, PartyId
-from intertie.model.record import Record
 from intertie.run import Opened, opened
 
 PartnerOption = Annotated[PartyOption, Parameter(help="The partner.")]
@@ -54,35 +48,6 @@ def told(it: Opened, messages: Sequence[MessageId], wait: float, *, json: bool) 
         why = f": {found[id].detail}" if found[id].detail else ""
         print(f"{id} {states[id]}{why}" if wait > 0 else f"Queued as {id}.")
     return int(wait > 0 and any(state not in DELIVERED for state in states.values()))
-
-
-def book_with(it: Opened, partner: PartyId) -> Book:
-    """The book of a partner, as both hold it."""
-    return it.gateway.books.of(it.gateway.store, partner).ledger.book
-
-
-def contract_in(book: Book, agreement: AgreementId) -> Contract:
-    """The contract of this name; SettingsError if there is none."""
-    known = book.contracts.get(agreement)
-    if known is None:
-        raise SettingsError(f"no contract {agreement} was proposed", do="see `intertie trade show`")
-    return known
-
-
-def say(it: Opened, partner: PartyId, body: Record, agreement: AgreementId | None, *, json: bool) -> None:
-    """Queue one document, and print its message's id."""
-    flow = it.gateway.catalogue.find_flows(document_of(body).name)[
-        0
-    ]  # each of them is on one interface, in one mode
-    out = Outgoing(
-        body=body,
-        recipient=partner,
-        interface=flow.interface,
-        mode=flow.mode,
-        agreement=agreement,
-    )
-    (message,) = send(it.gateway, [out], it.clock())
-    print_json({"message": message}) if json else print(f"Queued as {message}.")
 
 
 Curve = tuple[str, Sequence[tuple[float, float]], str]

@@ -21,9 +21,10 @@ from intertie.gateway.attachments import check_reachable
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
+from intertie.gateway.trade_desk import Desk
 from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import DOCUMENTS
-from intertie.model.errors import SettingsError
+from intertie.model.errors import Refused, SettingsError
 from intertie.model.explain import why_unreadable
 from intertie.model.ids import (
     AgreementId,
@@ -191,7 +192,7 @@ def _outgoing(gateway: Gateway, path: Path, said: Given, raw: bytes, now: dateti
         interface=flow.interface,
         mode=flow.mode,
         verb=said.verb,
-        agreement=said.agreement or (_agreement(partner, now) if flow.agreement else None),
+        agreement=said.agreement or (_agreement(gateway, partner, now) if flow.agreement else None),
         conversation=said.conversation,
         in_reply_to=said.in_reply_to,
         expires=said.expires,
@@ -233,10 +234,12 @@ def _flow(gateway: Gateway, partner: Partner, said: Given, document: DocumentNam
     raise SettingsError(f"{document} can go to {partner.party} in several ways", do=f"Choose: {choices}.")
 
 
-def _agreement(partner: Partner, now: datetime) -> AgreementId | None:
+def _agreement(gateway: Gateway, partner: Partner, now: datetime) -> AgreementId | None:
     """The agreement in force, if there is exactly one; otherwise the check of the flow says what is missing."""
-    in_force = [one.id for one in partner.agreements if one.in_force(now)]
-    return in_force[0] if len(in_force) == 1 else None
+    try:
+        return Desk(gateway, partner.party, now).agreement
+    except (Refused, SettingsError):
+        return None
 
 
 def _print(ids: Sequence[MessageId], states: dict[MessageId, State], *, json: bool, waited: bool) -> None:

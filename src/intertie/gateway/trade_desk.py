@@ -47,6 +47,10 @@ class Desk:
         self._ledger = gateway.books.of(gateway.store, partner).ledger
         self._drafted: Book | None = None
 
+    def under(self, agreement: AgreementId) -> Desk:
+        """The same, under this agreement."""
+        return Desk(self.gateway, self.partner, self.now, agreement)
+
     @property
     def us(self) -> PartyId:
         """Who we are."""

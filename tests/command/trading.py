@@ -1,0 +1,110 @@
+"""Two gateways that serve, with a contract that both signed and a deal that both agreed to: where business begins."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from tests.command.gateways import AGGREGATOR, UTILITY, Said, here, make_pair, served
+
+from intertie.model.documents import example
+from intertie.model.ids import DocumentName
+
+GSA = "GSA-2026-01"
+DEAL = "NWS-1"
+WAIT = ("--wait", "60")
+DERS = """id,technology,nameplate_kw,feeder,point,meter,premises,consent,control_modes
+DER-1,battery,10,F12,F12-T7,M-1,P-1,C-1,charge discharge
+DER-2,heat_pump,7.5,F12,F12-T7,M-2,P-2,C-2,
+DER-3,pv,12.4,F12,F12-T9,M-3,P-3,C-3,opModMaxLimW
+"""
+
+
+class Pair(NamedTuple):
+    """Both sides of a trade; each speaks in this process, and its gateway serves in another."""
+
+    utility: Path
+    aggregator: Path
+    folder: Path
+
+    def says(self, side: Path, capsys: Any, *arguments: str | Path) -> Said:
+        """A command of one side, with the other side put in place of THEM."""
+        them = AGGREGATOR if side == self.utility else UTILITY
+        return here(capsys, *(them if one == "THEM" else one for one in map(str, arguments)), "--dir", side)
+
+    def did(self, side: Path, capsys: Any, *arguments: str | Path) -> Said:
+        """The same, for what is sent and must be accepted."""
+        said = self.says(side, capsys, *arguments, *WAIT)
+        assert said.code == 0 and "accepted" in said.out, said.out + said.err
+        return said
+
+    def shown(self, side: Path, capsys: Any, *arguments: str | Path) -> Any:
+        """What a side is shown, for programs."""
+        return self.says(side, capsys, *arguments, "--json").json
+
+    def file(self, name: str, text: str) -> Path:
+        """A file to send."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def document(self, document: str, **changes: Any) -> Path:
+        """A file with the example's body, changed."""
+        _, record = example(DocumentName(document))
+        return self.file(
+            f"{document}.json", json.dumps({**json.loads(msgspec.json.encode(record)), **changes})
+        )
+
+
+@contextlib.contextmanager
+def trading(folder: Path) -> Iterator[Pair]:
+    """The pair, served until the end."""
+    utility, aggregator = make_pair(folder)
+    for each in (utility, aggregator):  # no agreement on paper beside the one that is made
+        path = next((each / "partners").glob("*.toml"))
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text[: text.index("[[agreements]]")], encoding="utf-8")
+    with served(utility), served(aggregator):
+        yield Pair(utility, aggregator, folder)
+
+
+def agree(pair: Pair, capsys: Any) -> None:
+    """A contract that both sign."""
+    now = datetime.now(UTC)
+    times = {
+        "effective": (now - timedelta(days=1)).isoformat(),
+        "ends": (now + timedelta(days=900)).isoformat(),
+    }
+    text = pair.document("base_contract", **times)
+    pair.did(pair.utility, capsys, "send", text, "--to", "THEM", "--document", "base_contract")
+    pair.did(pair.aggregator, capsys, "trade", "sign", "THEM", GSA)
+    pair.did(pair.utility, capsys, "trade", "sign", "THEM", GSA)
+
+
+def deal(pair: Pair, capsys: Any, **changes: Any) -> None:
+    """A deal at F12-T7 that the aggregator accepts."""
+    now = datetime.now(UTC)
+    term = {"start": (now - timedelta(hours=1)).isoformat(), "end": (now + timedelta(days=90)).isoformat()}
+    terms = {
+        "confirmation": DEAL,
+        "agreement": GSA,
+        "points": ["F12-T7"],
+        "contracted_kw": "12",
+        "term": term,
+        "notice_minutes": 30,
+        "max_calls": 2,
+        "max_duration_minutes": 120,
+        "confirm_deadline": now.isoformat(),
+        "aggregation": "AGG",
+        "service_hours": [],
+    }
+    body = pair.document("confirmation", **{**terms, **changes})
+    pair.did(
+        pair.utility, capsys, "send", body, "--to", "THEM", "--document", "confirmation", "--agreement", GSA
+    )
+    pair.did(pair.aggregator, capsys, "trade", "answer", "THEM", DEAL)
