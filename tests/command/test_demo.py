@@ -26,7 +26,8 @@ SIX = {
     "availability aggregator>utility",
 }
 KEYS = [
-    "flows", "receipts", "unreceipted", "refused", "events", "invoice", "paid", "journals_verified", "evidence",
+    "flows", "receipts", "unreceipted", "contracts", "tender", "books", "refused", "events",
+    "invoice", "paid", "journals_verified", "evidence",
     "seconds",
 ]  # fmt: skip
 pytestmark = pytest.mark.slow
@@ -36,7 +37,7 @@ def test_the_summary_is_one_object_with_its_keys(summary: Any) -> None:
     assert list(summary) == KEYS
 
 
-def test_everything_is_receipted_and_both_journals_verify(summary: Any) -> None:
+def test_everything_is_receipted_and_all_journals_verify(summary: Any) -> None:
     assert summary["unreceipted"] == 0
     assert summary["journals_verified"] is True
     assert 0 < summary["receipts"] <= sum(summary["flows"].values()) + len(summary["refused"])
@@ -51,12 +52,53 @@ def test_all_six_flows_and_at_least_sixty_days_of_availability(summary: Any) -> 
 
 def test_refusals_of_every_kind_have_reasons(summary: Any) -> None:
     by_kind = {one["what"]: one for one in summary["refused"]}
-    assert set(by_kind) == {"der", "dispatch", "message", "invoice line"}
+    assert set(by_kind) == {"rule", "der", "dispatch", "message", "invoice line"}
     assert by_kind["der"]["reason"].startswith("double_commitment")
     assert by_kind["message"]["reason"].startswith("agreement_not_in_force")
     assert by_kind["dispatch"]["reason"].startswith("communication_lost")
     assert "revision 1" in by_kind["invoice line"]["reason"]
     assert "revision 2" in by_kind["invoice line"]["reason"]
+
+
+def test_rules_refused_before_anything_left(summary: Any) -> None:
+    rules = {one["id"]: one["reason"] for one in summary["refused"] if one["what"] == "rule"}
+    assert rules["capacity-winter-2026-rival"].startswith("key.before_gate")
+    again = rules["D-2026-02-23-again"]
+    assert again.startswith("dispatch.assets_out") and "silence-2026-02-23" in again
+    assert "D-2026-02-23-again" not in {event["dispatch"] for event in summary["events"]}
+
+
+def test_contracts_are_signed_and_the_deal_is_deemed_accepted(summary: Any) -> None:
+    mine, rival = summary["contracts"]
+    assert mine["state"] == rival["state"] == "in_force"
+    assert (mine["revision"], rival["revision"]) == (2, 1)  # one countered
+    assert mine["deals"] == {"capacity-2026-01": "deemed_accepted"} and rival["deals"] == {}
+
+
+def test_two_sealed_offers_were_opened_and_one_lost(summary: Any, kept: Path) -> None:
+    won, lost = sorted(summary["tender"], key=lambda one: Decimal(one["price"]))
+    assert (won["from"], won["verdict"], won["taken_kw"]) == ("aggregator.example", "awarded", won["kw"])
+    assert (lost["from"], lost["verdict"], lost["reason"]) == ("rival.example", "not_awarded", "need_met")
+    sealed = {row["id"]: row for row in bodies(kept / "utility", "inbox", "sealed_offer")}
+    keys = bodies(kept / "utility", "inbox", "offer_key")
+    assert len(sealed) == len(keys) == 2
+    for row in sealed:  # what lay at the utility before the gate says no price
+        assert "price" not in json.dumps(body_of(kept / "utility", row))
+
+
+def test_both_sides_of_each_pair_hold_the_same_book(summary: Any, kept: Path) -> None:
+    assert [one["with"] for one in summary["books"]] == ["aggregator", "rival"]
+    for one in summary["books"]:
+        assert one["same"] is True and one["void"] == 0
+        here = command("trade", "show", f"{one['with']}.example", "--dir", kept / "utility", "--json").json
+        there = command("trade", "show", "utility.example", "--dir", kept / one["with"], "--json").json
+        assert here["digest"] == there["digest"] == one["digest"]
+
+
+def test_a_dispatch_is_shown_beside_what_was_measured(summary: Any, kept: Path) -> None:
+    said = command("trade", "dispatches", "aggregator.example", "D-2026-01-28", "--dir", kept / "utility")
+    assert said.code == 0, said.err
+    assert "finished" in said.out
 
 
 def test_events_say_what_was_asked_and_delivered(summary: Any) -> None:
@@ -113,19 +155,19 @@ def test_the_evidence_verifies_anywhere_and_any_other_byte_does_not(
 
 
 def test_the_directories_are_gateways_one_can_ask(summary: Any, kept: Path) -> None:
-    for who in ("utility", "aggregator"):
+    for who in ("utility", "aggregator", "rival"):
         assert command("journal", "verify", "--dir", kept / who, "--json").json["verified"] is True
         assert "Traceback" not in (kept / who / "serve.log").read_text()
     assert [
         p["party"] for p in command("partner", "list", "--dir", kept / "utility", "--json").json["partners"]
-    ] == ["aggregator.example"]
+    ] == ["aggregator.example", "rival.example"]
 
 
-def test_both_sides_hold_the_same_messages(summary: Any, kept: Path) -> None:
-    for sender, recipient in (("utility", "aggregator"), ("aggregator", "utility")):
-        sent = {row["id"] for row in bodies(kept / sender, "outbox") if row["state"] == "accepted"}
-        received = {row["id"] for row in bodies(kept / recipient, "inbox")}
-        assert sent == received
+def test_what_was_accepted_is_held_on_both_sides(summary: Any, kept: Path) -> None:
+    sent = {who: accepted(kept / who, "outbox") for who in ("utility", "aggregator", "rival")}
+    received = {who: accepted(kept / who, "inbox") for who in sent}
+    assert received["utility"] == sent["aggregator"] | sent["rival"]
+    assert sent["utility"] == received["aggregator"] | received["rival"]
 
 
 def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
@@ -149,7 +191,7 @@ def test_ended_in_the_middle_it_leaves_no_process_behind(number: signal.Signals,
         [*PROGRAM, "demo", "--json", "--keep", keep], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
-        wait_for((keep / "aggregator" / "serve.lock").exists)
+        wait_for((keep / "rival" / "serve.lock").exists)
         time.sleep(1.5)
         demo.send_signal(number)
         demo.communicate(timeout=60)
@@ -160,7 +202,7 @@ def test_ended_in_the_middle_it_leaves_no_process_behind(number: signal.Signals,
     assert serving(keep) == []
 
 
-def test_serve_leaves_both_running_until_it_is_interrupted(tmp_path: Path) -> None:
+def test_serve_leaves_all_running_until_it_is_interrupted(tmp_path: Path) -> None:
     keep = tmp_path / "kept"
     out = tmp_path / "out"
     with out.open("w") as file:
@@ -169,7 +211,7 @@ def test_serve_leaves_both_running_until_it_is_interrupted(tmp_path: Path) -> No
         )
     try:
         wait_for(lambda: "Ctrl-C ends them" in out.read_text(), seconds=150)
-        assert len(serving(keep)) == 2
+        assert len(serving(keep)) == 3
         demo.send_signal(signal.SIGINT)
         assert demo.wait(60) == 0
     finally:
@@ -185,6 +227,10 @@ def bodies(directory: Path, box: str, document: str | None = None) -> list[dict[
     said = command(box, "--dir", directory, "--json", "--limit", "1000", *more).json
     rows: list[dict[str, Any]] = said["messages"] if isinstance(said, dict) else said
     return rows
+
+
+def accepted(directory: Path, box: str) -> set[str]:
+    return {row["id"] for row in bodies(directory, box) if box == "inbox" or row["state"] == "accepted"}
 
 
 def body_of(directory: Path, message: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`intertie demo`: two gateways do a season of business on this machine, on real load data."""
+"""`intertie demo`: three gateways do a season of business on this machine, on real load data."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ def demo(
     keep: Annotated[
         Path | None,
         Parameter(
-            help="Leave both gateways' directories and trust-root.pem here (default: a temporary folder)."
+            help="Leave the gateways' directories and trust-root.pem here (default: a temporary folder)."
         ),
     ] = None,
-    serve: Annotated[bool, Parameter(help="Leave both gateways running until Ctrl-C.")] = False,
+    serve: Annotated[bool, Parameter(help="Leave the gateways running until Ctrl-C.")] = False,
     feeder: Annotated[
         Path | None, Parameter(help="Folder with the load data (default: examples/feeder of the source).")
     ] = None,
 ) -> int:
-    """Play a season between a distribution utility and an aggregator: two gateway processes, real parcels over mutual
-    TLS, 77 winter days of a real feeder. Ends with 0 only if everything is receipted and both journals verify.
+    """Play a season between a distribution utility and two aggregators: three gateway processes, real parcels over mutual
+    TLS, 77 winter days of a real feeder. Ends with 0 only if everything is receipted, all journals verify, and both sides of
+    each pair hold the same book of the trade.
     """
-    # Ended by a signal, it must not leave two gateways behind: as with Ctrl-C, the blocks below are left in order.
+    # Ended by a signal, it must not leave gateways behind: as with Ctrl-C, the blocks below are left in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Console(stderr=json)
     with progress(screen) as tell, played(feeder, keep, tell) as result:
@@ -50,11 +51,11 @@ def _after(screen: Console, result: Played, *, quiet: bool, serve: bool) -> None
         screen.print(f"Directories: {result.root} (trust root: trust-root.pem in it)", soft_wrap=True)
     if serve:
         screen.print(
-            f"Both gateways go on serving. Try: intertie inbox --dir {result.root / 'utility'}\nCtrl-C ends them.",
+            f"All gateways go on serving. Try: intertie inbox --dir {result.root / 'utility'}\nCtrl-C ends them.",
             soft_wrap=True,
         )
         sys.stdout.flush()
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            screen.print("Stopping both gateways.")
+            screen.print("Stopping the gateways.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -13,7 +14,7 @@ from intertie.cli._times import Length, Moment, moment, series_in, window_of
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_dispatch as act
 from intertie.gateway.trade_desk import Desk
-from intertie.model.contract import Service
+from intertie.model.contract import Confirmation, Service
 from intertie.model.dispatch import DispatchInstruction, Instruction
 from intertie.model.errors import SettingsError
 from intertie.model.ids import ConfirmationId, ConnectionPointId
@@ -23,46 +24,56 @@ from intertie.model.made import made
 QUARTER = timedelta(minutes=15)
 
 
-def send(
-    partner: PartyOption,
-    deal: ConfirmationId | None = None,
-    /,
-    *,
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Call:
+    """What is called, of whatever it is called."""
+
     kw: Annotated[
         str | None,
         Parameter(
             help="One value, or one an interval, as 5,5,4.5. Without it the limits are shown and nothing is sent.",
             allow_leading_hyphen=True,
         ),
-    ] = None,
-    start: Annotated[
-        Moment | None, Parameter(name="--from", help="A time, or so long from now, as 2h.")
-    ] = None,
-    until: Annotated[Moment | None, Parameter(help="A time, or so long after --from, as 1h.")] = None,
-    step: Annotated[Length, Parameter(help="Length of an interval.")] = QUARTER,
-    point: Annotated[ConnectionPointId | None, Parameter(help="Default: the only one of the deal.")] = None,
+    ] = None
+    start: Annotated[Moment | None, Parameter(name="--from", help="A time, or so long from now, as 2h.")] = (
+        None
+    )
+    until: Annotated[Moment | None, Parameter(help="A time, or so long after --from, as 1h.")] = None
+    step: Annotated[Length, Parameter(help="Length of an interval.")] = QUARTER
     set_point: Annotated[
         bool, Parameter(negative=(), help="The kW are net injection to hold, not a change.")
-    ] = False,
-    respond_by: Annotated[Moment | None, Parameter(help="Default: as soon as the service allows.")] = None,
-    ramp: Annotated[Decimal | None, Parameter(help="kW a minute.")] = None,
-    name: Annotated[str | None, Parameter(help="Its name (default: made from its time).")] = None,
+    ] = False
+    respond_by: Annotated[Moment | None, Parameter(help="Default: as soon as the service allows.")] = None
+    ramp: Annotated[Decimal | None, Parameter(help="kW a minute.")] = None
+    name: Annotated[str | None, Parameter(help="Its name (default: made from its time).")] = None
+    override: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), help="A dispatch that an emergency displaces; may be given again."),
+    ] = ()
+    text: str = ""
+
+
+NOTHING = Call()
+
+
+def send(
+    partner: PartyOption,
+    deal: ConfirmationId | None = None,
+    /,
+    *,
+    call: Call = NOTHING,
+    point: Annotated[ConnectionPointId | None, Parameter(help="Default: the only one of the deal.")] = None,
     emergency: Annotated[
         bool, Parameter(negative=(), help="Outside every deal: then with --service and --point.")
     ] = False,
     service: Annotated[Service | None, Parameter(help="Of an emergency.")] = None,
-    override: Annotated[
-        tuple[str, ...],
-        Parameter(negative=(), help="A dispatch that the emergency displaces; may be given again."),
-    ] = (),
-    text: str = "",
     agreement: Under = None,
     wait: Wait = 0.0,
     dir: Dir = HERE,
     json: Json = False,
 ) -> int:
-    """Call a deal. What it is held to is shown first; a call that breaks a rule of the book is refused with the rule's name, and
-    nothing leaves.
+    """Call a deal. What it is held to is shown first; a call that breaks a rule is refused by its name, and nothing leaves.
 
     Example:
 
@@ -78,44 +89,49 @@ def send(
         The deal that is called.
     """
     with desk_with(dir, partner, agreement) as (it, desk):
-        if deal is not None and not emergency:
-            found = act.limits(desk, deal, point)
-            if kw is None:
-                print_json(found._asdict() | {"deal": deal}) if json else show_limits(found)
-                return 0
+        found = None if deal is None or emergency else act.limits(desk, deal, point)
+        if found is None and not emergency:
+            raise SettingsError("which deal is called?", do="Name it; only an emergency needs none.")
+        if found is not None:
             if not json:
                 show_limits(found)
-            service, direction = found.deal.service, found.deal.direction
-            point = act.point_of(found.deal, point)
-        elif deal is None and not emergency:
-            raise SettingsError("which deal is called?", do="Name it; only an emergency needs none.")
+            elif call.kw is None:
+                print_json(found._asdict())
+            if call.kw is None:
+                return 0
+            service, point = found.deal.service, act.point_of(found.deal, point)
         if service is None or point is None:
             raise SettingsError("where, and for what?", do="An emergency needs --service and --point.")
-        window = _window(desk, start, until)
-        series = series_in("--kw", kw or "", window, step)
-        if deal is not None and not emergency and not set_point:
-            series = act.signed(series, direction)
-        body = made(
-            DispatchInstruction,
-            dispatch=name or act.fresh_name(desk, window.start),
-            service=service,
-            point=point,
-            window=window,
-            instruction=Instruction.SET_POINT if set_point else Instruction.RELATIVE,
-            target_kw=series,
-            respond_by=act.due_by(
-                desk, service, None if respond_by is None else moment(respond_by, desk.now)
-            ),
-            confirmation=deal,
-            ramp_kw_per_minute=ramp,
-            emergency=emergency,
-            overrides=override,
-            text=text,
-        )
+        body = _composed(desk, call, service, point, found and found.deal)
         message = act.instruct(desk, body)
         if not json:
             print(f"Dispatch {body.dispatch}; an answer is due by {when(body.respond_by)}.")
         return told(it, [message], wait, json=json)
+
+
+def _composed(
+    desk: Desk, call: Call, service: Service, point: ConnectionPointId, deal: Confirmation | None
+) -> DispatchInstruction:
+    """The instruction; kW without a sign get that of the deal's direction."""
+    series = series_in("--kw", call.kw or "", _window(desk, call.start, call.until), call.step)
+    if deal is not None and not call.set_point:
+        series = act.signed(series, deal.direction)
+    due = None if call.respond_by is None else moment(call.respond_by, desk.now)
+    return made(
+        DispatchInstruction,
+        dispatch=call.name or act.fresh_name(desk, series.start),
+        service=service,
+        point=point,
+        window=Window(start=series.start, end=series.end),
+        instruction=Instruction.SET_POINT if call.set_point else Instruction.RELATIVE,
+        target_kw=series,
+        respond_by=act.due_by(desk, service, due),
+        confirmation=deal and deal.confirmation,
+        ramp_kw_per_minute=call.ramp,
+        emergency=deal is None,
+        overrides=call.override,
+        text=call.text,
+    )
 
 
 def _window(desk: Desk, start: Moment | None, until: Moment | None) -> Window:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, TypeVar
 
@@ -53,7 +54,7 @@ def notice(
 
     Example:
 
-        intertie outage notice aggregator.example OUT-7 --point F12-T7 --from 2d --until 2d --cause maintenance
+        intertie outage notice aggregator.example OUT-7 --point F12-T7 --from 2d --until 4h --cause maintenance
         intertie outage notice utility.example A-3 --aggregation AGG-NORTH --der DER-0001 --cause failure --until 4h
 
     Causes: maintenance, construction, equipment_failure, weather, vegetation, animal, vehicle, public_safety, transmission,
@@ -72,29 +73,41 @@ def notice(
         )
     with desk_with(dir, partner, agreement) as (it, desk):
         starts = desk.now if start is None else moment(start, desk.now)
-        after = starts if start is not None else desk.now
-        ends = None if until is None else moment(until, after)
-        known = kind or (OutageKind.PLANNED if starts > desk.now else OutageKind.UNPLANNED)
-        if aggregation is not None:
-            lost = None if kw is None else Kilowatts(kw)
-            reason = _cause(AssetOutageCause, cause)
-            message = act.lose(
-                desk, outage, aggregation, der, known, reason, starts, kw=lost, expected=ends, text=text
-            )
+        ends = None if until is None else moment(until, starts)
+        kind = kind or (OutageKind.PLANNED if starts > desk.now else OutageKind.UNPLANNED)
+        if aggregation is None:
+            where = act.points_of(desk, point, section), section
+            message = act.tell(desk, _notice(outage, kind, where, starts, ends, cause, text))
         else:
-            body = made(
-                OutageNotice,
-                outage=outage,
-                kind=known,
-                points=act.points_of(desk, point, section),
-                starts=starts,
-                cause=_cause(OutageCause, cause),
-                estimated_restoration=ends,
-                sections=section,
-                text=text,
+            why = _cause(AssetOutageCause, cause)
+            lost = None if kw is None else Kilowatts(kw)
+            message = act.lose(
+                desk, outage, aggregation, der, kind, why, starts, kw=lost, expected=ends, text=text
             )
-            message = act.tell(desk, body)
         return told(it, [message], wait, json=json)
+
+
+def _notice(
+    outage: str,
+    kind: OutageKind,
+    where: tuple[tuple[ConnectionPointId, ...], tuple[str, ...]],
+    starts: datetime,
+    ends: datetime | None,
+    cause: str,
+    text: str,
+) -> OutageNotice:
+    points, sections = where
+    return made(
+        OutageNotice,
+        outage=outage,
+        kind=kind,
+        points=points,
+        starts=starts,
+        cause=_cause(OutageCause, cause),
+        estimated_restoration=ends,
+        sections=sections,
+        text=text,
+    )
 
 
 _Cause = TypeVar("_Cause", OutageCause, AssetOutageCause)

@@ -31,7 +31,8 @@ class Element(NamedTuple):
 
 
 class Feeder(NamedTuple):
-    """A grid and a season. `power` is days x 96 whole watts per element, all positive; storage has none."""
+    """A grid and a season. `power` is days x 96 whole watts per element, all positive; storage has none. `parents` has the
+    node that feeds each node, none for `root`, the one at the transformer."""
 
     elements: Mapping[str, Element]
     days: tuple[date, ...]
@@ -39,6 +40,8 @@ class Feeder(NamedTuple):
     name: str
     rated_kva: int
     zone: str
+    root: str
+    parents: Mapping[str, str | None]
 
     def of_kind(self, kind: str) -> list[Element]:
         """Elements of one kind, by name."""
@@ -61,7 +64,8 @@ def read_feeder(folder: Path) -> Feeder:
     """The feeder in a folder of Parquet files; SettingsError says what is missing or wrong."""
     elements = _read(folder, "elements", {"element", "kind", "node", "rated_w", "rated_wh"})
     power = _read(folder, "power", {"element", "day", "watts"})
-    transformer = _read(folder, "transformers", {"transformer", "rated_va"}).to_pylist()[0]
+    transformer = _read(folder, "transformers", {"transformer", "rated_va", "low"}).to_pylist()[0]
+    lines = _read(folder, "lines", {"from", "to"}).to_pylist()
     meta = power.schema.metadata or {}
     by_name = {
         row["element"]: Element(row["element"], row["kind"], row["node"], row["rated_w"], row["rated_wh"])
@@ -75,7 +79,25 @@ def read_feeder(folder: Path) -> Feeder:
         transformer["transformer"],
         transformer["rated_va"] // 1000,
         meta.get(b"zone", b"").decode() or _wrong(folder, "power.parquet does not say its zone"),
+        transformer["low"],
+        _parents(transformer["low"], [(line["from"], line["to"]) for line in lines]),
     )
+
+
+def _parents(root: str, lines: list[tuple[str, str]]) -> dict[str, str | None]:
+    """Which node feeds which, outward from the transformer: the grid is radial."""
+    beside: dict[str, list[str]] = {}
+    for one, other in lines:
+        beside.setdefault(one, []).append(other)
+        beside.setdefault(other, []).append(one)
+    parents: dict[str, str | None] = {root: None}
+    reached = [root]
+    for node in reached:
+        for other in sorted(beside.get(node, ())):
+            if other not in parents:
+                parents[other] = node
+                reached.append(other)
+    return parents
 
 
 def _power(

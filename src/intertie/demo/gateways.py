@@ -1,4 +1,4 @@
-"""Two organisations on one machine: their directories, made by the commands anyone would use, and their processes."""
+"""A utility and two aggregators on one machine: their directories, made by the commands anyone would use, and their processes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from typing import NamedTuple
 
 from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError
-from intertie.model.ids import PartyId
+from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Role
 
-AGREEMENT = "base-2026"
-# The agreement of the year before: over at the utility, and still in the aggregator's books.
+# The agreement of the year before: over at the utility, and still in the aggregator's file.
 OLD_AGREEMENT = "base-2025"
 CERTIFICATES_FROM = datetime(2025, 12, 1, tzinfo=UTC)
 SEASON_OPENS = datetime(2026, 1, 2, 8, tzinfo=UTC)
@@ -35,12 +34,13 @@ class DemoError(IntertieError):
 
 
 class Organisation(NamedTuple):
-    """One of the two."""
+    """One of the three. An aggregator has the base contract that the utility proposes to it."""
 
     short: str
     party: PartyId
     name: str
     roles: tuple[Role, ...]
+    agreement: AgreementId | None = None
 
 
 UTILITY = Organisation(
@@ -50,15 +50,24 @@ UTILITY = Organisation(
     (Role.DISTRIBUTION_UTILITY, Role.SCADA_DMS, Role.BACK_OFFICE),
 )
 AGGREGATOR = Organisation(
-    "aggregator", PartyId("aggregator.example"), "Example Aggregator", (Role.DER_AGGREGATOR,)
+    "aggregator",
+    PartyId("aggregator.example"),
+    "Example Aggregator",
+    (Role.DER_AGGREGATOR,),
+    AgreementId("base-2026-a"),
 )
-BOTH = (UTILITY, AGGREGATOR)
+# Competes for the capacity of the winter, and loses.
+RIVAL = Organisation(
+    "rival", PartyId("rival.example"), "Example Rival", (Role.DER_AGGREGATOR,), AgreementId("base-2026-b")
+)
+AGGREGATORS = (AGGREGATOR, RIVAL)
+ALL = (UTILITY, *AGGREGATORS)
 
 
 class SeasonClock:
-    """The time that both gateways read from a file, and that moves when the season says so."""
+    """The time that all gateways read from a file, and that moves when the season says so."""
 
-    # A gateway looks at the file at most every 20 ms; after this wait both know.
+    # A gateway looks at the file at most every 20 ms; after this wait all know.
     SETTLE_SECONDS = 0.025
 
     def __init__(self, path: Path, start: datetime) -> None:
@@ -80,10 +89,11 @@ class SeasonClock:
 
 
 def make_directories(root: Path) -> None:
-    """Two gateway directories with their own authorities, each a partner of the other, and `trust-root.pem` with both
-    roots. The clock file must be there. Raises DemoError with what a command said."""
+    """Gateway directories with their own authorities, the aggregators partners of the utility and it of them, and
+    `trust-root.pem` with all roots. No agreement yet but an old one: contracts are made through the gateways. The clock
+    file must be there. Raises DemoError with what a command said."""
     years = max(3, datetime.now(UTC).year - CERTIFICATES_FROM.year + 2)
-    ports = _free_ports(len(BOTH))
+    ports = _free_ports(len(ALL))
     _all(
         [
             [
@@ -91,25 +101,14 @@ def make_directories(root: Path) -> None:
                 "--url", f"https://127.0.0.1:{port}", "--not-before", CERTIFICATES_FROM.isoformat(),
                 "--years", str(years), "--clock", "../clock.txt", "--dir", str(root / who.short),
             ]
-            for who, port in zip(BOTH, ports, strict=True)
+            for who, port in zip(ALL, ports, strict=True)
         ]
     )  # fmt: skip
-    roots = {who: root_of(root / who.short) for who in BOTH}
+    roots = {who: root_of(root / who.short) for who in ALL}
     (root / "trust-root.pem").write_bytes(b"".join(path.read_bytes() for path in roots.values()))
-    _all(
-        [
-            _partner(root, UTILITY, AGGREGATOR, roots[AGGREGATOR]),
-            _partner(root, AGGREGATOR, UTILITY, roots[UTILITY]),
-        ]
-    )
-    _all(
-        [
-            [
-                "partner", "add", str(root / "utility" / "descriptor.json"), "--agreement", OLD_AGREEMENT,
-                "--from", "2025-12-31", "--dir", str(root / "aggregator"),
-            ]
-        ]
-    )  # fmt: skip
+    _all([_partner(root, who, UTILITY, roots[UTILITY]) for who in AGGREGATORS])
+    _all([_partner(root, UTILITY, AGGREGATOR, roots[AGGREGATOR])])
+    _all([_partner(root, UTILITY, RIVAL, roots[RIVAL])])
 
 
 def root_of(directory: Path) -> Path:
@@ -118,9 +117,10 @@ def root_of(directory: Path) -> Path:
 
 
 def _partner(root: Path, who: Organisation, partner: Organisation, trust: Path) -> list[str]:
+    old = ["--agreement", OLD_AGREEMENT, "--from", "2025-12-31"] if who is AGGREGATOR else []
     return [
-        "partner", "add", str(root / partner.short / "descriptor.json"), "--root", str(trust),
-        "--agreement", AGREEMENT, "--from", "2026-01-01", "--dir", str(root / who.short),
+        "partner", "add", str(root / partner.short / "descriptor.json"), "--root", str(trust), *old,
+        "--dir", str(root / who.short),
     ]  # fmt: skip
 
 
@@ -152,12 +152,12 @@ def _free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def serving(root: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Both gateways as processes, until the block ends; their logs are in `serve.log` of each directory."""
+    """All gateways as processes, until the block ends; their logs are in `serve.log` of each directory."""
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        for who in BOTH:
+        for who in ALL:
             processes.append(_start(root / who.short))
-        for who, process in zip(BOTH, processes, strict=True):
+        for who, process in zip(ALL, processes, strict=True):
             _await_door(root / who.short, process)
         yield processes
     finally:

@@ -65,6 +65,7 @@ class Plan(NamedTuple):
     """The season. `offered` is what the aggregator registers; `committed` of them is in another programme already."""
 
     offered: tuple[Element, ...]
+    rivals: tuple[Element, ...]  # what the other aggregator registers
     committed: Element
     limit_kw: int
     events: tuple[PlannedEvent, ...]
@@ -83,7 +84,9 @@ def make_plan(feeder: Feeder) -> Plan:
     batteries = sorted((e for e in offered if e.kind == "storage"), key=lambda e: (-e.rated_w, e.name))
     committed = next(e for e in reversed(offered) if e.kind == "charger")
     nodes = sorted({e.node for e in offered if e != committed})
-    return Plan(offered, committed, limit, events, choose_outages(nodes), tuple(batteries[:5]))
+    others = (*feeder.of_kind("heat_pump"), *feeder.of_kind("charger"))
+    rivals = tuple(e for e in others if e not in offered and e.node not in {o.node for o in offered})
+    return Plan(offered, rivals, committed, limit, events, choose_outages(nodes), tuple(batteries[:5]))
 
 
 def choose_portfolio(feeder: Feeder) -> tuple[Element, ...]:

@@ -1,4 +1,4 @@
-"""The whole demo: two gateways are made and started, the season is played, and what is left is read back and judged."""
+"""The whole demo: three gateways are made and started, the season is played, and what is left is read back and judged."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from intertie.demo.chapters import billing, daily, dispatch, opening, outages
+from intertie.demo.chapters import billing, contracts, daily, dispatch, opening, outages, tender
 from intertie.demo.feeder import read_feeder
 from intertie.demo.gateways import (
-    AGGREGATOR,
+    ALL,
     SEASON_OPENS,
-    UTILITY,
     SeasonClock,
     make_directories,
     serving,
@@ -41,9 +40,9 @@ class Played(NamedTuple):
 
 @contextlib.contextmanager
 def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterator[Played]:
-    """Play the season; inside the block both gateways are still serving. Raises IntertieError when it cannot go on.
+    """Play the season; inside the block the gateways are still serving. Raises IntertieError when it cannot go on.
 
-    Both directories stay: in `keep` (made, or empty), else in a new folder for temporary files.
+    All directories stay: in `keep` (made, or empty), else in a new folder for temporary files.
     """
     began = time.monotonic()
     tell("reading the feeder", 0, 1)
@@ -51,22 +50,22 @@ def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterato
     plan = make_plan(feeder)
     root = _root(keep)
     clock = SeasonClock(root / "clock.txt", SEASON_OPENS)
-    tell("making two gateways", 0, 1)
+    tell("making three gateways", 0, 1)
     make_directories(root)
     with serving(root) as processes, contextlib.ExitStack() as stack:
         desks = []
-        for who in (UTILITY, AGGREGATOR):
+        for who in ALL:
             office = Office(root, who, clock)
             stack.callback(office.close)
             desks.append(Desk(office, feeder.zone))
-        utility, aggregator = desks
+        utility, aggregator, rival = desks
         season = Season(
-            feeder, plan, clock, utility, aggregator, lambda: all(p.poll() is None for p in processes)
+            feeder, plan, clock, utility, aggregator, rival, lambda: all(p.poll() is None for p in processes)
         )
-        for chapter in (opening, daily, outages, dispatch, billing):
+        for chapter in (contracts, opening, tender, daily, outages, dispatch, billing):
             chapter.plan(season)
         season.play(lambda entry, done, total: tell(_line(season, entry), done, total))
-        tell("reading both journals back", 1, 1)
+        tell("reading the journals back", 1, 1)
         summary = summarise(season, root, lambda: time.monotonic() - began)
         yield Played(summary, picture_of(season), root)
 

@@ -40,7 +40,14 @@ def progress(console: Console) -> Iterator[Tell]:
 
 def show(console: Console, summary: Summary, picture: Picture) -> None:
     """The one screen."""
-    for table in (_flows(summary), _events(summary), _refused(summary), _invoice(summary.invoice)):
+    for table in (
+        _flows(summary),
+        _contracts(summary),
+        _tender(summary),
+        _events(summary),
+        _refused(summary),
+        _invoice(summary.invoice),
+    ):
         console.print(table.title, style="bold")  # above the table, at the full width
         table.title = None
         console.print(table)
@@ -48,8 +55,11 @@ def show(console: Console, summary: Summary, picture: Picture) -> None:
     console.print(
         f"Paid: {summary.paid}. Receipts: {summary.receipts}, messages without one: {summary.unreceipted}."
     )
+    books = ", ".join(f"{one['with']} {one['digest'][:16]}" for one in summary.books)
+    same = "the same" if all(one["same"] for one in summary.books) else "NOT THE SAME"
+    console.print(f"Books of the trade, {same} on both sides: {books}.")
     journals = "verify" if summary.journals_verified else "DO NOT VERIFY"
-    console.print(f"Both journals {journals}. The season took {summary.seconds:g} s.")
+    console.print(f"All journals {journals}. The season took {summary.seconds:g} s.")
     console.print(f"Evidence of the invoice: {summary.evidence}", soft_wrap=True)
 
 
@@ -80,7 +90,17 @@ def plot(picture: Picture) -> Text:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, header_style="bold", pad_edge=False)
     for column in columns:
-        right = column in ("messages", "asked kW", "delivered kW", "quantity", "rate", "amount")
+        right = column in (
+            "messages",
+            "asked kW",
+            "delivered kW",
+            "offered kW",
+            "taken kW",
+            "price",
+            "quantity",
+            "rate",
+            "amount",
+        )
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     return table
 
@@ -90,6 +110,23 @@ def _flows(summary: Summary) -> Table:
     for name, count in summary.flows.items():
         category, _, direction = name.rpartition(" ")
         table.add_row(category.replace("_", "/"), direction.replace(">", " > "), str(count))
+    return table
+
+
+def _contracts(summary: Summary) -> Table:
+    table = _table("Contracts and deals", "agreement", "with", "state", "revision", "deals")
+    for one in summary.contracts:
+        deals = ", ".join(f"{name}: {state}" for name, state in one["deals"].items())
+        table.add_row(one["agreement"], one["with"], one["state"], str(one["revision"]), deals)
+    return table
+
+
+def _tender(summary: Summary) -> Table:
+    table = _table(
+        "Sealed offers, opened after the gate", "offer", "offered kW", "price", "verdict", "taken kW", "why"
+    )
+    for one in summary.tender:
+        table.add_row(*(one[key] for key in ("offer", "kw", "price", "verdict", "taken_kw", "reason")))
     return table
 
 

@@ -1,4 +1,4 @@
-"""The stage: both offices, the world between them, the clock, and the agenda that is played in the order of time."""
+"""The stage: the offices, the world between them, the clock, and the agenda that is played in the order of time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 from intertie.demo.books import Books
 from intertie.demo.feeder import STEP_SECONDS, STEPS, Element, Feeder
-from intertie.demo.gateways import DemoError, SeasonClock
-from intertie.demo.plan import Plan
+from intertie.demo.gateways import AGGREGATOR, ALL, RIVAL, DemoError, Organisation, SeasonClock
+from intertie.demo.plan import DEAL_STARTS, Plan
 from intertie.demo.staff import Mail, Office, settle
 from intertie.demo.world import World
+from intertie.model.errors import Refused
 from intertie.model.ids import AggregationId, ConfirmationId, ConnectionPointId, DerId, MessageId, MeterId
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.message import utc
@@ -21,6 +22,9 @@ from intertie.model.quantity import Kilowatts, Unit
 from intertie.model.record import Record
 
 AGGREGATION = AggregationId("winter-2026")
+# What each aggregator calls its DERs.
+AGGREGATIONS = {AGGREGATOR: AGGREGATION, RIVAL: AggregationId("rival-2026")}
+NEED = "capacity-winter-2026"
 DEAL = ConfirmationId("capacity-2026-01")
 
 Action = Callable[[], object]
@@ -34,6 +38,14 @@ class Entry(NamedTuple):
     number: int
     text: str
     action: Action
+
+
+class Broken(NamedTuple):
+    """What somebody tried and their own gateway refused, with the rule's name and why."""
+
+    who: str
+    name: str
+    why: str
 
 
 class Desk:
@@ -52,11 +64,16 @@ class Desk:
         self.inbox += new
         return new
 
-    def newest(self, kind: type[Body], field: str = "", begins: str = "") -> tuple[MessageId, Body]:
-        """The last document of a kind that came in, or the last whose `field` begins so; DemoError if none did."""
+    def newest(
+        self, kind: type[Body], field: str = "", begins: str = "", *, of: Organisation | None = None
+    ) -> tuple[MessageId, Body]:
+        """The last document of a kind that came in, or the last whose `field` begins so, or that one party sent; DemoError if
+        none did."""
         for mail in reversed(self.inbox):
-            if isinstance(mail.body, kind) and (
-                not field or str(getattr(mail.body, field)).startswith(begins)
+            if (
+                isinstance(mail.body, kind)
+                and of in (None, *(who for who in ALL if who.party == mail.header.sender))
+                and (not field or str(getattr(mail.body, field)).startswith(begins))
             ):
                 return mail.id, mail.body
         raise DemoError(f"{self.office.who.short} waits for {kind.__name__} {begins}".rstrip())
@@ -72,6 +89,7 @@ class Season:
         clock: SeasonClock,
         utility: Desk,
         aggregator: Desk,
+        rival: Desk,
         alive: Callable[[], bool],
     ) -> None:
         self.feeder = feeder
@@ -80,6 +98,8 @@ class Season:
         self.clock = clock
         self.utility = utility
         self.aggregator = aggregator
+        self.rival = rival
+        self.broken: list[Broken] = []
         self.accepted: tuple[Element, ...] = ()
         self.point = ConnectionPointId(feeder.name)
         self._alive = alive
@@ -90,7 +110,7 @@ class Season:
         self._agenda.append(Entry(at, len(self._agenda), text, action))
 
     def play(self, tell: Callable[[Entry, int, int], None]) -> None:
-        """Do everything on the agenda in the order of time; both sides have all receipts before the next thing."""
+        """Do everything on the agenda in the order of time; all have their receipts before the next thing."""
         agenda = sorted(self._agenda)
         for done, entry in enumerate(agenda):
             tell(entry, done, len(agenda))
@@ -99,10 +119,18 @@ class Season:
             self.exchange()
 
     def exchange(self) -> None:
-        """Wait for all receipts; then both sides read what came."""
-        settle([self.utility.office, self.aggregator.office], self.clock, self._alive)
-        self.utility.read()
-        self.aggregator.read()
+        """Wait for all receipts; then everybody reads what came."""
+        desks = (self.utility, self.aggregator, self.rival)
+        settle([desk.office for desk in desks], self.clock, self._alive)
+        for desk in desks:
+            desk.read()
+
+    def try_to(self, who: Organisation, name: str, act: Action) -> None:
+        """Something that a rule of the trade forbids: the own gateway says so, and nothing leaves."""
+        try:
+            act()
+        except Refused as refused:
+            self.broken.append(Broken(who.short, name, refused.detail))
 
     def at(self, day: int | date, quarter: int = 0, minutes: int = 0) -> datetime:
         """The instant of a quarter-hour of a day, as UTC."""
@@ -115,14 +143,19 @@ class Season:
         return Window(start=self.at(day, first), end=self.at(day, last))
 
 
-def series(start: datetime, unit: Unit, values: Sequence[int], power: int = -3) -> IntervalSeries:
-    """Quarter-hours from `start`: watts as kW and watt-hours as kWh unless `power` says otherwise."""
+def term(season: Season) -> Window:
+    """From the deal's first day to the end of the season."""
+    return Window(start=season.at(DEAL_STARTS), end=season.at(len(season.feeder.days) - 1, STEPS))
+
+
+def series(start: datetime, unit: Unit, values: Sequence[int | None], power: int = -3) -> IntervalSeries:
+    """Quarter-hours from `start`: watts as kW and watt-hours as kWh unless `power` says otherwise; None is a gap."""
     return IntervalSeries(
         start=start,
         step_seconds=STEP_SECONDS,
         unit=unit,
         power_of_ten=power,
-        values=tuple(int(v) for v in values),
+        values=tuple(None if v is None else int(v) for v in values),
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from intertie.demo.gateways import (
     AGGREGATOR,
-    AGREEMENT,
+    ALL,
     UTILITY,
     DemoError,
     Organisation,
@@ -21,6 +21,8 @@ from intertie.demo.gateways import (
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.send_message import Outgoing, send
+from intertie.market.book import Ledger
+from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
 from intertie.model.documents import document_of, read_message
 from intertie.model.ids import AgreementId, ConversationId, InterfaceCode, MessageId
 from intertie.model.message import Header, Mode, Verb
@@ -33,6 +35,8 @@ WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.01
 # A retry is due by the season's clock, which stands still while we wait: after this it is moved on a little.
 NUDGE_SECONDS = 2.0
+# What makes the contract stands under none.
+FOUNDING = (BaseContract, ContractSignature, ContractNotice)
 OPEN = (State.QUEUED, State.SENDING)
 # The two roles whose interface the season uses; which interface that is, the catalogue knows.
 SIDES = frozenset({Role.DISTRIBUTION_UTILITY, Role.DER_AGGREGATOR})
@@ -51,7 +55,7 @@ class Office:
 
     def __init__(self, root: Path, who: Organisation, clock: SeasonClock) -> None:
         self.who = who
-        self.partner = AGGREGATOR if who is UTILITY else UTILITY
+        self.partner = AGGREGATOR if who is UTILITY else UTILITY  # with whom most is done
         self.directory = root / who.short
         self._opened = Opened(self.directory)
         self.gateway = self._opened.gateway
@@ -70,19 +74,22 @@ class Office:
         verb: Verb = Verb.CREATED,
         about: str | None = None,
         reply_to: MessageId | None = None,
-        agreement: str = AGREEMENT,
+        agreement: str | None = None,
+        to: Organisation | None = None,
         life: timedelta = timedelta(days=2),
     ) -> list[MessageId]:
-        """Queue documents for the partner under the agreement; their message ids. `about` names the conversation."""
-        now = self._clock.now
+        """Queue documents for a partner under the base contract with it, or another agreement; their message ids. `about` names
+        the conversation. Raises Refused for what breaks a rule of the trade."""
+        now, partner = self._clock.now, to or self.partner
+        under = agreement or self.who.agreement or partner.agreement
         outgoing = [
             Outgoing(
                 body=body,
-                recipient=self.partner.party,
+                recipient=partner.party,
                 interface=self.interface_of(body, mode),
                 mode=mode,
                 verb=verb,
-                agreement=AgreementId(agreement),
+                agreement=None if isinstance(body, FOUNDING) or under is None else AgreementId(under),
                 conversation=None if about is None else ConversationId(about),
                 in_reply_to=reply_to,
                 expires=now + life,
@@ -90,6 +97,10 @@ class Office:
             for body in bodies
         ]
         return send(self.gateway, outgoing, now)
+
+    def book_with(self, partner: Organisation) -> Ledger:
+        """The book of the trade that our gateway has with a partner."""
+        return self.gateway.books.of(self.store, partner.party).ledger
 
     def interface_of(self, body: Record, mode: Mode) -> InterfaceCode:
         """The interface between distribution utilities and aggregators that carries this document in this mode."""
@@ -113,6 +124,10 @@ class Office:
         """Messages without a receipt yet."""
         counts = self.store.counts()
         return sum(counts.get((True, state.value), 0) for state in OPEN)
+
+    def partner_of(self, row: MessageRow) -> Organisation:
+        """To whom a message of ours went."""
+        return next(who for who in ALL if who.party == row.recipient)
 
     def all_messages(self, *, outgoing: bool) -> list[MessageRow]:
         """Every message, in order."""

@@ -9,7 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from intertie.demo.chapters.tender import outcome
 from intertie.demo.feeder import STEPS
+from intertie.demo.gateways import AGGREGATORS, UTILITY
 from intertie.demo.plan import EVENING, Fate
 from intertie.demo.season import Season
 from intertie.demo.staff import Office
@@ -17,12 +19,14 @@ from intertie.exchange.outbound import DELIVERED, State
 from intertie.gateway.export_evidence import export
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.verify_journal import verify_journal
+from intertie.market.confirmation import status
 from intertie.market.terms import rule_of
 from intertie.model.aggregation import RegistrationDecision
 from intertie.model.billing import Dispute, Invoice, RemittanceAdvice
 from intertie.model.dispatch import DispatchResponse
 from intertie.model.documents import read_message
 from intertie.model.errors import EvidenceError
+from intertie.model.interval import IntervalSeries
 from intertie.model.message import read_envelope
 from intertie.model.record import Record
 from intertie.model.settlement import EventPerformance, PerformanceStatement
@@ -36,6 +40,9 @@ class Summary(NamedTuple):
     flows: dict[str, int]
     receipts: int
     unreceipted: int
+    contracts: list[Json]
+    tender: list[Json]
+    books: list[Json]
     refused: list[Json]
     events: list[Json]
     invoice: Json
@@ -46,8 +53,8 @@ class Summary(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Every message has its receipt and both journals verify."""
-        return self.unreceipted == 0 and self.journals_verified
+        """Every message has its receipt, all journals verify, and both sides of each pair hold the same book."""
+        return self.unreceipted == 0 and self.journals_verified and all(one["same"] for one in self.books)
 
 
 class Picture(NamedTuple):
@@ -81,7 +88,10 @@ def summarise(season: Season, root: Path, seconds: Callable[[], float]) -> Summa
         flows=_flows(said),
         receipts=sum(_receipts(office, said) for office in _offices(season)),
         unreceipted=sum(not _receipted(one.office, one.row) for one in said),
-        refused=_refused(said),
+        contracts=_contracts(season),
+        tender=_tender(season),
+        books=_books(season),
+        refused=_refused(season, said),
         events=_events(season, said),
         invoice=_invoice(season, invoice, said),
         paid=_paid(season, said),
@@ -106,8 +116,64 @@ def picture_of(season: Season) -> Picture:
     )
 
 
-def _offices(season: Season) -> tuple[Office, Office]:
-    return season.utility.office, season.aggregator.office
+def _offices(season: Season) -> tuple[Office, ...]:
+    return season.utility.office, season.aggregator.office, season.rival.office
+
+
+def _contracts(season: Season) -> list[Json]:
+    """What is in force between the utility and each aggregator, and the deals under it, as the utility's book has them."""
+    found: list[Json] = []
+    for who in AGGREGATORS:
+        book = season.utility.office.book_with(who).book
+        for name, contract in book.contracts.items():
+            text = contract.text_at(season.clock.now)
+            found.append(
+                {
+                    "agreement": name,
+                    "with": who.short,
+                    "state": str(contract.state),
+                    "revision": text.revision if text else None,
+                    "deals": {deal: str(status(one, season.clock.now)) for deal, one in book.deals.items()},
+                }
+            )
+    return found
+
+
+def _tender(season: Season) -> list[Json]:
+    """The offers of the tender in the order of their arrival."""
+    return [
+        {
+            "offer": one.bidder.offer.offer,
+            "from": one.bidder.seller,
+            "kw": str(_most(one.bidder.offer.options[0].offered_kw)),
+            "price": str(one.bidder.offer.options[0].price.amount),
+            "verdict": str(one.verdict),
+            "reason": str(one.reason or ""),
+            "taken_kw": str(_most(one.kw)) if one.kw else "0",
+        }
+        for one in outcome(season).taken
+    ]
+
+
+def _most(series: IntervalSeries) -> Decimal:
+    return max(series.quantity(i) or Decimal(0) for i in range(len(series.values))).normalize()
+
+
+def _books(season: Season) -> list[Json]:
+    """The digest of the book on both sides of each pair."""
+    found: list[Json] = []
+    for desk in (season.aggregator, season.rival):
+        here, there = season.utility.office.book_with(desk.office.who), desk.office.book_with(UTILITY)
+        found.append(
+            {
+                "with": desk.office.who.short,
+                "messages": len(here.events),
+                "void": len(here.voids),
+                "digest": here.digest(),
+                "same": here.digest() == there.digest(),
+            }
+        )
+    return found
 
 
 def _flows(said: list[_Said]) -> dict[str, int]:
@@ -120,7 +186,7 @@ def _flows(said: list[_Said]) -> dict[str, int]:
             flow = gateway.catalogue.admit(
                 read_envelope(one.row.body).header, gateway.party.roles, partner.roles
             )
-            counts[f"{flow.category} {one.office.who.short}>{one.office.partner.short}"] += 1
+            counts[f"{flow.category} {one.office.who.short}>{one.office.partner_of(one.row).short}"] += 1
     return dict(sorted(counts.items()))
 
 
@@ -139,9 +205,11 @@ def _receipted(office: Office, row: MessageRow) -> bool:
     return parcel is not None and parcel.receipt is not None
 
 
-def _refused(said: list[_Said]) -> list[Json]:
-    """Refusals of all kinds, with the reason: of messages, of DERs, of dispatches."""
-    found: list[Json] = []
+def _refused(season: Season, said: list[_Said]) -> list[Json]:
+    """Refusals of all kinds, with the reason: by the own gateway, of messages, of DERs, of dispatches."""
+    found: list[Json] = [
+        {"what": "rule", "id": one.name, "from": one.who, "reason": one.why} for one in season.broken
+    ]
     for one in said:
         if one.row.state is State.REFUSED:
             found.append(

@@ -33,6 +33,11 @@ class World:
         for name, moved in respond(call, elements, self._power, out_of_service).items():
             self._moved[name] += moved
 
+    def moved_watts(self, elements: Sequence[Element], first: int, last: int) -> list[int]:
+        """What these elements took less, in quarter-hours `first` up to `last` of the season."""
+        total = sum((self._moved[e.name][first:last] for e in elements), np.zeros(last - first, np.int64))
+        return [-int(watts) for watts in total]
+
     def node_watts(self, node: str) -> Watts:
         """Net flow into a node over the season."""
         total = np.zeros(len(self._feeder.days) * STEPS, np.int64)

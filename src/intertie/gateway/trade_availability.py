@@ -85,7 +85,7 @@ class Asked(NamedTuple):
 
 def views(desk: Desk, asked: Asked) -> list[PointView]:
     """The view of every point of which something is declared, agreed or ordered, as both sides have it."""
-    grounds = grounds_of(desk.text, desk.book.registry, desk.book.grid.assets, desk.now)
+    grounds = grounds_of(desk.text, desk.book.registry, desk.book.grid, desk.now)
     deals = deals_in_force(desk)
     orders = [one.order for one in desk.book.offers.orders.values()]
     places = {(key.service, key.point) for key in keys_of(desk.book.availability)}

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from intertie.market.asset_outage import AssetOutages, AssetsOut
 from intertie.market.event import Broken, Event, Rule
+from intertie.market.feeder import NO_TREE, Tree
 from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId, DerId, MessageId, PartyId
@@ -48,7 +49,7 @@ AGGREGATION = Rule(
 )
 POINT = Rule(
     "availability.point",
-    "The connection point is one of the aggregation's",
+    "The connection point is one of the aggregation's, or feeds one",
     "UFTP rejection reason: Invalid CongestionPoint",
 )
 SERVICE_OFF = Rule(
@@ -88,14 +89,15 @@ class Place(NamedTuple):
 
 
 class Grounds(NamedTuple):
-    """What the rules need besides: the seller, what is registered (None: no book says), which DERs are out, and the time as of
-    which that is known."""
+    """What the rules need besides: the seller, what is registered (None: no book says), which DERs are out, the time as of which
+    that is known, and which point feeds which."""
 
     seller: PartyId
     now: datetime
     services: frozenset[Service] | None = None
     ders: Mapping[AggregationId, Mapping[DerId, Place]] | None = None
     outages: AssetOutages = MappingProxyType({})
+    tree: Tree = NO_TREE
 
 
 class Declared(NamedTuple):
@@ -141,8 +143,8 @@ def _declare(
         ders = grounds.ders.get(body.aggregation)
         if ders is None:
             raise Broken(AGGREGATION, f"{body.aggregation} is not")
-        if body.point not in {one.point for one in ders.values()}:
-            raise Broken(POINT, f"no DER of {body.aggregation} is connected at {body.point}")
+        if grounds.tree.under([body.point]).isdisjoint(one.point for one in ders.values()):
+            raise Broken(POINT, f"no DER of {body.aggregation} is connected at or behind {body.point}")
     key = Key(body.aggregation, body.service, body.point)
     known = state.declared.get(key.text, ())
     for before in known:
@@ -203,13 +205,14 @@ def declared_at(
 
 
 def _missing(outage: AssetsOut, point: ConnectionPointId, at: datetime, grounds: Grounds) -> Decimal:
-    """How much is out at a point. Without a registration that says where the DERs are, all of it, at every point: what cannot be
-    told is not counted on."""
+    """How much is out at a point, and behind it. Without a registration that says where the DERs are, all of it, at every point:
+    what cannot be told is not counted on."""
     ders = [der for der in outage.back if outage.out(der, at, grounds.now)]
     known = (grounds.ders or {}).get(outage.aggregation)
     if not known:
         return outage.missing_kw if ders else Decimal(0)
-    there = (known[der].kw for der in ders if der in known and known[der].point == point)
+    felt = grounds.tree.under([point])
+    there = (known[der].kw for der in ders if der in known and known[der].point in felt)
     return sum(map(outage.lost, there), Decimal(0))
 
 

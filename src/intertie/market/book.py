@@ -142,7 +142,7 @@ def _text(book: Book, event: Event) -> BaseContract:
 
 
 def _availability(book: Book, event: Event) -> Book:
-    grounds = grounds_of(_text(book, event), book.registry, book.grid.assets, event.received)
+    grounds = grounds_of(_text(book, event), book.registry, book.grid, event.received)
     return book._replace(availability=availability.apply(book.availability, event, grounds))
 
 
@@ -262,15 +262,14 @@ class Ledger:
 
     def add(self, events: Iterable[Event]) -> None:
         """More events, in any order; one that is there already changes nothing."""
-        first = len(self._events)
+        known = first = len(self._events)
         for event in sorted(events, key=place):
             at = bisect_left(self._places, place(event))
             if self._places[at : at + 1] != [place(event)]:
                 self._events.insert(at, event)
                 self._places.insert(at, place(event))
                 first = min(first, at)
-        if first < len(self._events):
-            self._fold_from(first)
+        self._fold_from(self._back_to(first) if first < known else known)
 
     def plus(self, events: Iterable[Event]) -> Ledger:
         """A ledger with more events; this one stays as it is."""
@@ -287,9 +286,14 @@ class Ledger:
         if not extra and end == len(self._events):
             return self._book
         start = bisect_left(self._places, place(extra[0])) if extra else end
+        if start == len(self._events):  # all of it comes after what is folded
+            return self._after(self._book, extra)
         number = min(start // SNAPSHOT_EVERY, len(self._snapshots) - 1)
         book = self._snapshots[number][0]
-        events = sorted([*self._events[number * SNAPSHOT_EVERY : end], *extra], key=place)
+        return self._after(book, sorted([*self._events[number * SNAPSHOT_EVERY : end], *extra], key=place))
+
+    @staticmethod
+    def _after(book: Book, events: Iterable[Event]) -> Book:
         for event in events:
             book, _ = _try(book, event)
         return book
@@ -302,18 +306,22 @@ class Ledger:
         """The SHA-256 over the book and what is void: equal on both sides once they hold the same messages."""
         return digest(self._book, self._voids)
 
-    def _fold_from(self, first: int) -> None:
+    def _back_to(self, first: int) -> int:
+        """Forget what was folded after the last snapshot before a place; which place that is."""
         number = min(first // SNAPSHOT_EVERY, len(self._snapshots) - 1)
         del self._snapshots[number + 1 :]
-        book, voids = self._snapshots[number]
+        self._book, voids = self._snapshots[number]
         del self._voids[voids:]
-        for count, event in enumerate(self._events[number * SNAPSHOT_EVERY :], number * SNAPSHOT_EVERY + 1):
-            book, void = _try(book, event)
+        return number * SNAPSHOT_EVERY
+
+    def _fold_from(self, first: int) -> None:
+        """Fold the events from a place on into the book of those before it."""
+        for count, event in enumerate(self._events[first:], first + 1):
+            self._book, void = _try(self._book, event)
             if void is not None:
                 self._voids.append(void)
             if count % SNAPSHOT_EVERY == 0:
-                self._snapshots.append((book, len(self._voids)))
-        self._book = book
+                self._snapshots.append((self._book, len(self._voids)))
 
 
 def _try(book: Book, event: Event) -> tuple[Book, Void | None]:

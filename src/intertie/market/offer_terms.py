@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from intertie.market import confirmation
-from intertie.market.asset_outage import AssetOutages
 from intertie.market.availability import Availability, Grounds, Key, Place, least_declared
 from intertie.market.feeder import tree_at
 from intertie.market.grid import Grid
@@ -17,9 +16,9 @@ from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId
 
 
-def grounds_of(text: BaseContract, registry: Registry, outages: AssetOutages, at: datetime) -> Grounds:
-    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and what is out
-    as far as is known at a time."""
+def grounds_of(text: BaseContract, registry: Registry, grid: Grid, at: datetime) -> Grounds:
+    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and the feeder and
+    what is out, as far as is known at a time."""
     ders = {
         name: {
             der: Place(one.der.point, one.kw)
@@ -29,7 +28,7 @@ def grounds_of(text: BaseContract, registry: Registry, outages: AssetOutages, at
         }
         for name, aggregation in registry.items()
     }
-    return Grounds(text.seller, at, services_of(text), ders, outages)
+    return Grounds(text.seller, at, services_of(text), ders, grid.assets, tree_at(grid.models, at))
 
 
 def services_of(text: BaseContract) -> frozenset[Service]:
@@ -83,5 +82,5 @@ def setting_of(
         confirmations=frozenset(deal.terms.confirmation for deal in in_force),
         aggregations=frozenset(registry),
         availabilities=frozenset(known),
-        declared=Declarations(availability, grounds_of(text, registry, grid.assets, at)),
+        declared=Declarations(availability, grounds_of(text, registry, grid, at)),
     )

@@ -109,10 +109,12 @@ def _check_declared(book: Offers, order: Order, aggregation: AggregationId | Non
         return
     series = order.ordered_kw
     for place, kw in enumerate(amounts(series)):
+        if not kw:
+            continue
         start = series.start + series.step * place
         end = start + series.step
         declared = setting.declared(aggregation, order.service, order.points, order.direction, start, end)
-        if declared is None or not kw:
+        if declared is None:
             continue
         taken = sum(
             (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from datetime import UTC, datetime
 from typing import Annotated, NewType
 
@@ -51,16 +52,49 @@ ShortText = Annotated[str, Meta(max_length=200)]
 
 def new_uuid7(now: datetime) -> str:
     """A UUIDv7 (RFC 9562 s.5.7): 48 bits of Unix milliseconds, then 74 random bits. Sorts by time."""
-    millis = int(now.timestamp() * 1000)
-    rand = int.from_bytes(os.urandom(10), "big")
-    value = millis << 80 | 0x7 << 76 | (rand >> 68 & 0xFFF) << 64 | 0b10 << 62 | rand & (1 << 62) - 1
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return _uuid7(_millis(now), _random())
 
 
 def new_message_id(now: datetime) -> MessageId:
-    """A fresh message id."""
-    return MessageId(new_uuid7(now))
+    """A fresh message id. Of those that one process makes, a later one sorts after an earlier one of the same millisecond
+    (RFC 9562 s.6.2, method 2): what was written first counts first when both arrive in one parcel."""
+    return MessageId(_uuid7(*_MESSAGES.next(_millis(now))))
+
+
+class _Rising:
+    """Random numbers that rise within a millisecond."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = (-1, 0)
+
+    def next(self, millis: int) -> tuple[int, int]:
+        """The millisecond, and the next number in it."""
+        with self._lock:
+            before, number = self._last
+            step = 1 + int.from_bytes(os.urandom(_STEP_BYTES), "big")
+            fresh = millis != before or number + step >= 1 << 74
+            self._last = millis, _random() >> 1 if fresh else number + step  # half of them: room to rise
+            return self._last
+
+
+# Steps of 32 random bits: the next id is not guessed, and a billion of them fit into a millisecond's room.
+_STEP_BYTES = 4
+_MESSAGES = _Rising()
+
+
+def _millis(now: datetime) -> int:
+    return int(now.timestamp() * 1000)
+
+
+def _random() -> int:
+    return int.from_bytes(os.urandom(10), "big") >> 6
+
+
+def _uuid7(millis: int, number: int) -> str:
+    value = millis << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & (1 << 62) - 1
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def new_parcel_id(now: datetime) -> ParcelId:

@@ -48,6 +48,16 @@ def test_nights_have_no_sun_and_the_net_is_consumption_less_generation(feeder: F
     assert np.array_equal(feeder.net(), rest + pv)
 
 
+def test_every_node_is_fed_from_the_transformer(feeder: Feeder) -> None:
+    assert feeder.parents[feeder.root] is None
+    assert {e.node for e in feeder.elements.values()} <= set(feeder.parents)
+    for node in feeder.parents:
+        steps, here = 0, node
+        while (above := feeder.parents[here]) is not None:
+            steps, here = steps + 1, above
+        assert here == feeder.root and steps < 100
+
+
 def test_it_is_small_and_its_licence_is_with_it() -> None:
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2_000_000
     assert "Open Database License" in (FOLDER / "LICENSE").read_text()

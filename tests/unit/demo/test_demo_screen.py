@@ -16,6 +16,11 @@ SUMMARY = Summary(
     flows={"billing aggregator>utility": 6, "system_outage utility>aggregator": 16},
     receipts=213,
     unreceipted=0,
+    contracts=[{"agreement": "base-1", "with": "rival", "state": "in_force", "revision": 2,
+                "deals": {"deal-1": "deemed_accepted"}}],
+    tender=[{"offer": "T-1", "from": "rival.example", "kw": "14", "price": "1.20", "verdict": "not_awarded",
+             "reason": "need_met", "taken_kw": "0"}],
+    books=[{"with": "rival", "messages": 12, "void": 0, "digest": "abcdef0123456789" * 4, "same": True}],
     refused=[{"what": "der", "id": "charger-9", "from": "aggregator", "reason": "double_commitment: elsewhere"}],
     events=[
         {"dispatch": "D-1", "hours": "1", "answer": "accepted", "asked_kw": "15.0", "delivered_kw": "14.2",
@@ -47,7 +52,8 @@ def test_everything_is_on_it() -> None:
     for part in (
         "billing", "aggregator > utility", "system/outage", "high 5 of 10", "D-1", "14.2", "cancelled",
         "charger-9", "double_commitment", "Invoice I-2", "122.50 EUR", "96.60", "108.24 EUR",
-        "Paid: 507.19 EUR", "Receipts: 213, messages without one: 0", "Both journals verify", "14.2 s",
+        "Paid: 507.19 EUR", "Receipts: 213, messages without one: 0", "All journals verify", "14.2 s",
+        "base-1", "deal-1: deemed_accepted", "not_awarded", "need_met", "the same on both sides: rival abcdef0123456789",
         "demo/invoice.evidence.json", "Transformer on 2026-01-28",
     ):  # fmt: skip
         assert part in text, part
@@ -56,6 +62,8 @@ def test_everything_is_on_it() -> None:
 def test_a_journal_that_fails_is_said_loudly() -> None:
     bad = SUMMARY._replace(journals_verified=False)
     assert "DO NOT VERIFY" in shown(bad)
+    apart = SUMMARY._replace(books=[{**SUMMARY.books[0], "same": False}])
+    assert "NOT THE SAME" in shown(apart) and not apart.good
     assert (SUMMARY.good, bad.good, SUMMARY._replace(unreceipted=1).good) == (True, False, False)
 
 

@@ -12,10 +12,11 @@ import pytest
 from intertie.demo import staff
 from intertie.demo.chapters import billing
 from intertie.demo.feeder import read_feeder
-from intertie.demo.gateways import SEASON_OPENS, DemoError, SeasonClock
+from intertie.demo.gateways import AGGREGATOR, RIVAL, SEASON_OPENS, DemoError, SeasonClock
 from intertie.demo.plan import Fate, make_plan
 from intertie.demo.season import Desk, Season, meter_of, node_of, series
 from intertie.model.dispatch import DispatchAnswer, DispatchResponse
+from intertie.model.errors import Code, Refused
 from intertie.model.quantity import Unit
 
 FOLDER = Path(__file__).parents[3] / "examples" / "feeder"
@@ -44,8 +45,8 @@ def clock(tmp_path: Path) -> SeasonClock:
 @pytest.fixture
 def season(clock: SeasonClock) -> Season:
     feeder = read_feeder(FOLDER)
-    desks: list[Any] = [Desk(Quiet(name), feeder.zone) for name in ("utility", "aggregator")]  # type: ignore[arg-type]
-    return Season(feeder, make_plan(feeder), clock, desks[0], desks[1], lambda: True)
+    desks: list[Any] = [Desk(Quiet(name), feeder.zone) for name in ("utility", "aggregator", "rival")]  # type: ignore[arg-type]
+    return Season(feeder, make_plan(feeder), clock, *desks, lambda: True)
 
 
 def test_the_clock_is_in_its_file_and_never_goes_back(clock: SeasonClock) -> None:
@@ -78,11 +79,22 @@ def test_times_are_of_the_feeders_zone(season: Season) -> None:
 def test_the_newest_document_is_found_or_missed_by_name(season: Season) -> None:
     for number, name in enumerate(("D-1", "D-2", "D-1-b")):
         body = DispatchResponse(dispatch=name, answer=DispatchAnswer.ACCEPTED)
-        season.utility.inbox.append(SimpleNamespace(id=f"m{number}", body=body))  # type: ignore[arg-type]
+        header = SimpleNamespace(sender=(AGGREGATOR if number else RIVAL).party)
+        mail: Any = SimpleNamespace(id=f"m{number}", body=body, header=header)
+        season.utility.inbox.append(mail)
     assert season.utility.newest(DispatchResponse)[0] == "m2"
     assert season.utility.newest(DispatchResponse, "dispatch", "D-2")[0] == "m1"
+    assert season.utility.newest(DispatchResponse, of=RIVAL)[0] == "m0"
     with pytest.raises(DemoError, match="utility waits for DispatchResponse D-3"):
         season.utility.newest(DispatchResponse, "dispatch", "D-3")
+
+
+def test_what_the_own_gateway_refuses_is_noted(season: Season) -> None:
+    def act() -> None:
+        raise Refused(Code.TRADE_RULE, "key.before_gate: too early")
+
+    season.try_to(RIVAL, "offer-1", act)
+    assert season.broken == [("rival", "offer-1", "key.before_gate: too early")]
 
 
 def test_the_months_of_the_deal(season: Season) -> None:

@@ -28,7 +28,7 @@ def feeder() -> Feeder:
         name: np.full((3, STEPS), watts, np.int64)
         for name, watts in (("house", 1001), ("sun", 300), ("shop", 2000))
     }
-    return Feeder(ELEMENTS, DAYS, power, "feeder", 400, "Europe/Berlin")
+    return Feeder(ELEMENTS, DAYS, power, "feeder", 400, "Europe/Berlin", "busbar", {"busbar": None})
 
 
 def test_a_node_is_consumption_less_generation() -> None:
@@ -67,3 +67,8 @@ def test_the_feeder_itself_is_left_alone() -> None:
     world = World(grid, [])
     world.call(Call(0, 4, 1500), [ELEMENTS["battery"]], frozenset())
     assert (grid.net() == 2701).all()
+
+
+def test_what_was_moved_is_told_as_a_reduction() -> None:
+    stage = World(feeder(), ())
+    assert stage.moved_watts(list(ELEMENTS.values()), 0, 4) == [0, 0, 0, 0]

@@ -109,6 +109,21 @@ def test_message_and_parcel_ids() -> None:
     assert ids.uuid7_time(ids.new_parcel_id(NOW)) == NOW
 
 
+def test_messages_of_one_millisecond_sort_as_they_were_written() -> None:
+    made = [ids.new_message_id(NOW) for _ in range(2000)]
+    assert made == sorted(made) and len(set(made)) == len(made)
+    assert all(ids.uuid7_time(one) == NOW for one in made)
+    assert all(one[14] == "7" and one[19] in "89ab" for one in made)
+
+
+def test_a_millisecond_without_room_begins_again_and_stays_in_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_random", lambda: (1 << 74) - 1)
+    rising = ids._Rising()
+    rising._last = 7, (1 << 74) - 1
+    assert rising.next(7) == (7, (1 << 73) - 1)
+    assert ids._uuid7(7, (1 << 74) - 1) == "00000000-0007-7fff-bfff-ffffffffffff"
+
+
 @pytest.mark.parametrize(
     "text",
     [

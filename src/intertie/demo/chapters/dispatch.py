@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from intertie.demo.feeder import STEP_SECONDS, STEPS
+from intertie.demo.gateways import UTILITY
 from intertie.demo.plan import EVENING, Fate, PlannedEvent, forecast_kw
 from intertie.demo.response import Call
 from intertie.demo.season import AGGREGATION, DEAL, Season, series
@@ -15,9 +16,12 @@ from intertie.model.dispatch import (
     DispatchAnswer,
     DispatchCancel,
     DispatchInstruction,
+    DispatchReport,
     DispatchResponse,
+    DispatchTelemetry,
     Instruction,
     RefusalReason,
+    ReportKind,
 )
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.message import Mode, Verb
@@ -29,7 +33,7 @@ from intertie.model.system import ConditionKind, SystemCondition
 SAFETY, SAFETY_WATTS = 1.15, 3000
 # What it can still do with its largest batteries under repair.
 PART = 0.5
-FORECAST, CALLED, ANSWERED, TAKEN_BACK = 32, 40, 42, 64  # 08:00, 10:00, 10:30, 16:00
+FORECAST, CALLED, ANSWERED, AGAIN, TAKEN_BACK = 32, 40, 42, 43, 64  # 08:00, 10:00, 10:30, 10:45, 16:00
 
 
 def plan(season: Season) -> None:
@@ -43,6 +47,18 @@ def plan(season: Season) -> None:
             (ANSWERED, f"{day}: the aggregator answers: {event.fate}", _answer),
         ):
             season.plan_action(season.at(event.day, quarter), text, partial(act, season, event))
+        if event.fate in (Fate.ACCEPTED, Fate.PARTIAL):
+            for quarter, text, act in (
+                (event.first, f"{day}: the DERs begin", _begin),
+                (event.last, f"{day}: the DERs have done it", _finish),
+            ):
+                season.plan_action(season.at(event.day, quarter), text, partial(act, season, event))
+        if event.fate is Fate.REFUSED:
+            season.plan_action(
+                season.at(event.day, AGAIN),
+                f"{day}: the utility tries again, with less",
+                partial(_try_again, season, event),
+            )
         if event.fate is Fate.CANCELLED:
             season.plan_action(
                 season.at(event.day, TAKEN_BACK),
@@ -70,10 +86,13 @@ def evening_limit(season: Season, day: int) -> IntervalSeries:
     )
 
 
-def _condition(season: Season, event: PlannedEvent, kilowatts: list[int], text: str) -> SystemCondition:
+def _condition(
+    season: Season, event: PlannedEvent, kilowatts: list[int], text: str, revision: int = 1
+) -> SystemCondition:
     start = season.at(event.day)
     return SystemCondition(
         condition=f"evening-{season.feeder.days[event.day]}",
+        revision=revision,
         kind=ConditionKind.FORECAST,
         points=(season.point,),
         window=season.window(event.day),
@@ -89,19 +108,28 @@ def _forecast(season: Season, event: PlannedEvent) -> None:
 
 
 def _call(season: Season, event: PlannedEvent) -> None:
+    _say(season, event, _instruction(season, event, name_of(season, event), event.asked_kw))
+
+
+def _try_again(season: Season, event: PlannedEvent) -> None:
+    """The operator would call a third of it. By then all DERs are told to be out, and the own gateway refuses."""
+    again = _instruction(season, event, f"{name_of(season, event)}-again", event.asked_kw // 3)
+    season.try_to(UTILITY, again.dispatch, partial(season.utility.office.send, again, about=again.dispatch))
+
+
+def _instruction(season: Season, event: PlannedEvent, name: str, kilowatts: int) -> DispatchInstruction:
     window: Window = season.window(event.day, event.first, event.last)
-    instruction = DispatchInstruction(
-        dispatch=name_of(season, event),
+    return DispatchInstruction(
+        dispatch=name,
         service=Service.DIST_CAPACITY,
         point=season.point,
         window=window,
         instruction=Instruction.RELATIVE,
-        target_kw=series(window.start, Unit.KW, [event.asked_kw * 1000] * (event.last - event.first)),
+        target_kw=series(window.start, Unit.KW, [kilowatts * 1000] * (event.last - event.first)),
         respond_by=season.clock.now + timedelta(hours=2),
         confirmation=DEAL,
         aggregation=AGGREGATION,
     )
-    _say(season, event, instruction)
 
 
 def _answer(season: Season, event: PlannedEvent) -> None:
@@ -147,10 +175,37 @@ def _act(season: Season, event: PlannedEvent) -> None:
     season.world.call(Call(start + event.first, start + event.last, wanted), season.accepted, out)
 
 
+def _begin(season: Season, event: PlannedEvent) -> None:
+    report = DispatchReport(
+        dispatch=name_of(season, event),
+        report=ReportKind.STARTED,
+        at=season.clock.now,
+        ders=len(season.accepted),
+    )
+    season.aggregator.office.send(report, mode=Mode.REAL_TIME, about=name_of(season, event))
+
+
+def _finish(season: Season, event: PlannedEvent) -> None:
+    """What the DERs gave, as the aggregator measures it at each; settlement is by the meters, and against a baseline."""
+    start = event.day * STEPS
+    given = season.world.moved_watts(season.accepted, start + event.first, start + event.last)
+    measured = series(season.at(event.day, event.first), Unit.KW, given)
+    telemetry = DispatchTelemetry(
+        dispatch=name_of(season, event), power_kw=measured, ders_reporting=len(season.accepted)
+    )
+    report = DispatchReport(
+        dispatch=name_of(season, event),
+        report=ReportKind.FINISHED,
+        at=season.clock.now,
+        achieved_kw=measured,
+    )
+    season.aggregator.office.send(telemetry, report, mode=Mode.REAL_TIME, about=name_of(season, event))
+
+
 def _take_back(season: Season, event: PlannedEvent) -> None:
     """The afternoon's forecast is the load itself, and stays under the limit."""
     kilowatts = [int(watts) // 1000 for watts in season.feeder.net()[event.day]]
-    news = _condition(season, event, kilowatts, "Forecast of the afternoon.")
+    news = _condition(season, event, kilowatts, "Forecast of the afternoon.", revision=2)
     cancel = DispatchCancel(
         dispatch=name_of(season, event), effective=season.clock.now, reason=CancelReason.FORECAST_CHANGED
     )

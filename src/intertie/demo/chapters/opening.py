@@ -1,4 +1,5 @@
-"""Before the season: the aggregation is registered, one DER is refused, the deal is confirmed, the limit is told."""
+"""Before the season: both aggregations are registered, one DER is refused, what was ordered is confirmed as a deal, which is
+deemed accepted since nobody objects, and the limit is told."""
 
 from __future__ import annotations
 
@@ -6,10 +7,11 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 
+from intertie.demo.chapters.tender import order_of
 from intertie.demo.feeder import STEP_SECONDS, STEPS, Element
-from intertie.demo.gateways import AGREEMENT
+from intertie.demo.gateways import AGGREGATOR, AGGREGATORS
 from intertie.demo.plan import DEAL_STARTS, EVENING, TECHNOLOGIES
-from intertie.demo.season import AGGREGATION, DEAL, Season, ders_of, kw, meter_of
+from intertie.demo.season import AGGREGATION, AGGREGATIONS, DEAL, Season, ders_of, kw, meter_of, term
 from intertie.market.registration import Connection, Records, decide
 from intertie.model.aggregation import (
     AggregationRegistration,
@@ -21,8 +23,6 @@ from intertie.model.aggregation import (
 )
 from intertie.model.contract import (
     Confirmation,
-    ConfirmationAnswer,
-    ConfirmationResponse,
     Service,
     ServiceHours,
     Weekday,
@@ -48,36 +48,32 @@ OTHER = Programme(
 
 
 def plan(season: Season) -> None:
-    """Everything that comes before the first day."""
+    """Everything that comes before the first day, beside contracts and tender."""
     first = season.clock.now
     steps = (
-        ("the aggregator registers its aggregation", _register),
-        ("the utility decides on each DER", _decide),
-        ("the utility confirms a capacity deal", _confirm),
-        ("the aggregator accepts the deal", _accept),
-        ("the utility tells the limit of the winter", _tell_limit),
+        (4, "both aggregators register their aggregations", _register),
+        (5, "the utility decides on each DER", _decide),
+        (14, "the utility confirms a capacity deal; nobody objects", _confirm),
+        (15, "the utility tells the limit of the winter", _tell_limit),
     )
-    for hour, (text, act) in enumerate(steps):
+    for hour, text, act in steps:
         season.plan_action(first + timedelta(hours=hour), text, partial(act, season))
 
 
-def term(season: Season) -> Window:
-    """From the deal's first day to the end of the season."""
-    return Window(start=season.at(DEAL_STARTS), end=season.at(len(season.feeder.days) - 1, STEPS))
-
-
 def _register(season: Season) -> None:
-    season.aggregator.office.send(
-        AggregationRegistration(
-            aggregation=AGGREGATION,
-            services=(Service.DIST_CAPACITY,),
-            effective=season.at(DEAL_STARTS),
-            ders=tuple(_der(season, e) for e in season.plan.offered),
-        ),
-        mode=Mode.REGISTRATION,
-        verb=Verb.CREATE,
-        about=AGGREGATION,
-    )
+    for desk, elements in ((season.aggregator, season.plan.offered), (season.rival, season.plan.rivals)):
+        name = AGGREGATIONS[desk.office.who]
+        desk.office.send(
+            AggregationRegistration(
+                aggregation=name,
+                services=(Service.DIST_CAPACITY,),
+                effective=season.at(DEAL_STARTS),
+                ders=tuple(_der(season, e) for e in elements),
+            ),
+            mode=Mode.REGISTRATION,
+            verb=Verb.CREATE,
+            about=name,
+        )
 
 
 def _der(season: Season, element: Element) -> Der:
@@ -101,7 +97,6 @@ def _der(season: Season, element: Element) -> Der:
 
 def _decide(season: Season) -> None:
     """The utility asks its own books, which here are the grid data."""
-    mail, registration = season.utility.newest(AggregationRegistration)
     elements = season.feeder.elements.values()
     records = Records(
         feeders={ConnectionPointId(e.node): season.feeder.name for e in elements},
@@ -111,11 +106,19 @@ def _decide(season: Season) -> None:
         },
         consents=frozenset(f"consent-{e.name}" for e in elements),
     )
-    decision = decide(registration, records, term(season))
-    season.utility.office.send(
-        decision, mode=Mode.REGISTRATION, verb=Verb.REPLY, about=AGGREGATION, reply_to=mail
-    )
-    _take(season, decision)
+    for who in AGGREGATORS:
+        mail, registration = season.utility.newest(AggregationRegistration, of=who)
+        decision = decide(registration, records, term(season))
+        season.utility.office.send(
+            decision,
+            mode=Mode.REGISTRATION,
+            verb=Verb.REPLY,
+            about=registration.aggregation,
+            reply_to=mail,
+            to=who,
+        )
+        if who is AGGREGATOR:
+            _take(season, decision)
 
 
 def _take(season: Season, decision: RegistrationDecision) -> None:
@@ -127,17 +130,20 @@ def _take(season: Season, decision: RegistrationDecision) -> None:
 
 
 def _confirm(season: Season) -> None:
-    asked = max(event.asked_kw for event in season.plan.events)
+    """As ordered: its kilowatts, and its price for what is called. The aggregator keeps silent, and so it is accepted."""
+    order = order_of(season)
     deal = Confirmation(
         confirmation=DEAL,
-        agreement=AgreementId(AGREEMENT),
+        agreement=AGGREGATOR.agreement or AgreementId(""),
         service=Service.DIST_CAPACITY,
         points=(season.point,),
         aggregation=AGGREGATION,
-        contracted_kw=Kilowatts(Decimal(asked)),
+        contracted_kw=Kilowatts(
+            max(order.ordered_kw.quantity(i) or Decimal(0) for i in range(len(order.ordered_kw.values)))
+        ),
         term=term(season),
         reservation_rate_per_kw_month=Decimal("6.00"),
-        utilisation_rate_per_kwh=Decimal("1.00"),
+        utilisation_rate_per_kwh=order.price.amount,
         penalty_rate_per_kwh=Decimal("0.75"),
         penalty_cap_fraction=Decimal("0.5"),
         delivered_cap_fraction=Decimal(1),
@@ -149,18 +155,12 @@ def _confirm(season: Season) -> None:
         tolerance_percent=Decimal("0.5"),
         currency="EUR",
         zone=season.feeder.zone,
-        confirm_deadline=season.clock.now + timedelta(days=2),
+        confirm_deadline=season.clock.now + timedelta(days=3),
         service_hours=tuple(ServiceHours(weekday=day, start=time(17), end=time(22)) for day in Weekday),
-        special_provisions=f"For {len(ders_of(season.accepted))} DERs as registered and decided.",
+        special_provisions=f"As ordered in {order.order}. For {len(ders_of(season.accepted))} DERs as registered and decided.",
     )
     season.utility.office.send(deal, verb=Verb.CREATE, about=DEAL)
     season.utility.books.note(deal)
-
-
-def _accept(season: Season) -> None:
-    mail, _ = season.aggregator.newest(Confirmation)
-    answer = ConfirmationResponse(confirmation=DEAL, answer=ConfirmationAnswer.ACCEPTED)
-    season.aggregator.office.send(answer, verb=Verb.REPLY, about=DEAL, reply_to=mail)
 
 
 def _tell_limit(season: Season) -> None:

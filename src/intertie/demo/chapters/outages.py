@@ -174,7 +174,7 @@ def _plan_repair(season: Season, day: int) -> None:
 
 
 def _plan_silence(season: Season, day: int) -> None:
-    """The aggregator loses its way to all DERs on the morning of a dispatch day."""
+    """The aggregator loses its way to all DERs on the morning of a dispatch day, after the call."""
     name = f"silence-{season.feeder.days[day]}"
     office = season.aggregator.office
 
@@ -184,7 +184,7 @@ def _plan_silence(season: Season, day: int) -> None:
             aggregation=AGGREGATION,
             kind=OutageKind.UNPLANNED,
             ders=ders_of(season.accepted),
-            starts=season.at(day, 37),
+            starts=season.at(day, 41),
             cause=AssetOutageCause.COMMUNICATION,
             unavailable_kw=kw(sum(e.rated_w for e in season.accepted)),
         )
@@ -200,7 +200,7 @@ def _plan_silence(season: Season, day: int) -> None:
         )
         office.send(body, mode=Mode.REAL_TIME, about=name)
 
-    season.plan_action(season.at(day, 37), "the aggregator reaches none of its DERs", lost)
+    season.plan_action(season.at(day, 41), "the aggregator reaches none of its DERs", lost)
     season.plan_action(season.at(day + 1, 31), "it reaches them again", found)
 
 
