@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Moment, moment
-from intertie.cli._trade import Under, Wait, desk_with, told
+from intertie.cli._trade import Under, Wait, desk_with, has_agreement, told
 from intertie.formats.der_csv import read_ders
 from intertie.gateway import trade_registration as act
 from intertie.gateway.trade_desk import Desk
@@ -62,7 +62,7 @@ def add(
         The table; "-" is standard input.
     """
     table = read_ders(read_file(ders))
-    with desk_with(dir, partner, agreement) as (it, desk):
+    with desk_with(dir, partner, agreement, wait=wait, ready=has_agreement) as (it, desk):
         effective = desk.now if start is None else moment(start, desk.now)
         ends = None if until is None else moment(until, desk.now)
         message = _added(desk, aggregation, table, service, effective, ends, anew=replace)
