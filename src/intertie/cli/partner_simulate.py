@@ -114,7 +114,7 @@ def _play(it: Opened, us: PartyId, script: ScriptFile) -> None:
             admit(it, us, operator())
             partner = it.partners.find(us)
             if partner is not None and partner.trial is None:
-                for line in play(it.gateway, us, memory, script.read(), it.clock()):
+                for line in play(it.gateway, it.sealed, us, memory, script.read(), it.clock()):
                     say(f"{it.clock():%H:%M:%S} {line}")
             trouble = ""
         except IntertieError as error:

@@ -128,7 +128,8 @@ class DispatchPart(Behaviour, frozen=True, kw_only=True):
 
 
 class MarketPart(Behaviour, frozen=True, kw_only=True):
-    """A utility publishes `needs` and clears them; an aggregator offers to every need, at a price per kWh."""
+    """A utility publishes `needs` and clears them (refused: nothing is taken); an aggregator offers to every need, at a price per
+    kWh (in part: less than it could, refused and silent: nothing)."""
 
     needs: Annotated[int, Meta(ge=0, le=100)] = 1
     every_seconds: Seconds = 900.0

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.sealed_ports import SealedKeys
 from intertie.gateway.simulate_script import Manner, Script
 from intertie.gateway.trade_contract import give_notice, propose, sign
 from intertie.gateway.trade_desk import Desk
@@ -41,9 +42,16 @@ class Turn:
     """One look: the script, the time, what was said so far, and what is remembered between looks."""
 
     def __init__(
-        self, gateway: Gateway, partner: PartyId, memory: Memory, script: Script, now: datetime
+        self,
+        gateway: Gateway,
+        keys: SealedKeys,
+        partner: PartyId,
+        memory: Memory,
+        script: Script,
+        now: datetime,
     ) -> None:
         self.gateway = gateway
+        self.keys = keys
         self.partner = partner
         self.script = script
         self.now = now
