@@ -26,6 +26,7 @@ def test_a_simulated_aggregator_for_a_utility(tmp_path: Path) -> None:
         run = [*PROGRAM, "partner", "simulate", SIMULATED, "--script", str(script), "--dir", str(ours)]
         process = subprocess.Popen(run, stderr=log)
         try:
+            wait_for_line(tmp_path / "log", 0, "serves at", process)
             signed = command("trade", "sign", SIMULATED, "SIM-GSA", "--wait", "60", "--dir", ours)
             assert signed.code == 0 and "accepted" in signed.out, signed.err
             for _ in range(60):
