@@ -7,19 +7,20 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.command.gateways import PROGRAM, command, free_port, served, wait_for_line
+import pytest
+from tests.command.gateways import PROGRAM, free_port, here, served, wait_for_line
 
 from intertie.gateway.simulate_script import DEFAULT, read_script
 
 SIMULATED = "aggregator.sim"
 
 
-def test_a_simulated_aggregator_for_a_utility(tmp_path: Path) -> None:
+def test_a_simulated_aggregator_for_a_utility(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours, script = tmp_path / "u", tmp_path / "mine.toml"
     script.write_text("[registration]\nders = 2\n", encoding="utf-8")
     url = f"https://127.0.0.1:{free_port()}"
-    made = command("init", "utility.example", "--role", "distribution_utility", "--url", url, "--dir", ours)
-    assert made.code == 0, made.err
+    init = ("init", "utility.example", "--role", "distribution_utility", "--url", url, "--dir", ours)
+    assert here(capsys, *init).code == 0
     place = ours / "simulated" / SIMULATED
     log = (tmp_path / "log").open("ab")
     with served(ours):
@@ -27,10 +28,10 @@ def test_a_simulated_aggregator_for_a_utility(tmp_path: Path) -> None:
         process = subprocess.Popen(run, stderr=log)
         try:
             wait_for_line(tmp_path / "log", 0, "serves at", process)
-            signed = command("trade", "sign", SIMULATED, "SIM-GSA", "--wait", "60", "--dir", ours)
+            signed = here(capsys, "trade", "sign", SIMULATED, "SIM-GSA", "--wait", "60", "--dir", ours)
             assert signed.code == 0 and "accepted" in signed.out, signed.err
             for _ in range(60):
-                shown = command("registration", "show", SIMULATED, "--dir", ours, "--json").json
+                shown = here(capsys, "registration", "show", SIMULATED, "--dir", ours, "--json").json
                 if shown["aggregations"]:
                     break
                 time.sleep(0.5)
@@ -44,17 +45,19 @@ def test_a_simulated_aggregator_for_a_utility(tmp_path: Path) -> None:
     assert "ders = 2" in (place / "script.toml").read_text(encoding="utf-8")
 
 
-def test_the_default_script_is_printed(tmp_path: Path) -> None:
-    printed = command("partner", "simulate", SIMULATED, "--print-script", "--dir", tmp_path)
+def test_the_default_script_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = here(capsys, "partner", "simulate", SIMULATED, "--print-script", "--dir", tmp_path)
     assert printed.code == 0 and printed.out == DEFAULT and read_script(printed.out)
 
 
-def test_a_script_that_cannot_be_read_starts_nothing(tmp_path: Path) -> None:
-    made = command("init", "utility.example", "--role", "distribution_utility", "--dir", tmp_path / "u")
-    assert made.code == 0
+def test_a_script_that_cannot_be_read_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init = ("init", "utility.example", "--role", "distribution_utility", "--dir", tmp_path / "u")
+    assert here(capsys, *init).code == 0
     script = tmp_path / "mine.toml"
     script.write_text("[weather]\nrain = true\n", encoding="utf-8")
-    wrong = command("partner", "simulate", SIMULATED, "--script", script, "--dir", tmp_path / "u")
+    wrong = here(capsys, "partner", "simulate", SIMULATED, "--script", script, "--dir", tmp_path / "u")
     assert wrong.code == 1 and "the script cannot be read" in wrong.err
-    other = command("partner", "simulate", "other.sim", "--at", tmp_path / "u", "--dir", tmp_path / "u")
+    other = here(capsys, "partner", "simulate", "other.sim", "--at", tmp_path / "u", "--dir", tmp_path / "u")
     assert other.code == 1 and "is of utility.example" in other.err

@@ -91,8 +91,10 @@ class Three:
             found = [one.store.message(message, outgoing=True) for one in self.gateways.values()]
             assert [row.state for row in found if row is not None] == [State.ACCEPTED]
 
-    def ask(self, need: Need) -> None:
-        self.done(*(act.publish(desk, need) for desk in self.desks))
+    def ask(self, need: Need, *sellers: PartyId) -> None:
+        asked = [self.desk(UTILITY, seller) for seller in sellers or SELLERS]
+        body = replace(need, revision=act.next_revision(self.desks, need.need))
+        self.done(*(act.publish(desk, body) for desk in asked))
 
     def offer(self, seller: PartyId, offer: Offer) -> None:
         self.done(act.make_offer(self.of(seller), offer, self.keys[seller]))
@@ -191,10 +193,14 @@ def test_who_is_left_out_or_does_not_open_is_told_so() -> None:
 def test_a_need_must_be_the_same_for_all() -> None:
     three = Three()
     three.ask(OPEN)
-    three.done(act.publish(three.desk(UTILITY, RIVAL), replace(OPEN, requested_kw=kw(50, 50))))
-    three.now = OPEN.gate_closes + timedelta(seconds=1)
+    three.ask(replace(OPEN, requested_kw=kw(50, 50)), RIVAL)
+    gate = OPEN.gate_closes + timedelta(seconds=1)
+    later = [Desk(desk.gateway, desk.partner, gate) for desk in three.desks]
     with pytest.raises(SettingsError, match="has another need N1"):
-        trade_clearing.clear_need(three.desks, "N1")
+        trade_clearing.clear_need(later, "N1")
+    three.ask(OPEN)
+    three.now = gate
+    assert trade_clearing.clear_need(three.desks, "N1").need.revision == 3
     with pytest.raises(SettingsError, match="no need N9 is open"):
         trade_clearing.clear_need(three.desks, "N9")
 

@@ -35,7 +35,7 @@ class Keys:
     def keep(self, key: KeptKey) -> None:
         self.kept.append(key)
 
-    def all(self) -> Sequence[KeptKey]:
+    def all(self) -> Sequence[KeptKey | SettingsError]:
         return list(self.kept)
 
     def destroy(self, key: KeptKey) -> None:

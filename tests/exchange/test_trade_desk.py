@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from tests.exchange.test_trade_offers import NEED, OFFER, kw
 
 from intertie.gateway import trade_contract, trade_market, trade_registration
 from intertie.gateway.open_offers import due, open_sealed
+from intertie.gateway.sealed_ports import KeptKey
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.trade_outage import points_of
 from intertie.model.aggregation import AggregationRegistration, DerChange, DerState
@@ -138,6 +140,27 @@ def test_keys_of_no_use_are_let_go_of() -> None:
     assert SEALED.keys_by is not None
     open_sealed(gateway, keys, SEALED.keys_by + timedelta(seconds=1))
     assert keys.kept == []
+
+
+class Broken(Keys):
+    """With one that cannot be read."""
+
+    def all(self) -> Sequence[KeptKey | SettingsError]:
+        return [SettingsError("unreadable", do="Mend it."), *self.kept]
+
+
+def test_a_key_that_cannot_be_read_keeps_back_no_other() -> None:
+    two, keys = Two(), Broken()
+    two.agree()
+    trade_market.publish(desk(two, UTILITY), SEALED)
+    two.settle_soon()
+    sealed_offer(two, keys)
+    need = desk(two, AGGREGATOR).book.offers.needs["N1"]
+    two.now = due(two.gateways[AGGREGATOR], need) + timedelta(seconds=1)
+    with pytest.raises(SettingsError, match="unreadable"):
+        open_sealed(two.gateways[AGGREGATOR], keys, two.now)
+    two.settle_soon()
+    assert desk(two, UTILITY).book.offers.offers["O1"].offer is not None
 
 
 def test_a_sealed_offer_that_is_refused_leaves_no_key() -> None:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from intertie.cli._market import desks
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Length, Moment, moment, series_in, window_of
-from intertie.cli._trade import Wait, told
+from intertie.cli._trade import Wait, has_agreement, told
 from intertie.formats.series_csv import read_series
 from intertie.gateway import trade_market as act
 from intertie.gateway.trade_desk import Desk
@@ -75,7 +75,7 @@ def need(
     dir: Dir = HERE,
     json: Json = False,
 ) -> int:
-    """Ask aggregators for power, or, until the gate closes, for something else than before: offers to it lapse then.
+    """Ask all aggregators under a contract for power, or, until the gate closes, for something else: offers to it lapse then.
 
     Example:
 
@@ -93,15 +93,19 @@ def need(
     """
     raw = None if table is None else read_file(table)
     with opened(dir) as it:
-        messages = []
-        for desk in desks(it, to):
-            messages.append(act.publish(desk, _need(desk, name, terms, raw)))
-        if not messages:
-            raise SettingsError("there is no aggregator to ask", do="`intertie partner list` shows partners.")
+        asked = [desk for desk in desks(it, to) if to or has_agreement(desk)]
+        if not asked:
+            raise SettingsError(
+                "there is no aggregator to ask",
+                do="`intertie partner list` and `intertie trade show` say why.",
+            )
+        revision = act.next_revision(asked, name)
+        bodies = [_need(desk, name, revision, terms, raw) for desk in asked]
+        messages = [act.publish(desk, body) for desk, body in zip(asked, bodies, strict=True)]
         return told(it, messages, wait, json=json)
 
 
-def _need(desk: Desk, name: str, terms: Terms, raw: bytes | None) -> Need:
+def _need(desk: Desk, name: str, revision: int, terms: Terms, raw: bytes | None) -> Need:
     requested = _requested(desk, terms, raw)
     gate = moment(terms.gate, desk.now)
     decide = requested.start if terms.decide_by is None else moment(terms.decide_by, desk.now)
@@ -112,6 +116,7 @@ def _need(desk: Desk, name: str, terms: Terms, raw: bytes | None) -> Need:
     return made(
         Need,
         need=name,
+        revision=revision,
         service=terms.service,
         points=terms.point,
         window=Window(start=requested.start, end=requested.end),

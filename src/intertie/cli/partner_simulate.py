@@ -69,8 +69,6 @@ def simulate(
     if print_script:
         sys.stdout.write(DEFAULT)
         return 0
-    # Ended by a signal, it must not leave a gateway behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with opened(dir) as ours:
         place = at or ours.directory / "simulated" / name
         make(ours, name, role or _other_side(ours), place)
@@ -78,6 +76,8 @@ def simulate(
         us = ours.settings.party.id
     if not invite:
         meet(dir, place, us, name)
+    # Ended by a signal, it must not leave a gateway behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with opened(place) as theirs, served(place):
         say(f"{name} serves at {theirs.settings.street.url}, in {place}; Ctrl-C ends it.")
         if invite and theirs.partners.find(us) is None:

@@ -87,7 +87,11 @@ def _added(
                 do="Leave --service and --until, or register it anew with --replace.",
             )
         return act.change(desk, name, effective, added=ders)
-    given = services or (known.services if known is not None else ())
-    if not given:
+    if known is not None:
+        kept = act.Offered(known.services, effective, known.ends, known.hours, known.zone)
+        offered = kept._replace(services=services or kept.services, ends=ends or kept.ends)
+    elif services:
+        offered = act.Offered(services, effective, ends)
+    else:
         raise SettingsError(f"{name} is new: for which services is it?", do="Give --service DIST_CAPACITY.")
-    return act.register(desk, name, act.Offered(given, effective, ends), ders)
+    return act.register(desk, name, offered, ders)

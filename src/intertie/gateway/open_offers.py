@@ -8,7 +8,7 @@ from intertie.gateway.gateway import Gateway
 from intertie.gateway.sealed_ports import KeptKey, SealedKeys
 from intertie.gateway.trade_desk import Desk
 from intertie.market.offer_state import NeedState, OfferPhase, OfferState
-from intertie.model.errors import IntertieError
+from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import MessageId
 from intertie.model.made import made
 from intertie.model.message import Mode
@@ -25,6 +25,9 @@ def open_sealed(gateway: Gateway, keys: SealedKeys, now: datetime) -> list[Messa
     queued: list[MessageId] = []
     trouble: IntertieError | None = None
     for key in keys.all():
+        if isinstance(key, SettingsError):
+            trouble = key
+            continue
         try:
             queued += _open(gateway, keys, key, now)
         except IntertieError as error:

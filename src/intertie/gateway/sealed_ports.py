@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementRef, Name, PartyName
 from intertie.model.interval import Instant
 from intertie.model.offers import Offer, Secret
@@ -31,8 +32,8 @@ class SealedKeys(Protocol):
     def keep(self, key: KeptKey) -> None:
         """Keep a key; it is on disk when this returns. SettingsError if it cannot be, or is there already."""
 
-    def all(self) -> Sequence[KeptKey]:
-        """All keys that are kept."""
+    def all(self) -> Sequence[KeptKey | SettingsError]:
+        """All keys that are kept; in the place of one that cannot be read, why not."""
 
     def destroy(self, key: KeptKey) -> None:
         """Let go of a key that was given, or is of no use any more."""

@@ -32,15 +32,18 @@ from intertie.model.quantity import Money
 from intertie.seal.sealed_offer import Context, close_offer
 
 
+def next_revision(desks: Iterable[Desk], name: str) -> int:
+    """The revision that a need has when it is published next: one for all that are asked, also if only some were before."""
+    known = [desk.drafted.offers.needs.get(name) for desk in desks]
+    return max((one.need.revision for one in known if one is not None), default=0) + 1
+
+
 def publish(desk: Desk, need: Need) -> MessageId:
-    """Publish a need, or revise it while its gate is open: its revision is the next one, whatever it says."""
+    """Publish a need, or revise it while its gate is open."""
     known = desk.drafted.offers.needs.get(need.need)
-    if known is None:
-        return desk.say(
-            changed(need, revision=1), mode=Mode.SCHEDULED, conversation=_talk("need", need.need)
-        )[0]
-    body = changed(need, revision=known.need.revision + 1)
-    return desk.say(body, mode=Mode.SCHEDULED, conversation=known.conversation, in_reply_to=known.message)[0]
+    talk = _talk("need", need.need) if known is None else known.conversation
+    answered = None if known is None else known.message
+    return desk.say(need, mode=Mode.SCHEDULED, conversation=talk, in_reply_to=answered)[0]
 
 
 def find_need(desk: Desk, name: str) -> NeedState:

@@ -101,10 +101,10 @@ class Deliveries:
                         self._expire()
                         self._escalations.look()
                         self._answer_proofs()
-                        self._open_offers()
                         uploads.step()
                     if self._first:
                         self._turn_keys()
+                        self._open_offers()  # the keys are in this directory, whoever keeps house
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
                     if self._first and not self._it.settings.street.is_open:

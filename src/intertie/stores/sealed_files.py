@@ -31,8 +31,8 @@ class SealedFiles:
                 f"{self._folder} cannot be written: {error.strerror}", do="Check permissions and space."
             ) from error
 
-    def all(self) -> Sequence[KeptKey]:
-        """All of them, in the order of their names. SettingsError for one that cannot be read."""
+    def all(self) -> Sequence[KeptKey | SettingsError]:
+        """All of them, in the order of their names; in the place of one that cannot be read, why not."""
         return [_read(path) for path in sorted(self._folder.glob("*.json"))]
 
     def destroy(self, key: KeptKey) -> None:
@@ -48,11 +48,11 @@ class SealedFiles:
         return self._folder / f"{hashlib.sha256(said.encode()).hexdigest()[:32]}.json"
 
 
-def _read(path: Path) -> KeptKey:
+def _read(path: Path) -> KeptKey | SettingsError:
     try:
         return msgspec.json.decode(path.read_bytes(), type=KeptKey)
     except (OSError, msgspec.MsgspecError) as error:
         why = error.strerror if isinstance(error, OSError) else why_unreadable(error)
-        raise SettingsError(
+        return SettingsError(
             f"the key file {path} cannot be read: {why}", do="Restore it from a copy, or move it away."
-        ) from error
+        )
