@@ -61,12 +61,12 @@ def has_agreement(desk: Desk) -> bool:
         return False
 
 
-def told(it: Opened, messages: Sequence[MessageId], wait: float, *, json: bool) -> int:
-    """Print what was queued, and what became of it if there is a wait; the exit code."""
+def told(it: Opened, messages: Sequence[MessageId], wait: float, *, json: bool, **more: object) -> int:
+    """Print what was queued, and what became of it if there is a wait; the exit code. `more` is for programs."""
     found = wait_for(it.gateway.store, messages, wait)
     states = {id: row.state for id, row in found.items()}
     if json:
-        print_json({"messages": [{"id": id, "state": states[id].value} for id in messages]})
+        print_json({**more, "messages": [{"id": id, "state": states[id].value} for id in messages]})
     for id in () if json else messages:
         why = f": {found[id].detail}" if found[id].detail else ""
         print(f"{id} {states[id]}{why}" if wait > 0 else f"Queued as {id}.")
