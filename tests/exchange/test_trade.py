@@ -88,12 +88,6 @@ class Two:
             if not any([self.carry(UTILITY), self.carry(AGGREGATOR)]):
                 return
 
-    def settle_soon(self) -> None:
-        """What both have queued, in some seconds."""
-        for _ in range(4):
-            if not any([self.carry(UTILITY), self.carry(AGGREGATOR)]):
-                return
-
     def digest(self, party: PartyId) -> str:
         gateway = self.gateways[party]
         return gateway.books.of(gateway.store, other(party)).ledger.digest()

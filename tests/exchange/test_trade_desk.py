@@ -10,8 +10,9 @@ import pytest
 from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, AGREEMENT, UTILITY
 from tests.exchange.test_simulate import Keys
-from tests.exchange.test_trade import GSA, TEXT, Two
+from tests.exchange.test_trade import GSA, TEXT
 from tests.exchange.test_trade_offers import NEED, OFFER, kw
+from tests.exchange.trade_stage import Soon
 
 from intertie.gateway import trade_contract, trade_market, trade_registration
 from intertie.gateway.open_offers import due, open_sealed
@@ -33,12 +34,12 @@ AGG = AggregationId("AGG")
 SEALED = replace(NEED, need="N1")
 
 
-def desk(two: Two, party: PartyId, agreement: AgreementId | None = None) -> Desk:
+def desk(two: Soon, party: PartyId, agreement: AgreementId | None = None) -> Desk:
     return Desk(two.gateways[party], AGGREGATOR if party == UTILITY else UTILITY, two.now, agreement)
 
 
 def test_a_contract_made_here_goes_before_one_on_paper() -> None:
-    two = Two()
+    two = Soon()
     assert desk(two, UTILITY).agreement == AGREEMENT
     with pytest.raises(SettingsError, match="was not signed through the gateway"):
         _ = desk(two, UTILITY).text
@@ -52,7 +53,7 @@ def test_a_contract_made_here_goes_before_one_on_paper() -> None:
 
 
 def test_each_side_says_what_is_its_to_say() -> None:
-    two = Two()
+    two = Soon()
     two.agree()
     with pytest.raises(SettingsError, match=r"does not go from aggregator\.example to"):
         desk(two, AGGREGATOR).say(_NOTICE)
@@ -61,7 +62,7 @@ def test_each_side_says_what_is_its_to_say() -> None:
 
 
 def test_revisions_count_what_is_on_its_way() -> None:
-    two = Two()
+    two = Soon()
     two.agree()
     offered = trade_registration.Offered(_REGISTERED.services, two.now)
     trade_registration.register(desk(two, AGGREGATOR), AGG, offered, _REGISTERED.ders)
@@ -78,7 +79,7 @@ def test_revisions_count_what_is_on_its_way() -> None:
 
 def test_what_is_said_together_is_folded_in_its_order() -> None:
     """As a result that follows its order in one parcel: ids of one millisecond would be in any order."""
-    two = Two()
+    two = Soon()
     two.agree()
     ids = desk(two, UTILITY).say(
         *(replace(_NOTICE, outage=f"OUT-{n}") for n in range(20)), mode=Mode.SCHEDULED
@@ -87,19 +88,19 @@ def test_what_is_said_together_is_folded_in_its_order() -> None:
 
 
 def test_points_behind_sections_need_a_model() -> None:
-    two = Two()
+    two = Soon()
     two.agree()
     with pytest.raises(SettingsError, match="no point is named"):
         points_of(desk(two, UTILITY), (), ("S9",))
 
 
-def sealed_offer(two: Two, keys: Keys, offer: Offer = OFFER) -> None:
+def sealed_offer(two: Soon, keys: Keys, offer: Offer = OFFER) -> None:
     trade_market.make_offer(desk(two, AGGREGATOR), offer, keys)
     two.settle_soon()
 
 
 def test_a_key_goes_by_itself_after_the_gate_and_not_before() -> None:
-    two, keys = Two(), Keys()
+    two, keys = Soon(), Keys()
     two.agree()
     gateway = two.gateways[AGGREGATOR]
     trade_market.publish(desk(two, UTILITY), SEALED)
@@ -122,7 +123,7 @@ def test_a_key_goes_by_itself_after_the_gate_and_not_before() -> None:
 
 
 def test_keys_of_no_use_are_let_go_of() -> None:
-    two, keys = Two(), Keys()
+    two, keys = Soon(), Keys()
     two.agree()
     gateway = two.gateways[AGGREGATOR]
     trade_market.publish(desk(two, UTILITY), SEALED)
@@ -150,7 +151,7 @@ class Broken(Keys):
 
 
 def test_a_key_that_cannot_be_read_keeps_back_no_other() -> None:
-    two, keys = Two(), Broken()
+    two, keys = Soon(), Broken()
     two.agree()
     trade_market.publish(desk(two, UTILITY), SEALED)
     two.settle_soon()
@@ -164,7 +165,7 @@ def test_a_key_that_cannot_be_read_keeps_back_no_other() -> None:
 
 
 def test_a_sealed_offer_that_is_refused_leaves_no_key() -> None:
-    two, keys = Two(), Keys()
+    two, keys = Soon(), Keys()
     two.agree()
     trade_market.publish(desk(two, UTILITY), SEALED)
     two.settle_soon()
@@ -177,7 +178,7 @@ def test_a_sealed_offer_that_is_refused_leaves_no_key() -> None:
 
 
 def test_signing_what_nobody_proposed() -> None:
-    two = Two()
+    two = Soon()
     with pytest.raises(SettingsError, match="no contract"):
         trade_contract.sign(desk(two, UTILITY), GSA)
     two.agree()

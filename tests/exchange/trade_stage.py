@@ -62,7 +62,16 @@ def kw(start: datetime, *values: float, step: timedelta = HOUR) -> IntervalSerie
     )
 
 
-class Stage(Two):
+class Soon(Two):
+    """Two sides, and all that they queued carried in some seconds: gates do not close meanwhile."""
+
+    def settle_soon(self) -> None:
+        for _ in range(4):
+            if not any([self.carry(UTILITY), self.carry(AGGREGATOR)]):
+                return
+
+
+class Stage(Soon):
     """Both sides, each with its desk; what is said is carried at once."""
 
     def desk(self, party: PartyId) -> Desk:
