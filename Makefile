@@ -6,7 +6,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 SEEDS   ?= 1000
 
-.PHONY: help setup demo test soak sim check bench fuzz docs clean
+.PHONY: help setup peers demo test soak sim check bench fuzz docs clean
 
 help:
 	@echo "make demo   two gateways do a season of business on this machine"
@@ -25,10 +25,19 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Software that the tests talk to, each in an environment of its own: what is not there, its tests skip and say so.
+peers: .venv/peers/uftp/ready
+
+.venv/peers/uftp/ready: requirements/peer-uftp.txt | setup
+	@test -n "$(PY)"
+	$(PY) -m venv .venv/peers/uftp
+	.venv/peers/uftp/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 demo: setup
 	$(BIN)/intertie demo
 
-test: setup
+test: setup peers
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder  # the long ones first, as they are listed
 
 check: setup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
@@ -53,6 +54,12 @@ ShortText = Annotated[str, Meta(max_length=200)]
 def new_uuid7(now: datetime) -> str:
     """A UUIDv7 (RFC 9562 s.5.7): 48 bits of Unix milliseconds, then 74 random bits. Sorts by time."""
     return _uuid7(_millis(now), _random())
+
+
+def derived_uuid7(scheme: str, name: str) -> str:
+    """The id, in the form of a UUIDv7, of what another protocol names: always the same. Its time says nothing."""
+    digest = hashlib.sha256(f"{scheme}:{name}".encode()).digest()
+    return _uuid7(int.from_bytes(digest[:6], "big"), int.from_bytes(digest[6:16], "big") >> 6)
 
 
 def new_message_id(now: datetime) -> MessageId:

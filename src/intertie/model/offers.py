@@ -70,6 +70,8 @@ class Need(Record, frozen=True, kw_only=True):
     min_offer_kw: Kilowatts | None = None
     sealed: bool = False
     keys_by: Instant | None = None
+    # Offers may be ordered before the gate closes, as UFTP has it: then not all of them are compared.
+    early_orders: bool = False
     confirmation: ConfirmationRef | None = None
     text: Text = ""
 
@@ -83,6 +85,8 @@ class Need(Record, frozen=True, kw_only=True):
             raise RuleError("price_cap: in another currency than the need")
         if self.sealed != (self.keys_by is not None):
             raise RuleError("keys_by: needed where offers are sealed, and has no place where they are not")
+        if self.sealed and self.early_orders:
+            raise RuleError("early_orders: sealed offers are read after the gate")
 
 
 class WithdrawalReason(StrEnum):
