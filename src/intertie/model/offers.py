@@ -85,8 +85,6 @@ class Need(Record, frozen=True, kw_only=True):
             raise RuleError("price_cap: in another currency than the need")
         if self.sealed != (self.keys_by is not None):
             raise RuleError("keys_by: needed where offers are sealed, and has no place where they are not")
-        if self.sealed and self.early_orders:
-            raise RuleError("early_orders: sealed offers are read after the gate")
 
 
 class WithdrawalReason(StrEnum):
