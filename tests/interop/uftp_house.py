@@ -136,11 +136,9 @@ def house(base: Path, role: str) -> Iterator[House]:
     contract = msgspec.structs.replace(
         TEXT, buyer=buyer, seller=seller, effective=datetime.now(UTC) - timedelta(days=1)
     )
-    (directory / "partners").mkdir(exist_ok=True)
-    (directory / "partners" / f"{THEIRS}.toml").write_text("added = 2026-01-01T00:00:00Z\n")
-    (directory / "partners" / f"{THEIRS}.legacy").write_text(
-        legacy_text(ROLES[their_role], their_role, their_port, contract)
-    )
+    legacy = base / "theirs.legacy"
+    legacy.write_text(legacy_text(ROLES[their_role], their_role, their_port, contract))
+    assert run(["partner", "legacy", THEIRS, str(legacy), "--dir", str(directory)]) == 0
     it = Opened(directory)
     try:
         key = it.uftp.public_key() if it.uftp is not None else b""
