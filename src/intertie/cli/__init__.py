@@ -38,6 +38,11 @@ COMMANDS = {
 GROUPS = {
     "partner": "The parties this gateway does business with.",
     "trade": "Contracts and deals with a partner, as both gateways hold them.",
+    "registration": "Aggregations, their DERs, and what the utility says of each.",
+    "availability": "What aggregations can do: declared, and what remains of it.",
+    "market": "What the utility needs, what is offered, ordered, and how it was decided.",
+    "outage": "What is out: of the grid, and of the DERs.",
+    "dispatch": "Calling what was sold: instructions, answers, reports, telemetry.",
     "message": "One message, in or out.",
     "evidence": "Proof of a message that stands without this gateway.",
     "journal": "The tamper-evident record of what was sent and received.",
