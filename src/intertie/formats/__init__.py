@@ -1,0 +1,1 @@
+"""Documents to and from other encodings. Pure."""
