@@ -52,6 +52,7 @@ GROUPS = {
     "token": "Access tokens: what partners may be granted, what is revoked, the signing key.",
     "store": "Backups of what is kept, and the keys that message bodies are encrypted with.",
     "ca": "A certificate authority for trials.",
+    "x12": "X12 004010 interchanges: show, check, and write them.",
     "trust": "Trusted roots, revocation lists and OCSP answers.",
 }
 for name, text in COMMANDS.items():
