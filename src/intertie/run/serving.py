@@ -45,7 +45,7 @@ SWITCH_SECONDS = 0.0005
 # Connections that wait to be accepted; the kernel cuts it to what it allows.
 BACKLOG = 1024
 # What a worker process runs.
-WORKER = "import sys; from intertie.run import work; sys.exit(work(sys.argv[1:]))"
+WORKER = "import sys; from intertie.run.serving import work; sys.exit(work(sys.argv[1:]))"
 
 
 class Job(NamedTuple):
