@@ -38,6 +38,7 @@ COMMANDS = {
 GROUPS = {
     "partner": "The parties this gateway does business with.",
     "trade": "Contracts and deals with a partner, as both gateways hold them.",
+    "readings": "Interval readings of meters: taken in, looked at, estimated.",
     "message": "One message, in or out.",
     "evidence": "Proof of a message that stands without this gateway.",
     "journal": "The tamper-evident record of what was sent and received.",

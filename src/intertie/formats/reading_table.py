@@ -64,7 +64,7 @@ def table_of(rows: Sequence[DayRow], origin: Origin) -> Any:
             pa.array(power, pa.int8()),
             pa.array(values, SCHEMA.field("values").type),
             pa.array(quality, SCHEMA.field("quality").type),
-            pa.array(np.full(len(rows), _micros(origin.arrived)), SCHEMA.field("arrived").type),
+            pa.array(np.full(len(rows), micros(origin.arrived)), SCHEMA.field("arrived").type),
             constant(origin.source, len(rows)),
         ],
         schema=SCHEMA,
@@ -76,5 +76,6 @@ def constant(text: str, count: int) -> Any:
     return pa.repeat(pa.scalar(text, pa.string()), count)
 
 
-def _micros(at: datetime) -> int:
+def micros(at: datetime) -> int:
+    """A time as Arrow has it."""
     return int(at.timestamp() * 1_000_000)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple, Protocol
 
 from msgspec import Meta
 
-from intertie.market.reading_days import Fault
+from intertie.market.reading_days import Fault, Finding
 from intertie.model.ids import MessageId
 from intertie.model.interval import ZoneName
 from intertie.model.record import Record
@@ -42,20 +42,6 @@ class Cursor(Record, frozen=True, kw_only=True):
     outgoing: int = 0
     imported: int = 0
     waiting: tuple[MessageId, ...] = ()
-
-
-class Finding(Record, frozen=True, kw_only=True):
-    """Something about readings that came. What was not kept stands in `refused`, as it came."""
-
-    source: str  # message id, with the file's name if it was in one; or import:NUMBER
-    party: str
-    fault: Fault
-    count: int  # of readings
-    kept: bool
-    meter: str = ""
-    line: int | None = None
-    index: int | None = None  # of the message's series, from 0
-    refused: str = ""
 
 
 class Import(NamedTuple):

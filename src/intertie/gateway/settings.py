@@ -15,6 +15,7 @@ from msgspec import Meta
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.gateway.quota import Quota as Quota
+from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
@@ -260,6 +261,7 @@ class Settings(Record, frozen=True, kw_only=True):
     telemetry: Telemetry = Telemetry()
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
+    readings: ReadingsSettings = ReadingsSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -478,6 +480,13 @@ listen = {listen}          # host:port on this machine
 # waiting_days = 7            # then it is removed
 # free_bytes = 1073741824     # left on the disk for messages
 # uploads = 4                 # connections that bring files at once, of one partner
+
+# Interval readings as Parquet, made from messages and imported files. docs/readings.md.
+[readings]
+# zone = "UTC"                # whose days are local days, as "America/New_York"; after a change: intertie readings rebuild
+# folder = "readings"
+# meters = ""                 # a CSV with meter and nameplate_kw: readings of other meters are refused
+# seconds = 5.0               # how often a serving gateway takes in what is new
 """
 
 

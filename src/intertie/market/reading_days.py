@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from intertie.model.interval import local_day
 from intertie.model.metering import ESPI_QUALITY, Quality
+from intertie.model.record import Record
 
 DAY_SECONDS = 86_400
 # A message has a few starts; a season of days has some thousands.
@@ -102,12 +103,26 @@ class Series(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Something about one series: which of the message's, what, and of how many intervals."""
+    """Something about one series: its place in the message, what, and of how many intervals."""
 
-    index: int
+    place: int
     fault: Fault
-    count: int
+    readings: int
     meter: str
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """Something about readings that came. What was not kept stands in `refused`, as it came."""
+
+    source: str  # message id, with the file's name if it was in one; or import:NUMBER
+    party: str
+    fault: Fault
+    count: int  # of readings
+    kept: bool
+    meter: str = ""
+    line: int | None = None
+    index: int | None = None  # of the message's series, from 0
+    refused: str = ""
 
 
 class Piece(NamedTuple):

@@ -22,7 +22,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intertie.gateway.readings_ports import Batch, Cursor, Finding, Import, Summary, Table, Wanted
+from intertie.gateway.readings_ports import Batch, Cursor, Import, Summary, Table, Wanted
+from intertie.market.reading_days import Finding
 from intertie.model.errors import StoreError
 from intertie.seal.private_files import sync_folder
 from intertie.stores import readings_parquet as parquet
@@ -241,7 +242,9 @@ class _Batch:
             name=name,
             month=month,
             rows=len(table),
-            readings=sum(len(chunk.flatten()) - chunk.flatten().null_count for chunk in table["values"].chunks),
+            readings=sum(
+                len(chunk.flatten()) - chunk.flatten().null_count for chunk in table["values"].chunks
+            ),
             first=days["min"],
             last=days["max"],
             size=parquet.write(self._folder / name, [table]),

@@ -65,9 +65,7 @@ def read(path: Path, wanted: Wanted, columns: Sequence[str] | None = None) -> Ta
     """The rows of a file that are wanted."""
     with pq.ParquetFile(path, memory_map=True) as file:
         buckets = None if wanted.meters is None else {bucket_of(meter) for meter in wanted.meters}
-        groups = [
-            i for i in range(file.num_row_groups) if buckets is None or _has(file.metadata, i, buckets)
-        ]
+        groups = [i for i in range(file.num_row_groups) if buckets is None or _has(file.metadata, i, buckets)]
         names = list(columns or SCHEMA.names)
         needed = names + [name for name in _asked(wanted) if name not in names]
         table = file.read_row_groups(groups, columns=needed)

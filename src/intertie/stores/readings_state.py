@@ -38,7 +38,7 @@ class State(Record, frozen=True, kw_only=True):
     cursor: Cursor = Cursor()
     parts: tuple[Part, ...] = ()
     findings: tuple[str, ...] = ()
-    faults: dict[Fault, int] = {}
+    faults: dict[Fault, int] = msgspec.field(default_factory=dict)
 
 
 def load(folder: Path, zone: str) -> State:
