@@ -81,7 +81,7 @@ def days(judged_days: Judged) -> list[Sequence[object]]:
 def intervals(judged_days: Judged, day: date) -> list[Sequence[object]]:
     """A row of INTERVALS for each, by local time."""
     block, found = judged_days
-    place = block.index(day) or 0
+    place = block.place_of(day) or 0
     rows: list[Sequence[object]] = []
     for number, slot in enumerate(layout(day, block.zone, block.step_minutes)):
         here = (0, place, slot)

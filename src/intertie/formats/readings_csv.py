@@ -78,9 +78,10 @@ class CsvRead:
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(column_types=TEXTS, strings_can_be_null=False),
             )
+            stamp = _stamp_of(reader.schema.names)
             judge = Judge(self._rules.zone, self._rules.now, Known(self._rules.is_known, self._meters))
             for block in reader:
-                self._keep(judge, _columns(block, self._rules), block)
+                self._keep(judge, _columns(block, stamp, self._rules), block)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise BadCsv(
                 f"not a CSV of readings: {str(error).splitlines()[0]}",
@@ -175,17 +176,20 @@ def read_csv(source: BinaryIO, size: int, rules: CsvRules, origin: Origin) -> It
             read.close()
 
 
-def _columns(block: Any, rules: CsvRules) -> Sequence[Any]:
-    """The fields in the order that Judge takes them, with what lines need not say. BadCsv for a header of other fields."""
-    names = block.schema.names
+def _stamp_of(names: Sequence[str]) -> str:
+    """Which end of an interval the header names. BadCsv for a header of other fields."""
     stamps = [name for name in STAMPS if name in names]
     unknown = set(names) - {*REQUIRED, *STAMPS, *OPTIONAL}
     if unknown or len(stamps) != 1 or not {*REQUIRED} <= {*names} or len(set(names)) != len(names):
         raise BadCsv(f"its first line has {', '.join(names)}"[:300], do=f"It may have {HEADER}.")
+    return stamps[0]
+
+
+def _columns(block: Any, stamp: str, rules: CsvRules) -> Sequence[Any]:
+    """The fields in the order that Judge takes them, with what lines need not say."""
     given = {**OPTIONAL, "minutes": str(rules.minutes), "quality": rules.quality}
-    length = block.num_rows
     rest = [
-        block.column(name) if name in names else pa.repeat(pa.scalar(text), length)
+        block.column(name) if name in block.schema.names else pa.repeat(pa.scalar(text), block.num_rows)
         for name, text in given.items()
     ]
-    return [block.column("meter"), block.column(stamps[0]), block.column("value"), *rest, stamps[0] == "end"]
+    return [block.column("meter"), block.column(stamp), block.column("value"), *rest, stamp == "end"]

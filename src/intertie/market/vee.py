@@ -116,7 +116,7 @@ def _gaps(block: Block, exists: Mask) -> dict[Check, Mask]:
     second = _none(block)
     slots = MINUTES // block.step_minutes
     if block.values.shape[2] > slots:
-        only = block.present[:, :, :slots].any(axis=2) & ~block.present[:, :, slots:].any(axis=2)
+        only = np.asarray(block.present[:, :, :slots].any(axis=2) & ~block.present[:, :, slots:].any(axis=2))
         second[:, :, slots:] = gap[:, :, slots:] & only[:, :, None]
     return {Check.GAP: gap & ~no_day & ~second, Check.NO_DAY: no_day, Check.SECOND_PASS: second}
 

@@ -102,7 +102,7 @@ class ReadingsFiles:
         with parquet.errors(str(self._folder)), self._alone():
             number = max(self._import_numbers(0), default=0) + 1
             path = self._folder / IMPORTS / f"{number:08}.parquet"
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            states.make_folder(path.parent)
             draft = path.with_name(f".{path.name}.rows")
             parquet.write(draft, tables)  # findings are known once the rows were read
             _write_lines(path.with_suffix(".jsonl"), findings)
@@ -152,9 +152,7 @@ class ReadingsFiles:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._folder.is_dir():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_folder(self._folder.parent)
+        states.make_folder(self._folder)
         with self._locked("writer.lock", fcntl.LOCK_EX):
             yield
 
@@ -269,7 +267,7 @@ def _lines(path: Path) -> Iterator[Finding]:
 
 
 def _write_lines(path: Path, findings: Iterator[Finding]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    states.make_folder(path.parent)
     encoder = msgspec.json.Encoder()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         for one in findings:

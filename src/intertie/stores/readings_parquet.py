@@ -16,6 +16,7 @@ from intertie.formats.reading_table import ORDER, SCHEMA, bucket_of
 from intertie.gateway.readings_ports import Table, Wanted
 from intertie.model.errors import StoreError
 from intertie.seal.private_files import sync_folder
+from intertie.stores.readings_state import make_folder
 
 # Meter days that are read or skipped together: some 6 MB of quarter hours.
 GROUP_ROWS = 8192
@@ -41,7 +42,7 @@ def errors(what: str) -> Iterator[None]:
 def write(path: Path, tables: Iterable[Table]) -> int:
     """Write a new file of rows, each table sorted and after the one before it; on disk, under its name, when this
     returns. Its size."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.part")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         with pq.ParquetWriter(

@@ -41,6 +41,14 @@ class State(Record, frozen=True, kw_only=True):
     faults: dict[Fault, int] = msgspec.field(default_factory=dict)
 
 
+def make_folder(folder: Path) -> None:
+    """The folder and those above it, for the owner only, on disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def load(folder: Path, zone: str) -> State:
     """The state, empty in a new folder. Raises StoreError for one of another zone."""
     try:
