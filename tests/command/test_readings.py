@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,14 @@ def test_what_was_sent_is_with_both_and_a_rebuild_has_it(
     assert ask("rebuild", of=aggregator)["messages"] == 1
     rows = ask("show", "M1", "--minutes", "60", of=aggregator)["rows"]
     assert {row["source"] for row in rows if row["readings"]} == set(imported["messages"])
+
+
+def test_the_commands_of_the_page(pair: tuple[Path, Path], imported: Any, capsys: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "readings.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^intertie (readings .+) --dir u$", page, re.M)
+    assert len(lines) == 6
+    (pair[0].parent / "again.csv").write_text(HEAD + "\n".join(LINES) + "\n", encoding="utf-8")
+    for line in lines:
+        words = line.replace("mdm.csv", str(pair[0].parent / "again.csv")).split()
+        said = here(capsys, *words, "--dir", pair[0])
+        assert said.code == 0, said.err
