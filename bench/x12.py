@@ -1,6 +1,6 @@
 """X12 to and from typed documents: a month of quarter hours in an 867, a thousand lines in an 810; beside a bare split of the
-same bytes, and beside pyx12 (which only takes segments apart and checks envelopes: it has no map of these sets). In CPU time: a call of
-milliseconds is interrupted by other work where one of microseconds is not."""
+same bytes, and beside pyx12 (segments and envelopes only: it has no map of these sets). In CPU time: a call
+of milliseconds is interrupted by other work where one of microseconds is not."""
 
 from __future__ import annotations
 
