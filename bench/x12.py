@@ -1,12 +1,12 @@
 """X12 to and from typed documents: a month of quarter hours in an 867, a thousand lines in an 810; beside a bare split of the
-same bytes, and beside pyx12 (which only takes segments apart and checks envelopes: it has no map of these sets).
-
-In CPU time: a call of milliseconds is interrupted by other work where one of microseconds is not."""
+same bytes, and beside pyx12 (segments and envelopes only: it has no map of these sets). In CPU time: a call
+of milliseconds is interrupted by other work where one of microseconds is not."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
@@ -126,7 +126,7 @@ def case(subject: str, act: str, with_peer: bool) -> Iterator[Case]:
         if with_peer:
             add_peer(calls, data, act, stack)
         # Waiting for the peer's process leaves the caches cold, which would be held against whoever comes first.
-        yield Case(subject, 1, act, calls, lambda: warm(calls), cpu=True)
+        yield Case(subject, 1, act, calls, lambda: warm(calls), time.process_time)
 
 
 def warm(calls: dict[str, Call]) -> None:

@@ -33,6 +33,7 @@ from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
+from intertie.run.keep_readings import keep_readings
 from intertie.run.opening import Opened, opened
 from intertie.run.uftp import serve_uftp
 
@@ -175,6 +176,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     if job.number == 0:
         beside += [
             asyncio.ensure_future(keep_status_fresh(it)),
+            asyncio.ensure_future(keep_readings(it)),
             asyncio.ensure_future(it.joining_door().watch()),
             asyncio.ensure_future(serve_uftp(it)),
         ]
