@@ -18,7 +18,7 @@ from intertie.market.event import Broken, Event
 from intertie.model.agreement import BaseContract
 from intertie.model.documents import document_of
 from intertie.model.errors import Code, Refused, SettingsError
-from intertie.model.ids import AgreementId, ConversationId, MessageId, PartyId, new_message_id
+from intertie.model.ids import AgreementId, ConversationId, MessageId, PartyId
 from intertie.model.message import Mode
 from intertie.model.party import Role
 from intertie.model.record import Record
@@ -29,8 +29,6 @@ SIDES = frozenset({Role.DISTRIBUTION_UTILITY, Role.DER_AGGREGATOR})
 AHEAD = timedelta(minutes=15)
 # What waits for its receipt at one time; who has said more than this must wait for an answer.
 WAITING_MAX = 500
-# By which the times in UUIDv7 are told apart.
-MILLISECOND = timedelta(milliseconds=1)
 
 _LAST = (datetime.max.replace(tzinfo=UTC), MessageId(""), PartyId(""))
 
@@ -129,10 +127,8 @@ class Desk:
                 conversation=conversation,
                 in_reply_to=in_reply_to,
                 expires=expires,
-                # Ids sort as what is said here follows each other: received at one time, it is folded in this order.
-                id=new_message_id(self.now + place * MILLISECOND) if len(bodies) > 1 else None,
             )
-            for place, body in enumerate(bodies)
+            for body in bodies
             for flow in [self._flow(body, mode)]
         ]
         return send(self.gateway, outgoing, self.now)

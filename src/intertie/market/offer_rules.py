@@ -213,7 +213,9 @@ ORDER_UNOPENED = Rule(
 )
 ORDER_OPTION = Rule("order.unknown_option", "The offer has this option", _UFTP + "Unknown OptionReference")
 ORDER_GATE = Rule(
-    "order.before_gate", "Orders come after the gate has closed", _OWN + "all offers are compared"
+    "order.before_gate",
+    "Orders come after the gate has closed, unless the need takes them early",
+    _OWN + "all offers are compared",
 )
 ORDER_LATE = Rule("order.too_late", "Orders come by the decision day", _UFTP + "Reference message expired")
 ORDER_TERMS = Rule(

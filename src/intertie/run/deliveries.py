@@ -18,7 +18,9 @@ from intertie.bindings.operations.link import MeteredLink
 from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.serving import DRAIN_SECONDS
+from intertie.bindings.uftp.client import UftpClient
 from intertie.gateway.deliver import Delivery, deliver_once
+from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
 from intertie.gateway.fetch import Fetches
@@ -30,6 +32,7 @@ from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 from intertie.run.opening import Opened, street_link
+from intertie.run.uftp import uftp_client
 
 LOG = logging.getLogger("intertie.run")
 # How soon a message that another process queued begins its way.
@@ -59,6 +62,7 @@ class Deliveries:
         self._stopping = threading.Event()
         self._lanes = AllLanes()
         # Partners whose descriptor we should ask for: filled by the street door's thread.
+        self._foreign: UftpClient | None = None  # made in the loop that posts
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
 
     def ask_for(self, party: PartyId) -> None:
@@ -79,6 +83,7 @@ class Deliveries:
 
     async def _run(self) -> None:
         way = street_link(self._it, self._meter.tracer)
+        self._foreign = uftp_client(self._it)
         link = MeteredLink(way, self._meter, self._it.clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
@@ -131,6 +136,8 @@ class Deliveries:
             await self._escalations.aclose()
             for each in (fetches, uploads, files, coming, way):
                 await each.aclose()
+            if self._foreign is not None:
+                await self._foreign.aclose()
             self._keep_timeliness()
 
     async def _run_fetching(self) -> None:
@@ -191,7 +198,7 @@ class Deliveries:
             else:
                 note = {"partner": party, "parcel": delivery.parcel, "count": delivery.messages}
                 if delivery.receipted:
-                    LOG.info("receipted", extra=note)
+                    LOG.info("posted" if delivery.detail else "receipted", extra=note)
                     await lanes.gather(delivery.messages)
                     continue
                 LOG.warning("not receipted", extra={**note, "why": delivery.detail})
@@ -209,6 +216,11 @@ class Deliveries:
                 if why:
                     LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
             with self._meter.tracer.span("deliver", partner=party):
+                if self._foreign is not None and lane is Lane.FIRST:
+                    gateway, clock, post = self._it.gateway, self._it.clock, self._foreign.post
+                    done = await deliver_translated(gateway, post, party, clock, random.random)
+                    if done is not None:
+                        return done
                 return await deliver_once(
                     self._it.gateway,
                     link,

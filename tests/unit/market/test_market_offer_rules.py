@@ -495,3 +495,10 @@ def test_an_offer_for_another_period_than_the_need() -> None:
     with pytest.raises(Broken) as caught:
         family.apply(play([N]), event(elsewhere, 1), SETTING)
     assert caught.value.rule is offer_rules.OFFER_PERIOD
+
+
+@pytest.mark.rule("order.before_gate")
+def test_a_need_that_takes_orders_early() -> None:
+    """As UFTP has it: the buyer orders as soon as it likes an offer."""
+    early = [event(need(early_orders=True), 0), BID]
+    assert set(play([*early, event(order(), 1.5)], SETTING).orders) == {"D1"}
