@@ -55,29 +55,61 @@ class Scale(NamedTuple):
 
 
 QUICK = Scale(messages=2, meters=50, runs=1)
-COLUMNS = ("system", "protection", "store", "meters", "messages", "readings", "mb", "accept_s", "rows_s")
-FIGURES = ("readings_per_s", "block_s", "parquet_mb", "rss_mb")
+# What is shown of a run.
+COLUMNS = (
+    "meters",
+    "messages",
+    "mb",
+    "accept_s",
+    "rows_s",
+    "readings_per_s",
+    "block_s",
+    "parquet_mb",
+    "rss_mb",
+)
+SYSTEM = "intertie readings"
 
 
 def run(console: Console, scale: Scale, results: Path | None = RESULTS) -> None:
     """Runs, each in a process of its own; medians, as a table, and beside the other rows of bench/results.json."""
     begun = machine()
     found = [_one(scale) for _ in range(scale.runs)]
-    row = dict(found[0])
-    for name in ("accept_s", "rows_s", *FIGURES):
-        row[name] = round(statistics.median(each[name] for each in found), 3)
+    row = {name: round(statistics.median(each[name] for each in found), 3) for name in found[0]}
     said = f"{begun}; load {begun.load:g} at the start; medians of {scale.runs} runs"
     table = Table(title=f"readings: {said}", title_justify="left", header_style="bold", pad_edge=False)
-    for name in (*COLUMNS, *FIGURES):
+    for name in COLUMNS:
         table.add_column(name, justify="right", overflow="fold")
-    table.add_row(*[f"{row[name]:,}" if not isinstance(row[name], str) else row[name] for name in row])
+    table.add_row(*[f"{row[name]:,}" for name in COLUMNS])
     console.print(table)
-    if results is None:
-        return
-    kept = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {"rows": []}
-    kept["readings"] = {"machine": said, "rows": [row]}
-    results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    console.print(f"Written to {results}", highlight=False)
+    if results is not None:
+        keep(row, results, said)
+        console.print(f"Written to {results}", highlight=False)
+
+
+def keep(row: dict[str, Any], path: Path, said: str) -> None:
+    """The row in the shape of those of `exchange`, in its file, beside them."""
+    kept: dict[str, Any] = {"machine": said, "rows": []}
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    seconds = row["accept_s"] + row["rows_s"]
+    shaped = {
+        "system": SYSTEM,
+        "protection": "hybrid",
+        "store": "sqlite + parquet",
+        "size": int(row["mb"] * 1e6 / row["messages"]),
+        "callers": 0,
+        "backlog": row["messages"],
+        "msgs_per_s": round(row["messages"] / seconds, 2),
+        "p50_ms": None,
+        "p95_ms": None,
+        "p99_ms": None,
+        "cpu_us_per_msg": row["cpu_us_per_msg"],
+        "rss_mb": row["rss_mb"],
+        "readings_per_s": row["readings_per_s"],
+    }
+    others = [each for each in kept["rows"] if each["system"] != SYSTEM]
+    text = json.dumps({**kept, "rows": [*others, shaped]}, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _one(scale: Scale) -> dict[str, Any]:
@@ -106,29 +138,18 @@ def measure(messages: int, meters: int) -> dict[str, Any]:
             pass
         if len(u.store.messages(Query(outgoing=False, bodies=False))) != messages:
             raise SystemExit("not all messages were accepted")
-        found = _receive(u, door.seconds, messages, meters)
+        found = _receive(u, door, messages, meters)
         for it in (a, u):
             it.close()
-        return {**_names(meters, messages, size), **found}
+        return {"meters": meters, "messages": messages, "mb": round(size / 1e6, 1), **found}
 
 
-def _names(meters: int, messages: int, size: int) -> dict[str, Any]:
-    return {
-        "system": "intertie",
-        "protection": "hybrid",
-        "store": "sqlite + parquet",
-        "meters": meters,
-        "messages": messages,
-        "readings": meters * messages * SLOTS,
-        "mb": round(size / 1e6, 1),
-    }
-
-
-def _receive(u: Opened, accept_s: float, messages: int, meters: int) -> dict[str, float]:
+def _receive(u: Opened, door: Door, messages: int, meters: int) -> dict[str, float]:
     """Rows of what was accepted, and a block of them."""
-    accepted = time.perf_counter()
+    accepted, cpu = time.perf_counter(), time.process_time()
     taken = take_in(u.gateway, u.readings)
     done = time.perf_counter()
+    cpu = door.cpu_seconds + time.process_time() - cpu
     rss = peak_mb(os.getpid())
     if taken.rows != messages * meters:
         raise SystemExit(f"{taken.rows} rows of {messages * meters}")
@@ -138,9 +159,10 @@ def _receive(u: Opened, accept_s: float, messages: int, meters: int) -> dict[str
         raise SystemExit("readings are missing")
     loaded = time.perf_counter()
     return {
-        "accept_s": accept_s,
+        "accept_s": door.seconds,
+        "cpu_us_per_msg": cpu / messages * 1e6,
         "rows_s": done - accepted,
-        "readings_per_s": messages * meters * SLOTS / (accept_s + done - accepted),
+        "readings_per_s": messages * meters * SLOTS / (door.seconds + done - accepted),
         "block_s": loaded - done,
         "parquet_mb": u.readings.store.summary().size / 1e6,
         "rss_mb": rss,
@@ -184,16 +206,17 @@ class Door:
 
     def __init__(self, u: Opened) -> None:
         self._u = u
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
 
     async def granted(self, partner: Any) -> None:
         """This way knows no scopes."""
 
     async def post(self, partner: Any, blob: bytes, **named: Any) -> LinkAnswer:
         """The receipt."""
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         receipt = accept(self._u.gateway, blob, peer=Peer(PartyId(SENDER)), now=now())
         self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - cpu
         return LinkAnswer(200, receipt, None)
 
 
