@@ -43,7 +43,7 @@ class Clock:
         clock = local.strftime("%H%M%S" if local.second else "%H%M")
         if ends and clock == "0000" and self.day_end != "0000":
             day, clock = day - DAY, self.day_end
-        elif ends and clock == self.day_end:
+        elif ends and clock == self.day_end != "0000":
             clock += "00"  # a minute before midnight, and not midnight
         return day.isoformat().replace("-", ""), clock, self._code(local)
 
