@@ -43,6 +43,8 @@ class Clock:
         clock = local.strftime("%H%M%S" if local.second else "%H%M")
         if ends and clock == "0000" and self.day_end != "0000":
             day, clock = day - DAY, self.day_end
+        elif ends and clock == self.day_end != "0000":
+            clock += "00"  # a minute before midnight, and not midnight
         return day.isoformat().replace("-", ""), clock, self._code(local)
 
     def _code(self, local: datetime) -> str:
@@ -95,6 +97,8 @@ class Clock:
             return 1
         begin = local.hour * 60 + local.minute
         times = _minutes()[begin::minutes][:most]
+        if self.day_end in times and self.day_end != "0000":
+            times = [time if time != self.day_end else f"{time}00" for time in times]
         first = len(labels.times)
         count = len(times)
         code = self._code(local) if self.always else ""
