@@ -68,6 +68,26 @@ def test_revisions_and_repeats_all_stay(tmp_path: Path) -> None:
     assert kept(store) == asked(rows)
 
 
+def test_what_was_there_before_is_named_and_counted(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    keep(store, table([row(), row("M2")]), table([row("M3"), row("M3", DAY + timedelta(days=1))], "m2"))
+    assert store.summary().faults == {}
+    keep(store, table([row(), row("M2", value=8), row("M2", revision=2)], "m3"))
+    keep(store, table([row("M9"), row("M9"), row("M3", step=1800)], "m4"))
+    part = row("M3", value=9)._replace(values=[7, 9, *[None] * 22])
+    keep(store, table([part._replace(day=DAY + timedelta(days=1))], "m5"))
+    found = [(one.source, one.meter, one.fault, one.count) for one in store.findings()]
+    assert sorted(found) == [
+        ("m3", "M1", Fault.REPEATED, 24),
+        ("m3", "M2", Fault.CONFLICT, 24),
+        ("m4", "M3", Fault.CONFLICT, 48),
+        ("m4", "M9", Fault.REPEATED, 24),
+        ("m5", "M3", Fault.CONFLICT, 1),
+        ("m5", "M3", Fault.REPEATED, 1),
+    ]
+    assert all(one.kept for one in store.findings()) and store.summary().rows == 11
+
+
 def test_what_is_wanted(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     rows = [*rows_of(30, 2), row("M0001", channel="export", value=1)]

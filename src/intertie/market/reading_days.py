@@ -48,6 +48,8 @@ class Fault(StrEnum):
     DAY_TOO_SHORT = "day_too_short"
     SHORT_DAY = "day_of_23_hours"
     LONG_DAY = "day_of_25_hours"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
 
 
 KEPT = frozenset(list(Fault)[list(Fault).index(Fault.MISSING) :])
@@ -73,6 +75,8 @@ SAID = {
     Fault.DAY_TOO_SHORT: "a day begins at midnight and ends before the next one",
     Fault.SHORT_DAY: "a day on which the clock was put forward",
     Fault.LONG_DAY: "a day on which the clock was put back",
+    Fault.REPEATED: "the same reading came before, in another message or file",
+    Fault.CONFLICT: "another value of the same revision came before: the first one counts",
 }
 
 

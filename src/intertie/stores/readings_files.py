@@ -29,6 +29,7 @@ from intertie.seal.private_files import sync_folder
 from intertie.stores import readings_parquet as parquet
 from intertie.stores import readings_state as states
 from intertie.stores.readings_merge import merged, to_merge
+from intertie.stores.readings_repeats import repeats
 from intertie.stores.readings_state import Part, State
 
 # Meter days that are sorted and written together: some 50 MB of quarter hours.
@@ -228,6 +229,7 @@ class _Batch:
         if not self._rows:
             return
         table = parquet.sort(pa.concat_tables(self._tables))
+        self._found += repeats(table, self._folder, (*self._state.parts, *self._parts))
         self._tables, self._rows = [], 0
         months = pc.strftime(table["day"], "%Y-%m")
         for month in pc.unique(months).to_pylist():
