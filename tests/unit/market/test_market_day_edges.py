@@ -62,7 +62,10 @@ def test_hours_that_overlap_or_are_said_twice_are_one_stretch() -> None:
         hours(Weekday.MONDAY, "16:00", "17:00"),
     )
     found = windows_of(span("2026-03-02T00:00", "2026-03-03T00:00"), said, NEW_YORK)
-    assert found == (span("2026-03-02T08:00", "2026-03-02T14:00"), span("2026-03-02T16:00", "2026-03-02T17:00"))
+    assert found == (
+        span("2026-03-02T08:00", "2026-03-02T14:00"),
+        span("2026-03-02T16:00", "2026-03-02T17:00"),
+    )
     assert found == windows_of(span("2026-03-02T00:00", "2026-03-03T00:00"), said[::-1], NEW_YORK)
 
 
@@ -103,7 +106,9 @@ def test_sums_of_nothing_and_of_claims_that_touch() -> None:
         Stretch(ZERO, ZERO + HOUR, Decimal(5)),
         Stretch(ZERO + HOUR, ZERO + 2 * HOUR, Decimal(5)),
     ]
-    apart = over_time([([one], Decimal(5)), ([Window(start=ZERO + 2 * HOUR, end=ZERO + 3 * HOUR)], Decimal(1))])
+    apart = over_time(
+        [([one], Decimal(5)), ([Window(start=ZERO + 2 * HOUR, end=ZERO + 3 * HOUR)], Decimal(1))]
+    )
     assert [(s.start, s.kw) for s in apart] == [(ZERO, 5), (ZERO + 2 * HOUR, 1)]
 
 
@@ -115,7 +120,9 @@ def test_a_claim_of_nothing_is_a_stretch_and_opposites_are_one_of_nothing() -> N
 
 
 def test_claims_of_two_zones_meet_at_the_same_instant() -> None:
-    there = Window(start=ZERO.astimezone(ZoneInfo(NEW_YORK)), end=(ZERO + HOUR).astimezone(ZoneInfo(NEW_YORK)))
+    there = Window(
+        start=ZERO.astimezone(ZoneInfo(NEW_YORK)), end=(ZERO + HOUR).astimezone(ZoneInfo(NEW_YORK))
+    )
     here = Window(start=ZERO, end=ZERO + HOUR)
     assert over_time([([there], Decimal(1)), ([here], Decimal(2))]) == [
         Stretch(ZERO, ZERO + HOUR, Decimal(3))
@@ -128,7 +135,8 @@ SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9), st.integers(0,
 @given(SPANS)
 def test_energy_is_kept_whatever_the_stretches(claims: list[tuple[int, int, int]]) -> None:
     windows = [
-        (Window(start=ZERO + a * MINUTE, end=ZERO + (a + long) * MINUTE), Decimal(kw)) for a, long, kw in claims
+        (Window(start=ZERO + a * MINUTE, end=ZERO + (a + long) * MINUTE), Decimal(kw))
+        for a, long, kw in claims
     ]
     found = over_time(([one], kw) for one, kw in windows)
     assert sum((one.kw * ((one.end - one.start) // MINUTE) for one in found), Decimal(0)) == sum(
