@@ -93,7 +93,7 @@ def compute(
     window = adjustment_window(event, rule)
     pick = rule.pick(event.day)
     found = expect(_history(loads, days, event, window), _today(loads, event, window), rule, pick)
-    if not found.count[0]:
+    if not found.number[0]:
         why = f"{int(found.choice.found[0])} usable days before {event.day}, the rule asks for {pick.minimum_days}"
         raise NoBaseline(why, do="Agree on another baseline for this event, or wait for more days.")
     return baseline_of(found, days, 0)
@@ -101,8 +101,10 @@ def compute(
 
 def baseline_of(found: Expected, days: Sequence[Candidate], row: int) -> Baseline:
     """One meter's result, for people: fractions and dates."""
-    count, codes = int(found.count[row]), found.choice.codes[row].tolist()
-    measured, applied = (Fraction(int(top[row]), int(low[row])) for top, low in (found.measured, found.applied))
+    count, codes = int(found.number[row]), found.choice.codes[row].tolist()
+    measured, applied = (
+        Fraction(int(top[row]), int(low[row])) for top, low in (found.measured, found.applied)
+    )
     return Baseline(
         values=tuple(Fraction(int(top), int(found.bottom[row])) for top in found.top[row]),
         days_used=tuple(sorted(one.day for one, code in zip(days, codes, strict=True) if code == USED)),

@@ -95,14 +95,14 @@ class Rule(NamedTuple):
     day_types: DayTypes = DayTypes.WEEKENDS
     days_apart: int = 1  # a day nearer to the event than this is passed over; 1: the day before may be used
     clock_change_days: bool = False  # whether a day on which the clock turns may be used
-    refused_quality: frozenset[int] = frozenset()  # ESPI codes: a day with one in the hours that count is not used
+    refused_quality: frozenset[int] = (
+        frozenset()
+    )  # ESPI codes: a day with one in the hours that count is not used
 
     def text(self) -> str:
         """One sentence, for statements and screens."""
         middle = f", without the {self.drop_highest} highest" if self.drop_highest else ""
-        days = (
-            f"high {self.highest} of {self.of} days{middle} of the same type within {self.look_back_days} days"
-        )
+        days = f"high {self.highest} of {self.of} days{middle} of the same type within {self.look_back_days} days"
         if self.adjustment is Adjustment.NONE:
             return f"{days}, no adjustment"
         ends = self.adjust_minutes_before - self.adjust_minutes

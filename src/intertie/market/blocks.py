@@ -238,4 +238,3 @@ def as_row(block: Block, row: int, day: date) -> Row | None:
         revision=int(block.revision[row, place]),
         message=block.messages[source] if source >= 0 else "",
     )
-

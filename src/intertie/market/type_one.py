@@ -52,13 +52,13 @@ class Choice(NamedTuple):
 class Expected(NamedTuple):
     """The baseline of an event, `top / bottom` per interval, and how it came about. Rows are meters.
 
-    `count` is 0, and the rest means nothing, for a meter with too few days.
+    `number` is 0, and the rest means nothing, for a meter with too few days.
     """
 
     top: Whole
     bottom: Whole
-    plain: Whole  # the sum over the days used; over `count` it is the baseline before adjustment
-    count: Whole
+    plain: Whole  # the sum over the days used; over `number` it is the baseline before adjustment
+    number: Whole
     measured: tuple[Whole, Whole]  # the adjustment before cap and side: a ratio, or an amount per interval
     applied: tuple[Whole, Whole]
     choice: Choice
@@ -93,7 +93,9 @@ def choose(history: History, energy: Whole, rule: Rule, pick: Pick) -> Choice:
     the days then in hand, itself included.
     """
     barred = np.array([CODES[c.barred] if c.barred else USED for c in history.candidates], np.uint8)
-    codes = np.where(barred[None, :] != USED, barred[None, :], USED) + np.zeros(history.usable.shape, np.uint8)
+    codes = np.where(barred[None, :] != USED, barred[None, :], USED) + np.zeros(
+        history.usable.shape, np.uint8
+    )
     codes[(codes == USED) & ~history.usable] = CODES[Reason.NO_READINGS]
     if history.refused is not None:
         codes[(codes == USED) & history.refused] = CODES[Reason.QUALITY]

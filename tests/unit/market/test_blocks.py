@@ -81,4 +81,3 @@ def test_a_part_is_a_view() -> None:
     part = block.part(1, 3)
     assert part.meters == ("b", "c")
     assert np.shares_memory(part.values, block.values)
-
