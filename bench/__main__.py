@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, exchange, flood, handshakes, outage, receipts, sealing
+from bench import at_rest, exchange, flood, handshakes, outage, receipts, sealing, x12
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -28,6 +28,7 @@ PARTS: Mapping[str, ModuleType] = {
     "receipts": receipts,
     "handshakes": handshakes,
     "at_rest": at_rest,
+    "x12": x12,
 }
 
 
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = run(name, scale, console)
         show(console, name.replace("_", " "), found)
         rows += found
+        if name == "x12" and not given.quick:  # figures that mean nothing are not kept
+            x12.keep(found)
     if given.json:
         given.json.write_bytes(as_json(before, scale, rows))
     return 0

@@ -41,9 +41,9 @@ PEERS = (
 )
 
 
-def python_of(name: str) -> Path:
+def python_of(name: str, pins: Path | None = None) -> Path:
     """The interpreter of a peer's environment, made now if it is not there or its pins have changed. Raises Unavailable."""
-    pins, folder = HERE / f"{name}.txt", ENVIRONMENTS / name
+    pins, folder = pins or HERE / f"{name}.txt", ENVIRONMENTS / name
     python, made = folder / "bin" / "python", folder / "made-from.txt"
     if made.exists() and made.read_bytes() == pins.read_bytes():
         return python

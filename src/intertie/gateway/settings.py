@@ -238,6 +238,33 @@ class Escalation(Record, frozen=True, kw_only=True, rename={"sender": "from"}):
             raise ValueError("user: a password would go in the clear without starttls")
 
 
+class UftpDoor(Record, frozen=True, kw_only=True):
+    """Who we are in UFTP, and the door for partners that speak it; without `domain` there is none (docs/uftp.md)."""
+
+    domain: Annotated[str, Meta(pattern=r"^(([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,})?(?!\n)$")] = ""
+    # host:port; empty: nothing is received. Without a certificate it is for something on this machine that ends TLS.
+    listen: str = ""
+    certificate: str = ""  # PEM: the chain, leaf first
+    key: str = ""  # PEM
+    # A message is at most 4 MiB of XML; in base64, with its wrapper, six.
+    body_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 6 * 1024 * 1024
+    # Connections at once: partners post one message each.
+    connections: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    # Of one address, before it is asked to wait.
+    posts_per_minute: Annotated[float, Meta(gt=0)] = 600.0
+    seconds: Seconds = 30.0  # for a post of ours to be taken
+
+    def check(self) -> None:
+        """ValueError for half a key pair, or a door off this machine without one."""
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate: goes with key")
+        if self.listen and not self.domain:
+            raise ValueError("listen: needs our domain")
+        host = self.listen.rpartition(":")[0]
+        if host not in ("", "127.0.0.1", "localhost", "[::1]") and not self.certificate:
+            raise ValueError("listen: off this machine it needs a certificate")
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """All of `intertie.toml`."""
 
@@ -260,6 +287,7 @@ class Settings(Record, frozen=True, kw_only=True):
     telemetry: Telemetry = Telemetry()
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
+    uftp: UftpDoor = UftpDoor()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -279,6 +307,7 @@ class Places:
         self.ca = directory / "ca"
         self.partners = directory / "partners"
         self.joining = directory / "joining"
+        self.sealed = directory / "sealed"
         self.descriptor = directory / "descriptor.json"
         self.tsa = directory / "tsa"
 
@@ -478,6 +507,17 @@ listen = {listen}          # host:port on this machine
 # waiting_days = 7            # then it is removed
 # free_bytes = 1073741824     # left on the disk for messages
 # uploads = 4                 # connections that bring files at once, of one partner
+
+# Partners that speak UFTP (Shapeshifter) in place of parcels. docs/uftp.md.
+[uftp]
+# domain = ""                 # ours in UFTP, as "dso.example"; empty: nobody speaks it here
+# listen = ""                 # host:port of the door, as "127.0.0.1:8480"
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# body_bytes = 6291456
+# connections = 64
+# posts_per_minute = 600.0    # of one address
+# seconds = 30.0              # for a post of ours to be taken
 """
 
 

@@ -71,7 +71,12 @@ def _check_call(book: Offers, event: Event, order: Order, setting: Setting) -> N
     check_conversation(book, event, None)
     known = setting.confirmations is not None and order.confirmation in setting.confirmations
     forbid(order.confirmation is None or not known, rules.ORDER_NO_OFFER)
+    forbid(order.service not in setting.services, rules.SERVICE_OFF, f"{order.service} is not one of them")
     forbid(not setting.knows(order.points), rules.NEED_POINT)
+    step, price, cap = order.ordered_kw.step_seconds, order.price, setting.price_cap
+    forbid(step not in setting.steps_seconds, rules.NEED_STEP, f"{step} s is none of them")
+    forbid(setting.currency not in (None, price.currency), rules.ORDER_PRICE, f"it is in {setting.currency}")
+    forbid(cap is not None and price.amount > cap.amount, rules.ORDER_PRICE, f"the cap is {cap}")
 
 
 def _check_terms(order: Order, offer: Offer, option: OfferOption) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from intertie.bindings.clock import Clock, FileClock, system_clock
@@ -14,15 +15,21 @@ from intertie.bindings.joining.door import Door
 from intertie.bindings.mail_smtp.client import SmtpMailer
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
+from intertie.gateway.foreign import paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.settings import Places, Settings, read_settings
+from intertie.gateway.trade_books import Books
+from intertie.market.event import Event
+from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
+from intertie.seal.sodium_sign import key_of
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles
@@ -34,6 +41,7 @@ from intertie.stores.opening import open_store
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
 from intertie.stores.rotation import Own, renew_descriptor, retire
+from intertie.stores.sealed_files import SealedFiles
 from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
@@ -62,6 +70,9 @@ class Opened:
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
+        self.sealed = SealedFiles(self.places.sealed)
+        domain = self.settings.uftp.domain
+        self.uftp = Uftp(domain, cache(lambda: key_of(vault))) if domain else None
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
@@ -75,6 +86,8 @@ class Opened:
             attachments=Attachments(
                 AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
             ),
+            books=Books(self._on_paper),
+            translators={"uftp": self.uftp} if self.uftp is not None else {},
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
@@ -83,6 +96,11 @@ class Opened:
         mail = self.settings.escalation
         self.mailer = SmtpMailer(mail, directory, self.clock) if mail.host else None
         self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(vault))
+
+    def _on_paper(self, party: PartyId) -> tuple[Event, ...]:
+        """The contract with a partner that cannot make one here."""
+        partner = self.partners.find(party)
+        return paper_events(partner.foreign) if partner is not None and partner.foreign is not None else ()
 
     def turn_keys(self) -> None:
         """Do what is due with our keys: a descriptor that a crash left unwritten, and the end of old ones."""

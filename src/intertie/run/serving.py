@@ -34,6 +34,7 @@ from intertie.model.ids import PartyId
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
 from intertie.run.opening import Opened, opened
+from intertie.run.uftp import serve_uftp
 
 LOG = logging.getLogger("intertie.run")
 # A supervisor gives its workers this long: their own draining of both sides, and a little.
@@ -175,6 +176,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
         beside += [
             asyncio.ensure_future(keep_status_fresh(it)),
             asyncio.ensure_future(it.joining_door().watch()),
+            asyncio.ensure_future(serve_uftp(it)),
         ]
     try:
         await street.serve()
