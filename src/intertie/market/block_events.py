@@ -89,8 +89,14 @@ def look(block: Block, event: BlockEvent, rule: Rule, not_usable: Mapping[date, 
         part = _rows(block, short)
         again = expect(_history(part, event, days, rule), _rows_today(today, short), rule, pick)
         found = _with(found, again, short)
-    actual, present = _taken(block, event.day, event.slots)
-    return Looked(event, days, found, np.where(present, actual, 0), present)
+    actual, present = load_of(block, event.day, event.slots)
+    return Looked(event, days, found, actual, present)
+
+
+def load_of(block: Block, day: date, slots: Sequence[int]) -> tuple[Whole, Flags]:
+    """What each meter took in these slots of a day, 0 in a gap, and where there is no gap."""
+    values, present = _taken(block, day, slots)
+    return np.where(present, values, 0), present
 
 
 def _near(days: Sequence[Candidate], of: int) -> tuple[Candidate, ...]:
