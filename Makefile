@@ -12,7 +12,7 @@ help:
 	@echo "make demo   three gateways do a season of business on this machine"
 	@echo "make test   all tests                make check  lint, types, house rules"
 	@echo "make bench  measured speeds          make docs   write the generated pages again"
-	@echo "make soak   the long versions of the tests of loss, kills and large files"
+	@echo "make soak   the long versions of the tests of loss, kills, large files and random walks"
 	@echo "make sim SEEDS=1000    gateways in simulated worlds, each seed another"
 	@echo "make fuzz SECONDS=60   coverage-guided fuzzing of everything that reads bytes from outside"
 
@@ -50,7 +50,7 @@ bench: setup
 	$(BIN)/python -m bench $(ONLY)
 
 soak: setup
-	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
+	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults tests/exchange/test_walks.py
 
 sim: setup
 	$(BIN)/python -m sim --seeds $(SEEDS)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, AGREEMENT, UTILITY
 from tests.exchange.two_sides import DEAL, GSA, TEXT, Two, Y, notice, other, signature
 
+from intertie.exchange.joining import RESERVED
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
 from intertie.model.agreement import (
@@ -67,6 +68,8 @@ def test_an_agreement_on_paper_is_not_made_again() -> None:
     two = Two()
     with pytest.raises(Refused, match=r"contract.on_paper"):
         two.say(UTILITY, replace(TEXT, agreement=AGREEMENT))
+    with pytest.raises(Refused, match=r"contract.on_paper.*belong to test conversations"):
+        two.say(UTILITY, replace(TEXT, agreement=AgreementId(f"{RESERVED}1")))
 
 
 def test_what_crossed_is_refused_with_the_rule_and_has_no_effect() -> None:

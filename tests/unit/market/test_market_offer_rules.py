@@ -284,6 +284,12 @@ CASES: list[tuple[str, list[Event], Event, Setting]] = [
     ("order.interval_conflict", [N, event(offer(**AGG), 1)], event(order(), 3), declared(59)),
     (
         "order.interval_conflict",
+        [N, event(offer(**AGG), 1), event(counter(), 3)],
+        event(CounterAnswer(counter="C1", verdict=CounterVerdict.ACCEPTED), 3.5),
+        declared(49),
+    ),
+    (
+        "order.interval_conflict",
         [
             N,
             event(offer(**AGG), 1),

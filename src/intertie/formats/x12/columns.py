@@ -1,84 +1,66 @@
 """Loops without loops in them, by column: what 2,976 rows have in common is checked once for all of them.
 
-Rows are put together by their shape (which segments they have). None means that something is unusual or wrong: then the rows
-are read one by one, which also finds the place.
+Rows with as many segments and elements as each other are taken apart by one split; a column is a slice of what comes of
+it. None means that something is unusual or wrong: then the rows are read one by one, which also finds the place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from operator import itemgetter
 
-from intertie.formats.x12.elements import column_is_good
-from intertie.formats.x12.layout import Loop, Segment
+from intertie.formats.x12.elements import column_is_good, why_not
+from intertie.formats.x12.layout import Element, Loop, Segment
 from intertie.formats.x12.separators import Separators
 from intertie.formats.x12.tree import Table
 
-# A loop with more shapes than these gains nothing from columns.
-SHAPES_MAX = 16
-# Ids have two or three characters: so many of a segment tell which it is (of "N1*" the separator is one of them).
-HEAD = 3
+# A loop with rows of more kinds than these gains nothing from columns.
+KINDS_MAX = 16
+# Characters that a set whose characters are in order does not have. Of one character, Python has each string once.
+MARKS = "".join(map(chr, (*range(1, 10), *range(14, 28))))
 
-Shape = tuple[str, ...]
-
-
-class Rows(NamedTuple):
-    """Segments of a loop as text, their heads, and where in the interchange the first one stands."""
-
-    segments: Sequence[str]
-    heads: list[str]
-    marks: Separators
-    first: int
+Columns = dict[str, Sequence[str]]
 
 
-def head_of(id: str, marks: Separators) -> str:
-    """How a segment of this id begins."""
-    return (id + marks.element)[:HEAD]
-
-
-def read_columns(loop: Loop, rows: Rows) -> Table | None:
-    """The table of these segments, or None. They begin with the loop's trigger."""
-    shapes = _shapes(rows.heads, head_of(loop.trigger.id, rows.marks))
-    if shapes is None:
+def read_columns(loop: Loop, text: str, marks: Separators, first: int) -> Table | None:
+    """The table of these segments, or None. They begin with the loop's trigger and end with a terminator."""
+    trigger = loop.trigger.id + marks.element
+    between = marks.terminator + trigger
+    count = text.count(between) + 1
+    columns = _alike(loop, text, count, marks)
+    if columns is not None:
+        return Table(count, columns, first)
+    rows = text[len(trigger) : -1].split(between)
+    kinds: dict[tuple[int, int], list[int]] = {}
+    for number, row in enumerate(rows):
+        kinds.setdefault((row.count(marks.terminator), row.count(marks.element)), []).append(number)
+    if not 1 < len(kinds) <= KINDS_MAX:
         return None
-    if len(shapes) == 1:
-        [(shape, begins)] = shapes.items()
-        step = len(shape)
-        columns = _read_shape(loop, [rows.segments[k::step] for k in range(step)], rows.marks)
-        return None if columns is None else Table(len(begins), columns, rows.first)
-    return _together(loop, shapes, rows)
-
-
-def _together(loop: Loop, shapes: dict[Shape, list[int]], rows: Rows) -> Table | None:
-    order = sorted(begin for begins in shapes.values() for begin in begins)
-    number_of = {begin: number for number, begin in enumerate(order)}
-    whole: dict[str, list[str]] = {}
-    for shape, begins in shapes.items():
-        segments = [[rows.segments[begin + k] for begin in begins] for k in range(len(shape))]
-        columns = _read_shape(loop, segments, rows.marks)
-        if columns is None:
+    found: list[Columns] = []
+    for numbers in kinds.values():
+        same = trigger + between.join([rows[number] for number in numbers]) + marks.terminator
+        part = _alike(loop, same, len(numbers), marks)
+        if part is None:
             return None
-        numbers = [number_of[begin] for begin in begins]
-        for name, column in columns.items():
-            target = whole.setdefault(name, [""] * len(order))
-            for number, value in zip(numbers, column, strict=True):
-                target[number] = value
-    return Table(len(order), whole, rows.first)
+        found.append(part)
+    return Table(count, _together(found, list(kinds.values())), first)
 
 
-def _shapes(heads: list[str], trigger: str) -> dict[Shape, list[int]] | None:
-    """Where rows of each shape begin."""
-    second = heads.index(trigger, 1) if trigger in heads[1:] else len(heads)
-    count, rest = divmod(len(heads), second)
-    if not rest and heads == heads[:second] * count:
-        return {tuple(heads[:second]): list(range(0, len(heads), second))}
-    begins = [number for number, head in enumerate(heads) if head == trigger]
-    found: dict[Shape, list[int]] = {}
-    for begin, end in zip(begins, [*begins[1:], len(heads)], strict=True):
-        found.setdefault(tuple(heads[begin:end]), []).append(begin)
-        if len(found) > SHAPES_MAX:
-            return None
-    return found
+def _together(found: Sequence[Columns], numbers: Sequence[list[int]]) -> Columns:
+    """Columns of all rows, in their order, from those of each kind."""
+    flat = [number for some in numbers for number in some]
+    place = [0] * len(flat)
+    for at, number in enumerate(flat):
+        place[number] = at
+    ordered = itemgetter(*place)
+    names = dict.fromkeys(name for columns in found for name in columns)
+    whole: Columns = {}
+    for name in names:
+        joined: list[str] = []
+        for columns, some in zip(found, numbers, strict=True):
+            joined += columns.get(name) or [""] * len(some)
+        whole[name] = ordered(joined)
+    return whole
 
 
 def _parts(loop: Loop, segments: Sequence[list[str]]) -> list[Segment] | None:
@@ -104,38 +86,103 @@ def _parts(loop: Loop, segments: Sequence[list[str]]) -> list[Segment] | None:
     return None if missing else found
 
 
-def _read_shape(
-    loop: Loop, segments: list[Sequence[str]] | list[list[str]], marks: Separators
-) -> dict[str, Sequence[str]] | None:
-    """Columns of rows of one shape. `segments[k]` are the k-th segments of all rows."""
-    parts = _parts(loop, [same[0].split(marks.element) for same in segments])
-    if parts is None:
+def _alike(loop: Loop, text: str, count: int, marks: Separators) -> Columns | None:
+    """Columns of rows that have all the same segments with as many elements; tried first as if codes did not vary."""
+    element, end = marks.element, marks.terminator
+    after = text.find(f"{end}{loop.trigger.id}{element}")
+    segments = [one.split(element) for one in text[: after if after >= 0 else -1].split(end)]
+    parts = _parts(loop, segments)
+    if parts is None or text.count(end) != count * len(segments):
         return None
-    columns: dict[str, Sequence[str]] = {}
-    for part, same in zip(parts, segments, strict=True):
-        taken = _apart(same, marks)
-        if taken is None or len(taken) > len(part.elements) + 1 or taken[0].count(part.id) != len(same):
-            return None
-        for element, column in zip(part.elements, taken[1:], strict=False):
-            if element.name or element.constant:
-                if not column_is_good(element, column, marks.component):
+    if any(len(row) > len(part.elements) + 1 for part, row in zip(parts, segments, strict=True)):
+        return None
+    if any(e.need for p, row in zip(parts, segments, strict=True) for e in p.elements[len(row) - 1 :]):
+        return None
+    pairs = list(zip(parts, segments, strict=True))
+    for guess in (True, False):
+        found = _take(pairs, text, count, marks, guess)
+        if found is not None:
+            return found
+    return None
+
+
+def _take(
+    pairs: Sequence[tuple[Segment, list[str]]], text: str, count: int, marks: Separators, guess: bool
+) -> Columns | None:
+    """What stands between two values that vary is the same in every row: a literal. Each is replaced by a mark of its own, and
+    all is split at once. The marks then have to stand in each row where they stand in the first, so that nothing that is
+    missing in one row can be made good by what is too much in another. `guess`: codes do not vary."""
+    element = marks.element
+    varying: list[Element] = []
+    literals = [""]
+    columns: Columns = {}
+    for part, row in pairs:
+        literals[-1] += row[0]
+        for one, value in zip(part.elements, row[1:], strict=False):
+            literals[-1] += element
+            if one.constant or (guess and one.name and one.type == "ID"):
+                literals[-1] += value
+                if not _fixed(one, value, count, marks, columns):
                     return None
-                if element.name:
-                    columns[element.name] = column
-        if any(element.need for element in part.elements[len(taken) - 1 :]):
+            else:
+                varying.append(one)
+                literals.append("")
+        literals[-1] += marks.terminator
+    head, *rest = literals
+    if not varying or not text.startswith(head):
+        return None
+    rest[-1] += head  # what ends a row, and begins the next one
+    apart = _split(text[len(head) :] + head, rest, element)
+    if apart is None:
+        return None
+    between = [apart[1].get(literal, "") for literal in rest]
+    return _named(apart[0], between, varying, columns, count, marks.component)
+
+
+def _fixed(one: Element, value: str, count: int, marks: Separators, columns: Columns) -> bool:
+    """A code that is the same in all rows, if it is a good one."""
+    if (one.need and not value) or (value and why_not(one, value, marks.component) is not None):
+        return False
+    if one.name:
+        columns[one.name] = [value] * count
+    return True
+
+
+def _split(text: str, literals: Sequence[str], element: str) -> tuple[list[str], dict[str, str]] | None:
+    """The values that vary with the marks between them, and the mark of each literal; None if there are too many."""
+    marks: dict[str, str] = {}
+    for literal in sorted(set(literals) - {element}, key=len, reverse=True):  # one may be a part of another
+        if len(marks) == len(MARKS):
             return None
+        marks[literal] = MARKS[len(marks)]
+        text = text.replace(literal, f"{element}{marks[literal]}{element}")
+    flat = text.split(element)
+    flat.pop()
+    return flat, marks
+
+
+def _named(
+    flat: list[str],
+    between: Sequence[str],
+    varying: Sequence[Element],
+    columns: Columns,
+    count: int,
+    component: str,
+) -> Columns | None:
+    """Columns by name, if the marks stand where they must and the values are good."""
+    period = len(varying) + sum(map(bool, between))
+    if len(flat) != count * period:
+        return None
+    at = 0
+    for mark, one in zip(between, varying, strict=True):
+        column = flat[at::period]
+        at += 1
+        if mark:
+            if flat[at::period].count(mark) != count:
+                return None
+            at += 1
+        if one.name:
+            if not column_is_good(one, column, component):
+                return None
+            columns[one.name] = column
     return columns
-
-
-def _apart(same: Sequence[str], marks: Separators) -> list[list[str]] | None:
-    """The columns of segments: one split for all of them. Between two rows stands the terminator, which no element can be, so
-    that a row with an element too many cannot be made good by one with too few."""
-    element, between = marks.element, marks.terminator
-    width = same[0].count(element) + 1
-    flat = f"{element}{between}{element}".join(same).split(element)
-    if len(flat) != len(same) * (width + 1) - 1 or flat[width :: width + 1].count(between) != len(same) - 1:
-        counts = [one.count(element) for one in same]
-        width = max(counts) + 1
-        even = [one + element * (width - 1 - count) for one, count in zip(same, counts, strict=True)]
-        flat = f"{element}{between}{element}".join(even).split(element)
-    return [flat[number :: width + 1] for number in range(width)]

@@ -11,8 +11,8 @@ from intertie.formats.x12.layout import Element
 
 _REAL = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
 _WHOLE = re.compile(r"-?\d+")
-_REALS = re.compile(r"(?:-?\d+(?:\.\d+)?,)*")
-_WHOLES = re.compile(r"(?:-?\d+,)*")
+_REALS = re.compile(r"-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?)*")
+_WHOLES = re.compile(r"-?\d+(?:,-?\d+)*")
 _TIME = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?|2400(?:00)?")
 
 
@@ -72,14 +72,16 @@ def column_is_good(element: Element, column: Sequence[str], component: str) -> b
         if not column:
             return True
     if element.type in ("R", "N0", "N2"):
-        numbers = _REALS if element.type == "R" else _WHOLES
-        text = ",".join(column) + ","
-        return (
-            max(map(len, column)) <= element.high and text.isascii() and numbers.fullmatch(text) is not None
-        )
+        return max(map(len, column)) <= element.high and _are_numbers(column, element.type == "R")
     if element.type in ("DT", "TM", "ID") or element.codes:
         return all(why_not(element, value, component) is None for value in set(column))
     lengths = set(map(len, column))
     if max(lengths) > element.high or min(lengths) < element.low:
         return False
     return element.type == "CO" or component not in "".join(column)
+
+
+def _are_numbers(column: Sequence[str], real: bool) -> bool:
+    """All of them, at one go; False also for those that leave out a digit beside the point."""
+    text = ",".join(column)
+    return text.isascii() and (_REALS if real else _WHOLES).fullmatch(text) is not None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from intertie.formats.x12.columns import HEAD, Rows, head_of, read_columns
+from intertie.formats.x12.columns import read_columns
 from intertie.formats.x12.elements import why_not
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error
 from intertie.formats.x12.interchange import TransactionSet
 from intertie.formats.x12.layout import Layout, Loop, Segment
+from intertie.formats.x12.separators import Separators
 from intertie.formats.x12.tree import Node, table_of
 
 # Nobody reads more of one set; the rest is as wrong.
@@ -81,83 +83,93 @@ def read_set(one: TransactionSet, by: Layout) -> Said:
 
 
 class _Walk:
-    """The segments one after the other, and the loops that are open."""
+    """The segments one after the other, and the loops that are open. `at` is the number of the present segment after ST."""
 
     def __init__(self, one: TransactionSet, by: Layout) -> None:
         self.by = by
         self.first = one.first
-        self.component = one.separators.component
         self.marks = one.separators
-        self.segments = one.text.split(one.separators.terminator)[1:-2]
-        self.heads = [segment[:HEAD] for segment in self.segments]
-        self.ends: dict[str, list[int]] = {}
+        self.text = one.text
+        self.pos = one.text.index(self.marks.terminator) + 1
+        self.stop = max(self.pos, one.text.rindex(self.marks.terminator, 0, len(one.text) - 1) + 1)
+        self.at = 0
+        self.row: Row = ()
+        self.next = self.pos
         self.root: Node = {}
         self.stack = [Frame(by.root, self.root)]
         self.findings = list(one.findings)
+        # Characters that may be anything, also separators: then nothing is free to mark a place in the text.
+        self.odd = not (one.text.isascii() and one.text.isprintable())
 
     def run(self) -> None:
-        at = 0
-        while at < len(self.segments) and len(self.findings) < FINDINGS_MAX:
-            at = self._segment(at)
+        while self.pos < self.stop and len(self.findings) < FINDINGS_MAX:
+            self.row, self.next = self._peek(self.pos)
+            self._segment()
+        self.row = ("SE",)
         while self.stack:
-            self._close(len(self.segments))
+            self._close()
 
-    def _segment(self, at: int) -> int:
-        """Places one segment, or a whole table; the number of the next one."""
-        row = self._row(at)
+    def _peek(self, pos: int) -> tuple[Row, int]:
+        end = self.text.index(self.marks.terminator, pos)
+        return self.text[pos:end].split(self.marks.element), end + 1
+
+    def _on(self) -> None:
+        self.pos = self.next
+        self.at += 1
+
+    def _segment(self) -> None:
+        """Places one segment, or a whole table."""
         worst = -1
         for depth in range(len(self.stack) - 1, -1, -1):
             frame = self.stack[depth]
-            index = frame.find(row)
+            index = frame.find(self.row)
             if index >= 0:
                 while len(self.stack) > depth + 1:
-                    self._close(at)
-                return self._part(frame, index, at)
+                    self._close()
+                self._part(frame, index)
+                return
             worst = min(worst, index)
-        self._stray(at, row, worst)
-        return at + 1
+        self._stray(worst)
+        self._on()
 
-    def _part(self, frame: Frame, index: int, at: int) -> int:
+    def _part(self, frame: Frame, index: int) -> None:
         frame.at = frame.loop.places[index]
         part = frame.loop.parts[index]
         if isinstance(part, Segment):
             frame.used[index] += 1
-            self._elements(part, frame.node, at)
-            return at + 1
-        if part.ids and not frame.used[index]:
-            end = self._end(part, at)
-            if end - at >= ROWS_BY_COLUMN and self._goes_on(end):
-                rows = Rows(self.segments[at:end], self.heads[at:end], self.marks, self.first + 1 + at)
-                table = read_columns(part, rows)
-                if table is not None and table.length <= part.high:
-                    frame.used[index] = table.length
-                    frame.node[part.name] = table
-                    return end
+            self._elements(part, frame.node)
+            self._on()
+            return
+        if part.ids and not frame.used[index] and self._columns(frame, part, index):
+            return
         frame.used[index] += 1
-        self._open(frame, part, at)
-        return self._segment(at)
+        self._open(frame, part)
+        self._segment()
 
-    def _goes_on(self, at: int) -> bool:
+    def _columns(self, frame: Frame, part: Loop, index: int) -> bool:
+        """Reads all rows of a loop at once; False if they have to be looked at one by one."""
+        found = _foreign(part.ids, self.marks).search(self.text, self.pos)
+        end = found.end() if found else self.stop
+        count = self.text.count(self.marks.terminator, self.pos, end)
+        if count < ROWS_BY_COLUMN or self.odd or not self._goes_on(end):
+            return False
+        table = read_columns(part, self.text[self.pos : end], self.marks, self.first + 1 + self.at)
+        if table is None or table.length > part.high:
+            return False
+        frame.used[index] = table.length
+        frame.node[part.name] = table
+        self.at += count
+        self.pos = end
+        return True
+
+    def _goes_on(self, pos: int) -> bool:
         """Whether an open loop has a place for the next segment: otherwise it may be a stray one amid the rows."""
-        return at == len(self.segments) or any(frame.find(self._row(at)) >= 0 for frame in self.stack)
+        if pos >= self.stop:
+            return True
+        row, _ = self._peek(pos)
+        return any(frame.find(row) >= 0 for frame in self.stack)
 
-    def _row(self, at: int) -> Row:
-        return self.segments[at].split(self.marks.element)
-
-    def _end(self, loop: Loop, at: int) -> int:
-        """The next segment at or after `at` that cannot be of the loop."""
-        known = {head_of(one, self.marks) for one in loop.ids}
-        for number, head in enumerate(self.heads[at : at + ROWS_BY_COLUMN], at):
-            if head not in known:
-                return number  # a few segments: not worth a look at the whole set
-        others = self.ends.get(loop.name)
-        if others is None:
-            others = [number for number, head in enumerate(self.heads) if head not in known]
-            self.ends[loop.name] = others
-        index = bisect_left(others, at)
-        return others[index] if index < len(others) else len(self.segments)
-
-    def _open(self, frame: Frame, part: Loop, at: int) -> None:
+    def _open(self, frame: Frame, part: Loop) -> None:
         node: Node = {}
         if part.ids:
             frame.rows.setdefault(part.name, []).append(node)  # type: ignore[arg-type]  # leaves hold text alone
@@ -167,7 +179,7 @@ class _Walk:
                 turns.append(node)
         self.stack.append(Frame(part, node))
 
-    def _close(self, at: int) -> None:
+    def _close(self) -> None:
         """The end of a turn: what must have been there was, and its rows become columns."""
         frame = self.stack.pop()
         for index, part in enumerate(frame.loop.parts):
@@ -175,64 +187,66 @@ class _Walk:
             need = part.low if isinstance(part, Loop) else int(part.need)
             if frame.used[index] < need:
                 qualifiers = "".join(f", element {n:02} {value}" for n, value in trigger.qualifiers)
-                self._add(
-                    X12Code.SEGMENT_MISSING,
-                    at,
-                    detail=f"{trigger.id}{qualifiers} is missing before this place",
-                    loop=frame.loop.name,
-                    missing=trigger.id,
-                )
+                detail = f"{trigger.id}{qualifiers} is missing before this place"
+                self._add(X12Code.SEGMENT_MISSING, detail=detail, loop=frame.loop.name, missing=trigger.id)
         for name, rows in frame.rows.items():
             frame.node[name] = table_of(rows)
 
-    def _stray(self, at: int, row: Row, worst: int) -> None:
+    def _stray(self, worst: int) -> None:
         """A segment that no open loop has a place for."""
+        row = self.row
         if row[0] in self.by.skips or "*".join(row[:2]) in self.by.skips:
             return
         if not is_segment_id(row[0]):
-            self._add(X12Code.SEGMENT_ID, at)
+            self._add(X12Code.SEGMENT_ID)
         elif worst == -2:
-            self._add(X12Code.SEGMENT_TOO_OFTEN, at)
+            self._add(X12Code.SEGMENT_TOO_OFTEN)
         elif worst == -3:
-            self._add(X12Code.SEGMENT_ORDER, at)
+            self._add(X12Code.SEGMENT_ORDER)
         else:
-            self._unknown(at, row)
+            self._unknown(row)
 
-    def _unknown(self, at: int, row: Row) -> None:
+    def _unknown(self, row: Row) -> None:
         """Either the map has no such segment, or none with this qualifier."""
         for frame in reversed(self.stack):
             for index in frame.loop.by_id.get(row[0], ()):
-                wanted = part_trigger(frame.loop.parts[index]).qualifiers
-                for number, value in wanted:
+                for number, value in part_trigger(frame.loop.parts[index]).qualifiers:
                     if number >= len(row) or row[number] != value:
-                        self._add(X12Code.ELEMENT_CODE, at, number, "no part of the map with this qualifier")
+                        self._add(X12Code.ELEMENT_CODE, number, "no part of the map with this qualifier")
                         return
-        self._add(X12Code.SEGMENT_UNKNOWN, at)
+        self._add(X12Code.SEGMENT_UNKNOWN)
 
-    def _elements(self, part: Segment, node: Node, at: int) -> None:
-        row = self._row(at)
+    def _elements(self, part: Segment, node: Node) -> None:
+        row = self.row
         if len(row) > len(part.elements) + 1 and any(row[len(part.elements) + 1 :]):
-            self._add(X12Code.ELEMENT_TOO_MANY, at, len(part.elements) + 1)
+            self._add(X12Code.ELEMENT_TOO_MANY, len(part.elements) + 1)
         for number, element in enumerate(part.elements, 1):
             value = row[number] if number < len(row) else ""
             if not value:
                 if element.need:
-                    self._add(X12Code.ELEMENT_MISSING, at, number, element.name)
+                    self._add(X12Code.ELEMENT_MISSING, number, element.name)
                 continue
-            code = why_not(element, value, self.component) if element.name else None
+            code = why_not(element, value, self.marks.component) if element.name else None
             if code is not None:
                 detail = (
                     f"{element.name}: {element.low} to {element.high} characters" if "too_" in code else ""
                 )
-                self._add(code, at, number, detail)
+                self._add(code, number, detail)
             elif element.name:
                 node[element.name] = value
 
     def _add(
-        self, code: X12Code, at: int, element: int = 0, detail: str = "", loop: str = "", missing: str = ""
+        self, code: X12Code, element: int = 0, detail: str = "", loop: str = "", missing: str = ""
     ) -> None:
-        here = self._row(at)[0] if at < len(self.segments) else "SE"
+        here = self.row[0]
         known = missing or (here if is_segment_id(here) else "")
         name = loop or (self.stack[-1].loop.name if self.stack else "")
-        place = Place(self.first + at + 1, known, element, position=at + 2, loop=name)
+        place = Place(self.first + self.at + 1, known, element, position=self.at + 2, loop=name)
         self.findings.append(Finding(code, place, detail))
+
+
+@lru_cache(maxsize=256)
+def _foreign(ids: frozenset[str], marks: Separators) -> re.Pattern[str]:
+    """The end of a segment after which another one than of these comes."""
+    names = "|".join(re.escape(id) for id in sorted(ids))
+    return re.compile(f"{re.escape(marks.terminator)}(?!(?:{names}){re.escape(marks.element)})")

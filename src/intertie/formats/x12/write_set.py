@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from intertie.formats.x12.elements import column_is_good, why_not
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12WriteError
 from intertie.formats.x12.layout import Element, Layout, Loop, Segment
 from intertie.formats.x12.separators import COMMON, Separators
 from intertie.formats.x12.tree import Node, Table, nodes, table, text
+
+# A text that is in every row, or a text for each row.
+Token = str | Sequence[str]
 
 DO = "Shorten or change it, or send the message natively: nothing is cut off or left out silently."
 
@@ -18,13 +21,24 @@ def write_set(node: Node, by: Layout, marks: Separators = COMMON) -> str:
     """The segments between ST and SE. X12WriteError names the element that does not fit."""
     out = _Writer(by, marks)
     out.loop(by.root, node)
-    return marks.end.join([*out.pieces, ""])
+    return "".join(out.pieces)
 
 
 def no_place(field: str, set_id: str, why: str = "") -> X12WriteError:
     """The error for something that a document says and a set cannot."""
     detail = f"{field}: {why or f'an {set_id} has no place for it'}"
     return X12WriteError(Finding(X12Code.NO_PLACE, Place(), detail), do=DO)
+
+
+def _rows(tokens: Sequence[Token], count: int) -> Iterable[tuple[str, ...]]:
+    """Tokens row by row; what is the same in all rows and stands together is one token."""
+    columns: list[Iterable[str]] = []
+    for same, some in itertools.groupby(tokens, key=lambda token: isinstance(token, str)):
+        if same:
+            columns.append(itertools.repeat("".join(map(str, some)), count))
+        else:
+            columns += some
+    return zip(*columns, strict=True)
 
 
 class _Writer:
@@ -36,8 +50,7 @@ class _Writer:
     def loop(self, loop: Loop, node: Node) -> None:
         for part in loop.parts:
             if isinstance(part, Segment):
-                if segment := self._segment(part, node, loop.name):
-                    self.pieces.append(segment)
+                self.pieces.append(self._segment(part, node, loop.name))
             elif part.ids:
                 self._table(part, table(node, part.name))
             else:
@@ -67,7 +80,7 @@ class _Writer:
     def _joined(self, values: list[str]) -> str:
         while values and not values[-1]:
             values.pop()
-        return self.marks.element.join(values)
+        return self.marks.element.join(values) + self.marks.end
 
     def _check(self, part: Segment, number: int, element: Element, value: str, loop: str) -> None:
         code = why_not(element, value, self.marks.component)
@@ -93,19 +106,17 @@ class _Writer:
         self._many(loop, rows.length)
         if not rows.length:
             return
-        lines = [
-            self._lines(loop, part, rows)
-            for part in loop.parts
-            if isinstance(part, Segment) and self._said(part, rows)
-        ]
-        together = itertools.chain.from_iterable(zip(*lines, strict=True))
-        self.pieces.extend(filter(None, together))
+        tokens: list[Token] = []
+        for part in loop.parts:
+            if isinstance(part, Segment) and self._said(part, rows):
+                tokens += self._tokens(loop, part, rows)
+        self.pieces.append("".join(itertools.chain.from_iterable(_rows(tokens, rows.length))))
 
     def _said(self, part: Segment, rows: Table) -> bool:
         return part.need or any(any(rows.columns.get(name) or ()) for name in part.names)
 
-    def _lines(self, loop: Loop, part: Segment, rows: Table) -> Iterable[str]:
-        """The segment of each row, empty where a row has none. Rows that have the same elements are written at once."""
+    def _tokens(self, loop: Loop, part: Segment, rows: Table) -> list[Token]:
+        """What a segment consists of in each row. Rows that have the same elements are written at once."""
         columns = {name: column for name in part.names if any(column := rows.columns.get(name) or ())}
         mixed = [column for column in columns.values() if "" in column]
         if not mixed:
@@ -118,27 +129,24 @@ class _Writer:
             some = {name: [column[number] for number in numbers] for name, column in columns.items()}
             inside = Table(len(numbers), some)
             if self._said(part, inside):
-                for number, line in zip(numbers, self._alike(loop, part, inside), strict=True):
+                tokens = self._alike(loop, part, inside)
+                for number, line in zip(numbers, map("".join, _rows(tokens, inside.length)), strict=True):
                     found[number] = line
-        return found
+        return [found]
 
-    def _alike(self, loop: Loop, part: Segment, rows: Table) -> Iterable[str]:
+    def _alike(self, loop: Loop, part: Segment, rows: Table) -> list[Token]:
         """The segment of rows of which each has every element that any has."""
         if not self._good(part, rows):
-            return [self._segment(part, dict(row), loop.name) for row in rows.rows()]
-        cells: list[Iterable[str]] = [itertools.repeat(part.id, rows.length)]
-        empty: list[Iterable[str]] = []
+            return [[self._segment(part, dict(row), loop.name) for row in rows.rows()]]
+        tokens: list[Token] = [part.id]
+        empty = ""
         for element in part.elements:
+            empty += self.marks.element
             column = rows.columns.get(element.name) or ()
             if element.constant or any(column):
-                cells += [
-                    *empty,
-                    itertools.repeat(element.constant, rows.length) if element.constant else column,
-                ]
-                empty = []
-            else:
-                empty.append(itertools.repeat("", rows.length))
-        return map(self.marks.element.join, zip(*cells, strict=True))
+                tokens += [empty, element.constant or column]
+                empty = ""
+        return [*tokens, self.marks.end]
 
     def _good(self, part: Segment, rows: Table) -> bool:
         for element in part.elements:
