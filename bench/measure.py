@@ -39,7 +39,7 @@ class Took(float):
 class Case(NamedTuple):
     """Something to measure: `act` on `messages` messages, and the calls, OURS first, each doing all of them once.
 
-    `before` runs before each turn and is not timed. `clock`: CPU time, of what only computes for long enough to be interrupted.
+    `before` runs before each turn and is not timed. `cpu`: in CPU time.
     """
 
     subject: str
@@ -47,7 +47,7 @@ class Case(NamedTuple):
     act: str
     calls: Mapping[str, Call]
     before: Call = lambda: None
-    clock: Callable[[], float] = time.perf_counter
+    cpu: bool = False
 
 
 # Makes a case, and cleans up behind it.
@@ -120,14 +120,15 @@ def _turns(case: Case, scale: Scale) -> int:
 def _run(case: Case, turns: int) -> dict[str, float]:
     """Mean seconds of each call over the turns. The collector of garbage rests meanwhile, as in `timeit`."""
     seconds = dict.fromkeys(case.calls, 0.0)
+    clock = time.process_time if case.cpu else time.perf_counter
     gc.disable()
     try:
         for _ in range(turns):
             case.before()
             for name, call in case.calls.items():
-                start = case.clock()
+                start = clock()
                 said = call()
-                seconds[name] += said if isinstance(said, Took) else case.clock() - start
+                seconds[name] += said if isinstance(said, Took) else clock() - start
     finally:
         gc.enable()
     return {name: total / turns for name, total in seconds.items()}

@@ -22,7 +22,6 @@ from bench.machine import machine
 from bench.peers.environment import HERE, ROOT, Unavailable, python_of
 from bench.settlement_run import DAYS, EVENTS, SLOTS
 
-PINS = ROOT / "requirements" / "peer-settlement.txt"
 RESULTS = ROOT / "bench" / "results.json"
 PEERS = ("duckdb", "polars")
 RUNS, METERS = 3, (10_000, 100_000)
@@ -48,7 +47,7 @@ def _measured(meters: int, folder: Path, runs: int, console: Console) -> list[di
     commands = {f"intertie, {act}": [*ours, act, str(meters), str(folder)] for act in ("full", "bare")}
     if meters <= PEER_METERS:
         try:
-            python, driver = str(python_of("settlement", PINS)), str(HERE / "settlement_driver.py")
+            python, driver = str(python_of("settlement")), str(HERE / "settlement_driver.py")
             for name in PEERS:
                 days = ",".join(map(str, EVENTS))
                 commands[f"{name}, bare"] = [

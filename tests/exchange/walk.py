@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from msgspec.structs import replace
@@ -61,8 +61,11 @@ _One = TypeVar("_One")
 
 
 def walks(examples: int, steps: int) -> settings:
-    """So many walks of so many steps; twenty times as many of twice the length with INTERTIE_SOAK=1."""
+    """So many walks of so many steps; twenty times as many of twice the length, and the shortest that fails, with
+    INTERTIE_SOAK=1: to find that takes longer than the limit of a test."""
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
     return settings(
+        phases=(*phases, Phase.shrink) if SOAK else phases,
         max_examples=examples * (20 if SOAK else 1),
         stateful_step_count=steps * (2 if SOAK else 1),
         deadline=None,

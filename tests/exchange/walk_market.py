@@ -18,7 +18,6 @@ from tests.unit.market.offer_world import usd
 
 from intertie.market.availability_view import Question, view
 from intertie.market.book import Book
-from intertie.market.feeder import tree_at
 from intertie.market.offer_checks import orders_of
 from intertie.market.offer_state import NeedPhase, OfferPhase, counter_standing, need_standing, offer_standing
 from intertie.market.offer_terms import grounds_of
@@ -352,7 +351,7 @@ def look_at_market(book: Book, now: datetime) -> None:
         counter_standing(counter, now)
     text = book.contracts[AGREEMENT].text_at(now)
     assert text is not None
-    grounds = grounds_of(text, book.registry, tree_at(book.grid.models, now))
+    grounds = grounds_of(text, book.registry, book.grid, now)
     question = Question(Service.DIST_CAPACITY, HEAD, Direction.UP, window(8, 14), timedelta(hours=1))
     deals = [one.terms for one in book.deals.values()]
     view(book.availability, deals, [one.order for one in book.offers.orders.values()], question, grounds)

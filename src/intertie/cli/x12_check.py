@@ -31,7 +31,13 @@ def check(
     control: Annotated[int, Parameter(help="The number of the answer's interchange.")] = 1,
     json: Json = False,
 ) -> int:
-    """List what is wrong with the syntax of an interchange, by segment and element. Exit code 1 if anything is."""
+    """List what is wrong with the syntax of an interchange, by segment and element. Exit code 1 if anything is.
+
+    Example:
+
+        intertie x12 check invoice.x12 --profile tx
+        intertie x12 check invoice.x12 --answer answer.x12 --between ends.toml --control 8
+    """
     by = load_profile(profile)
     read: list[TransactionSet] = []
     found: list[tuple[str, Finding]] = []

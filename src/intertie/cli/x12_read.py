@@ -18,6 +18,11 @@ def read(file: Path, /, *, profile: ProfileName = "ny", json: Json = False) -> i
     """Show what an interchange holds: its sets, and the document of each; with --json the documents themselves.
 
     Exit code 1 if a set makes no document; what is wrong, and where, is listed.
+
+    Example:
+
+        intertie x12 read invoice.x12 --profile pa
+        intertie x12 read invoice.x12 --json
     """
     by = load_profile(profile)
     read_all: list[tuple[TransactionSet, Record | None, tuple[Finding, ...]]] = []

@@ -33,6 +33,10 @@ def write(
     """Write a message (header and body, as JSON) as an X12 interchange, dated as the message is.
 
     What the set has no place for is refused, not left out.
+
+    Example:
+
+        intertie x12 write message.json --between ends.toml --control 12 -o invoice.x12
     """
     header, body = read_message(read_file(message))
     trading = read_between(between)

@@ -13,7 +13,7 @@ import msgspec
 from intertie.formats.reading_table import Origin, table_of
 from intertie.formats.readings_csv import CsvRules, read_csv
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.readings import Readings, as_series, finding_of
+from intertie.gateway.readings import Readings, finding_of
 from intertie.journal.entry import Entry, Kind
 from intertie.market.reading_days import Finding, split
 from intertie.model.errors import SettingsError
@@ -59,7 +59,7 @@ def import_json(gateway: Gateway, readings: Readings, raw: bytes, now: datetime)
             do="`intertie example meter_readings` prints one; a .csv is read as CSV.",
         ) from error
     origin = _origin(gateway, now)
-    rows, found = split(as_series(said), readings.zone, now, readings.is_known)
+    rows, found = split(said.meters, readings.zone, now, readings.is_known)
     findings = (finding_of(one, origin, said) for one in found)
     number = readings.store.keep_import(iter([table_of(rows, origin)] if rows else []), findings)
     return _noted(gateway, origin, number, hashlib.sha256(raw).hexdigest(), now)

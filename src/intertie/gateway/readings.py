@@ -20,7 +20,7 @@ from intertie.gateway.attachments import attachments_of, open_attachment
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.readings_ports import Batch, Cursor, ReadingsStore, Table
-from intertie.market.reading_days import KEPT, Fault, Finding, Found, Series, split
+from intertie.market.reading_days import KEPT, Fault, Finding, Found, split
 from intertie.model.errors import IntertieError
 from intertie.model.ids import DocumentName, MessageId
 from intertie.model.message import read_envelope
@@ -54,14 +54,14 @@ class Taken(NamedTuple):
     rows: int = 0
 
 
-class _Series(msgspec.Struct):
+class _Series(msgspec.Struct, gc=False):
     start: datetime
     step_seconds: int
     values: list[int | None]
     power_of_ten: int = -3
 
 
-class _Meter(msgspec.Struct):
+class _Meter(msgspec.Struct, gc=False):
     meter: str
     channel: str
     quality: Quality | list[Quality]
@@ -69,7 +69,7 @@ class _Meter(msgspec.Struct):
     revision: int = 1
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, gc=False):
     """What the rows need of a body. It was checked whole when it was accepted, or sent."""
 
     meters: list[_Meter]
@@ -187,7 +187,7 @@ class _Work:
         except (msgspec.MsgspecError, UnicodeDecodeError, IntertieError) as error:
             self._unreadable(origin, error)
             return
-        rows, found = split(as_series(said), self._readings.zone, origin.arrived, self._readings.is_known)
+        rows, found = split(said.meters, self._readings.zone, origin.arrived, self._readings.is_known)
         for each in found:
             self._batch.find(finding_of(each, origin, said))
         if rows:
@@ -216,23 +216,6 @@ class _Work:
         """What a message, or a file of it, says stays there."""
         found = Found(0, Fault.UNREADABLE, 0, "")
         self._batch.find(_finding(found, origin, str(error)[:WHY_CHARACTERS]))
-
-
-def as_series(said: _Body | MeterReadingSet) -> list[Series]:
-    """What a body says of each meter and channel."""
-    return [
-        Series(
-            one.meter,
-            one.channel,
-            one.quality,
-            one.series.start,
-            one.series.step_seconds,
-            one.series.power_of_ten,
-            one.series.values,
-            one.revision,
-        )
-        for one in said.meters
-    ]
 
 
 def finding_of(found: Found, origin: Origin, said: _Body | MeterReadingSet) -> Finding:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from intertie.model.interval import local_day
@@ -89,17 +89,48 @@ class DayRow(NamedTuple):
     quality: Sequence[int]
 
 
-class Series(NamedTuple):
-    """What a message says of one meter and channel."""
+class Values(Protocol):
+    """Equal intervals, as model/interval.py has them."""
 
-    meter: str
-    channel: str
-    quality: Quality | Sequence[Quality]
-    start: datetime
-    step_seconds: int
-    power_of_ten: int
-    values: Sequence[int | None]
-    revision: int
+    @property
+    def start(self) -> datetime:
+        """Beginning of the first."""
+
+    @property
+    def step_seconds(self) -> int:
+        """Length of each."""
+
+    @property
+    def power_of_ten(self) -> int:
+        """Of a kWh."""
+
+    @property
+    def values(self) -> Sequence[int | None]:
+        """None is a gap."""
+
+
+class Said(Protocol):
+    """What a message says of one meter and channel: `MeterReadings`, or what of it was read."""
+
+    @property
+    def meter(self) -> str:
+        """Which."""
+
+    @property
+    def channel(self) -> str:
+        """Which way."""
+
+    @property
+    def quality(self) -> Quality | Sequence[Quality]:
+        """Of all values, or of each."""
+
+    @property
+    def series(self) -> Values:
+        """The energy."""
+
+    @property
+    def revision(self) -> int:
+        """From 1."""
 
 
 class Found(NamedTuple):
@@ -185,59 +216,80 @@ def oddities(start: datetime, step_seconds: int, count: int, zone: str) -> tuple
 
 
 def split(
-    series: Iterable[Series], zone: str, arrived: datetime, is_known: Callable[[str], bool]
+    said: Iterable[Said], zone: str, arrived: datetime, is_known: Callable[[str], bool]
 ) -> tuple[list[DayRow], list[Found]]:
     """Rows of what can be used, and everything that was found. A series with a fault that is not KEPT gives no row."""
     rows: list[DayRow] = []
     found: list[Found] = []
     latest = arrived + AHEAD
-    for index, one in enumerate(series):
-        count = len(one.values)
-        if not is_known(one.meter):
-            found.append(Found(index, Fault.FOREIGN_METER, count, one.meter))
+    for place, one in enumerate(said):
+        series, meter = one.series, one.meter
+        start, step, count = series.start, series.step_seconds, len(series.values)
+        if not is_known(meter):
+            found.append(Found(place, Fault.FOREIGN_METER, count, meter))
             continue
-        end = one.start + timedelta(seconds=one.step_seconds * count)
+        cut, odd, end = _times(start, step, count, zone)
         if end > latest and (ahead := _ahead(one, latest)):
-            found.append(Found(index, Fault.FUTURE, ahead, one.meter))
+            found.append(Found(place, Fault.FUTURE, ahead, meter))
             continue
-        odd = oddities(one.start, one.step_seconds, count, zone)
-        if odd:
-            found += [Found(index, fault, count, one.meter) for fault in odd]
-            if odd[0] is Fault.CLOCK:
-                continue
-        cut = pieces(one.start, one.step_seconds, count, zone)
-        fresh = [_row(one, piece) for piece in cut]
-        rows += fresh
-        gaps = sum(row.values.count(None) for row in fresh)
+        found += [Found(place, fault, count, meter) for fault in odd]
+        gaps = 0
+        for piece in cut:
+            row = _row(one, piece)
+            rows.append(row)
+            gaps += row.values.count(None)
         if gaps:
-            found.append(Found(index, Fault.MISSING, gaps, one.meter))
+            found.append(Found(place, Fault.MISSING, gaps, meter))
     return rows, found
 
 
-def _ahead(one: Series, latest: datetime) -> int:
+@lru_cache(PLACES_KEPT)
+def _times(
+    start: datetime, step_seconds: int, count: int, zone: str
+) -> tuple[tuple[Piece, ...], tuple[Fault, ...], datetime]:
+    """All that follows from the times of a series alone: many meters have the same."""
+    odd = oddities(start, step_seconds, count, zone)
+    cut = () if Fault.CLOCK in odd else pieces(start, step_seconds, count, zone)
+    return cut, odd, start + timedelta(seconds=step_seconds * count)
+
+
+def _ahead(one: Said, latest: datetime) -> int:
     """How many readings are of intervals that end after this time; what is projected may be."""
-    step, total = timedelta(seconds=one.step_seconds), 0
-    for place, value in enumerate(one.values):
+    series, total = one.series, 0
+    step = timedelta(seconds=series.step_seconds)
+    for place, value in enumerate(series.values):
         quality = one.quality if isinstance(one.quality, Quality) else one.quality[place]
-        if value is not None and quality is not Quality.PROJECTED and one.start + step * (place + 1) > latest:
-            total += 1
+        ends = series.start + step * (place + 1)
+        total += value is not None and quality is not Quality.PROJECTED and ends > latest
     return total
 
 
-def _row(one: Series, piece: Piece) -> DayRow:
+def _row(one: Said, piece: Piece) -> DayRow:
     """A day of a series; quality of intervals that it does not reach is that of the first one, and means nothing."""
-    values, length = one.values, piece.last - piece.first
+    series = one.series
+    values, length = series.values, piece.last - piece.first
     if isinstance(one.quality, Quality):
-        quality: Sequence[int] = (ESPI_QUALITY[one.quality],)
+        quality = _ALIKE[one.quality]
     else:
         codes = [ESPI_QUALITY[code] for code in one.quality[piece.first : piece.last]]
-        quality = [codes[0]] * piece.offset + codes
-        quality += [codes[0]] * (piece.length - len(quality))
+        after = piece.length - piece.offset - length
+        quality = (*[codes[0]] * piece.offset, *codes, *[codes[0]] * after)
     if length != len(values):
         values = values[piece.first : piece.last]
     if length != piece.length:
         before, after = piece.offset, piece.length - piece.offset - length
-        values = (None,) * before + tuple(values) + (None,) * after
+        values = (*[None] * before, *values, *[None] * after)
     return DayRow(
-        one.meter, one.channel, piece.day, one.revision, one.step_seconds, one.power_of_ten, values, quality
+        one.meter,
+        one.channel,
+        piece.day,
+        one.revision,
+        series.step_seconds,
+        series.power_of_ten,
+        values,
+        quality,
     )
+
+
+# The quality of a whole day.
+_ALIKE: dict[Quality, tuple[int, ...]] = {quality: (code,) for quality, code in ESPI_QUALITY.items()}

@@ -182,6 +182,27 @@ def test_readings_that_were_left_out_are_gaps() -> None:
     assert back.meters[0].series.values[:4] == (0, 1, None, 3)
 
 
+@pytest.mark.parametrize("name", PROFILES)
+def test_summaries_are_passed_over(name: Name) -> None:
+    """PTD loops of other kinds, before and after, with segments that a meter's loop would have, and others."""
+    body = readings(AUTUMN, tuple(range(12)), 3600)
+    data = written(body, name)
+    begin, end = data.index(b"PTD*"), data.index(b"SE*")
+    summary = b"PTD*SU~DTM*150*20261101~DTM*151*20261130~REF*NH*X~QTY*QD*12*KH~MEA*AA*PRQ*12*KH***51~"
+    inside = data[:begin] + summary + data[begin:end] + summary.replace(b"*SU", b"*BO")
+    count = int(data[end:].split(b"*")[1]) + 12
+    whole = inside + b"SE*%d*" % count + data[end:].split(b"*", 2)[2]
+    assert read_document(one_set(whole), profile(name)) == body
+    alone = (
+        data[:begin]
+        + summary
+        + b"SE*%d*" % (data[:begin].count(b"~") - 2 + 6 + 1)
+        + data[end:].split(b"*", 2)[2]
+    )
+    with pytest.raises(X12Error, match=r"PTD.* is missing"):
+        read_document(one_set(alone), profile(name))
+
+
 @pytest.mark.parametrize(
     "old, new, why",
     [

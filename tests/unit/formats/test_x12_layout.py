@@ -67,10 +67,27 @@ def test_a_map_in_small() -> None:
     assert isinstance(big, Segment) and isinstance(lines, Loop)
     assert big.elements[0] == Element("issued", "DT", 8, 8, True)
     assert big.elements[3] == Element("n", "N0", 1, 3, False, frozenset({"1", "2"}))
-    assert big.qualifiers == ((2, "X"),) and big.fits(["BIG", "", "X"]) and not big.fits(["BIG", ""])
+    assert (
+        big.qualifiers == ((2, frozenset({"X"})),)
+        and big.fits(["BIG", "", "X"])
+        and not big.fits(["BIG", ""])
+    )
     assert (lines.low, lines.high, lines.ids, lines.trigger.id) == (1, 3, frozenset({"REF"}), "REF")
     other = build({**BASE, "layout": text}, profile("tx"))
     assert len(other.root.parts) == 1
+
+
+def test_a_constant_of_several_and_a_loop_that_is_passed_over() -> None:
+    text = (
+        "loop others 0..9 passed\n must PTD | =SU/BO\nend\nloop meters 0..9\n must PTD | kind:ID2-2(PM)!\nend"
+    )
+    found = build({**BASE, "layout": text}, profile("ny"))
+    others, meters = found.root.parts
+    assert isinstance(others, Loop) and isinstance(meters, Loop)
+    assert others.passed and not others.ids and not meters.passed and meters.ids == {"PTD"}
+    assert others.trigger.fits(["PTD", "BO"]) and not others.trigger.fits(["PTD", "PM"])
+    assert others.trigger.elements[0].constant == "SU"
+    assert found.root.places == (0, 0)  # in any order
 
 
 @pytest.mark.parametrize(

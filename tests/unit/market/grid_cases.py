@@ -195,16 +195,16 @@ def answer(name: str = "X1", said: str = "accepted", **changes: Any) -> Dispatch
 
 
 def performance(name: str, span: Window = CALL, *meters: str) -> EventPerformance:
-    """Half of what was asked, in two intervals."""
-    half = (span.end - span.start) // 2 // timedelta(minutes=1)
-    energy = msgspec.structs.replace(kw(span, 5, 5, minutes=half), unit=Unit.KWH)
+    """Half of what was asked, by half hours."""
+    count = (span.end - span.start) // timedelta(minutes=30)
+    energy = msgspec.structs.replace(kw(span, *[5] * count, minutes=30), unit=Unit.KWH)
     each = tuple(
         MeterPerformance(meter=MeterId(meter), baseline_kwh=energy, actual_kwh=energy) for meter in meters
     )
     return EventPerformance(
         dispatch=name,
         window=span,
-        asked_kw=kw(span, 10, 10, minutes=half),
+        asked_kw=kw(span, *[10] * count, minutes=30),
         baseline_kwh=energy,
         actual_kwh=energy,
         delivered_kwh=energy,

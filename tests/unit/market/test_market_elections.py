@@ -12,7 +12,7 @@ from tests.unit.market.grid_cases import AGREEMENT, ZONE
 from tests.unit.market.offer_world import at, kw, need, offer, option, unsolicited, usd
 from trade_world import TEXT, World, signature
 
-from intertie.market.book import fold
+from intertie.market.book import Book, fold
 from intertie.market.contract import terms_hash
 from intertie.market.offer_terms import cap_of, setting_of
 from intertie.model.agreement import INTERVALS_SECONDS, BaseContract, Elections
@@ -23,6 +23,7 @@ from intertie.model.record import Record, RuleError
 
 from tests.unit.market.grid_cases import deal  # isort: skip
 
+EMPTY = Book()
 TALK = ConversationId("conv-1")
 
 
@@ -46,7 +47,7 @@ def broken(text: BaseContract, *bodies: tuple[Record, float]) -> list[str]:
 
 
 def test_a_contract_that_says_nothing_elects_what_was_so_before() -> None:
-    setting = setting_of(contract(), at(0), fold([]).book.availability, {}, {}, {})
+    setting = setting_of(contract(), at(0), EMPTY.availability, EMPTY.registry, EMPTY.grid, EMPTY.deals)
     assert setting.steps_seconds == frozenset(INTERVALS_SECONDS) == {300, 600, 900, 1800, 3600}
     assert setting.price_cap is None and setting.unsolicited and setting.currency == "USD"
     assert cap_of(contract(price_cap_per_kwh=Decimal("0.7"))) == usd("0.7")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +15,6 @@ from intertie.market.reading_days import (
     SAID,
     Fault,
     Finding,
-    Series,
     intervals_of,
     oddities,
     pieces,
@@ -29,9 +28,27 @@ LATER = datetime(2030, 1, 1, tzinfo=UTC)
 PLAIN, SHORT, LONG = date(2026, 1, 14), date(2026, 3, 8), date(2026, 11, 1)
 
 
-def series(start: datetime, values: list[int | None], step: int = 900, **more: Any) -> Series:
+class Values(NamedTuple):
+    start: datetime
+    step_seconds: int
+    power_of_ten: int
+    values: list[int | None]
+
+
+class One(NamedTuple):
+    """As a document has it, without the document's own rules."""
+
+    meter: str
+    channel: str
+    quality: Any
+    series: Values
+    revision: int
+
+
+def series(start: datetime, values: list[int | None], step: int = 900, **more: Any) -> One:
     given: dict[str, Any] = {"quality": Quality.VALIDATED, "meter": "M1", "revision": 1, **more}
-    return Series(given["meter"], "import", given["quality"], start, step, -3, values, given["revision"])
+    said = Values(start, step, -3, values)
+    return One(given["meter"], "import", given["quality"], said, given["revision"])
 
 
 def start_of(day: date) -> datetime:

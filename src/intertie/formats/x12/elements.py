@@ -19,7 +19,8 @@ _TIME = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?|2400(?:00)?")
 def why_not(element: Element, value: str, component: str) -> X12Code | None:
     """What is wrong with a value that is not empty, or None."""
     if element.constant:
-        return None if value == element.constant else X12Code.ELEMENT_CODE
+        known = value == element.constant or value in element.codes
+        return None if known else X12Code.ELEMENT_CODE
     if component in value and element.type != "CO":
         return X12Code.COMPONENT
     if element.type in ("R", "N0", "N2"):

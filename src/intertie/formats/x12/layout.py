@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ _DEFAULT = {
 
 @dataclass(frozen=True)
 class Element:
-    """One element: a constant (`=EL`), or a name under which its value is known, with its type and bounds."""
+    """One element: a constant (`=EL`; `=SU/BO`: one of several), or a name for its value, with its type and bounds."""
 
     name: str = ""
     type: str = "AN"
@@ -50,20 +50,21 @@ class Segment:
     id: str
     need: bool
     elements: tuple[Element, ...]
-    qualifiers: tuple[tuple[int, str], ...]
+    qualifiers: tuple[tuple[int, frozenset[str]], ...]
     names: tuple[str, ...]
 
     def fits(self, row: Sequence[str]) -> bool:
         """Whether a segment of this id is the one meant: its constants stand where they must."""
         length = len(row)
-        return all(at < length and row[at] == value for at, value in self.qualifiers)
+        return all(at < length and row[at] in values for at, values in self.qualifiers)
 
 
 @dataclass(frozen=True)
 class Loop:
     """A loop: its parts in order; parts next to each other with one segment id may stand in any order (REF, DTM).
 
-    `ids`: the segments of a loop without loops in it; such a loop is read and written by column.
+    `ids`: the segments of a loop without loops in it; such a loop is read and written by column. `passed`: whatever comes in
+    it is passed over, up to a segment that has its place elsewhere.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Loop:
     places: tuple[int, ...]
     by_id: Mapping[str, tuple[int, ...]] = field(hash=False)
     ids: frozenset[str] = frozenset()
+    passed: bool = False
 
     @property
     def trigger(self) -> Segment:
@@ -169,7 +171,7 @@ def _loop(name: str, low: int, high: int, lines: list[str]) -> tuple[Loop, list[
         if words[0] == "loop":
             least, _, most = words[2].partition("..")
             inner, lines = _loop(words[1], int(least), int(most), lines)
-            parts.append(inner)
+            parts.append(replace(inner, passed=True, ids=frozenset()) if words[3:] == ["passed"] else inner)
         else:
             parts.append(_segment(line))
     return _made(name, low, high, parts), lines
@@ -191,7 +193,9 @@ def _segment(line: str) -> Segment:
     head, _, rest = line.partition("|")
     need, id = head.split()
     elements = tuple(_element(cell.strip()) for cell in rest.split("|")) if rest else ()
-    qualifiers = tuple((at, e.constant) for at, e in enumerate(elements, 1) if e.constant)
+    qualifiers = tuple(
+        (at, e.codes or frozenset({e.constant})) for at, e in enumerate(elements, 1) if e.constant
+    )
     return Segment(id, need == "must", elements, qualifiers, tuple(e.name for e in elements if e.name))
 
 
@@ -199,7 +203,8 @@ def _element(cell: str) -> Element:
     if not cell:
         return Element(high=4096)
     if cell.startswith("="):
-        return Element(type="ID", constant=cell[1:], need=True)
+        first, *more = cell[1:].split("/")
+        return Element(type="ID", constant=first, need=True, codes=frozenset({first, *more} if more else ()))
     found = _ELEMENT.fullmatch(cell)
     if found is None:
         raise SettingsError(f"a map has the element {cell!r}", do="Write name:TYPElow-high(codes)!")

@@ -186,7 +186,8 @@ class _Walk:
             trigger = part_trigger(part)
             need = part.low if isinstance(part, Loop) else int(part.need)
             if frame.used[index] < need:
-                qualifiers = "".join(f", element {n:02} {value}" for n, value in trigger.qualifiers)
+                wanted = ((number, "/".join(sorted(values))) for number, values in trigger.qualifiers)
+                qualifiers = "".join(f", element {number:02} {value}" for number, value in wanted)
                 detail = f"{trigger.id}{qualifiers} is missing before this place"
                 self._add(X12Code.SEGMENT_MISSING, detail=detail, loop=frame.loop.name, missing=trigger.id)
         for name, rows in frame.rows.items():
@@ -195,6 +196,8 @@ class _Walk:
     def _stray(self, worst: int) -> None:
         """A segment that no open loop has a place for."""
         row = self.row
+        if self.stack[-1].loop.passed and is_segment_id(row[0]):
+            return
         if row[0] in self.by.skips or "*".join(row[:2]) in self.by.skips:
             return
         if not is_segment_id(row[0]):
@@ -210,8 +213,8 @@ class _Walk:
         """Either the map has no such segment, or none with this qualifier."""
         for frame in reversed(self.stack):
             for index in frame.loop.by_id.get(row[0], ()):
-                for number, value in part_trigger(frame.loop.parts[index]).qualifiers:
-                    if number >= len(row) or row[number] != value:
+                for number, values in part_trigger(frame.loop.parts[index]).qualifiers:
+                    if number >= len(row) or row[number] not in values:
                         self._add(X12Code.ELEMENT_CODE, number, "no part of the map with this qualifier")
                         return
         self._add(X12Code.SEGMENT_UNKNOWN)

@@ -43,7 +43,7 @@ class Clock:
         clock = local.strftime("%H%M%S" if local.second else "%H%M")
         if ends and clock == "0000" and self.day_end != "0000":
             day, clock = day - DAY, self.day_end
-        return day.strftime("%Y%m%d"), clock, self._code(local)
+        return day.isoformat().replace("-", ""), clock, self._code(local)
 
     def _code(self, local: datetime) -> str:
         code = self.daylight if local.dst() else self.standard
@@ -88,8 +88,8 @@ class Clock:
     def _day(self, at: datetime, minutes: int, most: int, labels: Labels) -> int:
         """The labels from `at` to the end of its day, at most so many: at once if the day has no change of time."""
         local = at.astimezone(self.zone)
-        midnight = datetime.combine(local.date() + DAY, time(), self.zone)
-        if local.utcoffset() != midnight.utcoffset() or minutes > MINUTES_OF_A_DAY // 2:
+        later = local + DAY  # of the wall clock: its offset is that of the next day at this time
+        if local.utcoffset() != later.utcoffset() or minutes > MINUTES_OF_A_DAY // 2:
             for part, value in zip(labels, self.write(at, ends=True), strict=True):
                 part.append(value)
             return 1
@@ -98,7 +98,7 @@ class Clock:
         first = len(labels.times)
         count = len(times)
         code = self._code(local) if self.always else ""
-        labels.dates.extend([local.strftime("%Y%m%d")] * count)
+        labels.dates.extend([local.date().isoformat().replace("-", "")] * count)
         labels.times.extend(times)
         labels.zones.extend([code] * count)
         if not begin:

@@ -153,6 +153,8 @@ class _Writer:
             if not element.name:
                 continue
             column = rows.columns.get(element.name) or ()
+            if element.type in ("ID", "DT", "TM"):  # few of them differ
+                column = list(set(column))
             if not any(column):
                 if element.need:
                     return False
