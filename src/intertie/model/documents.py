@@ -60,6 +60,7 @@ def _documents() -> Mapping[DocumentName, DocumentType]:
         ("der_suspension", aggregation.DerSuspension, "DERs that do not take part for a while"),
         ("der_resumption", aggregation.DerResumption, "End of a suspension"),
         ("availability_declaration", availability.AvailabilityDeclaration, "Availability of an aggregation"),
+        ("load_prognosis", availability.LoadPrognosis, "Expected load behind a point"),
         ("outage_notice", system.OutageNotice, "Outage"),
         ("outage_update", system.OutageUpdate, "News of an outage"),
         ("restoration_notice", system.RestorationNotice, "Restoration of supply"),
