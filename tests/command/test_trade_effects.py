@@ -11,7 +11,7 @@ import pytest
 from tests.command.gateways import AGGREGATOR, command, make_pair
 from tests.unit.market.grid_cases import CALL, answer, at, call, called, event, grid_of, ground, kw, window
 
-from intertie.cli.trade_dispatches import COLUMNS, line, plot, tracked
+from intertie.cli.dispatch_show import COLUMNS, line, plot, tracked
 from intertie.cli.trade_effects import LACKS, SHORT, rows
 from intertie.market.dispatch_state import EMPTY
 from intertie.market.effects import effects
@@ -37,9 +37,9 @@ def utility(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_with_whom_nothing_is_agreed_nothing_is_short(utility: Path) -> None:
-    none = command("trade", "dispatches", AGGREGATOR, "--dir", utility)
+    none = command("dispatch", "show", AGGREGATOR, "--dir", utility)
     assert none.code == 0 and none.out.strip() == "No dispatch."
-    assert command("trade", "dispatches", AGGREGATOR, "--dir", utility, "--json").json == {"dispatches": []}
+    assert command("dispatch", "show", AGGREGATOR, "--dir", utility, "--json").json == {"dispatches": []}
     found = command("trade", "effects", AGGREGATOR, "--hours", "48", "--dir", utility)
     assert found.code == 0 and "Nothing is short in the next 48 h." in found.out
     assert command("trade", "effects", AGGREGATOR, "--dir", utility, "--json").json == {
@@ -49,7 +49,7 @@ def test_with_whom_nothing_is_agreed_nothing_is_short(utility: Path) -> None:
 
 
 def test_mistakes_say_what_to_do(utility: Path) -> None:
-    unknown = command("trade", "dispatches", AGGREGATOR, "X9", "--dir", utility)
+    unknown = command("dispatch", "show", AGGREGATOR, "X9", "--dir", utility)
     assert unknown.code == 1 and "no dispatch X9" in unknown.err and "without a name" in unknown.err
     long = command("trade", "effects", AGGREGATOR, "--hours", "745", "--dir", utility)
     assert long.code == 1 and "not between 1 and 744" in long.err
@@ -61,7 +61,7 @@ def test_a_dispatch_beside_its_telemetry() -> None:
     measured = DispatchTelemetry(dispatch="X1", power_kw=kw(CALL, 10, 20), revision=1)
     state = called(event(measured, 12), before=state)
     (one,) = state.values()
-    assert dict(zip(COLUMNS, line(one), strict=True))["state"] == "accepted"
+    assert dict(zip(COLUMNS, line(one, at(13)), strict=True))["state"] == "accepted"
     went = track(one, at(13))
     shown = [tracked(row) for row in went.rows]
     assert [row[3] for row in shown] == ["10.000", "20.000"] and all(row[1] and row[2] for row in shown)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bench.peers.environment import installed
 from tests.command.gateways import free_port, served
 from tests.exchange.uftp_world import TEXT
 
@@ -27,8 +28,7 @@ from intertie.model.record import Record
 from intertie.run import Opened
 from intertie.seal.sodium_sign import SodiumKey, write_public
 
-ROOT = Path(__file__).parent.parent.parent
-PYTHON = ROOT / ".venv" / "peers" / "uftp" / "bin" / "python"
+PYTHON = installed("shapeshifter-uftp")
 PEER = Path(__file__).parent / "uftp_peer.py"
 OURS, THEIRS = PartyId("ours.example"), PartyId("theirs.example")
 SEED = "p" * 32
@@ -50,7 +50,10 @@ class Peer:
             "partner": {"domain": OURS, "url": url, "key": write_public(key).removeprefix("cs1.")},
         }
         self.process = subprocess.Popen(
-            [PYTHON, PEER, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(PYTHON), PEER, json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.lines: queue.Queue[dict[str, Any]] = queue.Queue()
         self.arrived: list[dict[str, Any]] = []

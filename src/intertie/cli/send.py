@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,15 +14,17 @@ from cyclopts import Parameter, Token
 
 from intertie.catalogue.flow import Flow
 from intertie.cli._files import seal_paths
+from intertie.cli._receipts import wait_for
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, parse_instant, print_json, read_file
 from intertie.exchange.outbound import State
 from intertie.gateway.attachments import check_reachable
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
+from intertie.gateway.trade_desk import Desk
 from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import DOCUMENTS
-from intertie.model.errors import SettingsError
+from intertie.model.errors import Refused, SettingsError
 from intertie.model.explain import why_unreadable
 from intertie.model.ids import (
     AgreementId,
@@ -38,8 +39,6 @@ from intertie.model.message import Mode, Verb
 from intertie.model.record import Record
 from intertie.run import Opened, opened
 
-# How often `--wait` looks for a receipt.
-WAIT_STEP_SECONDS = 0.02
 _DURATION = re.compile(r"(\d{1,6})\s*(s|min|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
@@ -124,7 +123,7 @@ def send(
             ready = [_with_files(it, ready, whole, attach, now)]
         ids = queue(it.gateway, whole, now) if whole else []
         ids += send_messages(it.gateway, ready, now) if ready else []
-        states = _wait(it, ids, wait)
+        states = {id: row.state for id, row in wait_for(it.gateway.store, ids, wait).items()}
     _print(ids, states, json=json, waited=wait > 0)
     return int(wait > 0 and any(state not in (State.ACCEPTED, State.DUPLICATE) for state in states.values()))
 
@@ -186,14 +185,14 @@ def _outgoing(gateway: Gateway, path: Path, said: Given, raw: bytes, now: dateti
         )
     partner = find_partner(gateway, said.recipient)
     body, document = _body(path, said.document, raw)
-    flow = _flow(gateway, partner, said, document)
+    flow = flow_for(gateway, partner, said, document)
     return Outgoing(
         body=body,
         recipient=partner.party,
         interface=flow.interface,
         mode=flow.mode,
         verb=said.verb,
-        agreement=said.agreement or (_agreement(partner, now) if flow.agreement else None),
+        agreement=said.agreement or (agreement_with(gateway, partner, now) if flow.agreement else None),
         conversation=said.conversation,
         in_reply_to=said.in_reply_to,
         expires=said.expires,
@@ -215,7 +214,7 @@ def _body(path: Path, document: DocumentName | None, raw: bytes) -> tuple[Record
         ) from error
 
 
-def _flow(gateway: Gateway, partner: Partner, said: Given, document: DocumentName) -> Flow:
+def flow_for(gateway: Gateway, partner: Partner, said: Given, document: DocumentName) -> Flow:
     """The one flow that the partners' roles and the options leave, or a list of what to choose from."""
     flows = {
         (flow.interface, flow.mode): flow
@@ -235,23 +234,12 @@ def _flow(gateway: Gateway, partner: Partner, said: Given, document: DocumentNam
     raise SettingsError(f"{document} can go to {partner.party} in several ways", do=f"Choose: {choices}.")
 
 
-def _agreement(partner: Partner, now: datetime) -> AgreementId | None:
+def agreement_with(gateway: Gateway, partner: Partner, now: datetime) -> AgreementId | None:
     """The agreement in force, if there is exactly one; otherwise the check of the flow says what is missing."""
-    in_force = [one.id for one in partner.agreements if one.in_force(now)]
-    return in_force[0] if len(in_force) == 1 else None
-
-
-def _wait(it: Opened, ids: Sequence[MessageId], seconds: float) -> dict[MessageId, State]:
-    """The messages' states, once none is on its way any more or the time is over."""
-    end = time.monotonic() + seconds
-    store = it.gateway.store
-    while True:
-        rows = [store.message(id, outgoing=True) for id in ids]
-        states = {row.id: row.state for row in rows if row is not None}
-        moving = any(state in (State.QUEUED, State.SENDING) for state in states.values())
-        if not moving or time.monotonic() >= end:
-            return states
-        time.sleep(WAIT_STEP_SECONDS)
+    try:
+        return Desk(gateway, partner.party, now).agreement
+    except (Refused, SettingsError):
+        return None
 
 
 def _print(ids: Sequence[MessageId], states: dict[MessageId, State], *, json: bool, waited: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cyclopts import App
 
 from intertie.cli.trade_answer import answer
-from intertie.cli.trade_dispatches import dispatches
 from intertie.cli.trade_effects import show_effects
 from intertie.cli.trade_notice import notice
 from intertie.cli.trade_show import show
@@ -14,5 +13,4 @@ from intertie.cli.trade_sign import sign
 app = App(name="trade", help="Contracts and deals with a partner, as both gateways hold them.")
 for command in (show, sign, notice, answer):
     app.command(command)
-app.command(dispatches)
 app.command(show_effects, name="effects")

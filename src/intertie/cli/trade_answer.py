@@ -6,32 +6,30 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.cli._shared import HERE, Dir, Json
-from intertie.cli._trade import book_with, say
-from intertie.model.contract import ConfirmationAnswer, ConfirmationResponse, Objection, ObjectionReason
-from intertie.model.errors import SettingsError
-from intertie.model.ids import ConfirmationId, PartyId
-from intertie.run import opened
+from intertie.cli._shared import HERE, Dir, Json, PartyOption
+from intertie.cli._trade import Wait, desk_with, told
+from intertie.gateway import trade_contract as act
+from intertie.model.contract import ObjectionReason
+from intertie.model.ids import ConfirmationId
 
 
 def answer(
-    partner: PartyId,
+    partner: PartyOption,
     deal: ConfirmationId,
     /,
     *,
     object: Annotated[ObjectionReason | None, Parameter(help="Object for this reason; else accept.")] = None,
     detail: str = "",
+    wait: Wait = 0.0,
     dir: Dir = HERE,
     json: Json = False,
-) -> None:
-    """Accept a confirmation, or object to it."""
-    with opened(dir) as it:
-        known = book_with(it, partner).deals.get(deal)
-        if known is None:
-            raise SettingsError(f"no deal {deal} with {partner}", do="see `intertie trade show`")
-        reasons = () if object is None else (Objection(reason=object, detail=detail),)
-        said = ConfirmationAnswer.ACCEPTED if object is None else ConfirmationAnswer.OBJECTED
-        body = ConfirmationResponse(
-            confirmation=deal, answer=said, reasons=reasons, revision=known.terms.revision
-        )
-        say(it, partner, body, known.terms.agreement, json=json)
+) -> int:
+    """Accept a confirmation, or object to it.
+
+    Example:
+
+        intertie trade answer utility.example NWS-2026-001
+        intertie trade answer utility.example NWS-2026-001 --object wrong_quantity --detail "we said 40 kW"
+    """
+    with desk_with(dir, partner, wait=wait, ready=lambda desk: deal in desk.book.deals) as (it, desk):
+        return told(it, [act.answer_deal(desk, deal, object, detail)], wait, json=json)

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from intertie.cli._shared import HERE, Dir, Json
-from intertie.cli._trade import book_with, contract_in, say
-from intertie.market import contract
-from intertie.model.agreement import ContractAction, ContractNotice, DefaultReason
-from intertie.model.ids import AgreementId, PartyId
-from intertie.run import opened
+from intertie.cli._shared import HERE, Dir, Json, PartyOption
+from intertie.cli._trade import Wait, desk_with, told
+from intertie.gateway import trade_contract as act
+from intertie.model.agreement import ContractAction, DefaultReason
+from intertie.model.ids import AgreementId
 
 
 def notice(
-    partner: PartyId,
+    partner: PartyOption,
     agreement: AgreementId,
     action: ContractAction,
     /,
     *,
     reason: DefaultReason | None = None,
     text: str = "",
+    wait: Wait = 0.0,
     dir: Dir = HERE,
     json: Json = False,
-) -> None:
-    """Decline a proposed text; suspend, resume or terminate a contract; declare a default, or that it is cured."""
-    with opened(dir) as it:
-        known = contract_in(book_with(it, partner), agreement)
-        now = it.clock()
-        held = known.text_at(now)
-        revision = known.revision if action is ContractAction.DECLINE or held is None else held.revision
-        effective = None
-        if action is ContractAction.TERMINATE and held is not None and known.default is None:
-            effective = contract.earliest_end(held, now)
-        body = ContractNotice(
-            agreement=agreement,
-            revision=revision,
-            action=action,
-            reason=reason,
-            effective=effective,
-            text=text,
-        )
-        say(it, partner, body, None, json=json)
+) -> int:
+    """Decline a proposed text; suspend, resume or terminate a contract; declare a default, or that it is cured.
+
+    Example:
+
+        intertie trade notice utility.example GSA-2026-01 suspend --text "until the meters are mended"
+    """
+    with desk_with(dir, partner) as (it, desk):
+        return told(it, [act.give_notice(desk, agreement, action, reason, text)], wait, json=json)

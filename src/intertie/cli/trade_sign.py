@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from intertie.cli._shared import HERE, Dir, Json
-from intertie.cli._trade import book_with, contract_in, say
-from intertie.market import contract
-from intertie.model.agreement import ContractSignature
-from intertie.model.errors import SettingsError
-from intertie.model.ids import AgreementId, PartyId
-from intertie.run import opened
+from functools import partial
+
+from intertie.cli._shared import HERE, Dir, Json, PartyOption
+from intertie.cli._trade import Wait, desk_with, told
+from intertie.gateway import trade_contract as act
+from intertie.gateway.trade_desk import Desk
+from intertie.model.ids import AgreementId
 
 
 def sign(
-    partner: PartyId, agreement: AgreementId, /, *, signatory: str = "", dir: Dir = HERE, json: Json = False
-) -> None:
-    """Sign the newest text of a contract that was proposed."""
-    with opened(dir) as it:
-        draft = contract_in(book_with(it, partner), agreement).draft
-        if draft is None:
-            raise SettingsError(f"no text of {agreement} waits to be signed", do="see `intertie trade show`")
-        terms = contract.terms_hash(draft.text)
-        body = ContractSignature(
-            agreement=agreement, revision=draft.text.revision, terms=terms, signatory=signatory
-        )
-        say(it, partner, body, None, json=json)
+    partner: PartyOption,
+    agreement: AgreementId,
+    /,
+    *,
+    signatory: str = "",
+    wait: Wait = 0.0,
+    dir: Dir = HERE,
+    json: Json = False,
+) -> int:
+    """Sign the newest text of a contract that was proposed.
+
+    Example:
+
+        intertie trade sign utility.example GSA-2026-01 --signatory "A. Person, trading"
+    """
+    ready = partial(_waits, agreement)
+    with desk_with(dir, partner, wait=wait, ready=ready) as (it, desk):
+        return told(it, [act.sign(desk, agreement, signatory)], wait, json=json)
+
+
+def _waits(agreement: AgreementId, desk: Desk) -> bool:
+    known = desk.book.contracts.get(agreement)
+    return known is not None and known.draft is not None

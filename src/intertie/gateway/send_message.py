@@ -152,7 +152,9 @@ class Writer:
     def _rules_of(self, partner: Partner) -> Rules:
         found = self._rules.get(partner.party)
         if found is None:
-            found = self._rules[partner.party] = Rules(self._gateway, partner, self._now, sending=True)
+            found = self._rules[partner.party] = Rules(
+                self._gateway, partner, self._now, sending=True, beside=self._rules
+            )
         return found
 
     def _partner(self, party: PartyId) -> tuple[Partner, list[Profile]]:

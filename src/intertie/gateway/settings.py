@@ -15,6 +15,7 @@ from msgspec import Meta
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.gateway.quota import Quota as Quota
+from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
@@ -288,6 +289,7 @@ class Settings(Record, frozen=True, kw_only=True):
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
     uftp: UftpDoor = UftpDoor()
+    readings: ReadingsSettings = ReadingsSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -307,6 +309,7 @@ class Places:
         self.ca = directory / "ca"
         self.partners = directory / "partners"
         self.joining = directory / "joining"
+        self.sealed = directory / "sealed"
         self.descriptor = directory / "descriptor.json"
         self.tsa = directory / "tsa"
 
@@ -517,6 +520,13 @@ listen = {listen}          # host:port on this machine
 # connections = 64
 # posts_per_minute = 600.0    # of one address
 # seconds = 30.0              # for a post of ours to be taken
+
+# Interval readings as Parquet, made from messages and imported files. docs/readings.md.
+[readings]
+# zone = "UTC"                # whose days are local days, as "America/New_York"; after a change: intertie readings rebuild
+# folder = "readings"
+# meters = ""                 # a CSV with meter and nameplate_kw: readings of other meters are refused
+# seconds = 5.0               # how often a serving gateway takes in what is new
 """
 
 

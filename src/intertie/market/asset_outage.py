@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from intertie.market.event import Broken, Event, Rule
 from intertie.market.registry import Aggregation, Registry
-from intertie.model.ids import AggregationId, DerId
+from intertie.model.ids import AggregationId, DerId, MessageId
 from intertie.model.system import AssetOutage, AssetOutageCause, AssetReturn
 
 
@@ -74,17 +74,23 @@ OVER = Rule(
 RULES: tuple[Rule, ...] = (STALE, UNKNOWN, UNKNOWN_DER, NOT_OUT, TOO_MUCH, OVER)
 
 
+Order = tuple[datetime, MessageId]
+WATT = Decimal("0.001")
+
+
 class AssetsOut(NamedTuple):
-    """DERs that are out, with the time from which each is back; `share` of each one's kilowatts is missing."""
+    """DERs that are out, with the time from which each is back; of their `of_kw` `missing_kw` are missing, from each in
+    proportion. `told`: the place of the newest word on it among all messages."""
 
     name: str
     aggregation: AggregationId
     starts: datetime
     expected: datetime | None
     cause: AssetOutageCause
-    share: Decimal
+    of_kw: Decimal
     back: Mapping[DerId, datetime | None]
     missing_kw: Decimal
+    told: Order
     revision: int = 1
     state: State = STARTS
 
@@ -97,6 +103,10 @@ class AssetsOut(NamedTuple):
             back = self.expected
         return back is None or at < back
 
+    def lost(self, kw: Decimal) -> Decimal:
+        """What is missing of a DER of so many kilowatts, rounded up to the watt: what cannot be told is not counted on."""
+        return min(kw, (kw * self.missing_kw / self.of_kw).quantize(WATT, ROUND_UP))
+
 
 AssetOutages = Mapping[str, AssetsOut]
 
@@ -105,7 +115,7 @@ def apply(outages: AssetOutages, event: Event, registry: Registry) -> AssetOutag
     """The outages of DERs after a message. Raises Broken."""
     match event.body:
         case AssetOutage() as body:
-            after = _out(outages.get(body.outage), body, registry)
+            after = _out(outages.get(body.outage), body, event.order, registry)
         case AssetReturn() as body:
             after = _return(outages.get(body.outage), body)
         case _:
@@ -113,7 +123,7 @@ def apply(outages: AssetOutages, event: Event, registry: Registry) -> AssetOutag
     return {**outages, after.name: after}
 
 
-def _out(before: AssetsOut | None, body: AssetOutage, registry: Registry) -> AssetsOut:
+def _out(before: AssetsOut | None, body: AssetOutage, told: Order, registry: Registry) -> AssetsOut:
     state, back = STARTS, dict[DerId, datetime | None]()
     if before is not None:
         if body.revision <= before.revision or body.aggregation != before.aggregation:
@@ -132,9 +142,10 @@ def _out(before: AssetsOut | None, body: AssetOutage, registry: Registry) -> Ass
         body.starts,
         body.expected_return,
         body.cause,
-        Decimal(body.unavailable_kw) / total,
+        total,
         {der: back.get(der) for der in sorted(body.ders)},
         body.unavailable_kw,
+        told,
         body.revision,
         state,
     )

@@ -1,9 +1,9 @@
 """What an aggregation said it can do, and what its own outages took from that: declarations with revisions, and their withdrawal.
 
 A declaration replaces an earlier one of the same window if its revision is higher; where windows overlap, the later to arrive
-counts in the overlap, as a real-time declaration does over that of the day before. A DER outage takes its power from every
-declaration that arrived before it, from its start until the return, without anybody declaring anew; a declaration that
-arrives after it is taken to know of it.
+counts in the overlap, as a real-time declaration does over that of the day before. A DER outage (market/asset_outage.py) takes
+its power from every declaration that arrived before it, from its start until the return, without anybody declaring anew; a
+declaration that arrives after it is taken to know of it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
+from intertie.market.asset_outage import AssetOutages, AssetsOut
 from intertie.market.event import Broken, Event, Rule
 from intertie.market.feeder import NO_TREE, Tree
 from intertie.model.availability import AvailabilityDeclaration
@@ -54,11 +55,6 @@ POINT = Rule(
 SERVICE_OFF = Rule(
     "availability.service_off", "The service is one of the agreement's", "base contract: services"
 )
-OUTAGE_UNKNOWN = Rule(
-    "availability.unknown_outage",
-    "A return names an outage of the aggregation that is not over",
-    "use case, System/Outage",
-)
 RULES: tuple[Rule, ...] = (
     WRONG_SIDE,
     SUBMITTED,
@@ -67,7 +63,6 @@ RULES: tuple[Rule, ...] = (
     AGGREGATION,
     POINT,
     SERVICE_OFF,
-    OUTAGE_UNKNOWN,
 )
 
 Order = tuple[datetime, MessageId]
@@ -94,11 +89,14 @@ class Place(NamedTuple):
 
 
 class Grounds(NamedTuple):
-    """What the rules need besides: the seller, what is registered (None: no book says), and which point feeds which."""
+    """What the rules need besides: the seller, what is registered (None: no book says), which DERs are out, the time as of which
+    that is known, and which point feeds which."""
 
     seller: PartyId
+    now: datetime
     services: frozenset[Service] | None = None
     ders: Mapping[AggregationId, Mapping[DerId, Place]] | None = None
+    outages: AssetOutages = MappingProxyType({})
     tree: Tree = NO_TREE
 
 
@@ -109,59 +107,26 @@ class Declared(NamedTuple):
     order: Order
 
 
-class Return(NamedTuple):
-    """News of an outage: how much of it is back from when, and whether that is all."""
-
-    returned: datetime
-    available_kw: Decimal
-    complete: bool
-
-
-class Outage(NamedTuple):
-    """A DER outage, as last told, with its returns."""
-
-    body: AssetOutage
-    order: Order
-    returns: tuple[Return, ...] = ()
-
-    @property
-    def over(self) -> bool:
-        """All of it is back, or known to be from a time on."""
-        return any(one.complete for one in self.returns)
-
-    def missing_kw(self, at: datetime) -> Decimal:
-        """How much power is out at a time, as far as is known. After the expected return nothing is, until somebody says so."""
-        expected = self.body.expected_return
-        if at < self.body.starts or (expected is not None and at >= expected and not self.returns):
-            return Decimal(0)
-        back = [one for one in self.returns if one.returned <= at]
-        if any(one.complete for one in back):
-            return Decimal(0)
-        return max(Decimal(0), self.body.unavailable_kw - sum((one.available_kw for one in back), Decimal(0)))
-
-
 class Availability(NamedTuple):
     """Everything of this family between one buyer and one seller."""
 
     declared: Mapping[str, tuple[Declared, ...]] = MappingProxyType({})
-    outages: Mapping[str, Outage] = MappingProxyType({})
 
 
 EMPTY = Availability()
 
 
 def apply(state: Availability, event: Event, grounds: Grounds) -> Availability:
-    """The availability after the event. Raises Broken; KeyError for a body that is not of this family (see BODIES)."""
+    """The availability after the event; the same for DERs that are out and back, which are kept with the grid. Raises Broken;
+    KeyError for a body that is not of this family (see BODIES)."""
     if event.sender != grounds.seller:
         raise Broken(WRONG_SIDE, f"from {event.sender}")
     body = event.body
     if isinstance(body, AvailabilityDeclaration):
         return _declare(state, event, body, grounds)
-    if isinstance(body, AssetOutage):
-        return _lose(state, event, body)
-    if isinstance(body, AssetReturn):
-        return _return(state, event, body)
-    raise KeyError(type(body))
+    if type(body) not in BODIES:
+        raise KeyError(type(body))
+    return state
 
 
 BODIES: frozenset[type[Record]] = frozenset({AvailabilityDeclaration, AssetOutage, AssetReturn})
@@ -197,23 +162,6 @@ def _recent(one: Declared, now: datetime) -> bool:
     return one.body.window.end > now - KEPT
 
 
-def _lose(state: Availability, event: Event, body: AssetOutage) -> Availability:
-    """A new outage, or a later word on one of the same name, which starts it anew (market/asset_outage.py has its rules)."""
-    outages = {**state.outages, body.outage: Outage(body, event.order)}
-    return state._replace(outages=MappingProxyType(outages))
-
-
-def _return(state: Availability, event: Event, body: AssetReturn) -> Availability:
-    outage = state.outages.get(body.outage)
-    if outage is None or outage.body.aggregation != body.aggregation:
-        raise Broken(OUTAGE_UNKNOWN, f"{body.outage} of {body.aggregation}")
-    if outage.over:
-        raise Broken(OUTAGE_UNKNOWN, f"{body.outage} is over")
-    back = Return(body.returned, body.available_kw or Decimal(0), body.complete)
-    after = outage._replace(returns=(*outage.returns, back))
-    return state._replace(outages=MappingProxyType({**state.outages, body.outage: after}))
-
-
 def keys_of(state: Availability) -> list[Key]:
     """All that was declared for, in order."""
     parts = (text.split(" ") for text in sorted(state.declared))
@@ -247,27 +195,25 @@ def declared_at(
         return None
     out = sum(
         (
-            outage.missing_kw(at) * _share(outage, key, grounds)
-            for outage in state.outages.values()
-            if outage.body.aggregation == key.aggregation and outage.order > found.order
+            _missing(outage, key.point, at, grounds)
+            for outage in grounds.outages.values()
+            if outage.aggregation == key.aggregation and outage.told > found.order
         ),
         Decimal(0),
     )
     return Declaration(kw, min(kw, out))
 
 
-def _share(outage: Outage, key: Key, grounds: Grounds) -> Decimal:
-    """The part of an outage that is felt at a point, by the rating of the DERs. Without a registration that says where they
-    are, all of it, at every point: what cannot be told is not counted on."""
-    ders = (grounds.ders or {}).get(key.aggregation)
-    if not ders:
-        return Decimal(1)
-    lost = [ders[der] for der in outage.body.ders if der in ders]
-    total = sum((one.kw for one in lost), Decimal(0))
-    if not total:
-        return Decimal(1)
-    felt = grounds.tree.under([key.point])
-    return sum((one.kw for one in lost if one.point in felt), Decimal(0)) / total
+def _missing(outage: AssetsOut, point: ConnectionPointId, at: datetime, grounds: Grounds) -> Decimal:
+    """How much is out at a point, and behind it. Without a registration that says where the DERs are, all of it, at every point:
+    what cannot be told is not counted on."""
+    ders = [der for der in outage.back if outage.out(der, at, grounds.now)]
+    known = (grounds.ders or {}).get(outage.aggregation)
+    if not known:
+        return outage.missing_kw if ders else Decimal(0)
+    felt = grounds.tree.under([point])
+    there = (known[der].kw for der in ders if der in known and known[der].point in felt)
+    return sum(map(outage.lost, there), Decimal(0))
 
 
 def value_at(series: IntervalSeries, at: datetime) -> Decimal | None:
@@ -276,7 +222,9 @@ def value_at(series: IntervalSeries, at: datetime) -> Decimal | None:
     return series.quantity(place) if 0 <= place < len(series.values) else None
 
 
-def changes(state: Availability, keys: Iterable[Key], start: datetime, end: datetime) -> list[datetime]:
+def changes(
+    state: Availability, keys: Iterable[Key], start: datetime, end: datetime, outages: AssetOutages
+) -> list[datetime]:
     """The times from start to end, the start included, at which anything that was declared can change."""
     times = {start}
     for key in keys:
@@ -285,10 +233,9 @@ def changes(state: Availability, keys: Iterable[Key], start: datetime, end: date
                 first = max(0, (start - series.start) // series.step)
                 last = min(len(series.values), (end - series.start) // series.step + 1)
                 times |= {series.start + series.step * place for place in range(first, last + 1)}
-    for outage in state.outages.values():
-        times |= {outage.body.starts, *(one.returned for one in outage.returns)}
-        if outage.body.expected_return is not None:
-            times.add(outage.body.expected_return)
+    for outage in outages.values():
+        known = (outage.starts, outage.expected, *outage.back.values())
+        times |= {at for at in known if at is not None}
     return sorted(at for at in times if start <= at < end)
 
 
@@ -303,7 +250,7 @@ def least_declared(
     """The least that stands at any time from start to end, over all keys together; None where one of them says nothing."""
     wanted = tuple(keys)
     least: Declaration | None = None
-    for at in changes(state, wanted, start, end):
+    for at in changes(state, wanted, start, end, grounds.outages):
         sums = Declaration(Decimal(0), Decimal(0))
         for key in wanted:
             one = declared_at(state, key, direction, at, grounds)

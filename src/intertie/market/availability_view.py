@@ -7,22 +7,19 @@ Where it is below zero, more was promised than is there: the aggregator is short
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from intertie.market.availability import Availability, Grounds, Key, keys_of, least_declared
+from intertie.market.hours import windows_of
 from intertie.market.orders import kw_between
-from intertie.model.contract import Confirmation, Direction, Service, Weekday
+from intertie.model.contract import Confirmation, Direction, Service
 from intertie.model.ids import ConnectionPointId
 from intertie.model.interval import Window, intervals_in
 from intertie.model.offers import Order
 
-_WEEKDAYS = tuple(Weekday)
 _WATT = Decimal("0.001")
-# A deal's hours begin and end on a minute; looking at each is exact.
-_MINUTE = timedelta(minutes=1)
 
 
 class Question(NamedTuple):
@@ -121,23 +118,4 @@ def share(kw: Decimal, points: Sequence[ConnectionPointId], point: ConnectionPoi
 def callable_in(deal: Confirmation, start: datetime, end: datetime) -> bool:
     """Whether the deal may be called at any time from start to end: in its term and its service hours, in its zone."""
     start, end = max(start, deal.term.start), min(end, deal.term.end)
-    if start >= end:
-        return False
-    if not deal.service_hours:
-        return True
-    zone = ZoneInfo(deal.zone)
-    at = start
-    while at < end:
-        if in_service_hours(deal, at.astimezone(zone)):
-            return True
-        at += _MINUTE - timedelta(seconds=at.second, microseconds=at.microsecond)
-    return False
-
-
-def in_service_hours(deal: Confirmation, local: datetime) -> bool:
-    """Whether a wall-clock time is in the hours of the deal. On the day the clock goes back an hour counts twice."""
-    day, clock = _WEEKDAYS[local.weekday()], local.time()
-    return any(
-        hours.weekday is day and hours.start <= clock and (clock < hours.end or hours.end == time(0))
-        for hours in deal.service_hours
-    )
+    return start < end and bool(windows_of(Window(start=start, end=end), deal.service_hours, deal.zone))

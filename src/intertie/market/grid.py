@@ -139,7 +139,7 @@ def _in_service(
     why = "" if kw == version.kw else "limited"
     for one in grid.assets.values():
         if one.aggregation == aggregation.name and one.out(der, at, now):
-            left = version.kw * (1 - one.share)
+            left = version.kw - one.lost(version.kw)
             if left < kw:
                 kw, why = left, f"out by {one.name}"
     return kw, why

@@ -47,7 +47,9 @@ NEED_STALE = Rule(
     "need.stale_revision", "A revision is higher than the one it replaces", _OWN + "owner-written things"
 )
 NEED_STEP = Rule(
-    "need.step", "The intervals are as long as the agreement says", _UFTP + "ISP duration rejected"
+    "need.step",
+    "The intervals of a need, or of an order without an offer, are as long as the agreement says",
+    _UFTP + "ISP duration rejected",
 )
 NEED_ZONE = Rule("need.zone", "The time zone is that of the agreement", _UFTP + "TimeZone rejected")
 NEED_POINT = Rule("need.point", "The connection points are known", _UFTP + "Invalid CongestionPoint")
@@ -229,7 +231,8 @@ ORDER_LESS = Rule(
 )
 ORDER_PRICE = Rule(
     "order.price",
-    "The price is the offered one, or, at a uniform price, not below it and not above the cap",
+    "The price is the offered one, or, at a uniform price, not below it and not above the cap; without an offer, within the "
+    "agreement's cap and in its currency",
     _CONTRACT + "clearing rule of the need",
 )
 ORDER_TWO_PRICES = Rule(

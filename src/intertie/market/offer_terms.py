@@ -7,16 +7,19 @@ from decimal import Decimal
 
 from intertie.market import confirmation
 from intertie.market.availability import Availability, Grounds, Key, Place, least_declared
-from intertie.market.feeder import Models, Tree, tree_at
+from intertie.market.feeder import tree_at
+from intertie.market.grid import Grid
 from intertie.market.offer_setting import SERVICES, Setting
 from intertie.market.registry import Registry, Standing
 from intertie.model.agreement import BaseContract
 from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId
+from intertie.model.quantity import Money
 
 
-def grounds_of(text: BaseContract, registry: Registry, tree: Tree) -> Grounds:
-    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and the feeder."""
+def grounds_of(text: BaseContract, registry: Registry, grid: Grid, at: datetime) -> Grounds:
+    """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and the feeder and
+    what is out, as far as is known at a time."""
     ders = {
         name: {
             der: Place(one.der.point, one.kw)
@@ -26,12 +29,18 @@ def grounds_of(text: BaseContract, registry: Registry, tree: Tree) -> Grounds:
         }
         for name, aggregation in registry.items()
     }
-    return Grounds(text.seller, services_of(text), ders, tree)
+    return Grounds(text.seller, at, services_of(text), ders, grid.assets, tree_at(grid.models, at))
 
 
 def services_of(text: BaseContract) -> frozenset[Service]:
     """The services that the contract covers."""
     return frozenset(Service) if text.elections.energy else SERVICES
+
+
+def cap_of(text: BaseContract) -> Money | None:
+    """The most that the contract lets anything cost per kWh; None if it elects no cap."""
+    amount = text.elections.price_cap_per_kwh
+    return None if amount is None else Money(amount=amount, currency=text.elections.currency)
 
 
 class Declarations:
@@ -61,11 +70,11 @@ def setting_of(
     at: datetime,
     availability: Availability,
     registry: Registry,
-    models: Models,
+    grid: Grid,
     deals: confirmation.Deals,
 ) -> Setting:
     """What the rules of the market stand on at a time."""
-    tree = tree_at(models, at)
+    tree = tree_at(grid.models, at)
     parents = {point: parent for parent, points in tree.behind.items() for point in points}
     known = (one.order[1] for many in availability.declared.values() for one in many)
     in_force = confirmation.standing(deals, text.agreement, at)
@@ -74,11 +83,14 @@ def setting_of(
         seller=text.seller,
         services=services_of(text),
         zone=text.calendar.zone,
+        steps_seconds=frozenset(text.elections.interval_seconds),
         currency=text.elections.currency,
+        price_cap=cap_of(text),
+        unsolicited=text.elections.unsolicited_offers,
         points=frozenset(tree.places) or None,
         parents=parents,
         confirmations=frozenset(deal.terms.confirmation for deal in in_force),
         aggregations=frozenset(registry),
         availabilities=frozenset(known),
-        declared=Declarations(availability, grounds_of(text, registry, tree)),
+        declared=Declarations(availability, grounds_of(text, registry, grid, at)),
     )

@@ -25,6 +25,7 @@ from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
 from intertie.gateway.fetch import Fetches
 from intertie.gateway.lanes import AllLanes, Lane
+from intertie.gateway.open_offers import open_sealed
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.turns import Turns
 from intertie.gateway.upload import Uploads
@@ -56,6 +57,7 @@ class Deliveries:
         self._turns = Turns(it.gateway.store)
         self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
         self._ticks = 0
+        self._unopened = ""  # why a sealed offer could not be opened
         self._away = False  # the store: a database that is started again, say
         self._stopping = threading.Event()
         self._lanes = AllLanes()
@@ -107,6 +109,7 @@ class Deliveries:
                         uploads.step()
                     if self._first:
                         self._turn_keys()
+                        self._open_offers()  # the keys are in this directory, whoever keeps house
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
                     if self._first and not self._it.settings.street.is_open:
@@ -291,3 +294,16 @@ class Deliveries:
             return
         if queued:
             LOG.info("proof answered", extra={"count": len(queued)})
+
+    def _open_offers(self) -> None:
+        """The keys of sealed offers whose gate has closed."""
+        try:
+            queued = open_sealed(self._it.gateway, self._it.sealed, self._it.clock())
+            self._unopened = ""
+        except IntertieError as error:
+            if error.why != self._unopened:  # it is tried again each second: said once
+                LOG.error("opening sealed offers", extra={"why": error.why})
+            self._unopened = error.why
+            return
+        if queued:
+            LOG.info("sealed offers opened", extra={"count": len(queued)})

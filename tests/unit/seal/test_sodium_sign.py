@@ -50,7 +50,9 @@ def test_one_changed_byte_does_not_open(message: bytes, place: int, change: int)
     assert refused.value.code is Code.SIGNATURE_INVALID
 
 
-@pytest.mark.parametrize("signed", [b"", b"x" * 63, SodiumKey.generate().sign(b"m")])
+@pytest.mark.parametrize(
+    "signed", [b"", b"x" * 63, SodiumKey.generate().sign(b"m")], ids=["nothing", "too short", "another key"]
+)
 def test_other_bytes_and_other_keys_do_not_open(signed: bytes) -> None:
     with pytest.raises(Refused):
         open_signed(signed, KEY.public)

@@ -1,34 +1,50 @@
-"""`intertie trade dispatches`: dispatches with a partner; one of them as it went, beside its telemetry."""
+"""`intertie dispatch show`: dispatches with a partner; one of them as it went, beside its telemetry."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Annotated
 
-import plotext
+from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.send_message import find_partner
-from intertie.market.dispatch_state import Dispatch
+from intertie.cli._plot import drawn
+from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, when
+from intertie.cli._trade import desk_with
+from intertie.gateway.trade_desk import Desk
+from intertie.market.dispatch_state import Dispatch, view
 from intertie.market.telemetry import Row, track
 from intertie.model.errors import SettingsError
-from intertie.model.ids import PartyId
-from intertie.run import opened
 
-COLUMNS = ("dispatch", "state", "point", "from", "to", "answered", "why")
+Await = Annotated[float, Parameter(name="--wait", help="Seconds to wait until it, or any, is there.")]
+COLUMNS = ("dispatch", "state", "now", "point", "from", "to", "answer_due", "answered", "why")
 TRACKED = ("from", "asked_kw", "owed_kw", "measured_kw")
-WIDTH, HEIGHT = 100, 18
 
 
-def dispatches(partner: PartyId, dispatch: str = "", /, *, dir: Dir = HERE, json: Json = False) -> None:
-    """List dispatches with a partner; with the name of one, what was asked, owed and measured, as a table and a plot."""
-    with opened(dir) as it:
-        find_partner(it.gateway, partner)
-        now = it.clock()
-        book = it.gateway.books.of(it.gateway.store, partner).ledger.book
+def show(
+    partner: PartyOption, dispatch: str = "", /, *, wait: Await = 0.0, dir: Dir = HERE, json: Json = False
+) -> None:
+    """List dispatches with a partner; with the name of one, what was asked, owed and measured, as a table and a plot.
+
+    Example:
+
+        intertie dispatch show aggregator.example
+        intertie dispatch show aggregator.example D-20260701T1600Z-1
+
+    Parameters
+    ----------
+    partner
+        The other side.
+    dispatch
+        Its name (default: list all).
+    """
+    with desk_with(dir, partner, wait=wait, ready=partial(_there, dispatch)) as (_, desk):
+        now, book = desk.now, desk.book
     if not dispatch:
-        lines = [line(one) for one in book.dispatches.values()]
+        lines = [line(one, now) for one in book.dispatches.values()]
         if json:
             print_json({"dispatches": [dict(zip(COLUMNS, one, strict=True)) for one in lines]})
         else:
@@ -40,7 +56,7 @@ def dispatches(partner: PartyId, dispatch: str = "", /, *, dir: Dir = HERE, json
     went = track(known, now)
     rows = [tracked(row) for row in went.rows]
     if json:
-        said = dict(zip(COLUMNS, line(known), strict=True))
+        said = dict(zip(COLUMNS, line(known, now), strict=True))
         print_json(
             {**said, "followed": went.followed, "rows": [dict(zip(TRACKED, r, strict=True)) for r in rows]}
         )
@@ -51,11 +67,17 @@ def dispatches(partner: PartyId, dispatch: str = "", /, *, dir: Dir = HERE, json
         print(f"Measured of what was owed: {went.followed:.1%}")
 
 
-def line(one: Dispatch) -> list[str]:
+def _there(dispatch: str, desk: Desk) -> bool:
+    known = desk.book.dispatches
+    return dispatch in known if dispatch else bool(known)
+
+
+def line(one: Dispatch, now: datetime) -> list[str]:
     """A row of COLUMNS."""
     body = one.instruction
     window = when(body.window.start), when(body.window.end)
-    return [body.dispatch, one.state, body.point, *window, when(one.answered), one.reason or ""]
+    answered = when(body.respond_by), when(one.answered)
+    return [body.dispatch, one.state, view(one, now), body.point, *window, *answered, one.reason or ""]
 
 
 def tracked(row: Row) -> list[str]:
@@ -66,11 +88,8 @@ def tracked(row: Row) -> list[str]:
 
 def plot(rows: Sequence[Row]) -> Text:
     """The three curves over the hours of UTC, drawn with characters."""
-    figure = plotext.figure
-    figure.clear()
-    figure.plot_size(WIDTH, HEIGHT)
-    figure.theme("simple")
     first = rows[0].start
+    curves = []
     for label, values, marker in (
         ("asked", [row.asked_kw for row in rows], "─"),
         ("owed", [row.owed_kw for row in rows], "dot"),
@@ -81,10 +100,5 @@ def plot(rows: Sequence[Row]) -> Text:
             for row, kw in zip(rows, values, strict=True)
             if kw is not None
         ]
-        if known:
-            curve = figure.signal([hour for hour, _ in known], [kw for _, kw in known], marker=marker)
-            curve.lines(True)
-            curve.label(label)
-            figure.draw(curve)
-    figure.title(f"kW, by hours from {when(first)}")
-    return Text.from_ansi(str(figure.build()), no_wrap=True)
+        curves.append((label, known, marker))
+    return drawn(f"kW, by hours from {when(first)}", curves)
