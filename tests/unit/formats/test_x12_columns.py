@@ -210,6 +210,18 @@ def test_too_many_kinds_are_read_one_by_one() -> None:
     assert not found.findings and table(found.node, "lines").length == 40
 
 
+@pytest.mark.parametrize("words", ["EU", "C", "F", "SV", "EL", "ZZ", "FIRST", "IT1", "KH", "ENC", "1.25"])
+@pytest.mark.parametrize("at", [1, 15, 30])
+def test_words_that_look_like_a_code_beside_them(words: str, at: int) -> None:
+    rows = [SHAPES["every other one has a reference"](number) for number in range(1, 31)]
+    rows[at - 1][1] = f"PID*F****{words}"
+    found = both_ways(whole(rows))
+    assert not found.findings and table(found.node, "lines").column("words")[at - 1] == words
+    alone = [row(number, words=number == at) for number in range(1, 31)]
+    alone[at - 1][1] = f"PID*F****{words}"
+    assert table(both_ways(whole(alone)).node, "lines").column("words")[at - 1] == words
+
+
 def test_marks_are_no_characters_of_x12() -> None:
     assert len(set(MARKS)) == len(MARKS) > 20
     assert not any(mark.isprintable() or mark in "\r\n" for mark in MARKS)

@@ -177,6 +177,8 @@ def _named(
     for mark, one in zip(between, varying, strict=True):
         column = flat[at::period]
         at += 1
+        if not "".join(column).isprintable():
+            return None  # a mark where a value has to be: beside a mark, a value looked like a literal
         if mark:
             if flat[at::period].count(mark) != count:
                 return None
