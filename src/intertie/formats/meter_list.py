@@ -21,7 +21,9 @@ def parse_meters(text: str, name: str) -> dict[str, Fraction | None]:
     try:
         header = tuple(field.strip() for field in next(lines, []))
         if header not in (FIELDS, FIELDS[:1]):
-            raise SettingsError(f"{name}: its first line is not {','.join(FIELDS)}", do="Give it this header.")
+            raise SettingsError(
+                f"{name}: its first line is not {','.join(FIELDS)}", do="Give it this header."
+            )
         for fields in lines:
             cells = [field.strip() for field in fields]
             if not any(cells):
