@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from intertie.formats.csv_days import LINE
 from intertie.market.reading_days import AHEAD, Fault
 from intertie.model.ids import NAME
-from intertie.model.interval import VALUE_MAX, local_day
+from intertie.model.interval import VALUE_MAX, YEAR_MAX, YEAR_MIN, local_day
 from intertie.model.metering import ESPI_QUALITY, Channel, Quality
 
 CHANNELS = tuple(Channel)
@@ -124,6 +124,8 @@ class Judge:
             if not _STAMP.fullmatch(text):
                 raise ValueError
             at = datetime.fromisoformat(text)
+            if not YEAR_MIN < at.year <= YEAR_MAX:  # the first day of YEAR_MIN may begin before it in UTC
+                raise ValueError
         except ValueError:
             return Stamp(0, 0, 0, 0, _REASON[Fault.BAD_LINE])
         fold = 0
@@ -197,12 +199,12 @@ def _measure(lines: Any, reasons: Any, values: Any, scale: Any) -> None:
     divisor = np.where(scale > 0, scale, 1)
     found = np.where(minus, -1, 1) * (size // divisor)
     lines["value"], lines["present"] = np.where(there, found, 0), there
+    # Another line of the day may need 10^-6 kWh, and a day has one power of ten: each value must fit in it.
     both = lines["channel"] == CHANNELS.index(Channel.NET)
-    most = np.where(found % 1000 == 0, VALUE_MAX * 1000, VALUE_MAX)
     _mark(reasons, large, Fault.TOO_LARGE)
     _mark(reasons, ~there & ~empty, Fault.NOT_A_NUMBER)
     _mark(reasons, there & (size % divisor != 0), Fault.TOO_FINE)
-    _mark(reasons, there & (np.abs(found) >= most), Fault.TOO_LARGE)
+    _mark(reasons, there & (np.abs(found) >= VALUE_MAX), Fault.TOO_LARGE)
     _mark(reasons, there & (found < 0) & ~both, Fault.NEGATIVE)
 
 

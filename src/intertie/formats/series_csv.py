@@ -10,7 +10,7 @@ from intertie.formats.table_csv import record_of, rows_of
 from intertie.model.errors import SettingsError
 from intertie.model.interval import Instant, IntervalSeries
 from intertie.model.quantity import Unit
-from intertie.model.record import Record, RuleError
+from intertie.model.record import Record, RuleError, check_decimal
 
 START = "start"
 # A watt: what meters of this trade tell apart.
@@ -23,7 +23,9 @@ class _Line(Record, frozen=True, kw_only=True):
     values: dict[str, Decimal]
 
     def check(self) -> None:
-        """Whole watts."""
+        """Whole watts, of a size that can be reckoned with."""
+        for value in self.values.values():
+            check_decimal("values", value)
         if any(value % _WATT for value in self.values.values()):
             raise RuleError("values: finer than a watt")
 

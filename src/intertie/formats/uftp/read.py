@@ -50,7 +50,9 @@ def read_message(message: m.Payload, context: Context) -> Said:
     if reader is None:
         raise UnsayableError(f"Invalid Message: {type(message).__name__} has no counterpart here")
     try:
-        body, reply = reader(message, context)
+        said, reply = reader(message, context)
+        # UFTP's numbers have wider bounds than ours: what is kept must be readable again.
+        body = msgspec.convert(msgspec.to_builtins(said), type(said))
     except IspError as error:
         raise UnsayableError(str(error)) from error
     except msgspec.ValidationError as error:  # a rule of the document

@@ -34,7 +34,7 @@ def say(header: Header, body: Record, context: Context) -> m.Payload:
         )
     try:
         return writer(header, body, context)
-    except (IspError, ValueError) as error:
+    except (IspError, ValueError, ArithmeticError) as error:
         raise UnsayableError(f"Invalid Message: {error}") from error
 
 
