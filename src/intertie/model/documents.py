@@ -110,14 +110,11 @@ def _documents() -> Mapping[DocumentName, DocumentType]:
         ("consent_revocation", consent.ConsentRevocation, "End of a consent"),
         ("data_request", consent.DataRequest, "Request for data under a consent"),
     ]
-    return MappingProxyType(
-        {
-            DocumentName(name): DocumentType(
-                DocumentName(name), 1, kind.__module__.rpartition(".")[2], kind, title
-            )
-            for name, kind, title in rows
-        }
-    )
+    return MappingProxyType({DocumentName(row[0]): _document(*row) for row in rows})
+
+
+def _document(name: str, kind: type[Record], title: str) -> DocumentType:
+    return DocumentType(DocumentName(name), 1, kind.__module__.rpartition(".")[2], kind, title)
 
 
 DOCUMENTS: Mapping[DocumentName, DocumentType] = _documents()
