@@ -49,7 +49,17 @@ def export_row(gateway: Gateway, row: MessageRow) -> bytes:
     parcel = gateway.store.parcel(row.parcel, outgoing=row.outgoing, partner=other)
     if parcel is None:
         raise NoEvidenceError(f"parcel {row.parcel} of message {row.id} is not here")
+    if is_translated(parcel.manifest):
+        raise NoEvidenceError(
+            f"message {row.id} went in the protocol {parcel.manifest.decode()}, of which evidence files do not tell",
+            do="Its author's signed bytes are in the message itself, under `translated`",
+        )
     return _build(gateway, row, parcel)
+
+
+def is_translated(manifest: bytes) -> bool:
+    """Whether a parcel is a message in a partner's own protocol: then it has that protocol's name in place of a manifest."""
+    return not manifest.startswith(b"{")
 
 
 def partner_of(row: MessageRow) -> PartyId:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from intertie.gateway.export_evidence import export_row
+from intertie.gateway.export_evidence import export_row, is_translated
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.proof_ports import SignedParcel
@@ -75,6 +75,8 @@ def renew_message(
 
 def _end(parcel: SignedParcel, policy: PolicySettings) -> tuple[date, str] | None:
     """The day on which the first of the parcel's signatures ends, and which; None if no end is known."""
+    if is_translated(parcel.manifest):  # signed as its protocol signs: there is no evidence file to renew
+        return None
     profiles = [_profile(parcel.manifest, MANIFEST_TYP, MANIFEST_BYTES_MAX)]
     if parcel.receipt is not None:
         profiles.append(_profile(parcel.receipt, RECEIPT_TYP, RECEIPT_BYTES_MAX))
