@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,9 @@ from tests.command.gateways import AGGREGATOR, here, make_pair, served
 
 from intertie.cli import run
 from intertie.model.documents import example_bytes
+from intertie.run import opened
+from intertie.run.keep_readings import has_readings
+from intertie.run.take_in import keep
 
 HEAD = "meter,start,value,unit,quality\n"
 LINES = [
@@ -129,13 +135,22 @@ def test_what_was_sent_is_with_both_and_a_rebuild_has_it(
         return here(capsys, "readings", *words, "--json", "--dir", of).json
 
     state = aggregator / "readings" / "state.json"
-    with served(aggregator), served(utility):
-        for _ in range(300):  # the aggregator takes in by itself what comes
+    with served(aggregator, ending=signal.SIGKILL) as serving, served(utility):
+        for _ in range(600):  # the aggregator takes in by itself what comes
             if state.exists() and json.loads(state.read_bytes())["cursor"].get("incoming"):
                 break
             time.sleep(0.05)
         else:
             raise AssertionError("nothing was taken in")
+        (taking,) = children_of(serving.pid)
+        if (maps := Path(f"/proc/{serving.pid}/maps")).exists():
+            assert (
+                "libarrow" not in maps.read_text()
+            )  # its memory is none of the process that answers partners
+    end = time.monotonic() + 30
+    while running(taking):  # what it was started by was killed, and it goes by itself
+        assert time.monotonic() < end
+        time.sleep(0.05)
     for directory in (utility, aggregator):
         rows = ask("show", "M1", "--minutes", "60", of=directory)["rows"]
         assert [row["kwh"] for row in rows if row["readings"]] == ["282.000", "274.750"]
@@ -153,3 +168,40 @@ def test_the_commands_of_the_page(pair: tuple[Path, Path], imported: Any, capsys
         words = line.replace("mdm.csv", str(pair[0].parent / "again.csv")).split()
         said = here(capsys, *words, "--dir", pair[0])
         assert said.code == 0, said.err
+
+
+def test_no_process_for_readings_without_readings(pair: tuple[Path, Path]) -> None:
+    with opened(pair[1].parent / "aggregator") as it:
+        assert has_readings(it.gateway)
+    fresh, _ = make_pair(pair[0].parent / "fresh")
+    with opened(fresh) as it:
+        assert not has_readings(it.gateway)
+
+
+def test_the_process_ends_with_its_input_and_says_what_is_wrong(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115  # at its end from the beginning
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert keep([str(pair[0]), "CRITICAL"]) == 0
+        assert keep([str(tmp_path), "CRITICAL"]) == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that this one started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            words = stat.read_text().rpartition(")")[2].split()
+            if int(words[1]) == pid and words[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def running(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False

@@ -16,7 +16,7 @@ from intertie.market.reading_days import KEPT, SAID, Fault
 from intertie.market.vee import Validated, VeeRules, nameplates, validate
 from intertie.model.errors import SettingsError
 from intertie.model.metering import Channel
-from intertie.run import Opened
+from intertie.run.readings import ReadingsOpened
 
 # What like days are looked for in, before the days that are asked for.
 BEFORE = timedelta(days=35)
@@ -32,12 +32,12 @@ class Judged(NamedTuple):
 
 
 def judged(
-    it: Opened, meter: str, first: date | None, last: date | None, channel: Channel, minutes: int
+    it: ReadingsOpened, meter: str, first: date | None, last: date | None, channel: Channel, minutes: int
 ) -> Judged:
     """A meter's days from the first to the last (default: its last seven), and some before them for estimates. SettingsError
     if there are none."""
     take_in(it.gateway, it.readings)
-    readings: Readings = it.readings
+    readings = it.readings
     there = days_of(readings, meter, channel)
     if not there:
         raise SettingsError(

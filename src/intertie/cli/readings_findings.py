@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table
 from intertie.gateway.readings import take_in
 from intertie.market.reading_days import Fault
-from intertie.run import opened
+from intertie.run.readings import opened_readings
 
 
 def findings(
@@ -21,7 +21,7 @@ def findings(
     json: Json = False,
 ) -> None:
     """List what was wrong with readings that came; a refused line with its text, as it stands in the readings' folder."""
-    with opened(dir) as it:
+    with opened_readings(dir) as it:
         it.store.unlock()
         take_in(it.gateway, it.readings)
         found = (one for one in it.readings.store.findings() if fault in (None, one.fault))

@@ -18,13 +18,14 @@ from intertie.cli.send import Given, agreement_with, flow_for
 from intertie.formats.reading_documents import documents_of
 from intertie.formats.readings_csv import CsvRules
 from intertie.gateway.import_readings import Imported, import_csv, import_json, imported_tables
-from intertie.gateway.readings import READINGS, take_in
+from intertie.gateway.readings import take_in
+from intertie.gateway.readings_ports import READINGS
 from intertie.gateway.send_message import Outgoing, find_partner, send
 from intertie.market.reading_days import Fault, Finding
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode
-from intertie.run import Opened, opened
+from intertie.run.readings import ReadingsOpened, opened_readings
 
 
 def import_file(
@@ -52,7 +53,7 @@ def import_file(
     file
         A CSV with a header (docs/readings.md), or JSON: a `meter_readings` body.
     """
-    with opened(dir) as it:
+    with opened_readings(dir) as it:
         it.store.unlock()
         if to is not None:
             find_partner(it.gateway, to)
@@ -71,7 +72,7 @@ def import_file(
         print(f"Queued as {message}.")
 
 
-def _import(it: Opened, file: Path, zone: str, minutes: int, quality: str, now: datetime) -> Imported:
+def _import(it: ReadingsOpened, file: Path, zone: str, minutes: int, quality: str, now: datetime) -> Imported:
     if file.suffix.lower() == ".json":
         return import_json(it.gateway, it.readings, read_file(file), now)
     if zone not in ("", it.readings.zone):
@@ -93,7 +94,7 @@ def _import(it: Opened, file: Path, zone: str, minutes: int, quality: str, now: 
         ) from error
 
 
-def _faults(it: Opened, done: Imported) -> dict[Fault, int]:
+def _faults(it: ReadingsOpened, done: Imported) -> dict[Fault, int]:
     """What was found in this file."""
     found: Counter[Fault] = Counter()
     one: Finding
@@ -103,7 +104,9 @@ def _faults(it: Opened, done: Imported) -> dict[Fault, int]:
     return dict(found)
 
 
-def _send(it: Opened, done: Imported, to: PartyId, given: Given, now: datetime) -> Iterator[MessageId]:
+def _send(
+    it: ReadingsOpened, done: Imported, to: PartyId, given: Given, now: datetime
+) -> Iterator[MessageId]:
     """What was taken, in messages of some thousand meter days, one after the other."""
     partner = find_partner(it.gateway, to)
     flow = flow_for(it.gateway, partner, given, READINGS)

@@ -16,7 +16,7 @@ from intertie.cli._readings import Judged, judged
 from intertie.cli._shared import HERE, Dir
 from intertie.market.vee import in_time
 from intertie.model.metering import Channel
-from intertie.run import opened
+from intertie.run.readings import opened_readings
 
 WIDTH, HEIGHT = 100, 20
 # More points than a plot has columns twice over only cost time.
@@ -34,7 +34,7 @@ def plot(
     dir: Dir = HERE,
 ) -> None:
     """Plot the days of a meter (default: its last seven): kW by interval, and estimates where readings are missing."""
-    with opened(dir) as it:
+    with opened_readings(dir) as it:
         it.store.unlock()
         found = judged(it, meter, first, last, channel, minutes)
     Console().print(drawn(found, f"{meter}, {channel}: kW by days from {found.block.first}"))

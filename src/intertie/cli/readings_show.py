@@ -15,7 +15,7 @@ from intertie.gateway.readings import take_in
 from intertie.market.blocks import layout
 from intertie.model.interval import local_day
 from intertie.model.metering import ESPI_QUALITY, Channel
-from intertie.run import opened
+from intertie.run.readings import opened_readings
 
 DAYS = ("day", "revision", "kwh", "readings", "of", "estimated", "found", "source")
 INTERVALS = ("starts", "kwh", "quality", "found", "estimate_kwh", "estimate")
@@ -38,7 +38,7 @@ def show(
 
     A reading is shown as it came. What would be taken in its place stands beside it.
     """
-    with opened(dir) as it:
+    with opened_readings(dir) as it:
         it.store.unlock()
         if not meter:
             take_in(it.gateway, it.readings)

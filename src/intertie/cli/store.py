@@ -8,6 +8,7 @@ from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
 from intertie.cli.store_backup import backup
 from intertie.cli.store_restore import restore
 from intertie.run import opened
+from intertie.run.readings import opened_readings
 from intertie.seal.store_kek import StoreKeks, add_store_kek, store_kek_names
 
 app = App(name="store", help="Backups of what is kept, and the keys that message bodies are encrypted with.")
@@ -50,7 +51,7 @@ def protect(*, dir: Dir = HERE, json: Json = False) -> None:
 def rewrap(*, dir: Dir = HERE, json: Json = False) -> None:
     """Wrap every data key by a fresh store key, and destroy the old one. Bodies are not touched, and a
     running gateway goes on."""
-    with opened(dir) as it:
+    with opened_readings(dir) as it:
         it.store.unlock()
         with it.own.vault.lock():
             old = store_kek_names(it.own.vault)

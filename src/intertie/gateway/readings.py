@@ -19,14 +19,13 @@ from intertie.formats.readings_csv import CsvRules, read_csv
 from intertie.gateway.attachments import attachments_of, open_attachment
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.readings_ports import Batch, Cursor, ReadingsStore, Table
+from intertie.gateway.readings_ports import READINGS, Batch, Cursor, ReadingsStore, Table
 from intertie.market.reading_days import KEPT, Fault, Finding, Found, split
 from intertie.model.errors import IntertieError
-from intertie.model.ids import DocumentName, MessageId
+from intertie.model.ids import MessageId
 from intertie.model.message import read_envelope
 from intertie.model.metering import MeterReadingSet, Quality
 
-READINGS = DocumentName("meter_readings")
 # Rows without bodies that are looked at together; bodies, up to 8 MiB, are read one by one.
 LOOK = 200
 # A message with its state is committed with others until they are so large: a crash repeats no more than that.

@@ -14,9 +14,12 @@ from typing import Annotated, Any, NamedTuple, Protocol
 from msgspec import Meta
 
 from intertie.market.reading_days import Fault, Finding
-from intertie.model.ids import MessageId
+from intertie.model.ids import DocumentName, MessageId
 from intertie.model.interval import ZoneName
 from intertie.model.record import Record
+
+# The document that readings come in.
+READINGS = DocumentName("meter_readings")
 
 # A pyarrow Table with the columns of formats/reading_table.py: SCHEMA.
 Table = Any

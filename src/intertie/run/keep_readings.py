@@ -1,28 +1,67 @@
-"""Readings out of new messages, again and again while a gateway serves."""
+"""Readings out of new messages while a gateway serves: by a process of its own, from the first message with readings on."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import subprocess
+import sys
 
-from intertie.gateway.readings import Taken, take_in
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.ports import Query
+from intertie.gateway.readings_ports import READINGS
 from intertie.model.errors import IntertieError
 from intertie.run.opening import Opened
 
 LOG = logging.getLogger("intertie.run")
+WORKER = "import sys; from intertie.run.take_in import keep; sys.exit(keep(sys.argv[1:]))"
+# What it has begun it may end, some megabytes of Parquet; cut off, it loses and doubles nothing.
+STOP_SECONDS = 10.0
+# One that ended by itself is not started again at once: what ended it may still be there.
+AGAIN_SECONDS = 5.0
 
 
 async def keep_readings(it: Opened) -> None:
-    """Take in what is new whenever the store has changed; what fails is logged and tried again the next time."""
+    """Keep that process running, once there are readings, until cancelled."""
+    process: subprocess.Popen[bytes] | None = None
     seen = -1
-    while True:
-        try:
-            changed = it.gateway.store.changed()
-            if changed != seen:
-                taken = await asyncio.to_thread(take_in, it.gateway, it.readings)
+    try:
+        while True:
+            if process is not None and process.poll() is not None:
+                LOG.error("readings", extra={"why": f"their process ended with {process.returncode}"})
+                process, seen = None, -1
+                await asyncio.sleep(AGAIN_SECONDS)
+            with contextlib.suppress(IntertieError):  # the store is away: whoever delivers says so
+                changed = it.gateway.store.changed()
+                if process is None and changed != seen and has_readings(it.gateway):
+                    process = _start(it)
                 seen = changed
-                if taken != Taken():
-                    LOG.info("readings", extra={"count": taken.rows})
-        except IntertieError as error:
-            LOG.error("readings", extra={"why": error.why})
-        await asyncio.sleep(it.settings.readings.seconds)
+            await asyncio.sleep(it.settings.readings.seconds)
+    finally:
+        if process is not None:
+            await asyncio.to_thread(_stop, process)
+
+
+def has_readings(gateway: Gateway) -> bool:
+    """Whether any message with readings came or went."""
+    return any(
+        gateway.store.messages(Query(outgoing, limit=1, document=READINGS, bodies=False))
+        for outgoing in (False, True)
+    )
+
+
+def _start(it: Opened) -> subprocess.Popen[bytes]:
+    level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
+    command = [sys.executable, "-c", WORKER, str(it.directory.absolute()), level]
+    return subprocess.Popen(command, stdin=subprocess.PIPE)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

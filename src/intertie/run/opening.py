@@ -6,9 +6,8 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
-from functools import cache, cached_property
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from intertie.bindings.clock import Clock, FileClock, system_clock
@@ -18,21 +17,17 @@ from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
-from intertie.formats.meter_list import parse_meters
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
 from intertie.gateway.foreign import paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
-from intertie.gateway.readings import Readings
 from intertie.gateway.settings import Places, Settings, read_settings
 from intertie.gateway.trade_books import Books
 from intertie.market.event import Event
-from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
-from intertie.seal.parquet_keys import ParquetKeys
 from intertie.seal.protection import Opener
 from intertie.seal.sodium_sign import key_of
 from intertie.seal.store_kek import StoreKeks
@@ -45,7 +40,6 @@ from intertie.stores.key_files import KeyFiles
 from intertie.stores.opening import open_store
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
-from intertie.stores.readings_files import ReadingsFiles
 from intertie.stores.rotation import Own, renew_descriptor, retire
 from intertie.stores.sealed_files import SealedFiles
 from intertie.stores.trust_files import TrustFiles
@@ -123,32 +117,6 @@ class Opened:
     def joining_door(self) -> Door:
         """The door for those who have an invitation's code."""
         return Door(self.gateway, self.joinings, self.ourselves, self.settings.joining, self.clock)
-
-    @cached_property
-    def meters(self) -> Mapping[str, Fraction | None]:
-        """The list of meters, with their nameplates; empty if there is none. Raises SettingsError."""
-        name = self.settings.readings.meters
-        if not name:
-            return {}
-        try:
-            return parse_meters(self.places.of(name).read_text(encoding="utf-8"), name)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"[readings] meters: {name} cannot be read: {error}", do="Check its name and encoding."
-            ) from error
-
-    @cached_property
-    def parquet_keys(self) -> ParquetKeys:
-        """The keys of what is kept as Parquet."""
-        folder = self.places.of(self.settings.readings.folder)
-        return ParquetKeys(folder / "parquet.key", StoreKeks(self.own.vault))
-
-    @cached_property
-    def readings(self) -> Readings:
-        """Where interval readings are kept, and how they are read. Raises SettingsError."""
-        said, meters = self.settings.readings, self.meters
-        store = ReadingsFiles(self.places.of(said.folder), said.zone, self.parquet_keys)
-        return Readings(store, said.zone, meters.__contains__ if said.meters else lambda _: True)
 
     def close(self) -> None:
         """Let go of the store."""
