@@ -41,6 +41,7 @@ from intertie.model.message import Mode
 from intertie.model.metering import Channel, MeterReadings, MeterReadingSet, Quality
 from intertie.model.quantity import Unit
 from intertie.run import Opened
+from intertie.run.readings import ReadingsOpened
 
 DAY = datetime(2026, 1, 14, tzinfo=UTC)
 SLOTS = 96
@@ -125,7 +126,7 @@ def measure(messages: int, meters: int) -> dict[str, Any]:
     """One run: two fresh gateways in this process, and parcels between them."""
     with tempfile.TemporaryDirectory(prefix="intertie-bench-") as folder:
         make_pair(Path(folder))
-        a, u = Opened(Path(folder) / "a"), Opened(Path(folder) / "u")
+        a, u = Opened(Path(folder) / "a"), ReadingsOpened(Path(folder) / "u")
         for it in (a, u):
             it.store.unlock()
         size = 0
@@ -144,7 +145,7 @@ def measure(messages: int, meters: int) -> dict[str, Any]:
         return {"meters": meters, "messages": messages, "mb": round(size / 1e6, 1), **found}
 
 
-def _receive(u: Opened, door: Door, messages: int, meters: int) -> dict[str, float]:
+def _receive(u: ReadingsOpened, door: Door, messages: int, meters: int) -> dict[str, float]:
     """Rows of what was accepted, and a block of them."""
     accepted, cpu = time.perf_counter(), time.process_time()
     taken = take_in(u.gateway, u.readings)

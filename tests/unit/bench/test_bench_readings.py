@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench.readings import DAY, SLOTS, SYSTEM, keep, readings
+from bench.readings import COLUMNS, DAY, SLOTS, SYSTEM, keep, measure, readings
 
 ROW = {
     "meters": 10,
@@ -40,3 +40,9 @@ def test_days_are_whole_and_differ() -> None:
     assert one.meters[0].series.start == DAY and len(one.meters) == 3
     assert all(len(meter.series.values) == SLOTS for meter in (*one.meters, *other.meters))
     assert one.meters[0].series.values != other.meters[0].series.values
+
+
+def test_a_run_takes_in_all_that_it_sends() -> None:
+    row = measure(2, 10)
+    assert set(COLUMNS) <= set(row) and (row["messages"], row["meters"]) == (2, 10)
+    assert row["readings_per_s"] > 0 and row["parquet_mb"] > 0
