@@ -6,13 +6,13 @@ WORKERS ?= 2
 SECONDS ?= 60
 SEEDS   ?= 1000
 
-.PHONY: help setup demo test soak sim check bench fuzz docs clean
+.PHONY: help setup peers demo test soak sim check bench fuzz docs clean
 
 help:
-	@echo "make demo   two gateways do a season of business on this machine"
+	@echo "make demo   three gateways do a season of business on this machine"
 	@echo "make test   all tests                make check  lint, types, house rules"
 	@echo "make bench  measured speeds          make docs   write the generated pages again"
-	@echo "make soak   the long versions of the tests of loss, kills and large files"
+	@echo "make soak   the long versions of the tests of loss, kills, large files and random walks"
 	@echo "make sim SEEDS=1000    gateways in simulated worlds, each seed another"
 	@echo "make fuzz SECONDS=60   coverage-guided fuzzing of everything that reads bytes from outside"
 
@@ -25,10 +25,14 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Software that the tests talk to, each in an environment of its own: what is not there, its tests skip and say so.
+peers: setup
+	$(BIN)/python -m bench.peers
+
 demo: setup
 	$(BIN)/intertie demo
 
-test: setup
+test: setup peers
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder  # the long ones first, as they are listed
 
 check: setup
@@ -41,7 +45,7 @@ bench: setup
 	$(BIN)/python -m bench $(ONLY)
 
 soak: setup
-	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
+	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults tests/exchange/test_walks.py
 
 sim: setup
 	$(BIN)/python -m sim --seeds $(SEEDS)

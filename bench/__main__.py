@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, exchange, flood, handshakes, outage, receipts, sealing
+from bench import at_rest, exchange, flood, handshakes, outage, readings, receipts, sealing, x12
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -21,13 +21,14 @@ from bench.world import MESSAGE_BYTES
 PRINTED_WIDTH = 120
 
 # Gateways at work; the others time one act against the primitives.
-EXCHANGE, FLOOD, OUTAGE = "exchange", "flood", "outage"
-AT_WORK = (EXCHANGE, FLOOD, OUTAGE)
+EXCHANGE, FLOOD, OUTAGE, READINGS = "exchange", "flood", "outage", "readings"
+AT_WORK = (EXCHANGE, FLOOD, OUTAGE, READINGS)
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
     "receipts": receipts,
     "handshakes": handshakes,
     "at_rest": at_rest,
+    "x12": x12,
 }
 
 
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = run(name, scale, console)
         show(console, name.replace("_", " "), found)
         rows += found
+        if name == "x12" and not given.quick:  # figures that mean nothing are not kept
+            x12.keep(found)
     if given.json:
         given.json.write_bytes(as_json(before, scale, rows))
     return 0
@@ -78,6 +81,11 @@ def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
             exchange.run(console, exchange.FULL if full else exchange.Scale())
     elif name == FLOOD:
         flood.run(console, quick=quick)
+    elif name == READINGS:
+        if quick:
+            readings.run(console, readings.QUICK, None)
+        else:
+            readings.run(console, readings.Scale())
     else:
         outage.run(console, scale=outage.QUICK if quick else outage.FULL)
 

@@ -22,7 +22,8 @@ from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.exchange.outbound import State
 from intertie.gateway.send_message import queue
 from intertie.model.ids import MessageId, PartyId
-from intertie.run import Deliveries, Opened
+from intertie.run import Opened
+from intertie.run.deliveries import Deliveries
 
 # Messages queued in one call while a backlog is made.
 CHUNK = 1000

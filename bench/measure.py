@@ -32,10 +32,14 @@ class Scale(NamedTuple):
 QUICK = Scale(counts=(1, 4), runs=3, run_seconds=0.0, turns_max=1)
 
 
+class Took(float):
+    """Seconds that a call says it took, in a process of its own: they count, and not the waiting for it."""
+
+
 class Case(NamedTuple):
     """Something to measure: `act` on `messages` messages, and the calls, OURS first, each doing all of them once.
 
-    `before` runs before each turn and is not timed.
+    `before` runs before each turn and is not timed. `cpu`: in CPU time.
     """
 
     subject: str
@@ -43,6 +47,7 @@ class Case(NamedTuple):
     act: str
     calls: Mapping[str, Call]
     before: Call = lambda: None
+    cpu: bool = False
 
 
 # Makes a case, and cleans up behind it.
@@ -115,14 +120,15 @@ def _turns(case: Case, scale: Scale) -> int:
 def _run(case: Case, turns: int) -> dict[str, float]:
     """Mean seconds of each call over the turns. The collector of garbage rests meanwhile, as in `timeit`."""
     seconds = dict.fromkeys(case.calls, 0.0)
+    clock = time.process_time if case.cpu else time.perf_counter
     gc.disable()
     try:
         for _ in range(turns):
             case.before()
             for name, call in case.calls.items():
-                start = time.perf_counter()
-                call()
-                seconds[name] += time.perf_counter() - start
+                start = clock()
+                said = call()
+                seconds[name] += said if isinstance(said, Took) else clock() - start
     finally:
         gc.enable()
     return {name: total / turns for name, total in seconds.items()}

@@ -36,7 +36,9 @@ from intertie.gateway.send_message import Outgoing, queue, send
 from intertie.model.documents import example
 from intertie.model.ids import ConversationId, InterfaceCode, MessageId, ParcelId, PartyId, new_message_id
 from intertie.model.message import Mode, utc, write_message
-from intertie.run import SWITCH_SECONDS, Deliveries, Opened, opened
+from intertie.run import Opened, opened
+from intertie.run.deliveries import Deliveries
+from intertie.run.serving import SWITCH_SECONDS
 
 UTILITY = PartyId("utility.bench")
 DA = InterfaceCode("DA")

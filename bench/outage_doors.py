@@ -15,7 +15,8 @@ from bench.gateways import listening_at
 from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https.serving import bound
-from intertie.run import SWITCH_SECONDS, Opened, opened, street_of
+from intertie.run import Opened, opened
+from intertie.run.serving import SWITCH_SECONDS, street_of
 
 
 def serve(directories: list[Path]) -> None:

@@ -27,6 +27,11 @@ from intertie.exchange.joining_messages import (
     read_join_message,
     write_join_message,
 )
+from intertie.formats.x12.answers import judge
+from intertie.formats.x12.findings import X12Error
+from intertie.formats.x12.interchange import Reader
+from intertie.formats.x12.layout import profile as x12_profile
+from intertie.formats.x12.sets import read_document
 from intertie.gateway.settings import parse_settings, settings_text
 from intertie.model.documents import example_bytes, read_body
 from intertie.model.errors import IntertieError
@@ -339,6 +344,27 @@ def read_access_token(data: bytes) -> object:
     return read_token(text, keys, issuer=ISSUER, audience=AUDIENCE, now=NOW, skew=timedelta(seconds=30))
 
 
+def read_x12(data: bytes) -> object:
+    """An interchange: envelopes, maps, then documents. A set that a map finds right and that makes none says so by name."""
+    found = []
+    for one in Reader([data]):
+        wrong = judge(one, x12_profile("ny")).findings
+        try:
+            found.append(read_document(one, x12_profile("ny")))
+        except X12Error as error:
+            found.append(error.findings)
+        else:
+            if wrong:
+                raise AssertionError("a document was made of a set with errors")
+    return found
+
+
+def interchanges() -> list[bytes]:
+    """Those of vectors/."""
+    cases = sorted((VECTORS / "x12").glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8"))["text"].encode("latin-1") for path in cases]
+
+
 TARGETS: Mapping[str, Target] = {
     "parcel": Target(read_parcel, parcels),
     "content": Target(lambda data: read_content(data, PARTY), contents),
@@ -352,6 +378,7 @@ TARGETS: Mapping[str, Target] = {
     "join_code": Target(lambda data: read_code(data.decode("utf-8", "replace")), join_codes),
     "join_message": Target(read_any_join_message, join_messages),
     "token": Target(read_access_token, tokens),
+    "x12": Target(read_x12, interchanges),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),
 }
 

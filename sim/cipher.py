@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
+from intertie.model import ids
 from intertie.model.errors import Code, Refused
 from intertie.seal.hpke import OpeningKey, SealingKey
 
@@ -52,12 +53,9 @@ def seeded_ids(chance: random.Random) -> Iterator[None]:
     """Message and parcel ids from the seed."""
 
     def uuid7(now: datetime) -> str:
-        millis = int(now.timestamp() * 1000)
-        value = millis << 80 | 0x7 << 76 | chance.getrandbits(12) << 64 | 0b10 << 62 | chance.getrandbits(62)
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return ids.uuid7(int(now.timestamp() * 1000), chance.getrandbits(ids.NUMBER_BITS))
 
-    with patch("intertie.model.ids.new_uuid7", uuid7):
+    with patch.object(ids, "new_uuid7", uuid7), patch.object(ids, "MESSAGES", ids.Rising(chance.getrandbits)):
         yield
 
 

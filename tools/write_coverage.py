@@ -42,7 +42,13 @@ PROTOCOLS = [
     ("REQ.21 ESPI", "000, 001", NOT_YET, ""),
     ("Secure FTP / SSH", "000, 001", NOT_YET, ""),
     ("FTP", "000, 001", NOT_YET, ""),
-    ("EDI / VAN (X12, Internet ET, AS2)", "000, 001", NOT_YET, ""),
+    (
+        "EDI: X12 004010 files to and from our documents",
+        "000, 001",
+        "works",
+        "`tests/vectors/test_x12_vectors.py`, `tests/interop/test_x12_peers.py`",
+    ),
+    ("EDI / VAN: how they travel (Internet ET, AS2)", "000, 001", NOT_YET, ""),
     ("Upload to a utility-hosted web portal", "001", NOT_YET, ""),
     (
         "SD-WAN, IPsec, VPN",

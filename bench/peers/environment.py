@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 ENVIRONMENTS = ROOT / ".venv" / "peers"
+MADE = "made-from.txt"
 # An installation that takes longer has no registry to install from.
 INSTALL_SECONDS = 240.0
 # One load takes seconds: a driver that says nothing for so long hangs.
@@ -41,12 +42,19 @@ PEERS = (
 )
 
 
+def installed(name: str) -> Path | None:
+    """The interpreter of a peer's environment, if it is there and made from today's pins."""
+    made = ENVIRONMENTS / name / MADE
+    there = made.exists() and made.read_bytes() == (HERE / f"{name}.txt").read_bytes()
+    return made.parent / "bin" / "python" if there else None
+
+
 def python_of(name: str) -> Path:
     """The interpreter of a peer's environment, made now if it is not there or its pins have changed. Raises Unavailable."""
+    if (there := installed(name)) is not None:
+        return there
     pins, folder = HERE / f"{name}.txt", ENVIRONMENTS / name
-    python, made = folder / "bin" / "python", folder / "made-from.txt"
-    if made.exists() and made.read_bytes() == pins.read_bytes():
-        return python
+    python, made = folder / "bin" / "python", folder / MADE
     shutil.rmtree(folder, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(folder)], name)
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]

@@ -96,7 +96,7 @@ def test_both_sides_of_each_pair_hold_the_same_book(summary: Any, kept: Path) ->
 
 
 def test_a_dispatch_is_shown_beside_what_was_measured(summary: Any, kept: Path) -> None:
-    said = command("trade", "dispatches", "aggregator.example", "D-2026-01-28", "--dir", kept / "utility")
+    said = command("dispatch", "show", "aggregator.example", "D-2026-01-28", "--dir", kept / "utility")
     assert said.code == 0, said.err
     assert "finished" in said.out
 

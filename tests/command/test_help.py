@@ -18,7 +18,7 @@ LINES = [
     for line in re.findall(r"^ {8}intertie (.+)$", path.read_text(encoding="utf-8"), re.M)
 ]
 # Groups whose every command has an example.
-WITH_EXAMPLES = ("registration", "availability", "outage", "dispatch", "market")
+WITH_EXAMPLES = ("registration", "availability", "outage", "dispatch", "market", "x12")
 
 
 @pytest.mark.parametrize(("name", "line"), LINES)

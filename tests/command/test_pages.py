@@ -57,6 +57,28 @@ def test_quickstart(tmp_path: Path) -> None:
     assert "accepted" in done.stdout and "The evidence verifies" in done.stdout
 
 
+def test_quickstart_of_an_aggregator(tmp_path: Path) -> None:
+    """From an empty folder, with nothing but the page: invited, joined, three DERs, availability, an answered dispatch."""
+    done = run(script_of(ROOT / "docs" / "quickstart-aggregator.md"), tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert (
+        done.stdout.count("accepted") >= 8
+        and "DER-3" in done.stdout
+        and "F12-T7, DIST_CAPACITY up" in done.stdout
+    )
+    book, digest = done.stdout.rsplit("Contracts", 1)[1], done.stdout.rsplit("digest ", 1)[1].strip()
+    assert "in_force" in book and "SIM-DEAL" in book and "Nothing is void." in book and len(digest) == 64
+
+
+def test_the_quickstart_of_an_aggregator_takes_less_than_ten_minutes() -> None:
+    """To read at 200 words a minute, and to type at 200 characters a minute: slow, for both."""
+    text = (ROOT / "docs" / "quickstart-aggregator.md").read_text(encoding="utf-8")
+    typed = sum(len(block) for _, block in BLOCK.findall(text))
+    words = len(BLOCK.sub("", text).split("## Go on")[0].split())
+    assert words > 200 and typed > 500
+    assert words / 200 + typed / 200 < 10
+
+
 def test_onboarding(tmp_path: Path) -> None:
     done = run(script_of(ROOT / "docs" / "onboarding.md"), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

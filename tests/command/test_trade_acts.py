@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +37,8 @@ def test_an_aggregation_is_registered_from_a_table_and_decided_der_by_der(pair: 
     table = pair.file("ders.csv", DERS)
     new = pair.says(us, capsys, "registration", "add", "THEM", "AGG", table)
     assert new.code == 1 and "--service" in new.err
-    pair.did(us, capsys, "registration", "add", "THEM", "AGG", table, "--service", "DIST_CAPACITY")
+    hours = ("--hours", "mon-sun 00:00-24:00")
+    pair.did(us, capsys, "registration", "add", "THEM", "AGG", table, "--service", "DIST_CAPACITY", *hours)
     listed = pair.shown(them, capsys, "registration", "show", "THEM")["aggregations"]
     assert [(one["aggregation"], one["waiting"]) for one in listed] == [("AGG", 3)]
     assert "decision due by" in ders(pair, capsys)["DER-1"]["why"]
@@ -98,6 +100,13 @@ def test_ders_are_added_changed_moved_and_removed(pair: Pair, capsys: Any) -> No
     assert ders(pair, capsys)["DER-4"]["point"] == "F12-T8"
     pair.did(us, capsys, "registration", "remove", "THEM", "AGG", "DER-4", "--reason", "customer_left")
     assert ders(pair, capsys)["DER-4"]["state"] == "removed"
+    anew = pair.file("anew.csv", DERS.replace("DER-3,pv,12.4", "DER-3,pv,12.5"))
+    pair.did(us, capsys, "registration", "add", "THEM", "AGG", anew, "--replace")
+    found = ders(pair, capsys)
+    assert (found["DER-1"]["state"], found["DER-3"]["state"]) == ("accepted", "offered")
+    pair.did(
+        pair.utility, capsys, "registration", "decide", "THEM", "AGG", "--refuse", "DER-3=hosting_capacity"
+    )
 
 
 def test_either_side_suspends_and_only_its_author_resumes(pair: Pair, capsys: Any) -> None:
@@ -325,7 +334,10 @@ def test_refused_cancelled_and_overridden(pair: Pair, capsys: Any) -> None:
     full = dispatched(pair, capsys, "--kw", "4", "--from", "4h", "--until", "1h")
     assert full.code == 1 and "dispatch.over_call_limit" in full.err and "2 of 2 used" in full.out
     pair.did(us, capsys, "dispatch", "cancel", "THEM", "D-2", "--reason", "forecast_changed")
-    pair.did(us, capsys, *send, DEAL, "--kw", "4", "--from", "4h", "--until", "1h", "--name", "D-3")
+    made = pair.did(
+        us, capsys, *send, DEAL, "--kw", "4", "--from", "4h", "--until", "1h", "--name", "D-3", "--json"
+    )
+    assert json.loads(made.out)["dispatch"] == "D-3"
     where = ("--service", "RELIABILITY", "--point", "F12-T7", "--override", "D-3")
     nowhere = pair.says(us, capsys, *send, "--emergency", "--kw", "6", "--from", "4h", "--until", "1h")
     assert nowhere.code == 1 and "--service and --point" in nowhere.err

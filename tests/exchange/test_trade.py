@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import replace as with_
 from datetime import timedelta
 
@@ -12,110 +10,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from msgspec.structs import replace
-from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Wire, make_pair
+from tests.exchange.house import AGGREGATOR, AGREEMENT, UTILITY
+from tests.exchange.two_sides import DEAL, GSA, TEXT, Two, Y, notice, other, signature
 
+from intertie.exchange.joining import RESERVED
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.send_message import Outgoing, send
-from intertie.market.contract import terms_hash
 from intertie.model.agreement import (
-    BaseContract,
     ContractAction,
-    ContractNotice,
-    ContractSignature,
-    DefaultReason,
 )
-from intertie.model.contract import Confirmation, ConfirmationAnswer, ConfirmationResponse
 from intertie.model.documents import example
-from intertie.model.errors import Code, PartnerError, Refused
-from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, PartyId
-from intertie.model.interval import Window
-from intertie.model.message import Mode
+from intertie.model.errors import Code, Refused
+from intertie.model.ids import AgreementId, DocumentName, PartyId
 from intertie.model.record import Record
 
-_, _TEXT = example(DocumentName("base_contract"))
-_, _DEAL = example(DocumentName("confirmation"))
 _, METERED = example(DocumentName("meter_request"))
-assert isinstance(_TEXT, BaseContract) and isinstance(_DEAL, Confirmation)
-TEXT = replace(_TEXT, effective=NOW - timedelta(days=1))
-GSA = TEXT.agreement
-DEAL = replace(
-    _DEAL, agreement=GSA, term=Window(start=NOW, end=NOW + timedelta(days=90)), confirm_deadline=NOW
-)
-Y = ConfirmationResponse(confirmation=DEAL.confirmation, answer=ConfirmationAnswer.ACCEPTED)
-
-
-class Two:
-    """Two gateways with their stores, and a clock each that need not agree."""
-
-    def __init__(self, skew: timedelta = timedelta(0)) -> None:
-        pair = make_pair()
-        self.gateways = {UTILITY: pair.utility, AGGREGATOR: pair.aggregator}
-        self.skew = {UTILITY: timedelta(0), AGGREGATOR: skew}
-        self.now = NOW
-
-    def clock(self, party: PartyId) -> Callable[[], object]:
-        return lambda: self.now + self.skew[party]
-
-    def say(self, party: PartyId, body: Record, agreement: AgreementId | None = None) -> MessageId:
-        self.now += timedelta(seconds=1)
-        out = Outgoing(
-            body=body,
-            recipient=other(party),
-            interface=InterfaceCode("DA"),
-            mode=Mode.SCHEDULED,
-            agreement=agreement,
-        )
-        return send(self.gateways[party], [out], self.now + self.skew[party])[0]
-
-    def carry(self, party: PartyId, *, lose: bool = False) -> bool:
-        """One parcel of what this party has queued; with `lose` its receipt does not come back."""
-        self.now += timedelta(seconds=1)
-        there = other(party)
-        wire = Wire(self.gateways[there], party, now=self.now + self.skew[there], lose_next=lose)
-        clock = self.clock(party)
-        try:
-            done = asyncio.run(deliver_once(self.gateways[party], wire, there, clock, lambda: 0.0))  # type: ignore[arg-type]
-        except PartnerError:
-            return False
-        return done is not None
-
-    def settle(self) -> None:
-        """Until nothing is on its way."""
-        for _ in range(20):
-            self.now += timedelta(minutes=10)
-            if not any([self.carry(UTILITY), self.carry(AGGREGATOR)]):
-                return
-
-    def digest(self, party: PartyId) -> str:
-        gateway = self.gateways[party]
-        return gateway.books.of(gateway.store, other(party)).ledger.digest()
-
-    def agree(self, text: BaseContract = TEXT) -> None:
-        self.say(UTILITY, text)
-        self.carry(UTILITY)
-        for party in (UTILITY, AGGREGATOR):
-            self.say(party, signature(text))
-            self.carry(party)
-
-    def state(self, party: PartyId, message: MessageId) -> tuple[State, str]:
-        row = self.gateways[party].store.message(message, outgoing=True)
-        assert row is not None
-        return row.state, row.detail
-
-
-def other(party: PartyId) -> PartyId:
-    return AGGREGATOR if party == UTILITY else UTILITY
-
-
-def signature(text: BaseContract) -> ContractSignature:
-    return ContractSignature(agreement=text.agreement, revision=text.revision, terms=terms_hash(text))
-
-
-def notice(action: ContractAction, revision: int = 1) -> ContractNotice:
-    reason = DefaultReason.BREACH if action is ContractAction.DEFAULT else None
-    return ContractNotice(agreement=GSA, revision=revision, action=action, reason=reason)
 
 
 @pytest.mark.parametrize("skew", [-25, 0, 25])
@@ -159,6 +68,8 @@ def test_an_agreement_on_paper_is_not_made_again() -> None:
     two = Two()
     with pytest.raises(Refused, match=r"contract.on_paper"):
         two.say(UTILITY, replace(TEXT, agreement=AGREEMENT))
+    with pytest.raises(Refused, match=r"contract.on_paper.*belong to test conversations"):
+        two.say(UTILITY, replace(TEXT, agreement=AgreementId(f"{RESERVED}1")))
 
 
 def test_what_crossed_is_refused_with_the_rule_and_has_no_effect() -> None:

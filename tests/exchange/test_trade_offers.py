@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, NOW, UTILITY
-from tests.exchange.test_trade import GSA, TEXT, Two, other
+from tests.exchange.two_sides import GSA, TEXT, Two, other
 
 from intertie.exchange.outbound import State
 from intertie.gateway.send_message import Outgoing, send

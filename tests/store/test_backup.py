@@ -81,7 +81,14 @@ def fill(store: Engine) -> None:
     store.add_parcel(parcel(7, sent[:1], out=True), [sent[0].id], NOW)
     store.add_parcel(parcel(8, sent[1:2], out=True), [sent[1].id], NOW)
     traded = [incoming([50])[0]._replace(traded=True)]
-    store.accept(parcel(50, traded), traded, [], accepted(traded), lambda outcomes, head: b"receipt", NOW)
+    store.accept(
+        parcel(50, traded)._replace(owes=True),
+        traded,
+        [],
+        accepted(traded),
+        lambda outcomes, head: b"receipt",
+        NOW,
+    )
     store.close_parcel(parcel_id(8), None, [(sent[1].id, State.REFUSED, "why")], [act()], NOW, transport=TLS)
     store.add_outgoing([outgoing(34)._replace(resends=sent[1].id)], [], NOW)
     store.escalate(NOW)

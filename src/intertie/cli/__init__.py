@@ -40,8 +40,10 @@ GROUPS = {
     "trade": "Contracts and deals with a partner, as both gateways hold them.",
     "registration": "Aggregations, their DERs, and what the utility says of each.",
     "availability": "What aggregations can do: declared, and what remains of it.",
+    "market": "What the utility needs, what is offered, ordered, and how it was decided.",
     "outage": "What is out: of the grid, and of the DERs.",
     "dispatch": "Calling what was sold: instructions, answers, reports, telemetry.",
+    "readings": "Interval readings of meters: taken in, looked at, estimated.",
     "message": "One message, in or out.",
     "evidence": "Proof of a message that stands without this gateway.",
     "journal": "The tamper-evident record of what was sent and received.",
@@ -51,6 +53,7 @@ GROUPS = {
     "token": "Access tokens: what partners may be granted, what is revoked, the signing key.",
     "store": "Backups of what is kept, and the keys that message bodies are encrypted with.",
     "ca": "A certificate authority for trials.",
+    "x12": "X12 004010 interchanges: show, check, and write them.",
     "trust": "Trusted roots, revocation lists and OCSP answers.",
 }
 for name, text in COMMANDS.items():

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import plotext
 from cyclopts import Parameter
-from rich.text import Text
 
 from intertie.cli._receipts import wait_for
 from intertie.cli._shared import PartyOption, print_json
 from intertie.exchange.outbound import DELIVERED
 from intertie.gateway.trade_desk import Desk
+from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, MessageId, PartyId
 from intertie.run import Opened, opened
 
@@ -23,47 +23,51 @@ Under = Annotated[
     AgreementId | None, Parameter(name="--agreement", help="Default: the only one in force with the partner.")
 ]
 Wait = Annotated[
-    float, Parameter(name="--wait", help="Seconds to wait for the receipt; 1 is the exit if there is none.")
+    float,
+    Parameter(
+        name="--wait",
+        help="Seconds to wait for what is answered, and the receipt; 1 is the exit without.",
+    ),
 ]
-# Of a plot, in characters: a screen is some hundred columns wide.
-WIDTH, HEIGHT = 100, 18
+# How often a desk is looked at, while what is waited for has not come.
+LOOK_SECONDS = 0.1
 
 
 @contextlib.contextmanager
 def desk_with(
-    dir: Path, partner: PartyId, agreement: AgreementId | None = None
+    dir: Path,
+    partner: PartyId,
+    agreement: AgreementId | None = None,
+    *,
+    wait: float = 0.0,
+    ready: Callable[[Desk], object] | None = None,
 ) -> Iterator[tuple[Opened, Desk]]:
-    """The gateway of a directory, opened, and the trade with a partner."""
+    """The gateway of a directory, opened, and the trade with a partner: as it is, or, with a wait, once it is `ready`."""
+    end = time.monotonic() + wait
     with opened(dir) as it:
-        yield it, Desk(it.gateway, partner, it.clock(), agreement)
+        while True:
+            desk = Desk(it.gateway, partner, it.clock(), agreement)
+            if ready is None or time.monotonic() >= end or ready(desk):
+                break
+            time.sleep(LOOK_SECONDS)
+        yield it, desk
 
 
-def told(it: Opened, messages: Sequence[MessageId], wait: float, *, json: bool) -> int:
-    """Print what was queued, and what became of it if there is a wait; the exit code."""
+def has_agreement(desk: Desk) -> bool:
+    """Whether there is one to speak under."""
+    try:
+        return bool(desk.agreement)
+    except IntertieError:
+        return False
+
+
+def told(it: Opened, messages: Sequence[MessageId], wait: float, *, json: bool, **more: object) -> int:
+    """Print what was queued, and what became of it if there is a wait; the exit code. `more` is for programs."""
     found = wait_for(it.gateway.store, messages, wait)
     states = {id: row.state for id, row in found.items()}
     if json:
-        print_json({"messages": [{"id": id, "state": states[id].value} for id in messages]})
+        print_json({**more, "messages": [{"id": id, "state": states[id].value} for id in messages]})
     for id in () if json else messages:
         why = f": {found[id].detail}" if found[id].detail else ""
         print(f"{id} {states[id]}{why}" if wait > 0 else f"Queued as {id}.")
     return int(wait > 0 and any(state not in DELIVERED for state in states.values()))
-
-
-Curve = tuple[str, Sequence[tuple[float, float]], str]
-
-
-def drawn(title: str, curves: Sequence[Curve]) -> Text:
-    """Curves of (x, y) with their names and markers, drawn with characters; one without points is left out."""
-    figure = plotext.figure
-    figure.clear()
-    figure.plot_size(WIDTH, HEIGHT)
-    figure.theme("simple")
-    for label, points, marker in curves:
-        if points:
-            curve = figure.signal([x for x, _ in points], [y for _, y in points], marker=marker)
-            curve.lines(True)
-            curve.label(label)
-            figure.draw(curve)
-    figure.title(title)
-    return Text.from_ansi(str(figure.build()), no_wrap=True)

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Length, Moment, series_in, window_of
-from intertie.cli._trade import Under, Wait, desk_with, told
+from intertie.cli._trade import Under, Wait, desk_with, has_agreement, told
 from intertie.formats.series_csv import read_series
 from intertie.gateway import trade_availability as act
 from intertie.model.availability import AvailabilityDeclaration
@@ -74,7 +74,7 @@ def declare(
     """
     if (table is None) == (up_kw is None):
         raise SettingsError("what can it do?", do="Give a table, or --up-kw with --from and --until.")
-    with desk_with(dir, partner, agreement) as (it, desk):
+    with desk_with(dir, partner, agreement, wait=wait, ready=has_agreement) as (it, desk):
         if table is not None:
             series = read_series(read_file(table), NEEDED, OPTIONAL, step)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_dispatch as act
+from intertie.gateway.trade_desk import Desk
 from intertie.model.dispatch import DispatchAnswer, RefusalReason
 from intertie.model.errors import SettingsError
 
@@ -55,13 +57,18 @@ def answer(
         if kw is None
         else DispatchAnswer.PARTIAL
     )
-    with desk_with(dir, partner, agreement) as (it, desk):
+    ready = partial(_known, dispatch)
+    with desk_with(dir, partner, agreement, wait=wait, ready=ready) as (it, desk):
         committed = None
         if kw is not None:
             asked = act.find_dispatch(desk, dispatch).instruction.target_kw
             committed = act.part_of(asked, _amounts(kw))
         message = act.answer(desk, dispatch, said, reason=reason, committed=committed, text=text)
         return told(it, [message], wait, json=json)
+
+
+def _known(dispatch: str, desk: Desk) -> bool:
+    return dispatch in desk.book.dispatches
 
 
 def _amounts(text: str) -> list[Decimal]:

@@ -106,7 +106,7 @@ def send(
         message = act.instruct(desk, body)
         if not json:
             print(f"Dispatch {body.dispatch}; an answer is due by {when(body.respond_by)}.")
-        return told(it, [message], wait, json=json)
+        return told(it, [message], wait, json=json, dispatch=body.dispatch, respond_by=body.respond_by)
 
 
 def _composed(

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from intertie.cli._plot import drawn
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, when
-from intertie.cli._trade import drawn
-from intertie.gateway.send_message import find_partner
+from intertie.cli._trade import desk_with
+from intertie.gateway.trade_desk import Desk
 from intertie.market.dispatch_state import Dispatch, view
 from intertie.market.telemetry import Row, track
 from intertie.model.errors import SettingsError
-from intertie.run import opened
 
+Await = Annotated[float, Parameter(name="--wait", help="Seconds to wait until it, or any, is there.")]
 COLUMNS = ("dispatch", "state", "now", "point", "from", "to", "answer_due", "answered", "why")
 TRACKED = ("from", "asked_kw", "owed_kw", "measured_kw")
 
 
-def show(partner: PartyOption, dispatch: str = "", /, *, dir: Dir = HERE, json: Json = False) -> None:
+def show(
+    partner: PartyOption, dispatch: str = "", /, *, wait: Await = 0.0, dir: Dir = HERE, json: Json = False
+) -> None:
     """List dispatches with a partner; with the name of one, what was asked, owed and measured, as a table and a plot.
 
     Example:
@@ -35,10 +41,8 @@ def show(partner: PartyOption, dispatch: str = "", /, *, dir: Dir = HERE, json: 
     dispatch
         Its name (default: list all).
     """
-    with opened(dir) as it:
-        find_partner(it.gateway, partner)
-        now = it.clock()
-        book = it.gateway.books.of(it.gateway.store, partner).ledger.book
+    with desk_with(dir, partner, wait=wait, ready=partial(_there, dispatch)) as (_, desk):
+        now, book = desk.now, desk.book
     if not dispatch:
         lines = [line(one, now) for one in book.dispatches.values()]
         if json:
@@ -61,6 +65,11 @@ def show(partner: PartyOption, dispatch: str = "", /, *, dir: Dir = HERE, json: 
     Console().print(plot(went.rows))
     if went.followed is not None:
         print(f"Measured of what was owed: {went.followed:.1%}")
+
+
+def _there(dispatch: str, desk: Desk) -> bool:
+    known = desk.book.dispatches
+    return dispatch in known if dispatch else bool(known)
 
 
 def line(one: Dispatch, now: datetime) -> list[str]:

@@ -275,7 +275,7 @@ def _port(it: Opened) -> Findings:
 
 def _without_door(it: Opened) -> Finding:
     """Whether there is somebody at whose door we find our parcels."""
-    doors = [partner.party for partner in it.partners.all() if not partner.fetches]
+    doors = [partner.party for partner in it.partners.all() if not partner.fetches and not partner.translated]
     if it.partners.all() and not doors:
         what = "we have no street door, and no partner has one: nothing can come or go"
         return Finding("port", "fail", what, "Give this gateway a door: [street] url and listen.")
@@ -351,6 +351,10 @@ def _own_certificates(it: Opened, trust: TrustStore, now: datetime) -> Findings:
 def _reach(it: Opened, partner: Partner) -> Finding:
     if partner.fetches:
         return Finding(f"reach {partner.party}", "ok", "it has no door: it comes for its parcels here")
+
+    if partner.foreign is not None and partner.translated:
+        what = f"it speaks {partner.foreign.binding} at {partner.url}, and is not asked here"
+        return Finding(f"reach {partner.party}", "ok", what)
 
     async def ask() -> tuple[LinkAnswer, frozenset[str] | None]:
         link = HttpsLink(it.tls, it.settings.delivery, it.settings.party.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from intertie.cli._onboarding import find_partner_entry, line_json, print_proof
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, when
+from intertie.cli.partner_legacy import legacy_lines
 from intertie.gateway.prove_partner import read_proof
 from intertie.run import opened
 from intertie.seal.certificates import read_certificate, thumbprint
@@ -24,6 +25,8 @@ def show(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> None:
         lines = read_proof(it.gateway, entry.partner, trial) if trial else []
     descriptor, standing = entry.descriptor, entry.standing
     certificates = _certificates(descriptor)
+    foreign = entry.partner.foreign
+    spoken = legacy_lines(foreign) if foreign is not None else []
     if json:
         print_json(
             {
@@ -42,6 +45,7 @@ def show(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> None:
                 "certificates": certificates,
                 "sealing": [{"kid": kid, "suite": key.suite} for kid, key in descriptor.keys.sealing.items()],
                 "flows": list(map(line_json, lines)),
+                "legacy": dict(spoken),
             }
         )
         return
@@ -52,6 +56,7 @@ def show(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> None:
             ("roles", ", ".join(sorted(descriptor.roles))),
             ("door", descriptor.url or "(none: it comes for its parcels here)"),
             ("words", standing.words),
+            *spoken,
             *(
                 ("agreement", f"{a.id} {when(a.start)} to {when(a.end) or '(open)'}")
                 for a in standing.agreements

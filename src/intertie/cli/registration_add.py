@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from intertie.cli._hours import hours_of
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Moment, moment
-from intertie.cli._trade import Under, Wait, desk_with, told
+from intertie.cli._trade import Under, Wait, desk_with, has_agreement, told
 from intertie.formats.der_csv import read_ders
 from intertie.gateway import trade_registration as act
 from intertie.gateway.trade_desk import Desk
@@ -32,6 +32,13 @@ def add(
     ] = (),
     start: Annotated[Moment | None, Parameter(name="--from", help="Default: now.")] = None,
     until: Annotated[Moment | None, Parameter(help="Of a new aggregation: its end (default: open).")] = None,
+    hours: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative=(),
+            help="Of a new aggregation: only then, as 'mon-fri 17:00-21:00', in the contract's zone.",
+        ),
+    ] = (),
     replace: Annotated[
         bool, Parameter(negative=(), help="The table is the whole aggregation: who is not on it leaves.")
     ] = False,
@@ -62,32 +69,37 @@ def add(
         The table; "-" is standard input.
     """
     table = read_ders(read_file(ders))
-    with desk_with(dir, partner, agreement) as (it, desk):
+    with desk_with(dir, partner, agreement, wait=wait, ready=has_agreement) as (it, desk):
         effective = desk.now if start is None else moment(start, desk.now)
         ends = None if until is None else moment(until, desk.now)
-        message = _added(desk, aggregation, table, service, effective, ends, anew=replace)
+        zone = desk.text.calendar.zone if hours else None
+        offered = act.Offered(service, effective, ends, hours_of(hours), zone)
+        message = _added(desk, aggregation, table, offered, anew=replace)
         return told(it, [message], wait, json=json)
 
 
 def _added(
-    desk: Desk,
-    name: AggregationId,
-    ders: tuple[Der, ...],
-    services: tuple[Service, ...],
-    effective: datetime,
-    ends: datetime | None,
-    *,
-    anew: bool,
+    desk: Desk, name: AggregationId, ders: tuple[Der, ...], said: act.Offered, *, anew: bool
 ) -> MessageId:
     known = desk.drafted.registry.get(name)
-    if known is not None and not anew:
-        if services or ends is not None:
+    if known is None:
+        if not said.services:
             raise SettingsError(
-                f"{name} is registered: its services and its end stay as they are",
-                do="Leave --service and --until, or register it anew with --replace.",
+                f"{name} is new: for which services is it?", do="Give --service DIST_CAPACITY."
             )
-        return act.change(desk, name, effective, added=ders)
-    given = services or (known.services if known is not None else ())
-    if not given:
-        raise SettingsError(f"{name} is new: for which services is it?", do="Give --service DIST_CAPACITY.")
-    return act.register(desk, name, act.Offered(given, effective, ends), ders)
+        return act.register(desk, name, said, ders)
+    if not anew:
+        if said.services or said.ends is not None or said.hours:
+            raise SettingsError(
+                f"{name} is registered: its services, hours and end stay as they are",
+                do="Leave --service, --hours and --until, or register it anew with --replace.",
+            )
+        return act.change(desk, name, said.effective, added=ders)
+    kept = act.Offered(
+        said.services or known.services,
+        said.effective,
+        said.ends or known.ends,
+        said.hours or known.hours,
+        said.zone or known.zone,
+    )
+    return act.register(desk, name, kept, ders)

@@ -185,14 +185,14 @@ def _outgoing(gateway: Gateway, path: Path, said: Given, raw: bytes, now: dateti
         )
     partner = find_partner(gateway, said.recipient)
     body, document = _body(path, said.document, raw)
-    flow = _flow(gateway, partner, said, document)
+    flow = flow_for(gateway, partner, said, document)
     return Outgoing(
         body=body,
         recipient=partner.party,
         interface=flow.interface,
         mode=flow.mode,
         verb=said.verb,
-        agreement=said.agreement or (_agreement(gateway, partner, now) if flow.agreement else None),
+        agreement=said.agreement or (agreement_with(gateway, partner, now) if flow.agreement else None),
         conversation=said.conversation,
         in_reply_to=said.in_reply_to,
         expires=said.expires,
@@ -214,7 +214,7 @@ def _body(path: Path, document: DocumentName | None, raw: bytes) -> tuple[Record
         ) from error
 
 
-def _flow(gateway: Gateway, partner: Partner, said: Given, document: DocumentName) -> Flow:
+def flow_for(gateway: Gateway, partner: Partner, said: Given, document: DocumentName) -> Flow:
     """The one flow that the partners' roles and the options leave, or a list of what to choose from."""
     flows = {
         (flow.interface, flow.mode): flow
@@ -234,7 +234,7 @@ def _flow(gateway: Gateway, partner: Partner, said: Given, document: DocumentNam
     raise SettingsError(f"{document} can go to {partner.party} in several ways", do=f"Choose: {choices}.")
 
 
-def _agreement(gateway: Gateway, partner: Partner, now: datetime) -> AgreementId | None:
+def agreement_with(gateway: Gateway, partner: Partner, now: datetime) -> AgreementId | None:
     """The agreement in force, if there is exactly one; otherwise the check of the flow says what is missing."""
     try:
         return Desk(gateway, partner.party, now).agreement

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from intertie.cli._shared import HERE, Dir
-from intertie.run import serve as run_gateway
+from intertie.run.serving import serve as run_gateway
 
 
 def serve(

@@ -31,5 +31,5 @@ def answer(
         intertie trade answer utility.example NWS-2026-001
         intertie trade answer utility.example NWS-2026-001 --object wrong_quantity --detail "we said 40 kW"
     """
-    with desk_with(dir, partner) as (it, desk):
+    with desk_with(dir, partner, wait=wait, ready=lambda desk: deal in desk.book.deals) as (it, desk):
         return told(it, [act.answer_deal(desk, deal, object, detail)], wait, json=json)

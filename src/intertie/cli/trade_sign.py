@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Wait, desk_with, told
 from intertie.gateway import trade_contract as act
+from intertie.gateway.trade_desk import Desk
 from intertie.model.ids import AgreementId
 
 
@@ -24,5 +27,11 @@ def sign(
 
         intertie trade sign utility.example GSA-2026-01 --signatory "A. Person, trading"
     """
-    with desk_with(dir, partner) as (it, desk):
+    ready = partial(_waits, agreement)
+    with desk_with(dir, partner, wait=wait, ready=ready) as (it, desk):
         return told(it, [act.sign(desk, agreement, signatory)], wait, json=json)
+
+
+def _waits(agreement: AgreementId, desk: Desk) -> bool:
+    known = desk.book.contracts.get(agreement)
+    return known is not None and known.draft is not None

@@ -10,7 +10,8 @@ from cyclopts import App, Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, read_file, when
 from intertie.gateway.refresh_trust import Fetched
-from intertie.run import opened, refresh_status
+from intertie.run import opened
+from intertie.run.certificate_status import refresh_status
 from intertie.stores.trust_folder import add_file, describe_folder, remove_file
 
 app = App(name="trust", help="Trusted roots, revocation lists and OCSP answers.")

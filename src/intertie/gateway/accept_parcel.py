@@ -164,9 +164,9 @@ def _read_messages(
             verdict = _check_message(gateway, partner, envelope, leaf, seen, admit, rules, now)
         except Refused as refused:
             message = envelope.header.id if isinstance(envelope, Envelope) else None
-            reading.outcomes.append(_refused_outcome(message, leaf, refused))
+            reading.outcomes.append(refused_outcome(message, leaf, refused))
             reading.refusals.append(
-                _refusal(refused, parcel, partner.party, message, hashlib.sha256(raw).digest(), now)
+                refusal_of(refused, parcel, partner.party, message, hashlib.sha256(raw).digest(), now)
             )
             continue
         within[header.id] = leaf
@@ -210,19 +210,22 @@ def _check_message(
             message=header.id,
             partner=partner.party,
         )
+    if envelope.translated is not None:  # only we say what our translation is of
+        raise Refused(Code.BAD_MESSAGE, "translated: not in a parcel", message=header.id, partner=sender)
     check_live(partner.trial, header.conversation, header.agreement)
     flow = admit(header)
     if seen is not None:  # before the clock: a late repeat of what was accepted is still a repeat
         if seen != leaf:
             raise Refused(Code.MESSAGE_ID_REUSED, message=header.id, partner=sender)
         return _DUPLICATE
-    _check_times(header, gateway.limits.clock_skew_seconds, now)
+    check_times(header, gateway.limits.clock_skew_seconds, now)
     traded = rules.check(header, read_body(envelope), flow)
     check_arrived(gateway, partner.party, header.id, envelope.attachments, now)
     return _TRADED if traded else _PLAIN
 
 
-def _check_times(header: Header, skew_seconds: int, now: datetime) -> None:
+def check_times(header: Header, skew_seconds: int, now: datetime) -> None:
+    """Whether a message lives, and is not of our future; Refused(EXPIRED | FROM_THE_FUTURE)."""
     if header.expires <= now:
         raise Refused(
             Code.EXPIRED, f"expired {header.expires.isoformat()}", message=header.id, partner=header.sender
@@ -307,7 +310,8 @@ def new_message(raw: bytes, leaf: bytes, position: int, header: Header) -> NewMe
     )
 
 
-def _refused_outcome(message: MessageId | None, leaf: bytes, refused: Refused) -> Outcome:
+def refused_outcome(message: MessageId | None, leaf: bytes, refused: Refused) -> Outcome:
+    """The line of the receipt for a message that is refused."""
     return Outcome(
         message=message,
         leaf=leaf.hex(),
@@ -317,7 +321,7 @@ def _refused_outcome(message: MessageId | None, leaf: bytes, refused: Refused) -
     )
 
 
-def _refusal(
+def refusal_of(
     refused: Refused,
     parcel: ParcelId | None,
     partner: PartyId | None,
@@ -325,6 +329,7 @@ def _refusal(
     digest: bytes,
     now: datetime,
 ) -> Refusal:
+    """What is kept of something refused."""
     return Refusal(
         at=now,
         partner=partner,
@@ -350,4 +355,4 @@ def _keep_refusal(
     if refused.code is Code.INSUFFICIENT_SCOPE:
         return
     if partner is not None and gateway.partners.find(partner) is not None:
-        gateway.store.refuse(_refusal(refused, parcel, partner, None, digest, now))
+        gateway.store.refuse(refusal_of(refused, parcel, partner, None, digest, now))

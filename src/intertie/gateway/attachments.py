@@ -77,7 +77,7 @@ def seal_attachments(
 
 def check_reachable(partner: Partner) -> None:
     """Files are brought to a partner's door; Refused(ATTACHMENT_MISSING) if it has none."""
-    if partner.fetches:
+    if partner.fetches or partner.translated:
         detail = (
             f"files cannot be brought to {partner.party}: it has no door, and comes for its parcels only. "
             "Put the content into the message, or agree on another way for the file"

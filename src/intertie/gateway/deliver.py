@@ -79,7 +79,7 @@ async def deliver_once(
     """
     under_way = UnderWay() if under_way is None else under_way
     partner = gateway.partners.find(party)
-    if partner is None or partner.suspended or partner.fetches:
+    if partner is None or partner.suspended or partner.fetches or partner.translated:
         return None
     parcel = None if urgent else gateway.store.unfinished_parcel(party, clock(), without=under_way)
     if parcel is None:

@@ -93,7 +93,7 @@ class Announcer:
         Raises nothing of the partner's doing: until it acknowledges, we sign with keys that it knows.
         """
         partner = self._gateway.partners.find(party)
-        if partner is None or partner.suspended or partner.fetches:
+        if partner is None or partner.suspended or partner.fetches or partner.translated:
             return ""  # who fetches hears of it with its next parcel (bindings/parcel_https/pull.py)
         raw, sequence = self._descriptor()
         before = self._attempts.get(party, _Attempt(0, 0, now))

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from intertie.catalogue.load import Catalogue
 from intertie.exchange.joining import Trial
 from intertie.gateway.attachment_ports import Attachments
+from intertie.gateway.foreign import Foreign, Translator
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.ports import Store
 from intertie.gateway.quota import OwnQuota
@@ -56,11 +57,17 @@ class Partner(NamedTuple):
     scopes: tuple[str, ...] | None = None  # what it may be granted at most; None: all that its roles allow
     quota: OwnQuota = NO_QUOTA_OF_ITS_OWN
     sequence: int = 0  # of its descriptor
+    foreign: Foreign | None = None  # it speaks a protocol of its own, as its legacy file says
 
     @property
     def fetches(self) -> bool:
         """Whether it comes for its parcels: it is never pushed to then, so that no parcel is in two hands."""
         return not self.url
+
+    @property
+    def translated(self) -> bool:
+        """Whether what goes to it goes in its own protocol: what has a gateway too gets parcels, which are stronger."""
+        return self.foreign is not None and not self.keys.signing
 
     def agreement_in_force(self, agreement: AgreementId | None, at: datetime) -> bool:
         """Whether the named agreement exists with this partner and is in force."""
@@ -161,6 +168,9 @@ class Gateway:
     observer: Observer = UNOBSERVED
     attachments: Attachments | None = None  # None: files can be neither sent nor taken
     books: Books = field(default_factory=Books, compare=False)  # of the trade
+    translators: Mapping[str, Translator] = field(
+        default_factory=dict, compare=False
+    )  # by the name of their binding
 
     @property
     def keys(self) -> PrivateKeys:

@@ -14,6 +14,7 @@ from intertie.exchange.outbound import State
 from intertie.gateway.operations_ports import OperationsStore
 from intertie.gateway.proof_ports import ProofStore
 from intertie.gateway.trade_ports import Shared, TradeStore
+from intertie.gateway.translated_ports import TranslatedStore
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import (
@@ -83,6 +84,9 @@ class ParcelRow(NamedTuple):
     receipt: bytes | None
     at: datetime
     transport: Transport | None = None  # the connection it came over, or got its receipt over
+    owes: bool = (
+        False  # incoming: the receipt is posted by us, not given as the answer (gateway/translated_ports.py)
+    )
 
 
 class NewMessage(NamedTuple):
@@ -173,7 +177,7 @@ class ReceiptWriter(Protocol):
         """Return the bytes of the signed receipt."""
 
 
-class Store(ProofStore, OperationsStore, TradeStore, Protocol):
+class Store(ProofStore, OperationsStore, TradeStore, TranslatedStore, Protocol):
     """All that a gateway keeps. Methods raise StoreError, EvidenceError for an entry that could not be read back, and
     ImpossibleEvent where a message has moved on meanwhile; each is atomic and durable once it returns."""
 

@@ -10,14 +10,16 @@ import msgspec
 from intertie.exchange.escalation import answer_by
 from intertie.exchange.joining import check_live, is_test
 from intertie.gateway.accept_parcel import new_message
+from intertie.gateway.accept_translated import known_of, with_original
 from intertie.gateway.attachments import check_reachable, check_sealed
+from intertie.gateway.foreign import check_legacy
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
 from intertie.gateway.trade import Rules
 from intertie.journal.entry import Entry, Kind
 from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import document_of, read_body
-from intertie.model.errors import Code, Refused
+from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import (
     AgreementId,
     ConversationId,
@@ -116,8 +118,14 @@ class Writer:
         flow, needed = self._policy.flow_of(header, us.roles, partner.roles)
         if header.expires <= self._now:
             raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
-        check_able(header, flow, needed, able, self._keys, partner.keys)
-        self._rules_of(partner).check(header, read_body(envelope), flow)
+        if partner.translated:
+            check_translated(partner, header, self._now)
+        else:
+            check_able(header, flow, needed, able, self._keys, partner.keys)
+        body = read_body(envelope)
+        self._rules_of(partner).check(header, body, flow)
+        if partner.translated:
+            raw = self._translate(partner, header, body)
         if envelope.attachments:
             check_reachable(partner)
             check_sealed(self._gateway, envelope)
@@ -126,10 +134,27 @@ class Writer:
             return checked
         return checked._replace(answer_by=answer_by(flow, self._now, header.expires))
 
+    def _translate(self, partner: Partner, header: Header, body: Record) -> bytes:
+        """The message with what it says in the partner's protocol, signed: so its author hears of what cannot be said there."""
+        foreign, gateway = partner.foreign, self._gateway
+        translator = gateway.translators.get(foreign.binding) if foreign is not None else None
+        if foreign is None or translator is None:
+            detail = f"{partner.party} speaks a protocol for which there are no settings here"
+            raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=partner.party)
+        try:
+            signed = translator.write(foreign, header, body, known_of(gateway, partner.party))
+        except Refused:
+            raise
+        except IntertieError as error:
+            raise Refused(Code.SCHEMA, str(error), message=header.id, partner=partner.party) from error
+        return with_original(header, body, foreign.binding, signed)
+
     def _rules_of(self, partner: Partner) -> Rules:
         found = self._rules.get(partner.party)
         if found is None:
-            found = self._rules[partner.party] = Rules(self._gateway, partner, self._now, sending=True)
+            found = self._rules[partner.party] = Rules(
+                self._gateway, partner, self._now, sending=True, beside=self._rules
+            )
         return found
 
     def _partner(self, party: PartyId) -> tuple[Partner, list[Profile]]:
@@ -139,6 +164,12 @@ class Writer:
             partner = find_partner(self._gateway, party)
             found = self._partners[party] = partner, profiles_of(self._keys, partner.keys)
         return found
+
+
+def check_translated(partner: Partner, header: Header, now: datetime) -> None:
+    """Whether the partner's own protocol may carry anything now; Refused(PROTECTION_TOO_WEAK)."""
+    if partner.foreign is not None:
+        check_legacy(partner.party, partner.foreign, now.date(), header.id)
 
 
 def check_outgoing(gateway: Gateway, raw: bytes, now: datetime) -> NewMessage:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.gateway.quota import Quota as Quota
+from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
@@ -238,6 +239,33 @@ class Escalation(Record, frozen=True, kw_only=True, rename={"sender": "from"}):
             raise ValueError("user: a password would go in the clear without starttls")
 
 
+class UftpDoor(Record, frozen=True, kw_only=True):
+    """Who we are in UFTP, and the door for partners that speak it; without `domain` there is none (docs/uftp.md)."""
+
+    domain: Annotated[str, Meta(pattern=r"^(([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,})?(?!\n)$")] = ""
+    # host:port; empty: nothing is received. Without a certificate it is for something on this machine that ends TLS.
+    listen: str = ""
+    certificate: str = ""  # PEM: the chain, leaf first
+    key: str = ""  # PEM
+    # A message is at most 4 MiB of XML; in base64, with its wrapper, six.
+    body_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 6 * 1024 * 1024
+    # Connections at once: partners post one message each.
+    connections: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    # Of one address, before it is asked to wait.
+    posts_per_minute: Annotated[float, Meta(gt=0)] = 600.0
+    seconds: Seconds = 30.0  # for a post of ours to be taken
+
+    def check(self) -> None:
+        """ValueError for half a key pair, or a door off this machine without one."""
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate: goes with key")
+        if self.listen and not self.domain:
+            raise ValueError("listen: needs our domain")
+        host = self.listen.rpartition(":")[0]
+        if host not in ("", "127.0.0.1", "localhost", "[::1]") and not self.certificate:
+            raise ValueError("listen: off this machine it needs a certificate")
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """All of `intertie.toml`."""
 
@@ -260,6 +288,8 @@ class Settings(Record, frozen=True, kw_only=True):
     telemetry: Telemetry = Telemetry()
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
+    uftp: UftpDoor = UftpDoor()
+    readings: ReadingsSettings = ReadingsSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -279,6 +309,7 @@ class Places:
         self.ca = directory / "ca"
         self.partners = directory / "partners"
         self.joining = directory / "joining"
+        self.sealed = directory / "sealed"
         self.descriptor = directory / "descriptor.json"
         self.tsa = directory / "tsa"
 
@@ -478,6 +509,24 @@ listen = {listen}          # host:port on this machine
 # waiting_days = 7            # then it is removed
 # free_bytes = 1073741824     # left on the disk for messages
 # uploads = 4                 # connections that bring files at once, of one partner
+
+# Partners that speak UFTP (Shapeshifter) in place of parcels. docs/uftp.md.
+[uftp]
+# domain = ""                 # ours in UFTP, as "dso.example"; empty: nobody speaks it here
+# listen = ""                 # host:port of the door, as "127.0.0.1:8480"
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# body_bytes = 6291456
+# connections = 64
+# posts_per_minute = 600.0    # of one address
+# seconds = 30.0              # for a post of ours to be taken
+
+# Interval readings as Parquet, made from messages and imported files. docs/readings.md.
+[readings]
+# zone = "UTC"                # whose days are local days, as "America/New_York"; after a change: intertie readings rebuild
+# folder = "readings"
+# meters = ""                 # a CSV with meter and nameplate_kw: readings of other meters are refused
+# seconds = 5.0               # how often a serving gateway takes in what is new
 """
 
 

@@ -6,7 +6,7 @@ on paper: its messages are admitted as that file says, and nothing here looks at
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from intertie.catalogue.flow import Category, Flow
@@ -14,12 +14,13 @@ from intertie.exchange.joining import RESERVED, is_test
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.trade_books import Standing, event_of, new_event
+from intertie.gateway.trade_elsewhere import ASKED, check_elsewhere
 from intertie.gateway.trade_ports import Shared
 from intertie.market import contract
-from intertie.market.book import FOUNDING, TRADED
+from intertie.market.book import FOUNDING, TRADED, place
 from intertie.market.event import Broken, Event
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import AgreementId, ConversationId, DocumentName
+from intertie.model.ids import AgreementId, ConversationId, DocumentName, PartyId
 from intertie.model.message import Header
 from intertie.model.record import Record
 
@@ -59,7 +60,17 @@ class Rules:
     """The rules for messages of one parcel, or of one call that sends, each with those before it. The store is looked at once,
     and only if a message needs it."""
 
-    def __init__(self, gateway: Gateway, partner: Partner, now: datetime, *, sending: bool) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        partner: Partner,
+        now: datetime,
+        *,
+        sending: bool,
+        beside: Mapping[PartyId, Rules] | None = None,
+    ) -> None:
+        """`beside` are those of the same call for other partners."""
+        self._beside = beside or {}
         self._gateway = gateway
         self._partner = partner
         self._now = now
@@ -105,13 +116,19 @@ class Rules:
             settles = flow.category in SETTLES
             contract.check_in_force(ledger.book.contracts, header.agreement, event.received, settles=settles)
             return
+        more = self._more
         try:
-            ledger.check(event, self._more)
+            ledger.check(event, more)
         except Broken:
             if self._sending:
                 raise
             # The partner may answer what we sent before its receipt is here.
-            ledger.check(event, [*self._more, *self._under_way()])
+            more = [*more, *self._under_way()]
+            ledger.check(event, more)
+        if isinstance(body, ASKED):
+            others = {party: rules._more for party, rules in self._beside.items()}
+            before = ledger.before(place(event), more)
+            check_elsewhere(self._gateway, event, before, others, sending=self._sending)
         self._more.append(event)
 
     def _check_name(self, agreement: AgreementId | None) -> None:

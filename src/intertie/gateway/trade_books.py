@@ -7,7 +7,7 @@ it last asked.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,12 +28,15 @@ class Standing(NamedTuple):
     ledger: Ledger
     number: int
     unread: int
+    founding: tuple[Event, ...] = ()  # what stands on paper, and not in the store
 
 
 class Books:
     """The books of all partners. Safe to use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, founding: Callable[[PartyId], tuple[Event, ...]] = lambda party: ()) -> None:
+        """`founding` gives what stands between us and a partner on paper, as events."""
+        self._founding = founding
         self._lock = threading.Lock()
         self._store: TradeStore | None = None
         self._standing: dict[PartyId, Standing] = {}
@@ -43,7 +46,10 @@ class Books:
         with self._lock:
             if store is not self._store:  # another store: nothing that was read is of it
                 self._store, self._standing = store, {}
-            standing = self._standing.get(partner, Standing(Ledger(), 0, 0))
+            founding = self._founding(partner)
+            standing = self._standing.get(partner)
+            if standing is None or standing.founding != founding:
+                standing = Standing(Ledger().plus(founding), 0, 0, founding)
             fresh = list(_read(store, partner, standing.number))
             if fresh:
                 events = [event for row in fresh if (event := event_of(row.body, row.received)) is not None]
@@ -51,6 +57,7 @@ class Books:
                     standing.ledger.plus(events),
                     fresh[-1].number,
                     standing.unread + len(fresh) - len(events),
+                    founding,
                 )
             self._standing[partner] = standing
             return standing

@@ -22,12 +22,14 @@ from intertie.market import (
     confirmation,
     contract,
     dispatch,
+    elsewhere,
     grid,
     offer_rules,
     offers,
     registering,
     registry,
     services,
+    settling,
 )
 from intertie.market.dispatch_rules import Deal, Ground
 from intertie.market.dispatch_state import Dispatches
@@ -55,6 +57,7 @@ from intertie.model.dispatch import (
     DispatchTelemetry,
 )
 from intertie.model.documents import DOCUMENTS
+from intertie.model.errors import SettingsError
 from intertie.model.feeder import FeederModel
 from intertie.model.ids import AgreementId, DocumentName, MessageId, PartyId
 from intertie.model.record import Record
@@ -101,8 +104,19 @@ def _confirmation(book: Book, event: Event) -> Book:
 
 def _sold_once(book: Book, event: Event, deal: Confirmation) -> None:
     """A deal that is proposed beside all that are agreed or proposed."""
-    beside = [one.terms for one in book.deals.values() if one.state is not confirmation.State.OBJECTED]
+    beside = [
+        terms
+        for one in book.deals.values()
+        if one.state is not confirmation.State.OBJECTED and (terms := _bounded(book, one.terms)) is not None
+    ]
     commitment.check_deal(deal, beside, book.registry, tree_at(book.grid.models, event.received))
+
+
+def _bounded(book: Book, terms: Confirmation) -> Confirmation | None:
+    """A deal ends with its contract; None if it is over before it begins."""
+    under = book.contracts.get(terms.agreement)
+    term = terms.term if under is None else contract.within(under, terms.term)
+    return None if term is None else msgspec.structs.replace(terms, term=term)
 
 
 def _registration(book: Book, event: Event) -> Book:
@@ -110,6 +124,8 @@ def _registration(book: Book, event: Event) -> Book:
 
 
 def _statement(book: Book, event: Event) -> Book:
+    assert isinstance(event.body, PerformanceStatement)
+    settling.check_statement(event.body, event.received, book.deals, book.dispatches)
     return book._replace(counted=commitment.settle(book.counted, event, book.registry))
 
 
@@ -122,8 +138,9 @@ def ground_of(book: Book, at: datetime, agreement: AgreementId | None = None) ->
     deals = {}
     for name, one in book.deals.items():
         if agreement in (None, one.terms.agreement):
-            state = confirmation.status(one, at)
-            deals[name] = Deal(one.terms, "" if state in confirmation.STANDING else f"is {state}")
+            state, terms = confirmation.status(one, at), _bounded(book, one.terms)
+            why = "" if state in confirmation.STANDING else f"is {state}"
+            deals[name] = Deal(terms or one.terms, why if terms else "ended with its contract")
     return Ground(deals, book.registry, book.grid)
 
 
@@ -193,12 +210,20 @@ STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
         **dict.fromkeys(offers.BODIES, _offers),
     }
 )
+RECKONED = Rule(
+    "trade.reckoned",
+    "The times and amounts of a message can be worked with.",
+    "the fold has an answer to whatever both hold: a message that it could not take would stop the book for good",
+)
 RULES: tuple[Rule, ...] = (
+    RECKONED,
     *(*contract.RULES, *services.RULES, *confirmation.RULES),
     *(*registry.RULES, *commitment.RULES, *grid.RULES, *dispatch.RULES),
-    *(*availability.RULES, *offer_rules.RULES),
+    *(*availability.RULES, *offer_rules.RULES, *elsewhere.RULES, *settling.RULES),
 )
 
+# What settles goes on while a contract rests, and for a while after its end.
+_SETTLING = (PerformanceStatement,)
 # Documents about the contract itself: they need none in force.
 _FOUNDING = (BaseContract, ContractSignature, ContractNotice)
 FOUNDING = frozenset(name for name, document in DOCUMENTS.items() if document.type in _FOUNDING)
@@ -223,9 +248,13 @@ def place(event: Event) -> Order:
 def step(book: Book, event: Event) -> Book:
     """The book after one more event; Broken if a rule forbids it."""
     family = STEPS[type(event.body)]
-    if not isinstance(event.body, _FOUNDING):
-        contract.check_in_force(book.contracts, event.agreement, event.received)
-    return family(book, event)
+    try:
+        if not isinstance(event.body, _FOUNDING):
+            settles = isinstance(event.body, _SETTLING)
+            contract.check_in_force(book.contracts, event.agreement, event.received, settles=settles)
+        return family(book, event)
+    except (SettingsError, ArithmeticError) as error:  # ArithmeticError: also a date after the year 9999
+        raise Broken(RECKONED, str(error)) from error
 
 
 class Ledger:

@@ -1,7 +1,7 @@
 """Nothing is sold twice: in every interval, what deals and other programmes take of an aggregation is at most what was accepted.
 
-Asked when a deal is proposed (with the deals that stand), when a statement is made (a meter is counted under one deal at a time),
-and, by the utility over all its partners, when it decides on a registration.
+Asked when a deal is proposed (with the deals that stand) and when a statement is made (a meter is counted under one deal at a
+time). What the utility's other partners have is asked in market/elsewhere.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from intertie.market.registering import programme_claims
 from intertie.market.registry import Registry, Version
 from intertie.model.contract import Confirmation
 from intertie.model.errors import SettingsError
-from intertie.model.ids import AggregationId, ConfirmationId, ConnectionPointId, DerId, MeterId
+from intertie.model.ids import AggregationId, ConfirmationId, ConnectionPointId, MeterId
 from intertie.model.interval import Window
 from intertie.model.settlement import PerformanceStatement
 
@@ -163,7 +163,7 @@ def _drawn_on(deals: Sequence[Confirmation], registry: Registry, tree: Tree) -> 
         wanted.setdefault(deal.aggregation, set()).update(tree.under(deal.points))
     everywhere = wanted.get(None, set())
     return [
-        version
+        aggregation.bounded(version)
         for name, aggregation in registry.items()
         for versions in aggregation.ders.values()
         for version in versions
@@ -234,14 +234,3 @@ def _ours(mine: Settled, registry: Registry) -> None:
     for meter in sorted(behind):
         if all(behind[meter]):
             raise Broken(OTHER_PROGRAMME, f"{meter} is in another programme then")
-
-
-def counted_elsewhere(registries: Iterable[Registry], within: Window) -> dict[DerId, AggregationId]:
-    """The DERs that count for other partners at any time of a window: what the utility alone can see."""
-    return {
-        der: name
-        for registry in registries
-        for name, aggregation in registry.items()
-        for der, versions in aggregation.ders.items()
-        if any(one.starts is not None and _span(one, within) is not None for one in versions)
-    }

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from intertie.market.calendar import add_business_days
-from intertie.market.contract import Contract
+from intertie.market.contract import Contract, within
 from intertie.market.event import Broken, Event, Rule
 from intertie.market.services import check_service
 from intertie.model.agreement import BaseContract, ConfirmingParty
@@ -133,6 +133,8 @@ def _confirmed(known: Deal | None, terms: Confirmation, event: Event, contract: 
     if text is None or not (terms.agreement == event.agreement == contract.agreement):
         raise Broken(AGREEMENT, f"the header names {event.agreement}, the deal {terms.agreement}")
     _check_terms(terms, text, event)
+    if within(contract, terms.term) != terms.term:
+        raise Broken(TERM, f"{contract.agreement} ends {contract.ends.isoformat() if contract.ends else ''}")
     state, newest = (STARTS, 0) if known is None else (status(known, event.received), known.terms.revision)
     if terms.revision != newest + 1:
         raise Broken(REVISION, f"revision {terms.revision} of {terms.confirmation}, the newest is {newest}")

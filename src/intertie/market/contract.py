@@ -25,6 +25,7 @@ from intertie.model.agreement import (
 )
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, PartyId
+from intertie.model.interval import Window
 
 NAESB = "NAESB base-contract pattern"
 # The mean of the Gregorian calendar: an adjustment window of months is not meant to the day.
@@ -206,6 +207,13 @@ def status(contract: Contract, at: datetime) -> State:
     if contract.state in STANDING and text is not None and text.ends is not None and at >= text.ends:
         return State.TERMINATED
     return contract.state
+
+
+def within(contract: Contract, term: Window) -> Window | None:
+    """The part of a term that lies before the end of a contract that was terminated; None if nothing does."""
+    if contract.ends is None or term.end <= contract.ends:
+        return term
+    return Window(start=term.start, end=contract.ends) if term.start < contract.ends else None
 
 
 def check_in_force(

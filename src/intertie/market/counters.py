@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from intertie.market import offer_rules as rules
+from intertie.market.declared import check_declared
 from intertie.market.event import Broken, Event
 from intertie.market.offer_checks import check_conversation, check_needed, check_reply, find_need, find_offer
 from intertie.market.offer_setting import Setting, alike, forbid
@@ -75,10 +76,10 @@ def answer_counter(book: Offers, event: Event, body: CounterAnswer, setting: Set
         raise Broken(rules.COUNTER_UNKNOWN, f"{body.counter} is {counter.phase}")
     forbid(event.received > counter.counter.valid_until, rules.COUNTER_EXPIRED)
     book = book._replace(counters=with_one(book.counters, body.counter, counter._replace(phase=phase)))
-    return _to_order(book, event, counter.counter) if accepted else book
+    return _to_order(book, event, counter.counter, setting) if accepted else book
 
 
-def _to_order(book: Offers, event: Event, counter: CounterOffer) -> Offers:
+def _to_order(book: Offers, event: Event, counter: CounterOffer, setting: Setting) -> Offers:
     state = book.offers[counter.offer]
     offer, need = _open(state, event), find_need(book, state)
     if need is not None:
@@ -96,6 +97,7 @@ def _to_order(book: Offers, event: Event, counter: CounterOffer) -> Offers:
         option=offer.options[0].option,
         confirmation=offer.confirmation,
     )
+    check_declared(book, order, offer.aggregation, setting)
     return book_order(book, event, order, state)
 
 

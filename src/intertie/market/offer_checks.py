@@ -171,7 +171,7 @@ def orders_of(book: Offers, need: str) -> Iterator[OrderState]:
 def check_needed(book: Offers, received: datetime, ordered_kw: IntervalSeries, need: NeedState) -> None:
     """An order to a need comes between its gate and its decision, and no interval gets more than it asked."""
     forbid(need.phase is not NeedPhase.OPEN, rules.NEED_ENDED, f"{need.need.need} is {need.phase}")
-    forbid(received <= need.need.gate_closes, rules.ORDER_GATE)
+    forbid(received <= need.need.gate_closes and not need.need.early_orders, rules.ORDER_GATE)
     forbid(received > need.need.decide_by, rules.ORDER_LATE)
     sums = amounts(ordered_kw)
     for other in orders_of(book, need.need.need):

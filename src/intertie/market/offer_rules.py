@@ -47,7 +47,9 @@ NEED_STALE = Rule(
     "need.stale_revision", "A revision is higher than the one it replaces", _OWN + "owner-written things"
 )
 NEED_STEP = Rule(
-    "need.step", "The intervals are as long as the agreement says", _UFTP + "ISP duration rejected"
+    "need.step",
+    "The intervals of a need, or of an order without an offer, are as long as the agreement says",
+    _UFTP + "ISP duration rejected",
 )
 NEED_ZONE = Rule("need.zone", "The time zone is that of the agreement", _UFTP + "TimeZone rejected")
 NEED_POINT = Rule("need.point", "The connection points are known", _UFTP + "Invalid CongestionPoint")
@@ -211,7 +213,9 @@ ORDER_UNOPENED = Rule(
 )
 ORDER_OPTION = Rule("order.unknown_option", "The offer has this option", _UFTP + "Unknown OptionReference")
 ORDER_GATE = Rule(
-    "order.before_gate", "Orders come after the gate has closed", _OWN + "all offers are compared"
+    "order.before_gate",
+    "Orders come after the gate has closed, unless the need takes them early",
+    _OWN + "all offers are compared",
 )
 ORDER_LATE = Rule("order.too_late", "Orders come by the decision day", _UFTP + "Reference message expired")
 ORDER_TERMS = Rule(
@@ -227,7 +231,8 @@ ORDER_LESS = Rule(
 )
 ORDER_PRICE = Rule(
     "order.price",
-    "The price is the offered one, or, at a uniform price, not below it and not above the cap",
+    "The price is the offered one, or, at a uniform price, not below it and not above the cap; without an offer, within the "
+    "agreement's cap and in its currency",
     _CONTRACT + "clearing rule of the need",
 )
 ORDER_TWO_PRICES = Rule(

@@ -9,13 +9,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from intertie.market.event import Broken, Rule
+from intertie.model.agreement import INTERVALS_SECONDS
 from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId, MessageId, PartyId
 from intertie.model.interval import IntervalSeries
 from intertie.model.quantity import Money
 
-# Interval lengths of markets and meters in use: 5, 10, 15 and 30 minutes, and the hour.
-STEPS_SECONDS = frozenset({300, 600, 900, 1800, 3600})
 # Energy sold to a distribution owner would be under federal jurisdiction (standards.md 1.1).
 SERVICES = frozenset(set(Service) - {Service.ENERGY})
 
@@ -32,7 +31,7 @@ class Setting(NamedTuple):
     seller: PartyId
     services: frozenset[Service] = SERVICES
     zone: str | None = None
-    steps_seconds: frozenset[int] = STEPS_SECONDS
+    steps_seconds: frozenset[int] = frozenset(INTERVALS_SECONDS)
     currency: str | None = None
     price_cap: Money | None = None
     unsolicited: bool = True

@@ -14,6 +14,7 @@ from intertie.market.registry import Registry, Standing
 from intertie.model.agreement import BaseContract
 from intertie.model.contract import Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId
+from intertie.model.quantity import Money
 
 
 def grounds_of(text: BaseContract, registry: Registry, grid: Grid, at: datetime) -> Grounds:
@@ -34,6 +35,12 @@ def grounds_of(text: BaseContract, registry: Registry, grid: Grid, at: datetime)
 def services_of(text: BaseContract) -> frozenset[Service]:
     """The services that the contract covers."""
     return frozenset(Service) if text.elections.energy else SERVICES
+
+
+def cap_of(text: BaseContract) -> Money | None:
+    """The most that the contract lets anything cost per kWh; None if it elects no cap."""
+    amount = text.elections.price_cap_per_kwh
+    return None if amount is None else Money(amount=amount, currency=text.elections.currency)
 
 
 class Declarations:
@@ -76,7 +83,10 @@ def setting_of(
         seller=text.seller,
         services=services_of(text),
         zone=text.calendar.zone,
+        steps_seconds=frozenset(text.elections.interval_seconds),
         currency=text.elections.currency,
+        price_cap=cap_of(text),
+        unsolicited=text.elections.unsolicited_offers,
         points=frozenset(tree.places) or None,
         parents=parents,
         confirmations=frozenset(deal.terms.confirmation for deal in in_force),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
-
 from intertie.market import offer_rules as rules
 from intertie.market.counters import book_order
+from intertie.market.declared import check_declared, kw_between
 from intertie.market.event import Broken, Event
 from intertie.market.offer_checks import (
     check_conversation,
@@ -25,10 +23,8 @@ from intertie.market.offer_state import (
     Offers,
     OfferState,
     OfferStep,
-    OrderState,
     with_one,
 )
-from intertie.model.ids import AggregationId
 from intertie.model.offers import (
     Clearing,
     Need,
@@ -39,6 +35,8 @@ from intertie.model.offers import (
     OfferVerdict,
     Order,
 )
+
+__all__ = ["kw_between", "place_order", "standing_offers", "tell_result", "verdict_of"]
 
 
 def place_order(book: Offers, event: Event, order: Order, setting: Setting) -> Offers:
@@ -62,7 +60,7 @@ def place_order(book: Offers, event: Event, order: Order, setting: Setting) -> O
     if need is not None:
         check_needed(book, event.received, order.ordered_kw, need)
     _check_price(book, order, option, need.need if need else None)
-    _check_declared(book, order, state.offer.aggregation, setting)
+    check_declared(book, order, state.offer.aggregation, setting)
     return book_order(book, event, order, state)
 
 
@@ -71,7 +69,12 @@ def _check_call(book: Offers, event: Event, order: Order, setting: Setting) -> N
     check_conversation(book, event, None)
     known = setting.confirmations is not None and order.confirmation in setting.confirmations
     forbid(order.confirmation is None or not known, rules.ORDER_NO_OFFER)
+    forbid(order.service not in setting.services, rules.SERVICE_OFF, f"{order.service} is not one of them")
     forbid(not setting.knows(order.points), rules.NEED_POINT)
+    step, price, cap = order.ordered_kw.step_seconds, order.price, setting.price_cap
+    forbid(step not in setting.steps_seconds, rules.NEED_STEP, f"{step} s is none of them")
+    forbid(setting.currency not in (None, price.currency), rules.ORDER_PRICE, f"it is in {setting.currency}")
+    forbid(cap is not None and price.amount > cap.amount, rules.ORDER_PRICE, f"the cap is {cap}")
 
 
 def _check_terms(order: Order, offer: Offer, option: OfferOption) -> None:
@@ -101,52 +104,6 @@ def _check_price(book: Offers, order: Order, option: OfferOption, need: Need | N
     forbid(above, rules.ORDER_PRICE, f"the cap is {need.price_cap}")
     prices = {other.order.price.amount for other in orders_of(book, need.need)}
     forbid(bool(prices - {price.amount}), rules.ORDER_TWO_PRICES)
-
-
-def _check_declared(book: Offers, order: Order, aggregation: AggregationId | None, setting: Setting) -> None:
-    """All orders on an aggregation at these points stay within its declaration, where there is one."""
-    if aggregation is None or setting.declared is None:
-        return
-    series = order.ordered_kw
-    for place, kw in enumerate(amounts(series)):
-        if not kw:
-            continue
-        start = series.start + series.step * place
-        end = start + series.step
-        declared = setting.declared(aggregation, order.service, order.points, order.direction, start, end)
-        if declared is None:
-            continue
-        taken = sum(
-            (
-                kw_between(other.order, start, end)
-                for other in book.orders.values()
-                if _beside(other, aggregation, order)
-            ),
-            Decimal(0),
-        )
-        detail = f"interval {place + 1}: {declared} kW is declared, {taken} kW of it ordered already"
-        forbid(kw + taken > declared, rules.ORDER_CONFLICT, detail)
-
-
-def _beside(other: OrderState, aggregation: str, order: Order) -> bool:
-    return (
-        other.aggregation == aggregation
-        and (other.order.service, other.order.direction) == (order.service, order.direction)
-        and not set(other.order.points).isdisjoint(order.points)
-    )
-
-
-def kw_between(order: Order, start: datetime, end: datetime) -> Decimal:
-    """The most that is ordered at any time from start to end."""
-    series = order.ordered_kw
-    return max(
-        (
-            kw
-            for place, kw in enumerate(amounts(series))
-            if series.start + series.step * place < end and start < series.start + series.step * (place + 1)
-        ),
-        default=Decimal(0),
-    )
 
 
 def standing_offers(book: Offers, need: str) -> dict[str, OfferState]:

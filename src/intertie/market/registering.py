@@ -207,7 +207,9 @@ def _may_count(registry: Registry, aggregation: Aggregation, id: DerId, version:
         raise Broken(ABOVE_NAMEPLATE, f"{id} has {version.der.nameplate_kw} kW")
     for other in registry.values():
         if other.name != aggregation.name and any(
-            _overlap(one, version) for one in other.ders.get(id, ()) if one.starts is not None
+            _overlap(other.bounded(one), aggregation.bounded(version))
+            for one in other.ders.get(id, ())
+            if one.starts is not None
         ):
             raise Broken(COUNTED_ONCE, f"{id} counts in {other.name} then")
     twice = counted_twice(version, version.kw, offered_windows(aggregation, version.starts, version.ends))

@@ -132,9 +132,17 @@ class Aggregation(NamedTuple):
     live: Mapping[DerId, tuple[Live, ...]] = {}
     history: tuple[Noted, ...] = ()
 
+    def bounded(self, version: Version) -> Version:
+        """The version, which counts no longer than the aggregation is offered."""
+        if self.ends is None or (version.ends is not None and version.ends <= self.ends):
+            return version
+        return version._replace(ends=self.ends)
+
     def counting(self, at: datetime) -> dict[DerId, Version]:
         """The DERs that count at a time, suspended ones among them."""
-        found = {}
+        found: dict[DerId, Version] = {}
+        if self.ends is not None and at >= self.ends:
+            return found
         for der, versions in self.ders.items():
             for one in versions:
                 if one.counts(at):

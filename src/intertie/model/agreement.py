@@ -11,15 +11,17 @@ from msgspec import Meta
 
 from intertie.model.contract import ROUNDING, Revision, Weekday
 from intertie.model.ids import AgreementRef, PartyName, ShortText, Text
-from intertie.model.interval import Instant, ZoneName
+from intertie.model.interval import STEPS_SECONDS, Instant, ZoneName
 from intertie.model.quantity import Currency
 from intertie.model.record import Record, RuleError
-from intertie.model.rules import between, needs, no_repeats
+from intertie.model.rules import between, needs, no_repeats, not_negative
 
 # Holidays of a calendar: a dozen a year, stated for as long as a contract may run.
 HOLIDAYS_MAX = 500
 # No deadline of a base contract is longer than a year.
 DAYS_MAX = 366
+# Interval lengths of markets and meters in use: 5, 10, 15 and 30 minutes, and the hour.
+INTERVALS_SECONDS = (300, 600, 900, 1800, 3600)
 
 Days = Annotated[int, Meta(ge=0, le=DAYS_MAX)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
@@ -111,10 +113,20 @@ class Elections(Record, frozen=True, kw_only=True):
     cure_business_days: Days = 10
     termination_notice_days: Days = 30
     energy: bool = False
+    # The most that anything offered, asked or ordered may cost, per kWh, in `currency`; None: the price is free.
+    price_cap_per_kwh: Decimal | None = None
+    interval_seconds: Annotated[tuple[int, ...], Meta(min_length=1, max_length=len(STEPS_SECONDS))] = (
+        INTERVALS_SECONDS
+    )
+    unsolicited_offers: bool = True
 
     def check(self) -> None:
-        """The tolerance is a share of a line."""
+        """The tolerance is a share of a line; no price is below zero; interval lengths are known, each named once."""
         between(self, 0, 100, "tolerance_percent")
+        not_negative(self, "price_cap_per_kwh")
+        no_repeats("interval_seconds", self.interval_seconds)
+        if any(step not in STEPS_SECONDS for step in self.interval_seconds):
+            raise RuleError(f"interval_seconds: none of {STEPS_SECONDS}")
 
 
 class GeneralTerms(Record, frozen=True, kw_only=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
+import secrets
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, NewType
 
@@ -50,21 +52,16 @@ Text = Annotated[str, Meta(max_length=2000)]
 ShortText = Annotated[str, Meta(max_length=200)]
 
 
-def new_uuid7(now: datetime) -> str:
-    """A UUIDv7 (RFC 9562 s.5.7): 48 bits of Unix milliseconds, then 74 random bits. Sorts by time."""
-    return _uuid7(_millis(now), _random())
+# Steps of 32 random bits: the next id is not guessed, and a thousand billion of them fit into a millisecond.
+STEP_BITS = 32
+NUMBER_BITS = 74
 
 
-def new_message_id(now: datetime) -> MessageId:
-    """A fresh message id. Of those that one process makes, a later one sorts after an earlier one of the same millisecond
-    (RFC 9562 s.6.2, method 2): what was written first counts first when both arrive in one parcel."""
-    return MessageId(_uuid7(*_MESSAGES.next(_millis(now))))
+class Rising:
+    """Random numbers that rise within a millisecond (RFC 9562 s.6.2, method 2). Safe to use from any thread."""
 
-
-class _Rising:
-    """Random numbers that rise within a millisecond."""
-
-    def __init__(self) -> None:
+    def __init__(self, bits: Callable[[int], int] = secrets.randbits) -> None:
+        self._bits = bits
         self._lock = threading.Lock()
         self._last = (-1, 0)
 
@@ -72,29 +69,41 @@ class _Rising:
         """The millisecond, and the next number in it."""
         with self._lock:
             before, number = self._last
-            step = 1 + int.from_bytes(os.urandom(_STEP_BYTES), "big")
-            fresh = millis != before or number + step >= 1 << 74
-            self._last = millis, _random() >> 1 if fresh else number + step  # half of them: room to rise
+            step = 1 + self._bits(STEP_BITS)
+            fresh = millis != before or number + step >= 1 << NUMBER_BITS
+            self._last = millis, self._bits(NUMBER_BITS - 1) if fresh else number + step  # half: room to rise
             return self._last
 
 
-# Steps of 32 random bits: the next id is not guessed, and a billion of them fit into a millisecond's room.
-_STEP_BYTES = 4
-_MESSAGES = _Rising()
+MESSAGES = Rising()
+
+
+def new_uuid7(now: datetime) -> str:
+    """A UUIDv7 (RFC 9562 s.5.7): 48 bits of Unix milliseconds, then 74 random bits. Sorts by time."""
+    return uuid7(_millis(now), secrets.randbits(NUMBER_BITS))
+
+
+def derived_uuid7(scheme: str, name: str) -> str:
+    """The id, in the form of a UUIDv7, of what another protocol names: always the same. Its time says nothing."""
+    digest = hashlib.sha256(f"{scheme}:{name}".encode()).digest()
+    return uuid7(int.from_bytes(digest[:6], "big"), int.from_bytes(digest[6:16], "big") >> 6)
+
+
+def new_message_id(now: datetime) -> MessageId:
+    """A fresh message id. Of those that one process makes, a later one sorts after an earlier one of the same millisecond:
+    what was written first counts first when both arrive in one parcel."""
+    return MessageId(uuid7(*MESSAGES.next(_millis(now))))
+
+
+def uuid7(millis: int, number: int) -> str:
+    """The UUIDv7 of a millisecond and a number of 74 bits."""
+    value = millis << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & (1 << 62) - 1
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _millis(now: datetime) -> int:
     return int(now.timestamp() * 1000)
-
-
-def _random() -> int:
-    return int.from_bytes(os.urandom(10), "big") >> 6
-
-
-def _uuid7(millis: int, number: int) -> str:
-    value = millis << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & (1 << 62) - 1
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def new_parcel_id(now: datetime) -> ParcelId:

@@ -14,6 +14,7 @@ from intertie.model.attachment import AttachmentRef, check_attachments
 from intertie.model.errors import Code, Refused
 from intertie.model.explain import why_unreadable
 from intertie.model.ids import (
+    WORD,
     AgreementRef,
     ConversationRef,
     DocumentRef,
@@ -77,12 +78,21 @@ class Header(Record, frozen=True, kw_only=True, rename={"sender": "from", "recip
             raise RuleError("expires: not after created")
 
 
+class Original(Record, frozen=True, kw_only=True):
+    """The same message in the protocol that the partner speaks: the bytes that its author signed, in base64 (docs/uftp.md)."""
+
+    binding: Annotated[str, Meta(pattern=WORD)]
+    # The largest that fits a message.
+    signed: Annotated[str, Meta(max_length=MESSAGE_BYTES_MAX)]
+
+
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message with its body still unread."""
+    """A message with its body still unread. `translated` never comes in a parcel: it says what our translation is of."""
 
     header: Header
     body: msgspec.Raw
     attachments: tuple[AttachmentRef, ...] = ()
+    translated: Original | None = None
 
     def __post_init__(self) -> None:
         if self.attachments:
@@ -104,11 +114,18 @@ def read_envelope(raw: bytes) -> Envelope:
 
 
 def write_message(
-    header: Header, body: Record | msgspec.Raw, attachments: Sequence[AttachmentRef] = ()
+    header: Header,
+    body: Record | msgspec.Raw,
+    attachments: Sequence[AttachmentRef] = (),
+    translated: Original | None = None,
 ) -> bytes:
     """The bytes of a message: what is signed, sealed and kept. Decimals are strings, times RFC 3339 in UTC."""
-    said = {"header": header, "body": body}
-    return _ENCODER.encode({**said, "attachments": attachments} if attachments else said)
+    said: dict[str, object] = {"header": header, "body": body}
+    if attachments:
+        said["attachments"] = attachments
+    if translated is not None:
+        said["translated"] = translated
+    return _ENCODER.encode(said)
 
 
 def utc(at: datetime) -> datetime:

@@ -70,6 +70,8 @@ class Need(Record, frozen=True, kw_only=True):
     min_offer_kw: Kilowatts | None = None
     sealed: bool = False
     keys_by: Instant | None = None
+    # Offers may be ordered before the gate closes, as UFTP has it: then not all of them are compared.
+    early_orders: bool = False
     confirmation: ConfirmationRef | None = None
     text: Text = ""
 

@@ -18,17 +18,21 @@ from intertie.bindings.operations.link import MeteredLink
 from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.serving import DRAIN_SECONDS
+from intertie.bindings.uftp.client import UftpClient
 from intertie.gateway.deliver import Delivery, deliver_once
+from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
 from intertie.gateway.fetch import Fetches
 from intertie.gateway.lanes import AllLanes, Lane
+from intertie.gateway.open_offers import open_sealed
 from intertie.gateway.prove_partner import answer_proofs
 from intertie.gateway.turns import Turns
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 from intertie.run.opening import Opened, street_link
+from intertie.run.uftp import uftp_client
 
 LOG = logging.getLogger("intertie.run")
 # How soon a message that another process queued begins its way.
@@ -53,10 +57,12 @@ class Deliveries:
         self._turns = Turns(it.gateway.store)
         self._escalations = Escalations(it.gateway, it.mailer, it.clock, meter.escalated)
         self._ticks = 0
+        self._unopened = ""  # why a sealed offer could not be opened
         self._away = False  # the store: a database that is started again, say
         self._stopping = threading.Event()
         self._lanes = AllLanes()
         # Partners whose descriptor we should ask for: filled by the street door's thread.
+        self._foreign: UftpClient | None = None  # made in the loop that posts
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
 
     def ask_for(self, party: PartyId) -> None:
@@ -77,6 +83,7 @@ class Deliveries:
 
     async def _run(self) -> None:
         way = street_link(self._it, self._meter.tracer)
+        self._foreign = uftp_client(self._it)
         link = MeteredLink(way, self._meter, self._it.clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
@@ -102,6 +109,7 @@ class Deliveries:
                         uploads.step()
                     if self._first:
                         self._turn_keys()
+                        self._open_offers()  # the keys are in this directory, whoever keeps house
                     self._keep_timeliness()
                     self._start_loops(tasks, link, announcer)
                     if self._first and not self._it.settings.street.is_open:
@@ -128,6 +136,8 @@ class Deliveries:
             await self._escalations.aclose()
             for each in (fetches, uploads, files, coming, way):
                 await each.aclose()
+            if self._foreign is not None:
+                await self._foreign.aclose()
             self._keep_timeliness()
 
     async def _run_fetching(self) -> None:
@@ -188,7 +198,7 @@ class Deliveries:
             else:
                 note = {"partner": party, "parcel": delivery.parcel, "count": delivery.messages}
                 if delivery.receipted:
-                    LOG.info("receipted", extra=note)
+                    LOG.info("posted" if delivery.detail else "receipted", extra=note)
                     await lanes.gather(delivery.messages)
                     continue
                 LOG.warning("not receipted", extra={**note, "why": delivery.detail})
@@ -206,6 +216,11 @@ class Deliveries:
                 if why:
                     LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
             with self._meter.tracer.span("deliver", partner=party):
+                if self._foreign is not None and lane is Lane.FIRST:
+                    gateway, clock, post = self._it.gateway, self._it.clock, self._foreign.post
+                    done = await deliver_translated(gateway, post, party, clock, random.random)
+                    if done is not None:
+                        return done
                 return await deliver_once(
                     self._it.gateway,
                     link,
@@ -279,3 +294,16 @@ class Deliveries:
             return
         if queued:
             LOG.info("proof answered", extra={"count": len(queued)})
+
+    def _open_offers(self) -> None:
+        """The keys of sealed offers whose gate has closed."""
+        try:
+            queued = open_sealed(self._it.gateway, self._it.sealed, self._it.clock())
+            self._unopened = ""
+        except IntertieError as error:
+            if error.why != self._unopened:  # it is tried again each second: said once
+                LOG.error("opening sealed offers", extra={"why": error.why})
+            self._unopened = error.why
+            return
+        if queued:
+            LOG.info("sealed offers opened", extra={"count": len(queued)})

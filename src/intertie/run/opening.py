@@ -6,7 +6,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from functools import cache, cached_property
 from pathlib import Path
 
 from intertie.bindings.clock import Clock, FileClock, system_clock
@@ -14,15 +16,24 @@ from intertie.bindings.joining.door import Door
 from intertie.bindings.mail_smtp.client import SmtpMailer
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
+from intertie.formats.meter_list import parse_meters
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
+from intertie.gateway.foreign import paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
+from intertie.gateway.readings import Readings
 from intertie.gateway.settings import Places, Settings, read_settings
+from intertie.gateway.trade_books import Books
+from intertie.market.event import Event
+from intertie.model.errors import SettingsError
+from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
+from intertie.seal.sodium_sign import key_of
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles
@@ -33,7 +44,9 @@ from intertie.stores.key_files import KeyFiles
 from intertie.stores.opening import open_store
 from intertie.stores.own_descriptor import OwnDescriptor
 from intertie.stores.partner_files import PartnerFiles
+from intertie.stores.readings_files import ReadingsFiles
 from intertie.stores.rotation import Own, renew_descriptor, retire
+from intertie.stores.sealed_files import SealedFiles
 from intertie.stores.trust_files import TrustFiles
 
 LOG = logging.getLogger("intertie.run")
@@ -62,6 +75,9 @@ class Opened:
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
+        self.sealed = SealedFiles(self.places.sealed)
+        domain = self.settings.uftp.domain
+        self.uftp = Uftp(domain, cache(lambda: key_of(vault))) if domain else None
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
@@ -75,6 +91,8 @@ class Opened:
             attachments=Attachments(
                 AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
             ),
+            books=Books(self._on_paper),
+            translators={"uftp": self.uftp} if self.uftp is not None else {},
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway
@@ -83,6 +101,11 @@ class Opened:
         mail = self.settings.escalation
         self.mailer = SmtpMailer(mail, directory, self.clock) if mail.host else None
         self.authority = authority_of(self.gateway, self.settings, TokenKeyFiles(vault))
+
+    def _on_paper(self, party: PartyId) -> tuple[Event, ...]:
+        """The contract with a partner that cannot make one here."""
+        partner = self.partners.find(party)
+        return paper_events(partner.foreign) if partner is not None and partner.foreign is not None else ()
 
     def turn_keys(self) -> None:
         """Do what is due with our keys: a descriptor that a crash left unwritten, and the end of old ones."""
@@ -99,6 +122,26 @@ class Opened:
     def joining_door(self) -> Door:
         """The door for those who have an invitation's code."""
         return Door(self.gateway, self.joinings, self.ourselves, self.settings.joining, self.clock)
+
+    @cached_property
+    def meters(self) -> Mapping[str, Fraction | None]:
+        """The list of meters, with their nameplates; empty if there is none. Raises SettingsError."""
+        name = self.settings.readings.meters
+        if not name:
+            return {}
+        try:
+            return parse_meters(self.places.of(name).read_text(encoding="utf-8"), name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"[readings] meters: {name} cannot be read: {error}", do="Check its name and encoding."
+            ) from error
+
+    @cached_property
+    def readings(self) -> Readings:
+        """Where interval readings are kept, and how they are read. Raises SettingsError."""
+        said, meters = self.settings.readings, self.meters
+        store = ReadingsFiles(self.places.of(said.folder), said.zone)
+        return Readings(store, said.zone, meters.__contains__ if said.meters else lambda _: True)
 
     def close(self) -> None:
         """Let go of the store."""

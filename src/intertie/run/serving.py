@@ -33,7 +33,9 @@ from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
+from intertie.run.keep_readings import keep_readings
 from intertie.run.opening import Opened, opened
+from intertie.run.uftp import serve_uftp
 
 LOG = logging.getLogger("intertie.run")
 # A supervisor gives its workers this long: their own draining of both sides, and a little.
@@ -44,7 +46,7 @@ SWITCH_SECONDS = 0.0005
 # Connections that wait to be accepted; the kernel cuts it to what it allows.
 BACKLOG = 1024
 # What a worker process runs.
-WORKER = "import sys; from intertie.run import work; sys.exit(work(sys.argv[1:]))"
+WORKER = "import sys; from intertie.run.serving import work; sys.exit(work(sys.argv[1:]))"
 
 
 class Job(NamedTuple):
@@ -174,7 +176,9 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
     if job.number == 0:
         beside += [
             asyncio.ensure_future(keep_status_fresh(it)),
+            asyncio.ensure_future(keep_readings(it)),
             asyncio.ensure_future(it.joining_door().watch()),
+            asyncio.ensure_future(serve_uftp(it)),
         ]
     try:
         await street.serve()

@@ -45,6 +45,7 @@ from intertie.seal.tree import Frontier
 from intertie.stores import receiving, sending
 from intertie.stores.erasing import erased_entry, hold_entry
 from intertie.stores.identity import check_chains
+from intertie.stores.memory_answers import MemoryAnswers
 from intertie.stores.memory_follow import MemoryFollow
 from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
@@ -55,7 +56,7 @@ from intertie.stores.sending import Tell
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
 
-class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade):
+class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade, MemoryAnswers):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
@@ -362,7 +363,10 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade):
                 self._in[message.sender, message.id] = len(self._rows)
                 if message.traded:
                     self._keep_shared(len(self._rows), parcel.partner, parcel.at)
-            return receipt
+            if parcel.owes:
+                self.owe_answer(parcel.partner, parcel.id, parcel.at)
+        self._tell(sending.owing(parcel))
+        return receipt
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep a refusal."""

@@ -1,5 +1,6 @@
 """The partners as files: `partners/<party>.json`, the signed descriptor as received, and `partners/<party>.toml`, what
-we agreed. A running gateway sees a change within a second."""
+we agreed. A partner that has no gateway of this kind has `partners/<party>.legacy` (gateway/foreign.py) in place of a descriptor,
+or beside one for what it still sends in its own protocol. A running gateway sees a change within a second."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import logging
 import os
 import tomllib
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Literal, NamedTuple
@@ -18,6 +19,7 @@ from msgspec import Meta
 
 from intertie.exchange.joining import COVERS_MAX, RESERVED, Cover, Trial, trial_of
 from intertie.exchange.joining_messages import Invitation
+from intertie.gateway.foreign import Foreign
 from intertie.gateway.gateway import Agreement, Partner, TrustBook
 from intertie.gateway.quota import OwnQuota
 from intertie.gateway.scopes import Scope
@@ -26,11 +28,14 @@ from intertie.model.ids import PartyId, ShortText
 from intertie.model.record import Record
 from intertie.seal.certificates import TrustStore
 from intertie.seal.descriptor import Descriptor, read_descriptor
+from intertie.seal.keys import PublicKeys
 from intertie.seal.policy_settings import DEFAULT, PolicySettings
 
 LOG = logging.getLogger("intertie.partners")
 # Often enough that a suspension works at once for a person, rare enough to cost nothing.
 CHECK_SECONDS = 1.0
+# The ending of what an operator writes about a partner that speaks a protocol of its own.
+LEGACY = ".legacy"
 
 
 class Standing(Record, frozen=True, kw_only=True):
@@ -105,7 +110,8 @@ class PartnerFiles:
                 return False
             standing = msgspec.structs.replace(known.standing, added=now)
             write_partner(self._folder, descriptor.party, raw, standing)
-            self._entries[descriptor.party] = Entry(partner_of(descriptor, standing), descriptor, standing)
+            partner = partner_of(descriptor, standing, known.partner.foreign)
+            self._entries[descriptor.party] = Entry(partner, descriptor, standing)
             return True
 
     def entries(self) -> list[Entry]:
@@ -142,7 +148,8 @@ class PartnerFiles:
     def _load(self, trust: TrustStore) -> None:
         entries: dict[PartyId, Entry] = {}
         problems: dict[str, str] = {}
-        for path in sorted(self._folder.glob("*.json")):
+        stems = {path.with_suffix(".json") for path in self._folder.glob(f"*{LEGACY}")}
+        for path in sorted({*self._folder.glob("*.json"), *stems}):
             try:
                 entry = read_entry(path, trust, self._policy)
             except IntertieError as error:
@@ -160,6 +167,9 @@ def read_entry(path: Path, trust: TrustStore, policy: PolicySettings = DEFAULT) 
     """The partner of one descriptor file and the .toml beside it. Raises Refused (the descriptor does not verify) or
     SettingsError (a file is missing, unreadable or wrong)."""
     standing = read_standing(path.with_suffix(".toml"))
+    foreign = read_foreign(path.with_suffix(LEGACY))
+    if foreign is not None and not path.exists():
+        return foreign_entry(PartyId(path.stem), foreign, standing)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -171,10 +181,40 @@ def read_entry(path: Path, trust: TrustStore, policy: PolicySettings = DEFAULT) 
             f"{path} is the descriptor of {descriptor.party}",
             do="A descriptor's file is named after its party.",
         )
-    return Entry(partner_of(descriptor, standing), descriptor, standing)
+    return Entry(partner_of(descriptor, standing, foreign), descriptor, standing)
 
 
-def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
+def read_foreign(path: Path) -> Foreign | None:
+    """What a partner's legacy file says; None if there is none. SettingsError names the file and the place in it."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Foreign)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error}", do="Check its permissions.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{path}: {error}", do="Mend it; docs/uftp.md has an example.") from error
+
+
+def foreign_entry(party: PartyId, foreign: Foreign, standing: Standing) -> Entry:
+    """A partner without a gateway of this kind: it has no descriptor, and no keys that a parcel could be sealed for."""
+    roles = frozenset(foreign.roles)
+    end = datetime.combine(foreign.legacy_until, time.max, UTC)
+    keys = PublicKeys(party=party, roles=roles, signing={}, sealing={})
+    descriptor = Descriptor(
+        party=party,
+        name=foreign.name,
+        roles=roles,
+        sequence=0,
+        since=standing.added,
+        until=end,
+        url=foreign.url,
+        keys=keys,
+    )
+    return Entry(partner_of(descriptor, standing, foreign), descriptor, standing)
+
+
+def partner_of(descriptor: Descriptor, standing: Standing, foreign: Foreign | None = None) -> Partner:
     """The partner as the acts see it. Until it is live no agreement of business is in force, only that of its test."""
     trial = standing.trial if standing.state == "proving" else None
     test = (Agreement(id=trial.agreement, start=standing.added),) if trial else ()
@@ -190,6 +230,7 @@ def partner_of(descriptor: Descriptor, standing: Standing) -> Partner:
         scopes=standing.scopes,
         quota=standing.quota,
         sequence=descriptor.sequence,
+        foreign=foreign,
     )
 
 
@@ -259,7 +300,7 @@ def _stamp(folder: Path) -> object:
                 sorted(
                     (file.name, file.stat().st_mtime_ns, file.stat().st_size, file.inode())
                     for file in files
-                    if file.name.endswith((".json", ".toml"))
+                    if file.name.endswith((".json", ".toml", LEGACY))
                 )
             )
     except FileNotFoundError:

@@ -41,6 +41,7 @@ from intertie.stores import (
 )
 from intertie.stores.identity import check_chains
 from intertie.stores.numbers import Numbers
+from intertie.stores.postgres_answers import PostgresAnswers
 from intertie.stores.postgres_claims import Claims
 from intertie.stores.postgres_follow import PostgresFollow
 from intertie.stores.postgres_operations import PostgresOperations
@@ -53,7 +54,7 @@ from intertie.stores.rows import DataKeyRow
 from intertie.stores.sending import Tell
 
 
-class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations, PostgresTrade):
+class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations, PostgresTrade, PostgresAnswers):
     """`gateway.ports.Store` in a PostgreSQL database. Safe to use from any thread."""
 
     def __init__(self, server: Server, port: KeyPort | None = None) -> None:
@@ -217,11 +218,13 @@ class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations, PostgresT
     ) -> bytes:
         """Keep all of it and return the receipt; Refused(PARCEL_ID_REUSED) if the id was another parcel's meanwhile.
         `write_receipt` runs under the journal's lock, and must not use the store."""
-        return self._writer.run(
+        receipt = self._writer.run(
             lambda db: postgres_in.accept(
                 db, self._keys, parcel, messages, refusals, outcomes, write_receipt, now
             )
         )
+        self._tell(sending.owing(parcel))
+        return receipt
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep a refusal."""

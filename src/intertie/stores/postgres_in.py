@@ -11,6 +11,7 @@ from intertie.model.ids import MessageId, ParcelId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.receipt import Outcome
 from intertie.stores import receiving
+from intertie.stores.postgres_answers import keep_owed
 from intertie.stores.postgres_bodies import keep_bodies
 from intertie.stores.postgres_journal import (
     append,
@@ -74,6 +75,7 @@ def accept(
     first = _keep_messages(db, keys, settled.messages, number, now)
     keep_arrived(db, parcel, settled.messages, first)
     keep_refusals(db, settled.refusals)
+    keep_owed(db, parcel)
     append(db, [receiving.receipt_entry(parcel, receipt, now)])
     return receipt
 

@@ -49,6 +49,11 @@ def priorities(messages: Iterable[NewMessage]) -> Mapping[PartyId, Sequence[int]
     return found
 
 
+def owing(parcel: ParcelRow) -> Mapping[PartyId, Sequence[int]]:
+    """To whom an answer is to be posted now, as what was queued with the highest priority."""
+    return {parcel.partner: (0,)} if parcel.owes else {}
+
+
 class Addition(Together[C, list[int]]):
     """Messages that one caller queues. Those of several callers at once go into one chunk and one growth of the journal."""
 

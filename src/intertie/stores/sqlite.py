@@ -48,6 +48,7 @@ from intertie.stores.readers import Readers
 from intertie.stores.rows import DataKeyRow
 from intertie.stores.schema import connect, open_store, store_error
 from intertie.stores.sending import Tell
+from intertie.stores.sqlite_answers import SqliteAnswers
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
@@ -55,7 +56,7 @@ from intertie.stores.sqlite_trade import SqliteTrade
 from intertie.stores.writer import Writer
 
 
-class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade):
+class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade, SqliteAnswers):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path, port: KeyPort | None = None) -> None:
@@ -222,11 +223,13 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade):
     ) -> bytes:
         """Keep all of it and return the receipt; Refused(PARCEL_ID_REUSED) if the id was another parcel's meanwhile.
         `write_receipt` runs under the write lock, and must not use the store."""
-        return self._writer.run(
+        receipt = self._writer.run(
             lambda db: sqlite_in.accept(
                 db, self._keys, parcel, messages, refusals, outcomes, write_receipt, now
             )
         )
+        self._tell(sending.owing(parcel))
+        return receipt
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep a refusal."""

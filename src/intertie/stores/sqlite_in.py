@@ -23,6 +23,7 @@ from intertie.stores.rows import (
     parcel_row,
     write_transport,
 )
+from intertie.stores.sqlite_answers import keep_owed
 from intertie.stores.sqlite_bodies import keep_bodies
 from intertie.stores.sqlite_journal import append, keep_refusals, next_message_seq, tally
 from intertie.stores.sqlite_trade import keep_arrived
@@ -69,6 +70,7 @@ def accept(
     first = _keep_messages(db, keys, settled.messages, number, now)
     keep_arrived(db, parcel, settled.messages, first)
     keep_refusals(db, settled.refusals)
+    keep_owed(db, parcel)
     append(db, [receiving.receipt_entry(parcel, receipt, now)])
     return receipt
 

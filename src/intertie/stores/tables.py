@@ -34,6 +34,7 @@ TABLES = (
     "timeliness",
     "stops",
     "trade",
+    "answers",
 )
 
 

@@ -46,6 +46,7 @@ from intertie.model.ids import (
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.quantity import Kilowatts, Unit
 from intertie.model.record import Record
+from intertie.model.settlement import EventPerformance, MeterPerformance, PerformanceStatement
 
 BUYER, SELLER = PartyId("utility.example"), PartyId("aggregator.example")
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
@@ -191,6 +192,37 @@ def call(
 
 def answer(name: str = "X1", said: str = "accepted", **changes: Any) -> DispatchResponse:
     return DispatchResponse(dispatch=name, answer=DispatchAnswer(said), **changes)
+
+
+def performance(name: str, span: Window = CALL, *meters: str) -> EventPerformance:
+    """Half of what was asked, by half hours."""
+    count = (span.end - span.start) // timedelta(minutes=30)
+    energy = msgspec.structs.replace(kw(span, *[5] * count, minutes=30), unit=Unit.KWH)
+    each = tuple(
+        MeterPerformance(meter=MeterId(meter), baseline_kwh=energy, actual_kwh=energy) for meter in meters
+    )
+    return EventPerformance(
+        dispatch=name,
+        window=span,
+        asked_kw=kw(span, *[10] * count, minutes=30),
+        baseline_kwh=energy,
+        actual_kwh=energy,
+        delivered_kwh=energy,
+        performance_factor=Decimal("0.5"),
+        meters=each,
+    )
+
+
+def statement(*events: EventPerformance, **changes: Any) -> PerformanceStatement:
+    said = {
+        "statement": "S1",
+        "confirmation": DEAL,
+        "service": Service.DIST_CAPACITY,
+        "period": window(0, 24 * 28),
+        "baseline_method": "high-5-of-10",
+        **changes,
+    }
+    return PerformanceStatement(events=events, **said)
 
 
 def registered(events: Iterable[Event]) -> Registry:

@@ -144,7 +144,7 @@ def result(**changes: Any) -> NeedResult:
     return changed(NeedResult(need="N1", revision=1), changes)  # type: ignore[no-any-return]
 
 
-_BY_UTILITY = ("Need", "NeedWithdrawal", "CounterOffer", "Order", "NeedResult")
+_BY_UTILITY = ("Need", "NeedWithdrawal", "CounterOffer", "Order", "NeedResult", "Confirmation")
 
 
 def event(body: Record, hours: float, **changes: Any) -> Event:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.unit.market.grid_cases import (
     AGG,
     DEAL,
-    HEAD,
     POINTS,
     SELLER,
     ZONE,
@@ -33,13 +32,13 @@ from tests.unit.market.grid_cases import (
 )
 
 from intertie.market import commitment
-from intertie.market.commitment import NOTHING, check_deal, counted_elsewhere, oversold, settle
+from intertie.market.commitment import NOTHING, check_deal, oversold, settle
 from intertie.market.feeder import tree_at
 from intertie.market.hours import windows_of
 from intertie.market.registering import apply, programme_claims
-from intertie.market.registration import Records, decide_der, lent_kw
+from intertie.market.registration import lent_kw
 from intertie.market.registry import Registry
-from intertie.model.aggregation import DecisionReason, DerRemoval, Programme, RemovalReason
+from intertie.model.aggregation import DerRemoval, Programme, RemovalReason
 from intertie.model.contract import Confirmation, Service, ServiceHours, Weekday
 from intertie.model.ids import ConfirmationId, DerId, MeterId
 from intertie.model.interval import Window
@@ -63,7 +62,7 @@ def hours(start: int, end: int) -> tuple[ServiceHours, ...]:
 
 
 def with_programme(*others: Programme) -> Registry:
-    """Three DERs of 10 kW, offered from 19:00 to 22:00 for a month; the third has other programmes, within or beyond that."""
+    """Three DERs of 10 kW, offered from 19:00 to 22:00 for a month; the third has other programmes, within or beside that."""
     offered = {"ends": at(24 * 30), "service_hours": hours(19, 22), "zone": ZONE}
     body = registration(der(1), der(2), der(3), **offered)
     registry = registered([event(body, 0, SELLER), event(decision("D1", "D2", "D3"), 0)])
@@ -137,10 +136,20 @@ def test_a_programme_takes_first_what_nobody_accepted() -> None:
     """A nameplate of 20 kW of which 10 were accepted has 10 to lend."""
     registry = with_programme(programme(0, 24 * 60, 10))
     check_deal(deal(contracted_kw=kilowatts(30)), [], registry, TREE)
-    registry = with_programme(programme(24 * 31, 24 * 60, 14))
-    check_deal(deal(contracted_kw=kilowatts(26), term=window(24 * 30, 24 * 60)), [], registry, TREE)
+    registry = with_programme(programme(0, 24 * 60, 14, service_hours=hours(17, 19), zone=ZONE))
+    check_deal(deal(contracted_kw=kilowatts(26)), [], registry, TREE)
     with breaks(commitment.SOLD_TWICE):
-        check_deal(deal(contracted_kw=kilowatts(27), term=window(24 * 30, 24 * 60)), [], registry, TREE)
+        check_deal(deal(contracted_kw=kilowatts(27)), [], registry, TREE)
+
+
+@pytest.mark.rule("commitment.sold_twice")
+def test_an_aggregation_is_sold_no_longer_than_it_is_offered() -> None:
+    """A month of 30 kW: a second deal finds nothing after it that the first has not."""
+    registry = with_programme()
+    within, beyond = window(24 * 20, 24 * 30), window(24 * 30, 24 * 40)
+    check_deal(second(contracted_kw=kilowatts(5), term=within), [deal()], registry, TREE)
+    with breaks(commitment.SOLD_TWICE):
+        check_deal(second(contracted_kw=kilowatts(5), term=beyond), [deal()], registry, TREE)
 
 
 @pytest.mark.rule("commitment.sold_twice")
@@ -282,16 +291,6 @@ def test_a_meter_that_is_another_programmes_then() -> None:
     later = statement("ST-1", "X1", window(24 * 2 + 10, 24 * 2 + 12), "M3")
     with breaks(commitment.OTHER_PROGRAMME):
         settle(NOTHING, event(later, 100), registry)
-
-
-def test_what_counts_for_another_partner() -> None:
-    """Only the utility sees this: it refuses a DER that counts for somebody else at any time of the term."""
-    elsewhere = counted_elsewhere([three_ders()], window(0, 24))
-    assert elsewhere == {DerId(f"D{i}"): AGG for i in (1, 2, 3)}
-    assert counted_elsewhere([three_ders()], window(-48, -23)) == {}
-    books = Records({HEAD: "F1"}, {}, frozenset(), frozenset(elsewhere))
-    found = decide_der(der(1, point=HEAD), books, [window(0, 24)])
-    assert found.reason is DecisionReason.NOT_INTERCONNECTED
 
 
 def test_what_programmes_lend_over_time() -> None:

@@ -252,6 +252,7 @@ CASES: list[tuple[str, list[Event], Event, Setting]] = [
     ),
     ("order.price", [N, BID], event(order(price=usd("0.51")), 3), SETTING),
     ("order.price", [N, BID], event(order(price=EUR), 3), SETTING),
+    ("order.price", [N, BID], event(order(price=changed(EUR, {"amount": Decimal("0.50")})), 3), SETTING),
     ("order.price", [UNIFORM, BID], event(order(price=usd("0.49")), 3), SETTING),
     ("order.price", [UNIFORM, BID], event(order(price=usd("1.01")), 3), SETTING),
     (
@@ -273,8 +274,20 @@ CASES: list[tuple[str, list[Event], Event, Setting]] = [
         event(order(offer=None, offer_revision=None, option=None, confirmation="K"), 3),
         SETTING._replace(confirmations=frozenset({"L"})),
     ),
+    (
+        "need.point",
+        [],
+        event(order(offer=None, offer_revision=None, option=None, confirmation="K", points=("F13-T1",)), 3),
+        SETTING._replace(confirmations=frozenset({"K"}), points=frozenset({P1})),
+    ),
     ("order.period", [U], renamed(event(order(offer="U1"), 8), "conv-u"), SETTING),
     ("order.interval_conflict", [N, event(offer(**AGG), 1)], event(order(), 3), declared(59)),
+    (
+        "order.interval_conflict",
+        [N, event(offer(**AGG), 1), event(counter(), 3)],
+        event(CounterAnswer(counter="C1", verdict=CounterVerdict.ACCEPTED), 3.5),
+        declared(49),
+    ),
     (
         "order.interval_conflict",
         [
@@ -482,3 +495,10 @@ def test_an_offer_for_another_period_than_the_need() -> None:
     with pytest.raises(Broken) as caught:
         family.apply(play([N]), event(elsewhere, 1), SETTING)
     assert caught.value.rule is offer_rules.OFFER_PERIOD
+
+
+@pytest.mark.rule("order.before_gate")
+def test_a_need_that_takes_orders_early() -> None:
+    """As UFTP has it: the buyer orders as soon as it likes an offer."""
+    early = [event(need(early_orders=True), 0), BID]
+    assert set(play([*early, event(order(), 1.5)], SETTING).orders) == {"D1"}

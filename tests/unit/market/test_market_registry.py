@@ -197,6 +197,19 @@ def hours(start: int, end: int) -> tuple[ServiceHours, ...]:
 
 
 @pytest.mark.rule("registration.double_commitment")
+@pytest.mark.rule("registration.counted_once")
+def test_a_der_is_free_where_its_aggregation_is_not_offered_any_more() -> None:
+    first = registration(der(1), ends=at(24 * 30))
+    registry = registered([event(first, 0, SELLER), event(decision("D1"), 1)])
+    assert set(registry[AGG].counting(at(24 * 30 - 1))) == {"D1"} and not registry[AGG].counting(at(24 * 30))
+    name = AggregationId("AGG-2")
+    later = registration(der(1), name=name)
+    registry = apply(registry, event(later, 2, SELLER))
+    apply(registry, event(decision("D1", aggregation=name, effective=at(24 * 30)), 3))
+    with breaks(rules.COUNTED_ONCE):
+        apply(registry, event(decision("D1", aggregation=name, effective=at(24 * 30 - 1)), 3))
+
+
 @pytest.mark.parametrize(
     ("until", "refused"),
     # From 17:00 in New York is 22:00 UTC in winter. The other programme runs from 21:00 to 22:00 UTC: before 8 March nothing

@@ -1,0 +1,16 @@
+"""`python -m bench.peers`: the environments of the programs that tests exchange with. One that cannot be made here is named; its
+tests are skipped and say so."""
+
+from __future__ import annotations
+
+import sys
+
+from bench.peers.environment import Unavailable, python_of
+
+TESTED_WITH = ("shapeshifter-uftp", "x12")
+
+for name in TESTED_WITH:
+    try:
+        python_of(name)
+    except Unavailable as why:
+        sys.stderr.write(f"{name}: not installed, tests with it are skipped: {why}\n")

@@ -1,0 +1,87 @@
+"""`intertie partner legacy` and what `show` says of such a partner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.command.gateways import UTILITY, here
+
+from intertie.cli import run
+from intertie.seal.sodium_sign import SodiumKey, fingerprint, read_public, write_public
+
+KEY = SodiumKey.of_seed(b"k" * 32).public
+LEGACY = f"""
+name = "An aggregator"
+roles = ["der_aggregator"]
+legacy_until = 2027-12-31
+
+[uftp]
+domain = "agr.example"
+role = "AGR"
+key = "{write_public(KEY)}"
+url = "https://agr.example/shapeshifter/api/v3/message"
+"""
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Path:
+    directory = tmp_path / "gateway"
+    url = "https://127.0.0.1:9"
+    assert (
+        run(["init", UTILITY, "--role", "distribution_utility", "--url", url, "--dir", str(directory)]) == 0
+    )
+    (tmp_path / "agr.legacy").write_text(LEGACY)
+    return directory
+
+
+def speak(gateway: Path) -> None:
+    path = gateway / "intertie.toml"
+    path.write_text(path.read_text().replace("[uftp]", '[uftp]\ndomain = "dso.example"', 1))
+
+
+def test_a_partner_is_added_shown_and_listed(
+    gateway: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speak(gateway)
+    added = here(
+        capsys, "partner", "legacy", "agr.example", tmp_path / "agr.legacy", "--dir", gateway, "--json"
+    ).json
+    assert len(read_public(added["our key"])) == 32
+    again = here(
+        capsys, "partner", "legacy", "agr.example", tmp_path / "agr.legacy", "--dir", gateway, "--json"
+    ).json
+    assert again == added, "our key is made once"
+    shown = here(capsys, "partner", "show", "agr.example", "--dir", gateway).out
+    assert "until 2027-12-31: signed (Ed25519) but not sealed" in shown
+    assert fingerprint(KEY) in shown and "no contract" in shown
+    (listed,) = here(capsys, "partner", "list", "--dir", gateway, "--json").json["partners"]
+    assert (listed["party"], listed["sequence"]) == ("agr.example", 0)
+
+
+def test_who_we_are_must_be_said_first(
+    gateway: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = here(capsys, "partner", "legacy", "agr.example", tmp_path / "agr.legacy", "--dir", gateway)
+    assert said.code == 1 and "domain" in said.err
+    speak(gateway)
+    said = here(capsys, "partner", "legacy", "agr.example", tmp_path / "none", "--dir", gateway)
+    assert said.code == 1 and "not there" in said.err
+
+
+def test_a_contract_of_others_is_not_taken(
+    gateway: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speak(gateway)
+    contract = """
+[contract]
+agreement = "C-1"
+buyer = "somebody.example"
+seller = "agr.example"
+effective = 2026-01-01T00:00:00Z
+general_terms = { title = "t", edition = "1", sha256 = "SHA" }
+calendar = { name = "none", zone = "America/New_York" }
+""".replace("SHA", "0" * 64)
+    (tmp_path / "agr.legacy").write_text(LEGACY + contract)
+    said = here(capsys, "partner", "legacy", "agr.example", tmp_path / "agr.legacy", "--dir", gateway)
+    assert said.code == 1 and "no party of contract C-1" in said.err
