@@ -281,6 +281,13 @@ class VoidLine(_Answer, frozen=True, kw_only=True, rename={"sender": "from"}):
     detail: str
 
 
+class VoidPage(_Answer, frozen=True, kw_only=True):
+    """All of them: there are few."""
+
+    items: list[VoidLine]
+    next: str | None
+
+
 class Book(_Answer, frozen=True, kw_only=True):
     """What both parties hold. `digest` must be equal on both sides."""
 

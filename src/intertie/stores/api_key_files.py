@@ -1,4 +1,4 @@
-"""API keys as one file, `office/keys.json`, for its owner only; read again when it changes, so that a revocation counts at once."""
+"""API keys as one file, `office/keys.json`, for its owner only; read again when it changes, so a revocation counts at once."""
 
 from __future__ import annotations
 

@@ -74,7 +74,16 @@ class KeptAnswers:
     def begin(self, owner: str, key: str, begun: Begun, forget_before: datetime) -> None:
         """Write it down."""
         at = begun.at.astimezone(UTC)
-        row = owner, key, begun.digest, at.timestamp(), begun.message, at.isoformat(), begun.status, begun.body
+        row = (
+            owner,
+            key,
+            begun.digest,
+            at.timestamp(),
+            begun.message,
+            at.isoformat(),
+            begun.status,
+            begun.body,
+        )
         with self._spoken(), self._db:
             self._db.execute("DELETE FROM request WHERE at < ?", (forget_before.timestamp(),))
             self._db.execute("INSERT INTO request VALUES (?,?,?,?,?,?,?,?)", (*row[:3], *row[3:]))
