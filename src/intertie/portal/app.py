@@ -47,8 +47,8 @@ def office_app(office: Office, streams: Streams) -> Litestar:
             title="Intertie office API",
             version=intertie.__version__,
             description=ABOUT,
-            path=BASE,
-            render_plugins=[JsonRenderPlugin()],
+            path=f"{BASE}/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
             components=Components(
                 security_schemes={
                     "key": SecurityScheme(type="http", scheme="bearer", description="An API key.")

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Dependency, Parameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
 
 from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.gateway import Gateway
@@ -59,28 +60,28 @@ class Buckets:
             )
 
 
-OfficeDep = Annotated[Office, Dependency(skip_validation=True)]
-PartyPath = Annotated[str, Parameter(pattern=PARTY, max_length=120, description="The partner's id.")]
-MessagePath = Annotated[str, Parameter(pattern=UUID7, description="The message's id.")]
-NamePath = Annotated[str, Parameter(pattern=NAME)]
-DocumentPath = Annotated[str, Parameter(pattern=WORD)]
+OfficeDep = NamedDependency[SkipValidation[Office]]
+PartyPath = Annotated[str, PathParameter(pattern=PARTY, max_length=120, description="The partner's id.")]
+MessagePath = Annotated[str, PathParameter(pattern=UUID7, description="The message's id.")]
+NamePath = Annotated[str, PathParameter(pattern=NAME)]
+DocumentPath = Annotated[str, PathParameter(pattern=WORD)]
 KeyHeader = Annotated[
     str,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         pattern=r"^[A-Za-z0-9._:-]{8,64}$",
         description="Made up by the caller for this request, as a UUID. A repeat with the same key has one effect and "
         "gets the same answer, for seven days.",
     ),
 ]
-Limit = Annotated[int, Parameter(ge=1, le=PAGE_MAX, description=f"At most so many; {PAGE} if not said.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description=f"At most so many; {PAGE} if not said.")]
 # Beyond 2^63 no store counts.
 After = Annotated[
-    int, Parameter(ge=0, le=2**63 - 1, description="Only what comes after this `next` or `seq`.")
+    int, QueryParameter(ge=0, le=2**63 - 1, description="Only what comes after this `next` or `seq`.")
 ]
 AfterName = Annotated[
     str,
-    Parameter(
+    QueryParameter(
         max_length=200, pattern=r"^[A-Za-z0-9._:\-]*$", description="Only what comes after this `next`."
     ),
 ]

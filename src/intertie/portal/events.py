@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from intertie.gateway.api_keys import ApiKey
@@ -42,12 +42,12 @@ EVENT_STREAM = "text/event-stream"
 
 Last = Annotated[
     str | None,
-    Parameter(header="Last-Event-ID", pattern=r"^[0-9]{1,18}$", description="Resume after this event."),
+    HeaderParameter(name="Last-Event-ID", pattern=r"^[0-9]{1,18}$", description="Resume after this event."),
 ]
 From = Annotated[
     int | None,
-    Parameter(
-        query="after",
+    QueryParameter(
+        name="after",
         ge=-1,
         le=10**18 - 1,
         description="The same, for who cannot set the header; -1: from the beginning. Without either: what happens from now on.",
@@ -126,7 +126,8 @@ def written(events: list[Happened]) -> bytes:
 async def stream(office: OfficeDep, streams: Streams, key: ApiKey, place: int) -> AsyncIterator[bytes]:
     """What happens from a place on, until the key counts no more, the reader goes, or the gateway stops."""
     with streams.counted(key.id):
-        yield b"retry: %d\n\n" % RETRY_MS
+        # Who is cut off before anything happens knows where it was.
+        yield b"retry: %d\n%s\n" % (RETRY_MS, b"id: %d\n" % (place - 1) if place else b"")
         while not streams.over:
             waiting = asyncio.ensure_future(streams.news())
             try:

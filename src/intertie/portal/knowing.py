@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Response
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter, RawBody
 
 from intertie.gateway.api_keys import revoke_key
 from intertie.gateway.office_acts import NotHere
@@ -29,10 +29,10 @@ from intertie.portal.door import After, AfterName, DocumentPath, KeyHeader, Limi
 from intertie.portal.routes import acts, reads
 
 Interface = Annotated[
-    str | None, Parameter(pattern=r"^[A-Z][A-Z0-9]{1,7}$", description="Only this interface's.")
+    str | None, QueryParameter(pattern=r"^[A-Z][A-Z0-9]{1,7}$", description="Only this interface's.")
 ]
-Document = Annotated[str | None, Parameter(pattern=WORD, description="Only of this document.")]
-KeyPath = Annotated[str, Parameter(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="The key's name.")]
+Document = Annotated[str | None, QueryParameter(pattern=WORD, description="Only of this document.")]
+KeyPath = Annotated[str, PathParameter(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="The key's name.")]
 
 
 @reads("/whoami", Right.KNOW, tags=["office"])
@@ -92,7 +92,7 @@ def list_keys(office: OfficeDep, after: AfterName = "", limit: Limit = PAGE) -> 
 
 @acts("/keys/{name:str}/revoke", Right.KEYS, status=200, tags=["keys"])
 def revoke(
-    office: OfficeDep, request: Asked, idempotency_key: KeyHeader, name: KeyPath, body: bytes
+    office: OfficeDep, request: Asked, idempotency_key: KeyHeader, name: KeyPath, body: RawBody
 ) -> Response[KeyLine]:
     """Let a key count no more, from now on. Keys are made with `intertie api key add` only, at the gateway."""
 

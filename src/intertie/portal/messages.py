@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from litestar import Response
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter, RawBody
 
 from intertie.exchange.outbound import State
 from intertie.gateway.export_evidence import export_row
@@ -28,10 +28,12 @@ from intertie.portal.door import After, KeyHeader, Limit, MessagePath, OfficeDep
 from intertie.portal.routes import acts, reads
 
 Partner = Annotated[
-    PartyId | None, Parameter(pattern=PARTY, max_length=120, description="Only this partner's.")
+    PartyId | None, QueryParameter(pattern=PARTY, max_length=120, description="Only this partner's.")
 ]
-Document = Annotated[DocumentName | None, Parameter(pattern=WORD, description="Only this document.")]
-Talk = Annotated[ConversationId | None, Parameter(pattern=NAME, description="Only this conversation.")]
+Document = Annotated[DocumentName | None, QueryParameter(pattern=WORD, description="Only this document.")]
+Talk = Annotated[ConversationId | None, QueryParameter(pattern=NAME, description="Only this conversation.")]
+
+Direction = Annotated[Literal["in", "out"], QueryParameter(description="From partners, or to them.")]
 
 
 @reads("/inbox", Right.LOOK, tags=["messages"])
@@ -58,14 +60,14 @@ def list_inbox(
 @reads("/messages", Right.LOOK, tags=["messages"])
 def list_messages(
     office: OfficeDep,
-    direction: Literal["in", "out"] = "out",
+    direction: Direction = "out",
     after: After = 0,
     limit: Limit = PAGE,
     partner: Partner = None,
     document: Document = None,
     conversation: Talk = None,
     message_state: Annotated[
-        State | None, Parameter(query="state", description="Only in this state.")
+        State | None, QueryParameter(name="state", description="Only in this state.")
     ] = None,
 ) -> MessagePage:
     """Messages in the order of seq, with filters."""
@@ -109,7 +111,7 @@ def get_evidence(office: OfficeDep, message: MessagePath) -> bytes:
 
 @acts("/messages", Right.SEND, tags=["messages"])
 def send_message(
-    office: OfficeDep, request: Asked, idempotency_key: KeyHeader, data: SendMessage, body: bytes
+    office: OfficeDep, request: Asked, idempotency_key: KeyHeader, data: JSONBody[SendMessage], body: RawBody
 ) -> Response[Queued]:
     """Send a document. It is checked as the partner will check it, and on disk when this answers."""
     role = request.auth.role
@@ -124,7 +126,7 @@ def send_message(
 
 @acts("/messages/{message:str}/cancel", Right.REPAIR, status=200, tags=["messages"])
 def cancel_message(
-    office: OfficeDep, request: Asked, idempotency_key: KeyHeader, message: MessagePath, body: bytes
+    office: OfficeDep, request: Asked, idempotency_key: KeyHeader, message: MessagePath, body: RawBody
 ) -> Response[MessageLine]:
     """Take back a message that is still queued."""
     role, id = request.auth.role, MessageId(message)
@@ -141,8 +143,8 @@ def resend_message(
     request: Asked,
     idempotency_key: KeyHeader,
     message: MessagePath,
-    data: Resend,
-    body: bytes,
+    data: JSONBody[Resend],
+    body: RawBody,
 ) -> Response[Queued]:
     """Send the content of a dead letter again, once, as a new message."""
     role, id = request.auth.role, MessageId(message)

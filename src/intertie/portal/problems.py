@@ -67,6 +67,16 @@ _DO = {
 }
 
 
+# How the framework says that a parameter is not there, and what our parameters are called by those who send them.
+_MISSING = re.compile(r"Missing required (?:\w+ )?parameter '([\w-]+)'")
+_SPOKEN = {
+    "idempotency_key": "Idempotency-Key",
+    "message_state": "state",
+    "last": "Last-Event-ID",
+    "data": "body",
+}
+
+
 class Busy(IntertieError):
     """More than a limit allows; again after a moment."""
 
@@ -142,6 +152,9 @@ def _why(error: HTTPException, status: int) -> str:
             inner = cause.__cause__ if isinstance(cause.__cause__, Exception) else cause
             return f"The request could not be read: {why_unreadable(inner)}"
         return HTTPStatus(status).phrase
+    missing = _MISSING.match(error.detail)
+    if missing is not None:
+        return f"{_name({'key': missing[1]})}: is missing"
     extra = error.extra if isinstance(error.extra, list) else []
     parts = [
         f"{_name(one)}: {why_unreadable(ValueError(str(one.get('message', ''))))}"
@@ -153,6 +166,7 @@ def _why(error: HTTPException, status: int) -> str:
 
 def _name(one: Mapping[str, Any]) -> str:
     key = str(one.get("key", "request"))
+    key = _SPOKEN.get(key, key)
     return key if re.fullmatch(r"[A-Za-z0-9_.\-]{1,80}", key) else "request"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import Response
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter, RawBody
 
 from intertie.gateway.office_book import read_book, read_digest, read_effects
 from intertie.gateway.office_rights import Right
@@ -17,7 +17,7 @@ from intertie.portal.acting import Asked, desk_act
 from intertie.portal.door import KeyHeader, NamePath, OfficeDep, PartyPath
 from intertie.portal.routes import acts, reads
 
-Hours = Annotated[int, Parameter(ge=1, le=HOURS_MAX, description="How far to look ahead.")]
+Hours = Annotated[int, QueryParameter(ge=1, le=HOURS_MAX, description="How far to look ahead.")]
 
 
 @reads("/trade/{partner:str}", Right.READ, tags=["trade"])
@@ -52,8 +52,8 @@ def sign_contract(
     idempotency_key: KeyHeader,
     partner: PartyPath,
     agreement: NamePath,
-    data: Sign,
-    body: bytes,
+    data: JSONBody[Sign],
+    body: RawBody,
 ) -> Response[Queued]:
     """Sign the newest text of a contract that was proposed."""
     return desk_act(
@@ -73,8 +73,8 @@ def notify(
     idempotency_key: KeyHeader,
     partner: PartyPath,
     agreement: NamePath,
-    data: Notice,
-    body: bytes,
+    data: JSONBody[Notice],
+    body: RawBody,
 ) -> Response[Queued]:
     """Decline a text; suspend, resume or terminate; declare a default, or that it is cured."""
     return desk_act(
@@ -94,8 +94,8 @@ def answer_confirmation(
     idempotency_key: KeyHeader,
     partner: PartyPath,
     deal: NamePath,
-    data: AnswerDeal,
-    body: bytes,
+    data: JSONBody[AnswerDeal],
+    body: RawBody,
 ) -> Response[Queued]:
     """Accept a confirmation, or object to it."""
     return desk_act(

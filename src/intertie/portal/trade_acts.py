@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from litestar import Response
+from litestar.params import JSONBody, RawBody
 
 from intertie.gateway import trade_dispatch
 from intertie.gateway.office_rights import Right
@@ -35,8 +36,8 @@ def declare_availability(
     request: Asked,
     idempotency_key: KeyHeader,
     partner: PartyPath,
-    data: AvailabilityDeclaration,
-    body: bytes,
+    data: JSONBody[AvailabilityDeclaration],
+    body: RawBody,
 ) -> Response[Queued]:
     """Declare what an aggregation can do. The revision is the next one, whatever it says."""
     return desk_act(office, request, idempotency_key, body, partner, lambda desk: declare(desk, data))
@@ -48,8 +49,8 @@ def withdraw_availability(
     request: Asked,
     idempotency_key: KeyHeader,
     partner: PartyPath,
-    data: Withdraw,
-    body: bytes,
+    data: JSONBody[Withdraw],
+    body: RawBody,
 ) -> Response[Queued]:
     """Declare that nothing can be done where something was declared."""
 
@@ -65,8 +66,8 @@ def instruct(
     request: Asked,
     idempotency_key: KeyHeader,
     partner: PartyPath,
-    data: DispatchInstruction,
-    body: bytes,
+    data: JSONBody[DispatchInstruction],
+    body: RawBody,
 ) -> Response[Queued]:
     """Call a deal, or, in an emergency, a point."""
 
@@ -83,8 +84,8 @@ def answer_dispatch(
     idempotency_key: KeyHeader,
     partner: PartyPath,
     dispatch: NamePath,
-    data: AnswerDispatch,
-    body: bytes,
+    data: JSONBody[AnswerDispatch],
+    body: RawBody,
 ) -> Response[Queued]:
     """Accept the newest revision of an instruction, a part of it, or refuse it."""
 
@@ -108,8 +109,8 @@ def report_dispatch(
     idempotency_key: KeyHeader,
     partner: PartyPath,
     dispatch: NamePath,
-    data: ReportDispatch,
-    body: bytes,
+    data: JSONBody[ReportDispatch],
+    body: RawBody,
 ) -> Response[Queued]:
     """Say that a dispatch has begun, is done, or had to be given up."""
 
@@ -135,8 +136,8 @@ def measure_dispatch(
     idempotency_key: KeyHeader,
     partner: PartyPath,
     dispatch: NamePath,
-    data: Measured,
-    body: bytes,
+    data: JSONBody[Measured],
+    body: RawBody,
 ) -> Response[Queued]:
     """Say what is measured during a dispatch."""
 
@@ -153,8 +154,8 @@ def cancel_dispatch(
     idempotency_key: KeyHeader,
     partner: PartyPath,
     dispatch: NamePath,
-    data: CancelDispatch,
-    body: bytes,
+    data: JSONBody[CancelDispatch],
+    body: RawBody,
 ) -> Response[Queued]:
     """Take an instruction back from a time on."""
 
