@@ -74,11 +74,13 @@ def test_the_inbox_after_a_seq_by_pages(at: At) -> None:
 
 def test_an_amount_stays_the_decimal_that_was_written(at: At) -> None:
     """Through a float, 600.40 would be 600.4 before it is signed, and 0.1 worse."""
-    text = """{"to": "aggregator.example", "document": "remittance_advice", "body": {"remittance": "RA-1", "invoices":
-        [{"invoice": "INV-1", "amount": 600.40}], "method": "ach", "reference": "T-1", "paid_on": "2026-01-14",
+    text = """{"to": "aggregator.example", "document": "remittance_advice", "interface": "DA", "body":
+        {"remittance": "RA-1", "invoices": [{"invoice": "INV-1", "amount": 600.40}], "method": "ach",
+        "reference": "T-1", "paid_on": "2026-01-14",
         "total": {"amount": 600.40, "currency": "USD"}}}"""
     headers = at.world.headers(OfficeRole.SETTLEMENT) | {"Idempotency-Key": new_key()}
     sent = at.http.post("/messages", content=text, headers={**headers, "Content-Type": "application/json"})
+    assert sent.status_code == 202, sent.text
     (id,) = sent.json()["messages"]
     body = at.get(f"/messages/{id}", OfficeRole.SETTLEMENT).json()["body"]
     assert body["total"]["amount"] == "600.40" and body["invoices"][0]["amount"] == "600.40"

@@ -18,7 +18,7 @@ from intertie.model.message import MESSAGE_BYTES_MAX
 from intertie.portal import events, knowing, messages, trade, trade_acts
 from intertie.portal.door import Office, guard
 from intertie.portal.events import Streams
-from intertie.portal.problems import on_any, on_ours, on_theirs
+from intertie.portal.problems import on_any, on_deep, on_ours, on_theirs
 
 BASE = "/api/v1"
 # A message, and the few fields around its body.
@@ -32,7 +32,12 @@ ABOUT = (
 
 def office_app(office: Office, streams: Streams) -> Litestar:
     """The application."""
-    handlers: dict[Any, Any] = {IntertieError: on_ours, HTTPException: on_theirs, Exception: on_any}
+    handlers: dict[Any, Any] = {
+        IntertieError: on_ours,
+        HTTPException: on_theirs,
+        RecursionError: on_deep,
+        Exception: on_any,
+    }
     return Litestar(
         [
             Router(

@@ -130,6 +130,11 @@ def on_theirs(request: Request[Any, Any, Any], error: HTTPException) -> Response
     return said
 
 
+def on_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
+    """What was sent is nested deeper than a reader goes."""
+    return answer(_problem(400, "bad_request", "The request is nested too deep", _DO[400]))
+
+
 def on_any(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A mistake of this program: the log has its kind and place, and the answer nothing of it."""
     LOG.error("office failed", exc_info=error)
