@@ -11,7 +11,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, exchange, flood, handshakes, outage, readings, receipts, sealing, x12
+from bench import at_rest, exchange, flood, handshakes, outage, readings, receipts, sealing, settlement, x12
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -21,8 +21,8 @@ from bench.world import MESSAGE_BYTES
 PRINTED_WIDTH = 120
 
 # Gateways at work; the others time one act against the primitives.
-EXCHANGE, FLOOD, OUTAGE, READINGS = "exchange", "flood", "outage", "readings"
-AT_WORK = (EXCHANGE, FLOOD, OUTAGE, READINGS)
+EXCHANGE, FLOOD, OUTAGE, READINGS, SETTLEMENT = "exchange", "flood", "outage", "readings", "settlement"
+AT_WORK = (EXCHANGE, FLOOD, OUTAGE, READINGS, SETTLEMENT)
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
     "receipts": receipts,
@@ -79,6 +79,8 @@ def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
             exchange.run(console, exchange.QUICK, None)
         else:
             exchange.run(console, exchange.FULL if full else exchange.Scale())
+    elif name == SETTLEMENT:
+        settlement.run(console, quick=quick)
     elif name == FLOOD:
         flood.run(console, quick=quick)
     elif name == READINGS:

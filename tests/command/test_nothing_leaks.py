@@ -1,126 +1,18 @@
-"""After a season of business: no meter, DER, premises or customer of any document stands anywhere but in its body.
-
-Everything both gateways wrote is searched: every byte of every file, every column of the store but the ciphertexts, what is
-inside signed things, logs. What is handed out on purpose (evidence files, the demo's own summary) is no part of it.
-"""
+"""What is refused, and what a serving gateway says of itself, quotes no body. (What is left after a season: test_demo.py.)"""
 
 from __future__ import annotations
 
 import base64
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import apsw
 import httpx
 import pytest
 from tests.command.gateways import AGGREGATOR, AGREEMENT, UTILITY, command, make_pair, served
+from tests.command.leaks import found, names_in
 
 from intertie.bindings.operations.serve_state import who_serves
-from intertie.gateway.ports import Query
-from intertie.run import opened
-
-ALL = ("utility", "aggregator", "rival")
-# What names a person, a device or a place of theirs, in any document; numbers and dates are not told apart by it.
-NAMING = {
-    "account",
-    "affected_ders",
-    "consent",
-    "customer",
-    "der",
-    "ders",
-    "duns",
-    "evse",
-    "id",
-    "meter",
-    "meters",
-    "point",
-    "points",
-    "premises",
-    "reference",
-    "user",
-    "vehicle",
-}
-# Shorter ones stand in any megabyte of ciphertext by chance.
-NAME_LEAST = 6
-# Base64url as it stands in signed things: long enough to hold a name.
-SEGMENT = re.compile(rb"[A-Za-z0-9_-]{16,}")
-
-
-def names_in(value: Any, key: str = "") -> Iterator[str]:
-    """Every text that stands under a naming key."""
-    if isinstance(value, dict):
-        for inner, part in value.items():
-            yield from names_in(part, inner)
-    elif isinstance(value, list):
-        for part in value:
-            yield from names_in(part, key)
-    elif key in NAMING and isinstance(value, str) and len(value) >= NAME_LEAST:
-        yield value
-
-
-def all_names(directory: Path) -> set[str]:
-    with opened(directory) as it:
-        store = it.gateway.store
-        rows = [row for out in (True, False) for row in store.messages(Query(outgoing=out, limit=10**6))]
-    return {name for row in rows for name in names_in(json.loads(row.body)["body"])}
-
-
-def found(raw: bytes, names: set[str]) -> set[str]:
-    """The names that stand in these bytes, also inside base64url."""
-    inside = b" ".join(
-        base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
-        for segment in SEGMENT.findall(raw)
-        if len(segment) % 4 != 1
-    )
-    return {name for name in names if name.encode() in raw or name.encode() in inside}
-
-
-def columns(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Every value of every table, but the chunks of ciphertexts."""
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    for (table,) in list(db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")):
-        if table != "chunks":
-            for row in db.execute(f'SELECT * FROM "{table}"'):
-                for value in row:
-                    yield table, value if isinstance(value, bytes) else str(value).encode()
-    db.close()
-
-
-@pytest.fixture(scope="module")
-def names(summary: Any, kept: Path) -> set[str]:
-    utility, *others = (all_names(kept / who) for who in ALL)
-    assert utility == set[str]().union(*others)
-    return utility
-
-
-@pytest.mark.slow
-def test_the_season_names_many(names: set[str]) -> None:
-    assert len(names) > 100
-    for kind in ("load-", "-meter", "-premises", "consent-"):
-        assert any(kind in name for name in names)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("who", ALL)
-def test_no_file_of_a_gateway_holds_a_name(names: set[str], kept: Path, who: str) -> None:
-    files = [path for path in (kept / who).rglob("*") if path.is_file()]
-    assert {"store.db", "serve.log", "descriptor.json"} <= {path.name for path in files}
-    assert (kept / who / "serve.log").stat().st_size > 1000
-    for path in files:
-        assert not found(path.read_bytes(), names), path
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("who", ALL)
-def test_no_column_holds_a_name(names: set[str], kept: Path, who: str) -> None:
-    tables = set()
-    for table, value in columns(kept / who / "store.db"):
-        tables.add(table)
-        assert not found(value, names), (table, value[:200])
-    assert {"messages", "parcels", "journal", "data_keys"} <= tables
 
 
 def test_the_search_finds_what_is_there() -> None:

@@ -30,6 +30,8 @@ from intertie.model.interval import IntervalSeries, local_day
 from intertie.model.message import Mode
 from intertie.model.metering import Channel, MeterReadings, MeterReadingSet, Quality
 from intertie.model.quantity import Unit
+from intertie.seal.key_port import KekOf
+from intertie.seal.parquet_keys import ParquetKeys
 from intertie.stores.attachment_files import AttachmentFiles
 from intertie.stores.readings_files import ReadingsFiles
 
@@ -63,7 +65,13 @@ class Side:
     def __init__(self, gateway: Gateway, folder: Path, known: Any = lambda _: True) -> None:
         files = Attachments(AttachmentFiles(folder / "attachments"))
         self.gateway = replace(gateway, attachments=files)
-        self.readings = Readings(ReadingsFiles(folder / "readings", ZONE), ZONE, known)
+        self.readings = Readings(
+            ReadingsFiles(
+                folder / "readings", ZONE, ParquetKeys(folder / "readings" / "parquet.key", KekOf(bytes(32)))
+            ),
+            ZONE,
+            known,
+        )
 
     def take_in(self) -> Taken:
         return take_in(self.gateway, self.readings)

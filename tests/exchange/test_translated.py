@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.uftp_world import (
+    DOMAINS,
     KEYS,
     NEED,
     OPTION,
@@ -26,6 +27,8 @@ from intertie.gateway.accept_translated import original_of
 from intertie.gateway.ports import Query
 from intertie.journal.entry import Kind, read_entry
 from intertie.market.offer_state import OfferPhase
+from intertie.model.availability import LoadPrognosis
+from intertie.model.documents import read_message
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import ConversationId, new_uuid7
 from intertie.model.offers import OfferRevocation, RevocationReason
@@ -271,3 +274,53 @@ def test_a_partner_that_has_a_gateway_too_gets_parcels() -> None:
     partner = two.gateways[UTILITY].partners.find(AGGREGATOR)
     assert partner is not None and partner.translated
     assert not partner._replace(keys=two.gateways[AGGREGATOR].keys.public()).translated
+
+
+def test_a_test_message_is_answered_and_is_no_message() -> None:
+    two = Two()
+    said = m.TestMessage(
+        sender_domain=DOMAINS[UTILITY],
+        recipient_domain=DOMAINS[AGGREGATOR],
+        time_stamp=two.now,
+        message_id=new_uuid7(two.now),
+        conversation_id=new_uuid7(two.now),
+    )
+    two.doors[AGGREGATOR].take(
+        two.uftp[UTILITY].wrap(foreign_of(AGGREGATOR), KEYS[UTILITY].sign(m.write(said)))
+    )
+    two.carry(AGGREGATOR)
+    answer = m.read_payload(m.read_signed(two.posted[-1][1]).body[64:])
+    assert isinstance(answer, m.TestMessageResponse) and answer.answers == said.message_id
+    assert two.gateways[AGGREGATOR].store.counts() == {}
+
+
+def test_a_prognosis_arrives_with_its_sign() -> None:
+    two = Two()
+    body = LoadPrognosis(
+        point=NEED.points[0], window=NEED.window, zone=NEED.zone, revision=2, load_kw=kw(300, 20, -5, -5)
+    )
+    assert two.exchange(AGGREGATOR, body, ConversationId(new_uuid7(two.now))) == (State.ACCEPTED, "")
+    (row,) = two.gateways[UTILITY].store.messages(Query(outgoing=False))
+    _, theirs = read_message(row.body)
+    assert isinstance(theirs, LoadPrognosis) and theirs.revision == 2
+    assert [theirs.load_kw.quantity(i) for i in range(4)] == [300, 20, -5, -5]
+
+
+def test_what_has_no_counterpart_is_rejected_as_such() -> None:
+    two = asked()
+    request = m.read_payload(m.read_signed(two.posted[0][1]).body[64:])
+    assert isinstance(request, m.FlexRequest)
+    update = m.FlexReservationUpdate(
+        **{name: getattr(request, name) for name in m.Flex.__struct_fields__ if name != "message_id"},
+        message_id=new_uuid7(two.now),
+        contract_id="C-1",
+        reference="R",
+        isps=(m.Isp(power=1, start=1),),
+    )
+    two.doors[AGGREGATOR].take(
+        two.uftp[UTILITY].wrap(foreign_of(AGGREGATOR), KEYS[UTILITY].sign(m.write(update)))
+    )
+    two.carry(AGGREGATOR)
+    answer = m.read_payload(m.read_signed(two.posted[-1][1]).body[64:])
+    assert isinstance(answer, m.FlexReservationUpdateResponse)
+    assert answer.rejection_reason == "Invalid Message: FlexReservationUpdate has no counterpart here"

@@ -17,7 +17,9 @@ from tests.interop.uftp_house import OURS, PYTHON, THEIRS, House, house
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query
 from intertie.market.offer_state import OfferPhase
+from intertie.model.availability import LoadPrognosis
 from intertie.model.contract import Service
+from intertie.model.documents import read_message
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.offers import Need, Offer, OfferOption, OfferRevocation, Order, RevocationReason
 from intertie.model.quantity import Money, Unit
@@ -205,6 +207,24 @@ def test_it_revokes_an_offer(utility: House) -> None:
     assert state.phase is OfferPhase.REVOKED
 
 
+def test_its_prognosis_is_here(utility: House) -> None:
+    message = str(uuid.uuid4())
+    isps = f"DPrognosisISP(power=30000, start={FIRST}, duration=2), DPrognosisISP(power=-500, start={FIRST + 2}, duration=1)"
+    said = f"DPrognosis({FLEX}, {ids(message, str(uuid.uuid4()))}, revision=4, isps=[{isps}])"
+    assert utility.peer.send(said) == 200
+    answer = utility.peer.message("DPrognosisResponse")
+    assert (answer["result"], answer["d_prognosis_message_id"]) == ("Accepted", message)
+    row = utility.it.store.messages(Query(outgoing=False))[-1]
+    _, body = read_message(row.body)
+    assert isinstance(body, LoadPrognosis) and body.revision == 4
+    assert [body.load_kw.quantity(i) for i in range(3)] == [30, 30, Decimal("-0.5")]
+
+
+def test_its_test_message_is_answered(utility: House) -> None:
+    assert utility.peer.send("TestMessage()") == 200
+    assert utility.peer.message("TestMessageResponse")["result"] == "Accepted"
+
+
 def test_a_wrong_signature_and_an_unknown_sender_are_turned_away_at_the_door(utility: House) -> None:
     head = utility.it.store.head()
     said = offer(str(uuid.uuid4()), str(uuid.uuid4()), str(uuid.uuid4()), isps(-1000))
@@ -326,6 +346,20 @@ def test_we_revoke_an_offer(aggregator: House) -> None:
     revocation = OfferRevocation(offer="O2", revision=1, reason=RevocationReason.SOLD_ELSEWHERE)
     assert aggregator.state(aggregator.say(revocation, conversation)) == (State.ACCEPTED, "")
     assert aggregator.peer.message("FlexOfferRevocation")["flex_offer_message_id"] == offered
+
+
+def test_our_prognosis_is_there(aggregator: House) -> None:
+    body = LoadPrognosis(
+        point=POINT, window=WINDOW, zone=ZONE, revision=2, load_kw=replace(SERIES, values=(120, -3, 0))
+    )
+    message = aggregator.say(body, str(uuid.uuid4()))
+    theirs = aggregator.peer.message("DPrognosis")
+    assert aggregator.state(message) == (State.ACCEPTED, "")
+    assert [(one["start"], one["power"]) for one in theirs["isps"]] == [
+        (FIRST, 120_000),
+        (FIRST + 1, -3_000),
+        (FIRST + 2, 0),
+    ]
 
 
 def test_all_of_it_is_in_the_inbox_like_any_message(aggregator: House) -> None:

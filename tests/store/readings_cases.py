@@ -10,6 +10,8 @@ from typing import Any
 from intertie.formats.reading_table import Origin, table_of
 from intertie.gateway.readings_ports import Cursor, Wanted
 from intertie.market.reading_days import DayRow, intervals_of
+from intertie.seal.key_port import KekOf
+from intertie.seal.parquet_keys import ParquetKeys
 from intertie.stores.readings_files import ReadingsFiles
 
 ZONE = "America/New_York"
@@ -66,5 +68,9 @@ def asked(rows: Iterable[DayRow], source: str = "import:1") -> list[tuple[Any, .
     return sorted(found, key=repr)
 
 
+def keys_in(folder: Path) -> ParquetKeys:
+    return ParquetKeys(folder / "readings" / "parquet.key", KekOf(bytes(32)))
+
+
 def store_in(folder: Path) -> ReadingsFiles:
-    return ReadingsFiles(folder / "readings", ZONE)
+    return ReadingsFiles(folder / "readings", ZONE, keys_in(folder))

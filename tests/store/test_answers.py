@@ -48,14 +48,24 @@ def test_it_is_due_again_later_and_in_the_end_settled(store: Store) -> None:
     assert not store.owed_answers(THEM, LATER - timedelta(seconds=1))
     (owed,) = store.owed_answers(THEM, LATER)
     assert (owed.attempts, owed.since) == (1, NOW)
-    store.settle_answer(THEM, parcel_id(1))
+    for _ in range(2):
+        store.settle_answer(THEM, parcel_id(1), NOW)
+        assert not store.owed_answers(THEM, LATER)
+
+
+def test_what_is_asked_for_again_while_it_is_posted_is_owed_again(store: Store) -> None:
+    take(store, 1)
+    store.owe_answer(THEM, parcel_id(1), LATER)
+    store.settle_answer(THEM, parcel_id(1), NOW)
+    (owed,) = store.owed_answers(THEM, LATER)
+    assert owed.since == LATER
+    store.settle_answer(THEM, parcel_id(1), LATER)
     assert not store.owed_answers(THEM, LATER)
-    store.settle_answer(THEM, parcel_id(1))
 
 
 def test_a_repeat_owes_it_once_more(store: Store) -> None:
     answer = take(store, 1)
-    store.settle_answer(THEM, parcel_id(1))
+    store.settle_answer(THEM, parcel_id(1), NOW)
     assert take(store, 1) == answer
     assert not store.owed_answers(THEM, LATER)
     for _ in range(2):
@@ -99,7 +109,8 @@ def test_who_delivers_is_told(store: Store) -> None:
     told: list[Mapping[PartyId, Sequence[int]]] = []
     store.on_queued(told.append)
     take(store, 1)
-    assert {THEM: (0,)} in told
+    store.owe_answer(THEM, parcel_id(1), LATER)
+    assert told.count({THEM: (0,)}) == 2
 
 
 def test_they_outlive_the_process(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.store.readings_cases import DAY, asked, keep, kept, row, rows_of, store_in, table
+from tests.store.readings_cases import DAY, asked, keep, kept, keys_in, row, rows_of, store_in, table
 
 from intertie.formats.reading_table import bucket_of
 from intertie.gateway.readings_ports import Cursor, Wanted
@@ -153,7 +153,7 @@ def test_a_large_batch_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.
 
 def test_another_zone_needs_a_rebuild(tmp_path: Path) -> None:
     keep(store_in(tmp_path), table(rows_of(1, 1)))
-    other = ReadingsFiles(tmp_path / "readings", "America/Chicago")
+    other = ReadingsFiles(tmp_path / "readings", "America/Chicago", keys_in(tmp_path))
     with pytest.raises(StoreError, match="rebuild"):
         other.summary()
     other.clear()

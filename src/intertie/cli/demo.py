@@ -41,6 +41,7 @@ def demo(
         tell("done", 1, 1)
         if json:
             print_json(result.summary._asdict())
+            sys.stdout.flush()
         _after(screen, result, quiet=json, serve=serve)
     return 0 if result.summary.good else 1
 

@@ -56,6 +56,7 @@ def rewrap(*, dir: Dir = HERE, json: Json = False) -> None:
             old = store_kek_names(it.own.vault)
             new = add_store_kek(it.own.vault)
             count = it.store.rewrap(StoreKeks(it.own.vault), it.clock())
+            it.parquet_keys.rewrap(StoreKeks(it.own.vault))
             it.own.vault.destroy(old)
     if json:
         print_json({"rewrapped": count, "key": new})

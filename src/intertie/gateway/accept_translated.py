@@ -27,6 +27,7 @@ from intertie.model.documents import document_of
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import (
     ConversationId,
+    DocumentName,
     InterfaceCode,
     MessageId,
     ParcelId,
@@ -40,13 +41,12 @@ from intertie.seal.tree import leaf_hash
 
 # Foreign protocols have no word for how long a message lives: as long as ours without an end.
 LIFE = timedelta(days=3)
-INTERFACE = InterfaceCode("DA")
 
 
 class Said(NamedTuple):
-    """What a foreign message says in our words."""
+    """What a foreign message says in our words; without a body it is no message, and wants nothing but an answer."""
 
-    body: Record
+    body: Record | None
     conversation: ConversationId | None = None
     in_reply_to: MessageId | None = None
     mode: Mode = Mode.SCHEDULED
@@ -135,8 +135,8 @@ def _parcel(foreign: Foreign, name: str) -> ParcelId:
 
 def _check(
     gateway: Gateway, partner: Partner, foreign: Foreign, arrived: Arrived, message: MessageId, now: datetime
-) -> NewMessage:
-    """Step 9 for the one message, in the order of the design; the row to keep. Raises Refused."""
+) -> NewMessage | None:
+    """Step 9 for the one message, in the order of the design; the row to keep, if it is a message. Raises Refused."""
     named = partial(Refused, message=message, partner=partner.party)
     if partner.suspended:
         raise named(Code.SENDER_SUSPENDED)
@@ -150,7 +150,9 @@ def _check(
         raise
     except IntertieError as error:
         raise named(Code.SCHEMA, error.why) from error
-    header = _header(gateway, partner, foreign, arrived, said, message)
+    if said.body is None:
+        return None
+    header = _header(gateway, partner, foreign, arrived, said, said.body, message)
     check_live(partner.trial, header.conversation, header.agreement)
     flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
     check_times(header, gateway.limits.clock_skew_seconds, now)
@@ -165,16 +167,17 @@ def _header(
     foreign: Foreign,
     arrived: Arrived,
     said: Said,
+    body: Record,
     message: MessageId,
 ) -> Header:
-    kind = document_of(said.body)
+    kind = document_of(body)
     created = utc(arrived.created)
     return Header(
         id=message,
         verb=Verb.CREATED,
         document=kind.name,
         version=kind.version,
-        interface=INTERFACE,
+        interface=_interface(gateway, partner, kind.name, said.mode),
         mode=said.mode,
         sender=partner.party,
         recipient=gateway.party.id,
@@ -186,13 +189,22 @@ def _header(
     )
 
 
+def _interface(gateway: Gateway, partner: Partner, document: DocumentName, mode: Mode) -> InterfaceCode:
+    """Foreign protocols do not name it: that of the flow between our roles, else the first that has the document, and then
+    admission says which roles it lacks."""
+    flows = gateway.catalogue.find_flows(document)
+    ours = gateway.party.roles
+    fitting = [f for f in flows if f.mode is mode and f.sender in partner.roles and f.recipient in ours]
+    return (fitting or list(flows))[0].interface
+
+
 def _keep(
     gateway: Gateway,
     foreign: Foreign,
     partner: Partner,
     name: str,
     digest: bytes,
-    kept: NewMessage | Refused,
+    kept: NewMessage | Refused | None,
     answer: Answer,
     now: datetime,
 ) -> bytes:
@@ -203,6 +215,9 @@ def _keep(
         leaf = leaf_hash(digest)  # nothing of it is kept but its hash
         outcome = refused_outcome(kept.message, leaf, kept)
         refusals.append(refusal_of(kept, parcel, partner.party, kept.message, digest, now))
+    elif kept is None:
+        leaf = leaf_hash(digest)
+        outcome = Outcome(leaf=leaf.hex(), status="accepted")
     else:
         leaf = kept.leaf
         outcome = Outcome(message=kept.id, leaf=leaf.hex(), status="accepted")
@@ -224,7 +239,7 @@ def _keep(
         final[:] = outcomes
         return answer(outcomes[0])
 
-    messages = [] if isinstance(kept, Refused) else [kept]
+    messages = [kept] if isinstance(kept, NewMessage) else []
     answered = gateway.store.accept(row, messages, refusals, [outcome], write_answer, now)  # type: ignore[arg-type]
     gateway.observer.accepted(partner.party, messages, final)
     return answered

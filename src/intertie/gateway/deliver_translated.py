@@ -89,7 +89,7 @@ async def _post_answer(
         said, detail = PostAnswer(0), error.why
     over = clock() - owed.since > OWED_MAX
     if said.taken or said.final or over:
-        gateway.store.settle_answer(party, owed.parcel)
+        gateway.store.settle_answer(party, owed.parcel, owed.since)
         return None if said.taken else Delivery(owed.parcel, party, 0, False, f"answer given up: {detail}")
     wait = _wait(gateway, owed.attempts, random, said.retry_after)
     gateway.store.defer_answer(party, owed.parcel, clock() + wait)

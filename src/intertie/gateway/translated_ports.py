@@ -30,7 +30,7 @@ class TranslatedStore(Protocol):
     """`Store.accept` owes the answer of a parcel that says so (`ParcelRow.owes`), in the same transaction."""
 
     def owe_answer(self, partner: PartyId, parcel: ParcelId, now: datetime) -> None:
-        """Post the answer of an incoming parcel (again); no effect if it is owed already."""
+        """Post the answer of an incoming parcel (again), from now on, and tell who delivers; also if it is owed already."""
 
     def owed_answers(self, partner: PartyId, now: datetime) -> Sequence[OwedAnswer]:
         """The answers that are due, the oldest first, at most ANSWERS_AT_ONCE."""
@@ -38,5 +38,5 @@ class TranslatedStore(Protocol):
     def defer_answer(self, partner: PartyId, parcel: ParcelId, next_attempt: datetime) -> None:
         """It did not arrive: count the attempt."""
 
-    def settle_answer(self, partner: PartyId, parcel: ParcelId) -> None:
-        """It arrived, or nothing helps: it is owed no more."""
+    def settle_answer(self, partner: PartyId, parcel: ParcelId, since: datetime) -> None:
+        """It arrived, or nothing helps: what was owed since then is owed no more. What was asked for again meanwhile is."""

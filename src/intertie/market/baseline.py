@@ -1,4 +1,4 @@
-"""High X of Y baselines with a day-of adjustment, exact: integers in, fractions out.
+"""High X of Y baselines with a day-of adjustment, of one load: the kernel that settles all meters, called for one.
 
 What a portfolio would have taken on the event day is the mean of the X highest of the Y most recent days that resemble
 it, moved to the level of the event day's own hours well before the event. The common form (high 5 of 10, adjustment
@@ -8,88 +8,63 @@ window of two hours that begins four hours before, cap of 20 %) is that of the N
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
-from intertie.model.errors import IntertieError
+import numpy as np
+
+from intertie.market.baseline_rule import (
+    MINUTES,
+    Adjustment,
+    Candidate,
+    DayType,
+    Event,
+    Excluded,
+    NoBaseline,
+    Reason,
+    Rule,
+    adjustment_window,
+    candidates,
+    check,
+    day_type,
+)
+from intertie.market.exactly import Whole
+from intertie.market.type_one import (
+    NOT_LOOKED_AT,
+    REASONS,
+    USED,
+    Expected,
+    History,
+    Today,
+    expect,
+)
+
+__all__ = [
+    "Adjustment",
+    "Baseline",
+    "DayLoad",
+    "DayType",
+    "Event",
+    "Excluded",
+    "Loads",
+    "NoBaseline",
+    "Reason",
+    "Rule",
+    "adjustment_window",
+    "apply",
+    "baseline_of",
+    "compute",
+    "day_type",
+    "mean_of_days",
+]
 
 # One day of a load: energy or mean power per interval, in any one integer unit. None is a gap.
 DayLoad = Sequence[int | None]
 Loads = Mapping[date, DayLoad]
-
-
-class NoBaseline(IntertieError):
-    """The rule finds too few days, or the event day itself cannot be used."""
-
-
-class DayType(StrEnum):
-    """Days are compared with days of their own type. A holiday counts as weekend, and serves as example for none."""
-
-    WEEKDAY = "weekday"
-    WEEKEND = "weekend"
-
-
-class Adjustment(StrEnum):
-    """How the baseline is moved to the level of the event day."""
-
-    MULTIPLICATIVE = "multiplicative"
-    ADDITIVE = "additive"
-    NONE = "none"
-
-
-class Reason(StrEnum):
-    """Why a day of the right type was passed over."""
-
-    EVENT_DAY = "event_day"
-    OUTAGE_DAY = "outage_day"
-    HOLIDAY = "holiday"
-    NO_READINGS = "no_readings"
-    CLOCK_CHANGE = "clock_change"
-    LOW_USAGE = "low_usage"
-    NOT_AMONG_HIGHEST = "not_among_highest"
-
-
-class Rule(NamedTuple):
-    """The parameters that a confirmation fixes. Shares are fractions of one."""
-
-    highest: int = 5
-    of: int = 10
-    minimum_days: int = 10
-    look_back_days: int = 45
-    low_usage: Fraction = Fraction(1, 4)
-    adjustment: Adjustment = Adjustment.MULTIPLICATIVE
-    cap: Fraction = Fraction(1, 5)
-    adjust_minutes_before: int = 240
-    adjust_minutes: int = 120
-    holidays: frozenset[date] = frozenset()
-
-    def text(self) -> str:
-        """One sentence, for statements and screens."""
-        days = f"high {self.highest} of {self.of} days of the same type within {self.look_back_days} days"
-        if self.adjustment is Adjustment.NONE:
-            return f"{days}, no adjustment"
-        ends = self.adjust_minutes_before - self.adjust_minutes
-        window = f"{self.adjust_minutes_before} to {ends} minutes before the event"
-        return f"{days}, {self.adjustment} adjustment over {window}, at most ±{float(self.cap * 100):g} %"
-
-
-class Event(NamedTuple):
-    """Intervals `first` up to, not including, `last` of a day whose intervals last `step_minutes`."""
-
-    day: date
-    first: int
-    last: int
-    step_minutes: int = 15
-
-
-class Excluded(NamedTuple):
-    """A day of the event's type that was looked at and not used."""
-
-    day: date
-    reason: Reason
+# Above this a sum over the days and intervals of an event might not fit: such loads are kept as Python's integers.
+NARROW = 2**40
 
 
 class Baseline(NamedTuple):
@@ -104,11 +79,6 @@ class Baseline(NamedTuple):
     cap_hit: bool
 
 
-def day_type(day: date, holidays: frozenset[date]) -> DayType:
-    """The type of a day; a holiday is like a Sunday."""
-    return DayType.WEEKEND if day.weekday() >= 5 or day in holidays else DayType.WEEKDAY
-
-
 def compute(
     loads: Loads, event: Event, rule: Rule, not_usable: Mapping[date, Reason] | None = None
 ) -> Baseline:
@@ -116,20 +86,36 @@ def compute(
 
     Ties: of two days with the same mean over the event window, the later one counts as higher.
     """
-    _check(event, rule)
-    days, excluded = _eligible(loads, event, rule, not_usable or {})
-    if len(days) < rule.minimum_days:
-        why = f"{len(days)} usable days before {event.day}, the rule asks for {rule.minimum_days}"
+    check(event, rule)
+    normal = MINUTES // event.step_minutes
+    turned = {day for day, load in loads.items() if len(load) != normal}
+    days = candidates(event.day, rule, not_usable or {}, turned)
+    window = adjustment_window(event, rule)
+    pick = rule.pick(event.day)
+    found = expect(_history(loads, days, event, window), _today(loads, event, window), rule, pick)
+    if not found.number[0]:
+        why = f"{int(found.choice.found[0])} usable days before {event.day}, the rule asks for {pick.minimum_days}"
         raise NoBaseline(why, do="Agree on another baseline for this event, or wait for more days.")
-    chosen = sorted(days, key=lambda day: (_window_sum(loads[day], event), day), reverse=True)[: rule.highest]
-    excluded += [Excluded(day, Reason.NOT_AMONG_HIGHEST) for day in days if day not in chosen]
-    plain = mean_of_days(loads, chosen, event.first, event.last)
-    measured, applied = _adjust(loads, event, rule, chosen, plain)
+    return baseline_of(found, days, 0)
+
+
+def baseline_of(found: Expected, days: Sequence[Candidate], row: int) -> Baseline:
+    """One meter's result, for people: fractions and dates."""
+    count, codes = int(found.number[row]), found.choice.codes[row].tolist()
+    measured, applied = (
+        Fraction(int(top[row]), int(low[row])) for top, low in (found.measured, found.applied)
+    )
     return Baseline(
-        values=apply(plain, rule.adjustment, applied),
-        days_used=tuple(sorted(chosen)),
-        days_excluded=tuple(sorted(excluded)),
-        unadjusted=plain,
+        values=tuple(Fraction(int(top), int(found.bottom[row])) for top in found.top[row]),
+        days_used=tuple(sorted(one.day for one, code in zip(days, codes, strict=True) if code == USED)),
+        days_excluded=tuple(
+            sorted(
+                Excluded(one.day, REASONS[code])
+                for one, code in zip(days, codes, strict=True)
+                if code not in (USED, NOT_LOOKED_AT)
+            )
+        ),
+        unadjusted=tuple(Fraction(int(value), count) for value in found.plain[row]),
         measured=measured,
         adjustment=applied,
         cap_hit=measured != applied,
@@ -149,103 +135,33 @@ def apply(plain: Sequence[Fraction], kind: Adjustment, amount: Fraction) -> tupl
     return tuple(value * amount for value in plain) if kind is Adjustment.MULTIPLICATIVE else tuple(plain)
 
 
-def adjustment_window(event: Event, rule: Rule) -> range:
-    """The intervals whose level moves the baseline; empty if there is no adjustment or it would begin before midnight."""
-    first = event.first - rule.adjust_minutes_before // event.step_minutes
-    if rule.adjustment is Adjustment.NONE or first < 0:
-        return range(0)
-    return range(first, first + rule.adjust_minutes // event.step_minutes)
+def _history(loads: Loads, days: Sequence[Candidate], event: Event, window: range) -> History:
+    hours = range(event.first, event.last)
+    taken = [_taken(loads.get(one.day, ()), hours) for one in days]
+    before = [_taken(loads.get(one.day, ()), window) for one in days]
+    usable = [None not in left and None not in right for left, right in zip(taken, before, strict=True)]
+    shape = (1, len(days), len(hours))
+    return History(
+        candidates=days,
+        event=_whole([v or 0 for one in taken for v in one]).reshape(shape),
+        window=_whole([sum(v or 0 for v in one) for one in before]).reshape(shape[:2]),
+        usable=np.array([usable], np.bool_).reshape(shape[:2]),
+    )
 
 
-def _check(event: Event, rule: Rule) -> None:
-    if not 0 <= event.first < event.last:
-        raise NoBaseline(
-            f"the event of {event.day} has no intervals", do="Give its window in whole intervals."
-        )
-    if not 1 <= rule.highest <= rule.of or rule.minimum_days < rule.highest:
-        raise NoBaseline(
-            f"high {rule.highest} of {rule.of} with at least {rule.minimum_days} days is no rule"
-        )
+def _today(loads: Loads, event: Event, window: range) -> Today:
+    taken = _taken(loads.get(event.day, ()), window)
+    return Today(
+        window=_whole([sum(v or 0 for v in taken)]),
+        usable=np.array([None not in taken], np.bool_),
+        intervals=len(window),
+    )
 
 
-def _eligible(
-    loads: Loads, event: Event, rule: Rule, not_usable: Mapping[date, Reason]
-) -> tuple[list[date], list[Excluded]]:
-    """The most recent usable days, latest first. Days of low usage make room for earlier ones, until none is low: low
-    means under `rule.low_usage` of the mean of the days then in hand."""
-    excluded: list[Excluded] = []
-    low: set[date] = set()
-    while True:
-        days: list[date] = []
-        excluded = [Excluded(day, Reason.LOW_USAGE) for day in low]
-        for day in _same_type(event, rule):
-            if day in low:
-                continue
-            if (reason := _unusable(loads, day, event, rule, not_usable)) is not None:
-                excluded.append(Excluded(day, reason))
-                continue
-            days.append(day)
-            if len(days) == rule.of:
-                break
-        sums = {day: _window_sum(loads[day], event) for day in days}
-        mean = Fraction(sum(sums.values()), len(days)) if days else Fraction(0)
-        fresh = {day for day in days if mean > 0 and sums[day] < rule.low_usage * mean}
-        if not fresh:
-            return days, excluded
-        low |= fresh
+def _taken(load: DayLoad, hours: range) -> list[int | None]:
+    return [load[i] if i < len(load) else None for i in hours]
 
 
-def _same_type(event: Event, rule: Rule) -> Iterator[date]:
-    """Days of the event's type, from the day before it back to the end of the look-back. Holidays are handed on whatever
-    their weekday, so that a passed-over one is listed."""
-    wanted = day_type(event.day, rule.holidays)
-    for back in range(1, rule.look_back_days + 1):
-        day = event.day - timedelta(days=back)
-        if day_type(day, frozenset()) is wanted:
-            yield day
-
-
-def _unusable(
-    loads: Loads, day: date, event: Event, rule: Rule, not_usable: Mapping[date, Reason]
-) -> Reason | None:
-    if day in not_usable:
-        return not_usable[day]
-    if day in rule.holidays:
-        return Reason.HOLIDAY
-    load = loads.get(day)
-    if load is None:
-        return Reason.NO_READINGS
-    if len(load) != 24 * 60 // event.step_minutes:
-        return Reason.CLOCK_CHANGE  # its intervals do not stand beside those of other days
-    needed = [*range(event.first, event.last), *adjustment_window(event, rule)]
-    return Reason.NO_READINGS if any(load[i] is None for i in needed) else None
-
-
-def _window_sum(load: DayLoad, event: Event) -> int:
-    return sum(load[i] or 0 for i in range(event.first, event.last))
-
-
-def _adjust(
-    loads: Loads, event: Event, rule: Rule, chosen: Sequence[date], plain: Sequence[Fraction]
-) -> tuple[Fraction, Fraction]:
-    """The adjustment as measured and as applied. Where it cannot be measured (no window, a gap in it on the event day,
-    a baseline not above zero there) it is neutral."""
-    ratio = rule.adjustment is Adjustment.MULTIPLICATIVE
-    neutral = Fraction(1) if ratio else Fraction(0)
-    window = adjustment_window(event, rule)
-    today = loads.get(event.day, ())
-    actual = [today[i] if i < len(today) else None for i in window]
-    present = [value for value in actual if value is not None]
-    if not window or len(present) != len(actual):
-        return neutral, neutral
-    before = Fraction(sum(mean_of_days(loads, chosen, window.start, window.stop)), len(window))
-    level = Fraction(sum(present), len(window))
-    if ratio:
-        measured = level / before if before > 0 else neutral
-        return measured, _clip(measured, 1 - rule.cap, 1 + rule.cap)
-    limit = rule.cap * abs(Fraction(sum(plain), len(plain)))
-    return level - before, _clip(level - before, -limit, limit)
-
-
-def _clip(value: Fraction, low: Fraction, high: Fraction) -> Fraction:
-    return max(low, min(high, value))
+def _whole(values: Sequence[int]) -> Whole:
+    wide = any(abs(value) >= NARROW for value in values)
+    return np.array(values, object if wide else np.int64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -238,11 +238,3 @@ def as_row(block: Block, row: int, day: date) -> Row | None:
         revision=int(block.revision[row, place]),
         message=block.messages[source] if source >= 0 else "",
     )
-
-
-def exact(*bounds: Any) -> bool:
-    """Whether the product of these magnitudes stays within 64 bits, with a bit to spare for a sum of two."""
-    product = 1
-    for bound in bounds:
-        product *= max(1, abs(int(bound)))
-    return product < 2**62

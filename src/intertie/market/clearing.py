@@ -64,7 +64,7 @@ def clear(need: Need, bidders: Iterable[Bidder]) -> Cleared:
         if kw is not None:
             chosen[place] = option, kw
             left = [rest - some for rest, some in zip(left, amounts(kw), strict=True)]
-        elif any(rest and some for rest, some in zip(left, amounts(option.offered_kw), strict=True)):
+        elif _would_help(option, left, need):
             blocked.add(place)
     dearest = max((option.price.amount for option, _ in chosen.values()), default=None)
     uniform = need.clearing is Clearing.UNIFORM and dearest is not None
@@ -109,6 +109,13 @@ def _fit(option: OfferOption, left: Sequence[Decimal], need: Need) -> IntervalSe
         power_of_ten=power,
         values=values,
     )
+
+
+def _would_help(option: OfferOption, left: Sequence[Decimal], need: Need) -> bool:
+    """Whether some of it is needed still, over the intervals of the need."""
+    if not alike(option.offered_kw, need.requested_kw):
+        return False
+    return any(rest and some for rest, some in zip(left, amounts(option.offered_kw), strict=True))
 
 
 def _taken(

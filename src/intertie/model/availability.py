@@ -1,10 +1,10 @@
-"""What an aggregation can do, where and when: declared ahead, and again in real time."""
+"""What an aggregation can do, where and when: declared ahead, and again in real time; and the load that is expected."""
 
 from __future__ import annotations
 
 from intertie.model.contract import Minutes, Revision, Service
 from intertie.model.ids import AggregationRef, PointRef
-from intertie.model.interval import Instant, IntervalSeries, Window
+from intertie.model.interval import Instant, IntervalSeries, Window, ZoneName
 from intertie.model.quantity import KilowattHours, Money, Percent, Unit
 from intertie.model.record import Record, RuleError
 from intertie.model.rules import not_negative, percents, series_covers, series_of
@@ -48,3 +48,23 @@ class AvailabilityDeclaration(Record, frozen=True, kw_only=True):
             raise RuleError("down_kw: in other steps than up_kw")
         percents(self, "reserve_percent", "reserve_charge_percent", "state_of_charge_percent")
         not_negative(self, "stored_kwh")
+
+
+class LoadPrognosis(Record, frozen=True, kw_only=True):
+    """The load that an aggregator expects behind a connection point: consumption less production, so that it may be below zero
+    (UFTP D-Prognosis).
+
+    A higher `revision` replaces a lower one for the same point and window. It is what offers are measured against where the
+    parties agreed so; what can be done about it an availability declaration says.
+    """
+
+    point: PointRef
+    window: Window
+    zone: ZoneName
+    revision: Revision
+    load_kw: IntervalSeries
+
+    def check(self) -> None:
+        """kW over the window."""
+        series_of("load_kw", self.load_kw, Unit.KW, signed=True)
+        series_covers("load_kw", self.load_kw, self.window)

@@ -60,6 +60,7 @@ def _documents() -> Mapping[DocumentName, DocumentType]:
         ("der_suspension", aggregation.DerSuspension, "DERs that do not take part for a while"),
         ("der_resumption", aggregation.DerResumption, "End of a suspension"),
         ("availability_declaration", availability.AvailabilityDeclaration, "Availability of an aggregation"),
+        ("load_prognosis", availability.LoadPrognosis, "Expected load behind a point"),
         ("outage_notice", system.OutageNotice, "Outage"),
         ("outage_update", system.OutageUpdate, "News of an outage"),
         ("restoration_notice", system.RestorationNotice, "Restoration of supply"),
@@ -109,14 +110,11 @@ def _documents() -> Mapping[DocumentName, DocumentType]:
         ("consent_revocation", consent.ConsentRevocation, "End of a consent"),
         ("data_request", consent.DataRequest, "Request for data under a consent"),
     ]
-    return MappingProxyType(
-        {
-            DocumentName(name): DocumentType(
-                DocumentName(name), 1, kind.__module__.rpartition(".")[2], kind, title
-            )
-            for name, kind, title in rows
-        }
-    )
+    return MappingProxyType({DocumentName(row[0]): _document(*row) for row in rows})
+
+
+def _document(name: str, kind: type[Record], title: str) -> DocumentType:
+    return DocumentType(DocumentName(name), 1, kind.__module__.rpartition(".")[2], kind, title)
 
 
 DOCUMENTS: Mapping[DocumentName, DocumentType] = _documents()

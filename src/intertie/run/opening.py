@@ -32,6 +32,7 @@ from intertie.market.event import Event
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
+from intertie.seal.parquet_keys import ParquetKeys
 from intertie.seal.protection import Opener
 from intertie.seal.sodium_sign import key_of
 from intertie.seal.store_kek import StoreKeks
@@ -137,10 +138,16 @@ class Opened:
             ) from error
 
     @cached_property
+    def parquet_keys(self) -> ParquetKeys:
+        """The keys of what is kept as Parquet."""
+        folder = self.places.of(self.settings.readings.folder)
+        return ParquetKeys(folder / "parquet.key", StoreKeks(self.own.vault))
+
+    @cached_property
     def readings(self) -> Readings:
         """Where interval readings are kept, and how they are read. Raises SettingsError."""
         said, meters = self.settings.readings, self.meters
-        store = ReadingsFiles(self.places.of(said.folder), said.zone)
+        store = ReadingsFiles(self.places.of(said.folder), said.zone, self.parquet_keys)
         return Readings(store, said.zone, meters.__contains__ if said.meters else lambda _: True)
 
     def close(self) -> None:

@@ -365,7 +365,6 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade, Memo
                     self._keep_shared(len(self._rows), parcel.partner, parcel.at)
             if parcel.owes:
                 self.owe_answer(parcel.partner, parcel.id, parcel.at)
-        self._tell(sending.owing(parcel))
         return receipt
 
     def refuse(self, refusal: Refusal) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from intertie.gateway.ports import ParcelRow
 from intertie.gateway.translated_ports import ANSWERS_AT_ONCE, OwedAnswer
 from intertie.model.ids import ParcelId, PartyId
+from intertie.stores.sending import Tell
 
 
 class _Owed(NamedTuple):
@@ -22,6 +23,7 @@ class MemoryAnswers:
     """What `gateway.translated_ports.TranslatedStore` says, in a dictionary; part of MemoryStore."""
 
     _open: Callable[[], AbstractContextManager[None]]
+    _tell: Tell
     _parcels: dict[tuple[ParcelId, bool, PartyId], ParcelRow]
 
     def __init__(self) -> None:
@@ -31,7 +33,8 @@ class MemoryAnswers:
     def owe_answer(self, partner: PartyId, parcel: ParcelId, now: datetime) -> None:
         """Post it (again)."""
         with self._open():
-            self._owed.setdefault((partner, parcel), _Owed(now, 0, now))
+            self._owed[partner, parcel] = _Owed(now, 0, now)
+        self._tell({partner: (0,)})
 
     def owed_answers(self, partner: PartyId, now: datetime) -> list[OwedAnswer]:
         """What is due."""
@@ -55,7 +58,9 @@ class MemoryAnswers:
             if owed is not None:
                 self._owed[partner, parcel] = _Owed(owed.since, owed.attempts + 1, next_attempt)
 
-    def settle_answer(self, partner: PartyId, parcel: ParcelId) -> None:
+    def settle_answer(self, partner: PartyId, parcel: ParcelId, since: datetime) -> None:
         """No more."""
         with self._open():
-            self._owed.pop((partner, parcel), None)
+            owed = self._owed.get((partner, parcel))
+            if owed is not None and owed.since == since:
+                del self._owed[partner, parcel]

@@ -11,14 +11,16 @@ from intertie.stores.postgres_readers import PostgresReaders
 from intertie.stores.postgres_schema import Db
 from intertie.stores.postgres_writer import PostgresWriter
 from intertie.stores.rows import micros, moment
+from intertie.stores.sending import Tell
 
 _OWE = """INSERT INTO answers (partner, parcel, since, next_attempt) VALUES (%s, %s, %s, %s)
-    ON CONFLICT (partner, parcel) DO NOTHING"""
+    ON CONFLICT (partner, parcel) DO UPDATE
+    SET since = excluded.since, attempts = 0, next_attempt = excluded.next_attempt"""
 _DUE = """SELECT a.parcel, p.receipt, a.attempts, a.since FROM answers AS a
     JOIN parcels AS p ON p.id = a.parcel AND p.outgoing = 0 AND p.partner = a.partner
     WHERE a.partner = %s AND a.next_attempt <= %s ORDER BY a.since, a.parcel LIMIT %s"""
 _DEFER = "UPDATE answers SET attempts = attempts + 1, next_attempt = %s WHERE partner = %s AND parcel = %s"
-_SETTLE = "DELETE FROM answers WHERE partner = %s AND parcel = %s"
+_SETTLE = "DELETE FROM answers WHERE partner = %s AND parcel = %s AND since = %s"
 
 
 def keep_owed(db: Db, parcel: ParcelRow) -> None:
@@ -32,11 +34,13 @@ class PostgresAnswers:
 
     _readers: PostgresReaders
     _writer: PostgresWriter
+    _tell: Tell
 
     def owe_answer(self, partner: PartyId, parcel: ParcelId, now: datetime) -> None:
         """Post it (again)."""
         values = (partner, parcel, micros(now), micros(now))
         self._writer.run(lambda db: db.execute(_OWE, values))
+        self._tell({partner: (0,)})
 
     def owed_answers(self, partner: PartyId, now: datetime) -> list[OwedAnswer]:
         """What is due."""
@@ -50,6 +54,6 @@ class PostgresAnswers:
         """Later."""
         self._writer.run(lambda db: db.execute(_DEFER, (micros(next_attempt), partner, parcel)))
 
-    def settle_answer(self, partner: PartyId, parcel: ParcelId) -> None:
+    def settle_answer(self, partner: PartyId, parcel: ParcelId, since: datetime) -> None:
         """No more."""
-        self._writer.run(lambda db: db.execute(_SETTLE, (partner, parcel)))
+        self._writer.run(lambda db: db.execute(_SETTLE, (partner, parcel, micros(since))))

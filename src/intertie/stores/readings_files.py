@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from intertie.gateway.readings_ports import Batch, Cursor, Import, Summary, Table, Wanted
 from intertie.market.reading_days import Finding
 from intertie.model.errors import StoreError
+from intertie.seal.parquet_keys import ParquetKeys
 from intertie.seal.private_files import sync_folder
 from intertie.stores import readings_parquet as parquet
 from intertie.stores import readings_state as states
@@ -40,8 +41,9 @@ MONTHS, FINDINGS, IMPORTS = "months", "findings", "imports"
 class ReadingsFiles:
     """`gateway.readings_ports.ReadingsStore` in a folder. Safe to use from any thread and process."""
 
-    def __init__(self, folder: Path, zone: str) -> None:
+    def __init__(self, folder: Path, zone: str, keys: ParquetKeys) -> None:
         """The folder is made by the first write."""
+        self._files = parquet.ParquetFiles(keys)
         self._folder = folder
         self._zone = zone
 
@@ -49,7 +51,7 @@ class ReadingsFiles:
     def writing(self) -> Iterator[Batch]:
         """One writer at a time."""
         with parquet.errors(str(self._folder)), self._alone():
-            yield _Batch(self._folder, states.load(self._folder, self._zone))
+            yield _Batch(self._files, self._folder, states.load(self._folder, self._zone))
 
     def clear(self) -> None:
         """All but imports. What is read meanwhile is read to its end: files that are open stay."""
@@ -89,14 +91,14 @@ class ReadingsFiles:
         """Of messages and of imports."""
         with parquet.errors(str(self._folder)), self._reading():
             for name in states.load(self._folder, self._zone).findings:
-                yield from _lines(self._folder / name)
+                yield from _lines(self._files, self._folder / name)
 
     def tables(self, wanted: Wanted, columns: Sequence[str] | None = None) -> Iterator[Table]:
         """Files of other days are not opened."""
         with parquet.errors(str(self._folder)), self._reading():
             for part in states.load(self._folder, self._zone).parts:
                 if (wanted.first or part.last) <= part.last and (wanted.last or part.first) >= part.first:
-                    yield parquet.read(self._folder / part.name, wanted, columns)
+                    yield self._files.read(self._folder / part.name, wanted, columns)
 
     def keep_import(self, tables: Iterator[Table], findings: Iterator[Finding]) -> int:
         """Its rows count once its Parquet file has its name; findings are there before."""
@@ -105,8 +107,8 @@ class ReadingsFiles:
             path = self._folder / IMPORTS / f"{number:08}.parquet"
             states.make_folder(path.parent)
             draft = path.with_name(f".{path.name}.rows")
-            parquet.write(draft, tables)  # findings are known once the rows were read
-            _write_lines(path.with_suffix(".jsonl"), findings)
+            self._files.write(draft, tables)  # findings are known once the rows were read
+            _write_lines(self._files, path.with_suffix(".lines"), findings)
             draft.replace(path)
             sync_folder(path.parent)
             return number
@@ -116,7 +118,9 @@ class ReadingsFiles:
         with parquet.errors(str(self._folder)):
             for number in self._import_numbers(after):
                 path = self._folder / IMPORTS / f"{number:08}.parquet"
-                yield Import(number, list(_lines(path.with_suffix(".jsonl"))), parquet.batches(path))
+                yield Import(
+                    number, list(_lines(self._files, path.with_suffix(".lines"))), self._files.batches(path)
+                )
 
     def _import_numbers(self, after: int) -> list[int]:
         found = sorted(int(path.stem) for path in (self._folder / IMPORTS).glob("[0-9]*.parquet"))
@@ -126,7 +130,9 @@ class ReadingsFiles:
         """One file in the place of several; the state changes once it is there."""
         number = state.number + 1
         name = f"{MONTHS}/{month}/{number:08}.parquet"
-        size = parquet.write(self._folder / name, merged([self._folder / part.name for part in old]))
+        size = self._files.write(
+            self._folder / name, merged(self._files, [self._folder / part.name for part in old])
+        )
         new = Part(
             name=name,
             month=month,
@@ -183,7 +189,8 @@ class ReadingsFiles:
 class _Batch:
     """`gateway.readings_ports.Batch`."""
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, files: parquet.ParquetFiles, folder: Path, state: State) -> None:
+        self._files = files
         self._folder, self._state = folder, state
         self._tables: list[Table] = []
         self._rows = 0
@@ -209,8 +216,8 @@ class _Batch:
         if self._found:
             for one in self._found:
                 faults[one.fault] = faults.get(one.fault, 0) + one.count
-            name = f"{FINDINGS}/{self._next():08}.jsonl"
-            _write_lines(self._folder / name, iter(self._found))
+            name = f"{FINDINGS}/{self._next():08}.lines"
+            _write_lines(self._files, self._folder / name, iter(self._found))
             names = (*names, name)
         if cursor == self._state.cursor and not self._parts and not self._found:
             return
@@ -229,7 +236,7 @@ class _Batch:
         if not self._rows:
             return
         table = parquet.sort(pa.concat_tables(self._tables))
-        self._found += repeats(table, self._folder, (*self._state.parts, *self._parts))
+        self._found += repeats(self._files, table, self._folder, (*self._state.parts, *self._parts))
         self._tables, self._rows = [], 0
         months = pc.strftime(table["day"], "%Y-%m")
         for month in pc.unique(months).to_pylist():
@@ -247,7 +254,7 @@ class _Batch:
             ),
             first=days["min"],
             last=days["max"],
-            size=parquet.write(self._folder / name, [table]),
+            size=self._files.write(self._folder / name, [table]),
         )
         self._parts.append(part)
 
@@ -256,24 +263,17 @@ class _Batch:
         return self._state.number
 
 
-def _lines(path: Path) -> Iterator[Finding]:
+def _lines(files: parquet.ParquetFiles, path: Path) -> Iterator[Finding]:
     decoder = msgspec.json.Decoder(Finding)
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                yield decoder.decode(line)
-            except msgspec.MsgspecError as error:
-                raise StoreError(
-                    f"{path} cannot be read: {error}", do="Run `intertie readings rebuild`."
-                ) from error
+    for line in files.read_lines(path):
+        try:
+            yield decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise StoreError(
+                f"{path} cannot be read: {error}", do="Run `intertie readings rebuild`."
+            ) from error
 
 
-def _write_lines(path: Path, findings: Iterator[Finding]) -> None:
-    states.make_folder(path.parent)
+def _write_lines(files: parquet.ParquetFiles, path: Path, findings: Iterator[Finding]) -> None:
     encoder = msgspec.json.Encoder()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        for one in findings:
-            file.write(encoder.encode(one) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
+    files.write_lines(path, (encoder.encode(one) for one in findings))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from intertie.formats.reading_table import BUCKETS
 from intertie.gateway.readings_ports import Table
-from intertie.stores import readings_parquet as parquet
+from intertie.stores.readings_parquet import ParquetFiles, sort
 from intertie.stores.readings_state import Part
 
 # So many files of about one size become one, four to eight times as large: each row is written again once a size, and
@@ -36,9 +36,9 @@ def to_merge(parts: Sequence[Part]) -> list[Part]:
     return []
 
 
-def merged(paths: Sequence[Path]) -> Iterator[Table]:
+def merged(files: ParquetFiles, paths: Sequence[Path]) -> Iterator[Table]:
     """Rows of sorted files, sorted: some buckets at a time."""
-    groups = [parquet.groups_of(path) for path in paths]
+    groups = [files.groups_of(path) for path in paths]
     total = sum(rows for found in groups for _, _, rows in found)
     at_once = max(1, BUCKETS * ROWS // max(total, 1))
     for low in range(0, BUCKETS, at_once):
@@ -47,10 +47,10 @@ def merged(paths: Sequence[Path]) -> Iterator[Table]:
         for path, found in zip(paths, groups, strict=True):
             places = [i for i, (least, most, _) in enumerate(found) if least <= high and most >= low]
             if places:
-                table = parquet.read_groups(path, places)
+                table = files.read_groups(path, places)
                 bucket = table["bucket"]
                 inside = pc.and_(pc.greater_equal(bucket, low), pc.less_equal(bucket, high))
                 tables.append(table.filter(inside))
         rows = pa.concat_tables(tables) if tables else None
         if rows is not None and len(rows):
-            yield parquet.sort(rows)
+            yield sort(rows)

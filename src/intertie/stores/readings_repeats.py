@@ -14,24 +14,24 @@ import pyarrow.compute as pc
 
 from intertie.gateway.readings_ports import Table, Wanted
 from intertie.market.reading_days import Fault, Finding
-from intertie.stores import readings_parquet as parquet
+from intertie.stores.readings_parquet import ParquetFiles
 from intertie.stores.readings_state import Part
 
 KEY = ("party", "meter", "channel", "day", "revision")
 NEEDED = (*KEY, "step_seconds", "power_of_ten", "values", "arrived", "source")
 
 
-def repeats(table: Table, folder: Path, parts: Sequence[Part]) -> Iterator[Finding]:
+def repeats(files: ParquetFiles, table: Table, folder: Path, parts: Sequence[Part]) -> Iterator[Finding]:
     """What of a sorted table stands in these files, or in the table itself, before."""
     days = pc.min_max(table["day"]).as_py()
     wanted = Wanted(first=days["min"], last=days["max"])
     found = [_pairs(table)]
     for part in parts:
         if part.first <= days["max"] and part.last >= days["min"]:
-            keys = parquet.read(folder / part.name, wanted, KEY)
+            keys = files.read(folder / part.name, wanted, KEY)
             mask = pc.is_in(keys["meter"], value_set=pc.unique(table["meter"]))
             if pc.any(mask).as_py():
-                old = parquet.read(folder / part.name, wanted, NEEDED).filter(mask)
+                old = files.read(folder / part.name, wanted, NEEDED).filter(mask)
                 found.append(_pairs(pa.concat_tables([old, table.select(NEEDED)]), len(old)))
     for pairs in found:
         yield from pairs

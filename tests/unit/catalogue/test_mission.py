@@ -167,6 +167,7 @@ def test_the_documents_of_the_use_case() -> None:
         "aggregation_registration",
         "composition_change",
         "availability_declaration",
+        "load_prognosis",
         "asset_outage",
         "asset_return",
         "offer",

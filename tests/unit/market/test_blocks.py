@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from intertie.market.blocks import BadBlock, Row, as_row, changes, empty, exact, fill, layout, likeness, width
+from intertie.market.blocks import BadBlock, Row, as_row, changes, empty, fill, layout, likeness, width
 
 ZONE = "Europe/Berlin"
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
@@ -81,8 +81,3 @@ def test_a_part_is_a_view() -> None:
     part = block.part(1, 3)
     assert part.meters == ("b", "c")
     assert np.shares_memory(part.values, block.values)
-
-
-def test_bounds_of_exact_products() -> None:
-    assert exact(2**31, 2**30)
-    assert not exact(2**31, -(2**31))

@@ -38,7 +38,7 @@ FAMILIES = {
     "contract": "confirmation confirmation_response",
     "aggregation": "aggregation_registration registration_decision composition_change "
     "der_suspension der_resumption",
-    "availability": "availability_declaration",
+    "availability": "availability_declaration load_prognosis",
     "system": "outage_notice outage_update restoration_notice system_condition asset_outage asset_return "
     "power_system_data operating_request operating_response application_request application_result",
     "market": "market_requirement bid market_result",

@@ -127,13 +127,13 @@ class UftpDoorway:
         """Verify a post and do what it says. Raises NotUftpError, Refused, StoreError; nothing is kept of it then."""
         verified = verify(self._gateway, raw)
         now = self._clock()
+        if isinstance(verified.message, m.TestMessageResponse):
+            return  # it names nothing, and we ask nothing
         if isinstance(verified.message, m.Response):
             self._take_response(verified, now)
             return
-        if not isinstance(verified.message, m.TestMessage):
-            accept_translated(
-                self._gateway, self._uftp.arrived(verified), self._uftp.answer(verified, now), now
-            )
+        arrived, answer = self._uftp.arrived(verified), self._uftp.answer(verified, now)
+        accept_translated(self._gateway, arrived, answer, now)
 
     def _take_response(self, verified: Verified, now: datetime) -> None:
         """An answer to something that we never sent is logged, and taken: there is nobody to whom a refusal would help."""

@@ -89,6 +89,8 @@ class Uftp:
     def _translate(self, verified: Verified, known: Known) -> Said:
         message, foreign = verified.message, verified.foreign
         self._check_addressed(message, foreign)
+        if isinstance(message, m.TestMessage):
+            return Said(None)
         said = read_message(message, self._context(foreign, known))
         return Said(said.body, said.conversation, said.in_reply_to)
 
@@ -98,7 +100,7 @@ class Uftp:
             raise Refused(Code.HEADER_NOT_PARCEL, f"inside it says {message.sender_domain}")
         if message.recipient_domain != self._domain:
             raise Refused(Code.WRONG_RECIPIENT, f"for {message.recipient_domain}, this is {self._domain}")
-        role = m.REQUESTS[type(message)][0]
+        role = m.REQUESTS[type(message)][0] if type(message) in m.REQUESTS else foreign.uftp.role
         if role is not foreign.uftp.role:
             raise Refused(Code.WRONG_ROLE, f"{type(message).__name__} comes from a {role}")
 
@@ -116,7 +118,7 @@ class Uftp:
 
     def _response(self, verified: Verified, now: datetime, said: dict[str, Any]) -> m.Payload:
         message, terms = verified.message, verified.foreign.uftp
-        if terms.named_responses:
+        if terms.named_responses and not isinstance(message, m.TestMessage):
             said["named"] = message.message_id
         return _ANSWERS[type(message)](
             version=terms.version,

@@ -276,7 +276,6 @@ class TestMessageResponse(Response, frozen=True, kw_only=True):
     """The answer to it."""
 
     __test__ = False
-    named: A[str | None, At("TestMessageMessageID", f.UUID)] = None
 
 
 class SignedMessage(_Part, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from intertie.formats.uftp.terms import (
 from intertie.market import offer_rules as rules
 from intertie.market.event import Broken
 from intertie.market.offer_state import NeedState
+from intertie.model.availability import LoadPrognosis
 from intertie.model.contract import Service
 from intertie.model.ids import ConfirmationId, ConversationId, MessageId
 from intertie.model.interval import IntervalSeries
@@ -268,6 +269,22 @@ def _ordered_price(message: m.FlexOrder, option: OfferOption, factor: Decimal) -
     return price_per_kwh(message.price, option.offered_kw)
 
 
+def _prognosis(message: m.DPrognosis, context: Context) -> tuple[Record, MessageId | None]:
+    day = day_of_message(message)
+    powers = spread(day, ((one.start, one.duration, one.power) for one in message.isps))
+    first, last = min(powers), max(powers)
+    if last - first + 1 != len(powers):
+        raise UnsayableError("ISPs out of bounds: a prognosis has no gaps")
+    series = to_series(day, powers, first, last)
+    return LoadPrognosis(
+        point=point_here(context, message.congestion_point),
+        window=window_of(series),
+        zone=message.time_zone,
+        revision=message.revision,
+        load_kw=series,
+    ), None
+
+
 def _call(message: m.FlexOrder, context: Context, name: str, powers: Mapping[int, int]) -> Order:
     """An order without an offer, under a contract."""
     signs = {power > 0 for power in powers.values()}
@@ -303,6 +320,7 @@ _READERS: Mapping[type[m.Payload], Callable[[Any, Context], tuple[Record, Messag
             m.FlexOffer: _offer,
             m.FlexOfferRevocation: _revocation,
             m.FlexOrder: _order,
+            m.DPrognosis: _prognosis,
         }
     )
 )

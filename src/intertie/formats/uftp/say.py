@@ -14,6 +14,7 @@ from intertie.formats.uftp.forms import Disposition
 from intertie.formats.uftp.isp import Day, IspError, day_of, gather, to_powers
 from intertie.formats.uftp.read import scaled
 from intertie.formats.uftp.terms import Context, UnsayableError, address_of, sign_of, total_price
+from intertie.model.availability import LoadPrognosis
 from intertie.model.interval import IntervalSeries
 from intertie.model.message import Header
 from intertie.model.offers import Need, Offer, OfferOption, OfferRevocation, Order
@@ -207,6 +208,18 @@ def _factor(ordered: IntervalSeries, offered: IntervalSeries) -> Decimal:
     return Decimal(f"{factor:.2f}")
 
 
+def _prognosis(header: Header, body: LoadPrognosis, context: Context) -> m.Payload:
+    day = series_day(body.load_kw, body.zone)
+    powers = to_powers(day, body.load_kw)
+    return m.DPrognosis(
+        **flex(header, context, day, (body.point,)),
+        revision=body.revision,
+        isps=tuple(
+            m.Isp(start=start, duration=duration, power=power) for start, duration, power in gather(powers)
+        ),
+    )
+
+
 def _call(header: Header, order: Order, context: Context) -> m.Payload:
     day = series_day(order.ordered_kw, context.terms.zone)
     return m.FlexOrder(
@@ -222,5 +235,11 @@ def _call(header: Header, order: Order, context: Context) -> m.Payload:
 
 
 _WRITERS: Mapping[type[Record], Callable[[Header, Any, Context], m.Payload]] = MappingProxyType(
-    {Need: _need, Offer: _offer, OfferRevocation: _revocation, Order: _order}
+    {
+        Need: _need,
+        Offer: _offer,
+        OfferRevocation: _revocation,
+        Order: _order,
+        LoadPrognosis: _prognosis,
+    }
 )

@@ -85,4 +85,6 @@ def column_is_good(element: Element, column: Sequence[str], component: str) -> b
 def _are_numbers(column: Sequence[str], real: bool) -> bool:
     """All of them, at one go; False also for those that leave out a digit beside the point."""
     text = ",".join(column)
+    if text.count(",") != len(column) - 1:
+        return False  # a comma inside a value would pass for the one between two
     return text.isascii() and (_REALS if real else _WHOLES).fullmatch(text) is not None
