@@ -9,7 +9,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,9 +41,9 @@ NOBODY = "itk_000000000000_" + "A" * 43
 class World:
     """The utility's office, and both gateways."""
 
-    def __init__(self, folder: Path, pair: Pair | None = None) -> None:
+    def __init__(self, folder: Path, pair: Pair | None = None, gateway: Gateway | None = None) -> None:
         self.pair = pair or make_pair()
-        self.gateway: Gateway = self.pair.utility
+        self.gateway: Gateway = gateway or self.pair.utility
         self.now = NOW
         self.tick = 0.0
         self.keys = ApiKeyFiles(folder)
@@ -152,8 +151,3 @@ def problem(answer: httpx.Response, status: int) -> Any:
     said = answer.json()
     assert said["status"] == status and said["type"].endswith(said["code"]) and said["detail"]
     return said
-
-
-def without(gateway: Gateway, **changes: Any) -> Gateway:
-    """The gateway with other parts."""
-    return replace(gateway, **changes)

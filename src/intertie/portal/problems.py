@@ -49,6 +49,17 @@ _REFUSED = {
     Code.TOO_LARGE: 413,
     Code.RATE_LIMITED: 429,
 }
+# What to do about a refusal; what is not here, the served description and docs/parcel.md explain.
+_REFUSED_DO = {
+    Code.TRADE_RULE: "docs/rules.md says what the rule asks; GET /api/v1/trade/{partner} shows how things stand.",
+    Code.SCHEMA: "GET /api/v1/documents/{document}/schema says what fits.",
+    Code.AGREEMENT_NOT_IN_FORCE: "GET /api/v1/trade/{partner} and /api/v1/partners/{partner} show the agreements.",
+    Code.UNKNOWN_SENDER: "GET /api/v1/partners lists the partners.",
+    Code.UNKNOWN_FLOW: "GET /api/v1/flows says who may send what to whom.",
+    Code.WRONG_ROLE: "GET /api/v1/flows says who may send what to whom.",
+    Code.EXPIRED: "Give it a later `expires`.",
+    Code.NOT_LIVE: "`intertie partner prove` makes a partner live.",
+}
 _CODES = {
     400: "bad_request",
     401: "not_let_in",
@@ -90,7 +101,8 @@ def problem_of(error: IntertieError) -> Problem:
     if isinstance(error, Refused):
         code = "unknown_partner" if error.code is Code.UNKNOWN_SENDER else error.code.value
         status = _REFUSED.get(error.code, 422)
-        return _problem(status, code, error.detail, error.do, retry=error.retry)
+        do = error.do or _REFUSED_DO.get(error.code, "docs/parcel.md explains the code.")
+        return _problem(status, code, error.detail, do, retry=error.retry)
     for kind, status, code in _STATUS:
         if isinstance(error, kind):
             return _problem(status, code, error.why, error.do, retry=error.retry)
