@@ -41,7 +41,9 @@ NOBODY = "itk_000000000000_" + "A" * 43
 class World:
     """The utility's office, and both gateways."""
 
-    def __init__(self, folder: Path, pair: Pair | None = None, gateway: Gateway | None = None) -> None:
+    def __init__(
+        self, folder: Path, pair: Pair | None = None, gateway: Gateway | None = None, *, made: bool = True
+    ) -> None:
         self.pair = pair or make_pair()
         self.gateway: Gateway = gateway or self.pair.utility
         self.now = NOW
@@ -51,6 +53,7 @@ class World:
         self.made = {
             role: add_key(self.gateway, self.keys, role.value, role, timedelta(days=90), NOW)
             for role in OfficeRole
+            if made
         }
         self.office = self.opened()
         self.streams = Streams(self.gateway, heartbeat=0.2)

@@ -52,6 +52,7 @@ def office_app(office: Office, streams: Streams) -> Litestar:
             title="Intertie office API",
             version=intertie.__version__,
             description=ABOUT,
+            use_handler_docstrings=True,
             path=f"{BASE}/openapi.json",
             render_plugins=[JsonRenderPlugin(path="/")],
             components=Components(
