@@ -18,6 +18,7 @@ SOURCE = ROOT / "src" / "intertie"
 # A folder may import only from itself and from what stands before it.
 ORDER = [
     "model",
+    "client",
     "catalogue",
     "seal",
     "journal",

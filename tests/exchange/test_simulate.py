@@ -9,19 +9,22 @@ from typing import Any
 
 import pytest
 from tests.exchange.house import AGGREGATOR, UTILITY
+from tests.exchange.house import Book as Partners
 from tests.exchange.test_trade import Two, other
 
+from intertie.exchange.joining import Trial
 from intertie.gateway.open_offers import open_sealed
 from intertie.gateway.sealed_ports import KeptKey
 from intertie.gateway.simulate import Memory, play
 from intertie.gateway.simulate_script import DEFAULT, Behaviour, Manner, Script, read_script
+from intertie.gateway.simulate_turn import PROPOSALS
 from intertie.market.book import Book
 from intertie.market.confirmation import status
 from intertie.market.offer_state import NeedPhase
 from intertie.market.registry import Standing
 from intertie.model.aggregation import DecisionReason
 from intertie.model.errors import SettingsError
-from intertie.model.ids import PartyId
+from intertie.model.ids import ConversationId, PartyId
 
 FAST = "[market]\ngate_seconds = 60.0\nkeys_seconds = 60.0\n"
 
@@ -91,6 +94,28 @@ def test_a_whole_piece_of_business_by_itself() -> None:
     assert not [
         line for lines in stage.said.values() for line in lines if "Refused" in line or "rule" in line
     ]
+
+
+def test_a_proposal_that_came_too_soon_is_made_again() -> None:
+    """One side is live a moment before the other, which refuses until then; and who never is live is not asked for ever."""
+    stage = Stage()
+    partners = stage.two.gateways[AGGREGATOR].partners
+    live = partners.find(UTILITY)
+    assert live is not None and isinstance(partners, Partners)
+    partners.partners[UTILITY] = live._replace(trial=Trial(ConversationId("onboarding-1")))
+    stage.scripts[AGGREGATOR] = read_script("[contract]\npropose = false\n")
+    stage.run(SECONDS, 2)
+    assert not stage.book().contracts
+    partners.partners[UTILITY] = live
+    stage.run(SECONDS, 4)
+    assert [one.state for one in stage.book().contracts.values()] == ["in_force"]
+    assert any("again" in line for line in stage.said[UTILITY])
+    never = Stage(aggregator="[contract]\npropose = false\n")
+    book = never.two.gateways[AGGREGATOR].partners
+    assert isinstance(book, Partners)
+    book.partners[UTILITY] = live._replace(trial=Trial(ConversationId("onboarding-1")))
+    never.run(SECONDS, 30)
+    assert len(never.two.gateways[UTILITY].store.dead_letters(partner=AGGREGATOR)) == PROPOSALS
 
 
 @pytest.mark.parametrize(("part", "state"), [("refuse_every", "declined"), ("silent_every", "partly_signed")])

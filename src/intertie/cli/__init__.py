@@ -52,6 +52,7 @@ GROUPS = {
     "keys": "The private keys of this gateway: what there is, turning them, protecting them.",
     "token": "Access tokens: what partners may be granted, what is revoked, the signing key.",
     "store": "Backups of what is kept, and the keys that message bodies are encrypted with.",
+    "api": "The office API for our own systems: its keys.",
     "ca": "A certificate authority for trials.",
     "x12": "X12 004010 interchanges: show, check, and write them.",
     "trust": "Trusted roots, revocation lists and OCSP answers.",

@@ -14,9 +14,10 @@ from cyclopts import Parameter
 from intertie.cli._files import watched
 from intertie.cli._readings import show_faults
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, read_file
-from intertie.cli.send import Given, agreement_with, flow_for
+from intertie.cli.send import Given
 from intertie.formats.reading_documents import documents_of
 from intertie.formats.readings_csv import CsvRules
+from intertie.gateway.compose import agreement_with, flow_for
 from intertie.gateway.import_readings import Imported, import_csv, import_json, imported_tables
 from intertie.gateway.readings import take_in
 from intertie.gateway.readings_ports import READINGS
@@ -109,7 +110,7 @@ def _send(
 ) -> Iterator[MessageId]:
     """What was taken, in messages of some thousand meter days, one after the other."""
     partner = find_partner(it.gateway, to)
-    flow = flow_for(it.gateway, partner, given, READINGS)
+    flow = flow_for(it.gateway, partner, READINGS, given.interface, given.mode)
     under = given.agreement or (agreement_with(it.gateway, partner, now) if flow.agreement else None)
     tables: Iterator[Any] = imported_tables(it.readings, done.number)
     for body in documents_of(tables, it.readings.zone):

@@ -12,19 +12,18 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter, Token
 
-from intertie.catalogue.flow import Flow
 from intertie.cli._files import seal_paths
 from intertie.cli._receipts import wait_for
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, parse_instant, print_json, read_file
 from intertie.exchange.outbound import State
 from intertie.gateway.attachments import check_reachable
-from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.compose import agreement_with, flow_for
+from intertie.gateway.gateway import Gateway
 from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
 from intertie.gateway.send_message import send as send_messages
-from intertie.gateway.trade_desk import Desk
 from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import DOCUMENTS
-from intertie.model.errors import Refused, SettingsError
+from intertie.model.errors import SettingsError
 from intertie.model.explain import why_unreadable
 from intertie.model.ids import (
     AgreementId,
@@ -185,7 +184,7 @@ def _outgoing(gateway: Gateway, path: Path, said: Given, raw: bytes, now: dateti
         )
     partner = find_partner(gateway, said.recipient)
     body, document = _body(path, said.document, raw)
-    flow = flow_for(gateway, partner, said, document)
+    flow = flow_for(gateway, partner, document, said.interface, said.mode)
     return Outgoing(
         body=body,
         recipient=partner.party,
@@ -212,34 +211,6 @@ def _body(path: Path, document: DocumentName | None, raw: bytes) -> tuple[Record
             f"{path} is no {document}: {why_unreadable(error)}",
             do=f"`intertie example {document}` prints one.",
         ) from error
-
-
-def flow_for(gateway: Gateway, partner: Partner, said: Given, document: DocumentName) -> Flow:
-    """The one flow that the partners' roles and the options leave, or a list of what to choose from."""
-    flows = {
-        (flow.interface, flow.mode): flow
-        for flow in gateway.catalogue.find_flows(document, said.interface)
-        if flow.sender in gateway.party.roles
-        and flow.recipient in partner.roles
-        and said.mode in (None, flow.mode)
-    }
-    if len(flows) == 1:
-        return next(iter(flows.values()))
-    if not flows:
-        raise SettingsError(
-            f"no flow carries {document} from {gateway.party.id} to {partner.party} by the roles they hold",
-            do="`intertie interfaces matrix` shows who may send what to whom.",
-        )
-    choices = "; ".join(f"--interface {code} --mode {mode.value}" for code, mode in sorted(flows))
-    raise SettingsError(f"{document} can go to {partner.party} in several ways", do=f"Choose: {choices}.")
-
-
-def agreement_with(gateway: Gateway, partner: Partner, now: datetime) -> AgreementId | None:
-    """The agreement in force, if there is exactly one; otherwise the check of the flow says what is missing."""
-    try:
-        return Desk(gateway, partner.party, now).agreement
-    except (Refused, SettingsError):
-        return None
 
 
 def _print(ids: Sequence[MessageId], states: dict[MessageId, State], *, json: bool, waited: bool) -> None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.send_message import find_partner
-from intertie.market.book import ground_of
-from intertie.market.effects import DealEffect, DispatchEffect, Effects, effects
-from intertie.model.errors import SettingsError
+from intertie.gateway.trade_effects import effects_ahead
+from intertie.market.effects import DealEffect, DispatchEffect, Effects
 from intertie.model.ids import PartyId
-from intertie.model.interval import Window
 from intertie.run import opened
-
-# Hours that are looked at by quarter of an hour; a month of them is a few thousand rows of nothing but trouble.
-HOURS_MAX = 31 * 24
-STEP = timedelta(minutes=15)
 
 Hours = Annotated[int, Parameter(name="--hours", help="How far to look ahead.")]
 LACKS = ("der", "point", "kw", "of_kw", "why")
@@ -28,14 +20,8 @@ SHORT = ("what", "from", "agreed_kw", "able_kw", "short_kw", "why")
 
 def show_effects(partner: PartyId, /, *, hours: Hours = 24, dir: Dir = HERE, json: Json = False) -> None:
     """Show which DERs can do less than accepted, and which deals and open dispatches are short for it, by quarter hours."""
-    if not 1 <= hours <= HOURS_MAX:
-        raise SettingsError(f"--hours {hours}: not between 1 and {HOURS_MAX}", do="Look at a shorter time.")
     with opened(dir) as it:
-        find_partner(it.gateway, partner)
-        now = it.clock()
-        book = it.gateway.books.of(it.gateway.store, partner).ledger.book
-    window = _ahead(now, hours)
-    found = effects(ground_of(book, now), book.dispatches, (), window, STEP, now)
+        found = effects_ahead(it.gateway, partner, hours, it.clock())
     lacks, short = rows(found)
     if json:
         print_json(
@@ -60,9 +46,3 @@ def rows(found: Effects) -> tuple[list[list[str]], list[list[str]]]:
 def _short(what: str, agreed_kw: Decimal, one: DealEffect | DispatchEffect) -> list[str]:
     amounts = (agreed_kw, one.able_kw, one.short_kw)
     return [what, when(one.start), *map(str, amounts), "; ".join(one.why)]
-
-
-def _ahead(now: datetime, hours: int) -> Window:
-    """From the quarter hour that runs now."""
-    start = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
-    return Window(start=start, end=start + timedelta(hours=hours))

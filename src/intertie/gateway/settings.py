@@ -14,6 +14,8 @@ from msgspec import Meta
 
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
+from intertie.gateway.listening import LOOPBACK, address_of
+from intertie.gateway.office_settings import OfficeDoor
 from intertie.gateway.quota import Quota as Quota
 from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.model.errors import SettingsError
@@ -26,22 +28,11 @@ from intertie.seal.revocation import Require, TrustRules
 from intertie.seal.tls_groups import TlsOptions
 
 FILE = "intertie.toml"
-# What leads to this machine only.
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 FlowName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}/[a-z][a-z0-9_]{1,63}(?!\n)$")]
 # A century: beyond any duty to keep.
 Days = Annotated[int, Meta(ge=1, le=36_600)]
-
-
-def address_of(listen: str) -> tuple[str, int]:
-    """Host and port; ValueError if the text is not host:port."""
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ValueError(f"listen: {listen!r} is not host:port")
-    return host.strip("[]"), int(port)
 
 
 class Street(Record, frozen=True, kw_only=True):
@@ -289,6 +280,7 @@ class Settings(Record, frozen=True, kw_only=True):
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
     uftp: UftpDoor = UftpDoor()
+    office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
@@ -312,6 +304,7 @@ class Places:
         self.sealed = directory / "sealed"
         self.descriptor = directory / "descriptor.json"
         self.tsa = directory / "tsa"
+        self.office = directory / "office"
 
     def of(self, file: str) -> Path:
         """A file that a setting names: relative to the gateway directory unless absolute."""
@@ -479,6 +472,15 @@ listen = {listen}          # host:port on this machine
 [operations]
 # listen = "127.0.0.1:0"        # 0: a free port, which `intertie status` finds; "" closes it
 # anywhere = false              # true: `listen` may lead off this machine. The door asks nobody who they are
+
+# The door for our own staff and systems: the office API (docs/api.md). Who comes in needs a key: `intertie api key add`.
+[office]
+# listen = ""                   # as "127.0.0.1:8460"; "" closes it
+# tls = "off"                   # plain HTTP on loopback; "own": this gateway's certificate; "file": these, in PEM
+# certificate = ""
+# key = ""
+# processes = 1
+# connections = 128             # of each process, streams of events among them
 
 [log]
 # format = "json"               # or "text"

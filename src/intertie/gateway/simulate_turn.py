@@ -15,7 +15,7 @@ from intertie.gateway.trade_desk import Desk
 from intertie.market import contract
 from intertie.model.agreement import BaseContract, ContractAction
 from intertie.model.errors import IntertieError, StoreError
-from intertie.model.ids import PartyId
+from intertie.model.ids import DocumentName, PartyId
 from intertie.model.made import made
 from intertie.model.party import Role
 
@@ -23,6 +23,10 @@ from intertie.model.party import Role
 BEGINS_BEFORE = timedelta(minutes=5)
 # A rehearsal's contract ends by itself.
 CONTRACT_LASTS = timedelta(days=365)
+# A proposal that was refused is made again: some seconds later, and not for ever.
+PROPOSALS = 5
+AGAIN_SECONDS = 2.0
+PROPOSAL = DocumentName("base_contract")
 GENERAL_TERMS = {
     "title": "Rehearsal terms, of no effect",
     "edition": "1",
@@ -84,9 +88,11 @@ def contracts(turn: Turn) -> None:
     """Propose one if there is none; sign what is proposed, or decline it."""
     desk, part = turn.desk, turn.script.contract
     if part.propose and not desk.drafted.contracts:
-        turn.once(
-            f"propose contract {part.agreement}", part.after_seconds, partial(propose, desk, text_of(turn))
-        )
+        refused = _refused(turn)
+        if refused < PROPOSALS:
+            what = f"propose contract {part.agreement}" + (f", again ({refused})" if refused else "")
+            wait = part.after_seconds + refused * AGAIN_SECONDS
+            turn.once(what, wait, partial(propose, desk, text_of(turn)))
         return
     for number, (name, known) in enumerate(desk.book.contracts.items(), 1):
         draft, manner = known.draft, part.manner(number)
@@ -102,6 +108,12 @@ def contracts(turn: Turn) -> None:
             )
         else:
             turn.once(f"sign {what}", part.after_seconds, partial(sign, desk, name, "simulated"))
+
+
+def _refused(turn: Turn) -> int:
+    """How many proposals came to nothing: who is live here a moment before it is live at its own gateway refuses the first."""
+    dead = turn.gateway.store.dead_letters(partner=turn.partner)
+    return sum(row.document == PROPOSAL for row in dead)
 
 
 def in_force(turn: Turn) -> bool:

@@ -37,19 +37,27 @@ class Desk:
     """One look at the trade with a partner, at one time."""
 
     def __init__(
-        self, gateway: Gateway, partner: PartyId, now: datetime, agreement: AgreementId | None = None
+        self,
+        gateway: Gateway,
+        partner: PartyId,
+        now: datetime,
+        agreement: AgreementId | None = None,
+        *,
+        message: MessageId | None = None,
     ) -> None:
-        """`agreement`: the one to speak under, if it is not the only one in force. Refused if this is no partner."""
+        """`agreement`: the one to speak under, if it is not the only one in force. `message`: the id that the first message
+        gets, so that who acts again after a crash says nothing twice. Refused if this is no partner."""
         self.gateway = gateway
         self.now = now
         self.known: Partner = find_partner(gateway, partner)
         self._named = agreement
+        self._first = message
         self._ledger = gateway.books.of(gateway.store, partner).ledger
         self._drafted: Book | None = None
 
     def under(self, agreement: AgreementId) -> Desk:
         """The same, under this agreement."""
-        return Desk(self.gateway, self.partner, self.now, agreement)
+        return Desk(self.gateway, self.partner, self.now, agreement, message=self._first)
 
     @property
     def us(self) -> PartyId:
@@ -117,8 +125,10 @@ class Desk:
     ) -> list[MessageId]:
         """Queue documents under the agreement, all or none; their ids. The rules of the book are asked first: Refused says
         which one is broken. SettingsError if it is not for our side to say."""
+        first, self._first = self._first, None
         outgoing = [
             Outgoing(
+                id=first if place == 0 else None,
                 body=body,
                 recipient=self.partner,
                 interface=flow.interface,
@@ -128,7 +138,7 @@ class Desk:
                 in_reply_to=in_reply_to,
                 expires=expires,
             )
-            for body in bodies
+            for place, body in enumerate(bodies)
             for flow in [self._flow(body, mode)]
         ]
         return send(self.gateway, outgoing, self.now)

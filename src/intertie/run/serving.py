@@ -34,6 +34,7 @@ from intertie.model.ids import PartyId
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
 from intertie.run.keep_readings import keep_readings
+from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
 from intertie.run.uftp import serve_uftp
 
@@ -70,7 +71,11 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
         raise SettingsError(
             "workers share a street door, and [street] listen names none", do="Run it without --workers."
         )
-    with only_one(directory), doors(settings.street.listen, settings.operations.listen) as (door, operations):
+    with (
+        only_one(directory),
+        doors(settings.street.listen, settings.operations.listen) as (door, operations),
+        office_beside(directory, settings, level),
+    ):
         if workers == 1 or door is None:
             with ServeState(directory, operations, system_clock) as state:
                 state.write([(0, os.getpid(), 1)])

@@ -185,10 +185,11 @@ def describe(tls: ssl.SSLObject, host: str | None = None) -> TlsConnection:
 def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
     sent: Any = getattr(tls, "get_unverified_chain", None)
     if sent is not None:
-        return tuple(sent())
+        return tuple(sent() or ())
     # Python 3.11 and 3.12 have it, but not yet under a public name. Without the authorities that the peer sent, no
     # chain with an intermediate could be checked.
     inner: Any = tls._sslobj  # type: ignore[attr-defined]
     return tuple(
-        ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in inner.get_unverified_chain()
+        ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
+        for certificate in inner.get_unverified_chain() or ()
     )

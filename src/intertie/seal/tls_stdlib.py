@@ -65,7 +65,7 @@ class StdlibContext:
         context.sslobject_class = StdlibObject
         _set_groups(context, groups)
         _set_roots(context, trust)
-        _set_key(context, key)
+        set_key(context, key)
         self._context = context
         self._server = server
 
@@ -106,7 +106,7 @@ def _set_roots(context: ssl.SSLContext, trust: TrustStore) -> None:
     context.load_verify_locations(cadata="".join(root.public_bytes(Encoding.PEM).decode() for root in roots))
 
 
-def _set_key(context: ssl.SSLContext, key: TlsKey) -> None:
+def set_key(context: ssl.SSLContext, key: TlsKey) -> None:
     """`ssl` reads keys from files only: for that moment there is one, encrypted under a password nobody keeps."""
     password = secrets.token_bytes(32).hex().encode()
     try:

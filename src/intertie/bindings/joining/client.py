@@ -23,7 +23,7 @@ from intertie.gateway.join_partner import (
     greet,
     review,
 )
-from intertie.gateway.settings import address_of
+from intertie.gateway.listening import address_of
 from intertie.model.errors import PartnerError
 from intertie.seal.joining import JoinCode
 from intertie.seal.tls_joining import caller_context, certificate_digest

@@ -25,7 +25,8 @@ from intertie.exchange.joining_messages import (
 )
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import JoiningBook, Ourselves, offer, open_invitations, take
-from intertie.gateway.settings import JoiningDoor, address_of
+from intertie.gateway.listening import address_of
+from intertie.gateway.settings import JoiningDoor
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.seal.joining import leaf_digest
 from intertie.seal.tls_joining import door_context, new_door_key

@@ -34,6 +34,7 @@ LOG_FIELDS = (
     "file",
     "pid",
     "error",
+    "key_name",
 )
 # Libraries that say too much at `info`, and may quote what they were given.
 QUIET = ("uvicorn", "uvicorn.error", "authlib", "httpx", "httpcore", "asyncio", "opentelemetry")

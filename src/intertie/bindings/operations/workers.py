@@ -42,7 +42,7 @@ class Worker:
 
 
 class Supervisor:
-    """Keeps `count` workers alive until SIGTERM or SIGINT, then ends them in order. For the main thread."""
+    """Keeps `count` workers alive until SIGTERM or SIGINT, then ends them in order."""
 
     def __init__(
         self,
@@ -64,12 +64,20 @@ class Supervisor:
         self._told = threading.Event()
 
     def run(self) -> bool:
-        """Until told to stop; whether every worker then ended in order and in time."""
+        """Until told to stop, in the main thread; whether every worker then ended in order and in time."""
         with self._signals():
-            while not self._told.is_set():
-                self._look()
-                self._told.wait(LOOK_SECONDS)
-            return self._stop()
+            return self.keep()
+
+    def keep(self) -> bool:
+        """The same in any thread, until `stop`."""
+        while not self._told.is_set():
+            self._look()
+            self._told.wait(LOOK_SECONDS)
+        return self._stop()
+
+    def stop(self) -> None:
+        """Let `keep` end."""
+        self._told.set()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -1,0 +1,33 @@
+"""`[office]` of the settings: the door for our own staff and systems."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from intertie.gateway.listening import LOOPBACK, address_of
+from intertie.model.record import Record
+
+
+class OfficeDoor(Record, frozen=True, kw_only=True):
+    """Where the office API listens, and how it is protected. Without `listen` there is none."""
+
+    listen: str = ""
+    # "off": plain HTTP, on loopback only. "own": this gateway's TLS certificate. "file": `certificate` and `key`.
+    tls: Literal["off", "own", "file"] = "off"
+    certificate: str = ""  # PEM: the chain, leaf first
+    key: str = ""  # PEM
+    # Each is a process of its own. One serves some hundred requests a second; more are for many who read books at once.
+    processes: Annotated[int, Meta(ge=1, le=16)] = 1
+    # Of one process, streams of events among them.
+    connections: Annotated[int, Meta(ge=4, le=10_000)] = 128
+
+    def check(self) -> None:
+        """ValueError for an address that is none, half a key pair, or plain HTTP off this machine."""
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate: goes with key")
+        if (self.tls == "file") != bool(self.certificate):
+            raise ValueError('tls: "file" goes with certificate and key')
+        if self.listen and address_of(self.listen)[0] not in LOOPBACK and self.tls == "off":
+            raise ValueError('listen: off this machine it needs tls = "own" or "file"')

@@ -1,0 +1,69 @@
+"""The office API as one ASGI application, and its served description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+import intertie
+from intertie.model.errors import IntertieError
+from intertie.model.message import MESSAGE_BYTES_MAX
+from intertie.portal import events, knowing, messages, trade, trade_acts
+from intertie.portal.door import Office, guard
+from intertie.portal.events import Streams
+from intertie.portal.problems import on_any, on_deep, on_ours, on_theirs
+
+BASE = "/api/v1"
+# A message, and the few fields around its body.
+BODY_BYTES_MAX = MESSAGE_BYTES_MAX + 64 * 1024
+ROUTES = [*knowing.ROUTES, *messages.ROUTES, *trade.ROUTES, *trade_acts.ROUTES, *events.ROUTES]
+ABOUT = (
+    "The office API of an Intertie gateway: for the staff and the systems of the organisation that runs it. Every request "
+    "needs an API key; every POST an Idempotency-Key; every error is problem+json with a code and what to do next."
+)
+
+
+def office_app(office: Office, streams: Streams) -> Litestar:
+    """The application."""
+    handlers: dict[Any, Any] = {
+        IntertieError: on_ours,
+        HTTPException: on_theirs,
+        RecursionError: on_deep,
+        Exception: on_any,
+    }
+    return Litestar(
+        [
+            Router(
+                BASE,
+                route_handlers=ROUTES,
+                guards=[guard],
+                dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
+                security=[{"key": []}],
+            )
+        ],
+        openapi_config=OpenAPIConfig(
+            title="Intertie office API",
+            version=intertie.__version__,
+            description=ABOUT,
+            use_handler_docstrings=True,
+            path=f"{BASE}/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
+            components=Components(
+                security_schemes={
+                    "key": SecurityScheme(type="http", scheme="bearer", description="An API key.")
+                }
+            ),
+        ),
+        exception_handlers=handlers,
+        state=State({"office": office, "streams": streams}),
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+        debug=False,
+    )

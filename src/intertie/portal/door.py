@@ -1,0 +1,105 @@
+"""Who comes in, how often, and what every route needs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
+from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
+
+from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.office_once import AnswerBook
+from intertie.gateway.office_rights import Right, check_right
+from intertie.model.ids import NAME, PARTY, UUID7, WORD
+from intertie.model.office import PAGE, PAGE_MAX
+from intertie.portal.problems import Busy
+
+LOG = logging.getLogger("intertie.office")
+# Of one key and process. People click a few times a second and a system that loads a list page by page asks tens of times: what
+# asks more often than this is in a loop by mistake.
+REQUESTS_PER_SECOND = 50.0
+REQUESTS_BURST = 200.0
+
+
+class Office(NamedTuple):
+    """What the routes stand on."""
+
+    gateway: Gateway
+    keys: KeyBook
+    answers: AnswerBook
+    clock: Callable[[], datetime]
+    ticks: Callable[[], float]  # monotonic seconds
+    buckets: Buckets
+
+
+class Buckets:
+    """One bucket of requests for each key."""
+
+    def __init__(self, ticks: Callable[[], float]) -> None:
+        self._ticks = ticks
+        self._lock = threading.Lock()
+        self._level: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str) -> None:
+        """One request; Busy if there were too many. Keys are few: a bucket is never forgotten."""
+        now = self._ticks()
+        with self._lock:
+            level, then = self._level.get(key, (REQUESTS_BURST, now))
+            level = min(REQUESTS_BURST, level + (now - then) * REQUESTS_PER_SECOND)
+            self._level[key] = (max(level - 1.0, 0.0), now)
+        if level < 1.0:
+            raise Busy(
+                f"more than {REQUESTS_PER_SECOND:.0f} requests a second with this key", do="Ask less often."
+            )
+
+
+OfficeDep = NamedDependency[SkipValidation[Office]]
+PartyPath = Annotated[str, PathParameter(pattern=PARTY, max_length=120, description="The partner's id.")]
+MessagePath = Annotated[str, PathParameter(pattern=UUID7, description="The message's id.")]
+NamePath = Annotated[str, PathParameter(pattern=NAME)]
+DocumentPath = Annotated[str, PathParameter(pattern=WORD)]
+KeyHeader = Annotated[
+    str,
+    HeaderParameter(
+        name="Idempotency-Key",
+        pattern=r"^[A-Za-z0-9._:-]{8,64}$",
+        description="Made up by the caller for this request, as a UUID. A repeat with the same key has one effect and "
+        "gets the same answer, for seven days.",
+    ),
+]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description=f"At most so many; {PAGE} if not said.")]
+# Beyond 2^63 no store counts.
+After = Annotated[
+    int, QueryParameter(ge=0, le=2**63 - 1, description="Only what comes after this `next` or `seq`.")
+]
+AfterName = Annotated[
+    str,
+    QueryParameter(
+        max_length=200, pattern=r"^[A-Za-z0-9._:\-]*$", description="Only what comes after this `next`."
+    ),
+]
+
+
+def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let in who holds a key whose role may do this. Raises NotLetIn, NotAllowed, Busy. HEAD and the like have no routes."""
+    right: Right = handler.opt["right"]
+    office: Office = connection.app.state.office
+    said = connection.headers.get("authorization", "")
+    scheme, _, text = said.partition(" ")
+    key = let_in(office.keys, text.strip() if scheme.lower() == "bearer" else "", office.clock())
+    connection.scope["auth"] = key
+    connection.scope["user"] = key.name
+    office.buckets.take(key.id)
+    check_right(key.role, right)
+
+
+def note(key: ApiKey, act: str, **more: object) -> None:
+    """Whose act it was, in the log."""
+    LOG.info("act", extra={"key_name": key.name, "code": act, **more})
