@@ -237,13 +237,13 @@ def _disputed(accounts: Accounts, body: Dispute, event: Event) -> Accounts:
 
 
 def _answered(accounts: Accounts, body: DisputeAnswer, event: Event, text: BaseContract) -> Accounts:
-    """Each line that was answered is owed as agreed, and no longer held back."""
+    """Each line that was answered stands at what is agreed, credits so far included, and is no longer held back."""
     item = accounts.items.get(accounts.disputes.get(body.dispute, ""))
     if item is None or item.replaced_by is not None or item.issuer != event.sender:
         return _with_entry(accounts, event, EntryKind.ANSWER, body.dispute, ZERO)
     answers: Mapping[int, LineAnswer] = {one.line: one for one in body.lines if one.resolution in SETTLES}
     lines = tuple(
-        line._replace(agreed=answers[line.number].agreed, held=ZERO)
+        line._replace(agreed=answers[line.number].agreed, credited=ZERO, held=ZERO)
         if line.number in answers and line.dispute == body.dispute
         else line
         for line in item.lines

@@ -81,7 +81,7 @@ TABLE: dict[tuple[State, Step], State] = {
 
 
 class Line(NamedTuple):
-    """A line as it stands: what an answer agreed to, less credit memos; what a dispute holds back of it."""
+    """A line as it stands: what an answer agreed to, less the credit memos since; what a dispute holds back of it."""
 
     number: int
     claimed: Decimal

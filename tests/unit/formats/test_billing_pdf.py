@@ -161,9 +161,9 @@ def test_the_account_with_its_balance_and_ageing() -> None:
     assert raw == account_pdf(ACCOUNT, ENVELOPE)
     printed = Printed(raw)
     for said in (
-        *("Statement of account", "SOA-2026-02", "Opening balance", "979.45", "CR-2026-01", "-1.20"),
-        *("978.25", "Closing balance USD", "78.25", "Ageing on 2026-02-28", "48.25", "30.00"),
-        *("1 Feb 2026 to 28 Feb 2026", "Přerovská Distribuční a. s.", "Page 1 of 1"),
+        *("Statement of account", "SOA-2025-12", "Opening balance", "979.45", "CR-2025-11", "-1.20"),
+        *("978.25", "Closing balance USD", "78.25", "Ageing on 2025-12-31", "48.25", "30.00"),
+        *("1 Dec 2025 to 31 Dec 2025", "Přerovská Distribuční a. s.", "Page 1 of 1"),
     ):
         assert said in printed.text, said
     assert printed.within_margins(0)

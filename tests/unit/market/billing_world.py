@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
-from trade_world import AGGREGATOR, GSA, TEXT, World
+from tests.unit.market.trade_world import AGGREGATOR, GSA, TEXT, World
 
 from intertie.market.billing_state import Accounts, Item
 from intertie.model.account import CreditLine, CreditMemo

@@ -110,7 +110,7 @@ class Walk(RuleBasedStateMachine):
         payer = UTILITY if self.paper.issuer[name] == AGGREGATOR else AGGREGATOR
         x = self.name("X")
         self.world.tell(payer, disputes(x, name, l1=(str(owed), str(expected))))
-        self.paper.held[name] = owed - expected
+        self.paper.held[name] = max(owed - expected, Decimal(0))
         self.disputed[x] = name, self.paper.owed[name]
 
     @rule(number=st.integers(0, 9), half=st.booleans())
@@ -123,7 +123,7 @@ class Walk(RuleBasedStateMachine):
         agreed = item.lines[0].claimed / 2 if half else item.lines[0].claimed
         agreed = agreed.quantize(Decimal("0.01"))
         self.world.tell(self.paper.issuer[name], answers(x, Resolution.SPLIT, l1=str(agreed)))
-        self.paper.owed[name], self.paper.held[name] = agreed - item.lines[0].credited, Decimal(0)
+        self.paper.owed[name], self.paper.held[name] = agreed, Decimal(0)
 
     @rule(side=SIDES, numbers=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), share=SHARES)
     def pay(self, side: PartyId, numbers: list[int], share: int) -> None:
