@@ -18,7 +18,7 @@ from typing import Any
 from bench.machine import machine
 from bench.measure import OURS, PRIMITIVES, QUICK, Call, Case, Job, Row, Scale, Took
 from bench.peers.environment import ROOT, Unavailable
-from bench.peers.x12 import driver
+from bench.peers.talk import driver
 from intertie.formats.x12.interchange import read_sets
 from intertie.formats.x12.layout import profile
 from intertie.formats.x12.sets import read_document, write_document, write_file
