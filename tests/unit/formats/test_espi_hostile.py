@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tracemalloc
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +60,7 @@ LAUGHS = b"".join(
             b'<IntervalBlock xmlns="http://naesb.org/espi"><interval><start>1</start></interval></IntervalBlock>',
             "neither an Atom feed",
         ),
-        (FEED + b"<entry><entry/></entry></feed>", "has an entry inside"),
+        (FEED + b"<entry><entry/></entry></feed>", "inside of another entry"),
     ],
 )
 def test_what_is_no_feed(raw: bytes, word: str) -> None:
@@ -226,3 +226,47 @@ def test_how_the_bytes_come_does_not_matter(size: int) -> None:
             return super().read(size)
 
     assert list(EspiRead(read_feed(Slow(raw)), RULES)) == read(raw)[0]
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        [
+            "<value>5</value>",
+            "<value> 6 </value>",
+            "<value>1<!-- x -->2</value>",
+            "<value/>",
+            "<timePeriod><duration>900</duration><start>1782878400</start></timePeriod>",
+            "<timePeriod><start>1782879300</start></timePeriod>",
+            "<timePeriod><duration>900</duration></timePeriod>",
+            "<ReadingQuality><quality>8</quality></ReadingQuality>",
+            "<ReadingQuality><quality>19</quality></ReadingQuality>",
+            "<ReadingQuality/>",
+            "<cost>3</cost>",
+        ]
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(PARTS, min_size=1, max_size=4))
+def test_many_at_once_is_the_same_as_one_by_one(parts: list[list[str]]) -> None:
+    raw = usual(*[f"<IntervalReading>{''.join(each)}</IntervalReading>" for each in parts])
+
+    def said(many: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patched:
+            if many is not None:
+                patched.setattr(stream, "read_many", many)
+            try:
+                return entries(raw)
+            except EspiError as error:
+                return str(error)
+
+    assert said(None) == said(lambda block, count: None)
+
+
+def test_a_plain_block_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = usual(*[reading(place, place, quality=(8,)) for place in range(50)])
+    whole = entries(raw)
+    monkeypatch.setattr(stream, "read_reading", None)  # nothing is read one by one
+    assert entries(raw) == whole

@@ -188,6 +188,10 @@ def _code(element: etree._Element | None, name: str, place: str, most: int = COD
 
 def _number(text: str | None, place: str, name: str, least: int, most: int) -> int:
     """A whole number within bounds. Python would take underscores and other scripts' digits, and read any length."""
+    if text is not None and len(text) < 16 and text.isascii() and text.isdigit():  # as most are
+        number = int(text)
+        if least <= number <= most:
+            return number
     said = (text or "").strip()
     if not (0 < len(said) <= 20 and said.isascii() and said.lstrip("+-").isdigit()):
         raise EspiError(place, f"{name} is missing or no whole number")

@@ -6,12 +6,14 @@ gigabyte of white space, or of a million elements that nobody knows, ends there.
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from lxml import etree
 
+from intertie.formats.espi.bulk import Columns, read_many
 from intertie.formats.espi.content import NO_PERIOD, read_entry, read_period, read_reading
 from intertie.formats.espi.entries import Entry, EspiError, IntervalBlock
 from intertie.formats.espi.names import atom, espi
@@ -26,6 +28,8 @@ FEED_BYTES_MAX = 2 * 1024 * 1024 * 1024
 READINGS_MAX = 366 * 24 * 60
 # As many meters as one message may have readings of, with its few entries each, for a year of daily entries.
 ENTRIES_MAX = 5_000_000
+# Readings that are taken together: as XML some 2 MB.
+TOGETHER = 2000
 
 FEED, ENTRY = atom("feed"), atom("entry")
 BLOCK, READING, INTERVAL = espi("IntervalBlock"), espi("IntervalReading"), espi("interval")
@@ -48,8 +52,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self._parser = etree.XMLPullParser(
-            events=("start", "end"),
-            tag=[FEED, ENTRY, BLOCK, READING, INTERVAL],
+            events=("end",),
+            tag=[ENTRY, BLOCK, READING, INTERVAL],
             resolve_entities=False,
             no_network=True,
             load_dtd=False,
@@ -62,8 +66,8 @@ class _Reader:
         self._number = 0
         self._quiet = 0
         self._root: etree._Element | None = None
-        self._inside = False
         self._blocks: list[IntervalBlock] = []
+        self._ready, self._emptied = 0, 0  # complete readings that are not taken; an empty one before them
         self._fresh()
 
     @property
@@ -85,50 +89,74 @@ class _Reader:
     def end(self) -> Iterator[Entry]:
         """The rest, once all bytes are taken."""
         try:
-            self._parser.close()
+            root = self._parser.close()
             yield from self._events()
         except etree.XMLSyntaxError as error:
             raise EspiError(self.place, f"not well-formed XML: {error}") from error
         if self._root is None:
-            raise EspiError("feed", "is neither an Atom feed nor an entry")
+            self._check_root(root)
 
     def _events(self) -> Iterator[Entry]:
-        for event, element in self._parser.read_events():
-            if event == "start":
-                self._start(element)
-            elif element.tag == READING:
+        for _, element in self._parser.read_events():
+            if self._root is None:
+                self._check_root(element.getroottree().getroot())
+            tag = element.tag
+            if tag == READING:
                 self._reading(element)
-            elif element.tag == INTERVAL:
+            elif tag == INTERVAL:
                 self._interval = read_period(element, self.place)
-            elif element.tag == BLOCK:
+            elif tag == BLOCK:
                 self._block(element)
-            elif element.tag == ENTRY:
+            elif tag == ENTRY:
                 yield self._entry(element)
 
-    def _start(self, element: etree._Element) -> None:
-        if self._root is None:
-            tree = element.getroottree()
-            if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
-                raise EspiError("feed", "has a document type; ESPI has none")
-            if tree.getroot() is not element or element.tag not in (FEED, ENTRY):
-                raise EspiError("feed", "is neither an Atom feed nor an entry")
-            self._root = element
-        if element.tag == ENTRY:
-            if self._inside:
-                raise EspiError(self.place, "has an entry inside")
-            self._inside = True
+    def _check_root(self, root: etree._Element) -> None:
+        """Before anything of it is taken. Entities are never put in, whatever it says."""
+        docinfo = root.getroottree().docinfo
+        if docinfo.doctype or docinfo.internalDTD is not None:
+            raise EspiError("feed", "has a document type; ESPI has none")
+        if root.tag not in (FEED, ENTRY):
+            raise EspiError("feed", "is neither an Atom feed nor an entry")
+        self._root = root
 
     def _reading(self, element: etree._Element) -> None:
-        if len(self._starts) >= READINGS_MAX:
+        """It is complete, though the parser may be further. Those of a block are taken together at its end, unless they are
+        too many to be kept until then."""
+        self._quiet = 0
+        self._ready += 1
+        if self._ready < TOGETHER:
+            return
+        block = element.getparent()
+        if block is None or block.tag != BLOCK:
+            raise EspiError(self.place, "has readings outside of an IntervalBlock")
+        self._one_by_one(itertools.islice(block.iterchildren(READING), self._emptied, None), self._ready)
+        element.clear(keep_tail=True)
+        del block[: block.index(element)]
+        self._emptied, self._ready = 1, 0
+
+    def _one_by_one(self, elements: Iterator[etree._Element], count: int) -> None:
+        read = [read_reading(one, self.place) for one in itertools.islice(elements, count)]
+        self._keep(Columns(*zip(*read, strict=True)))
+
+    def _keep(self, some: Columns) -> None:
+        self._starts.extend(some.starts)
+        self._lengths.extend(some.lengths)
+        self._values.extend(some.values)
+        self._qualities.extend(some.qualities)
+        if len(self._starts) > READINGS_MAX:
             raise EspiError(self.place, f"more than {READINGS_MAX} readings in one block")
-        start, length, value, quality = read_reading(element, self.place)
-        self._starts.append(start)
-        self._lengths.append(length)
-        self._values.append(value)
-        self._qualities.append(quality)
-        self._let_go(element)
+
+    def _rest(self, block: etree._Element) -> None:
+        """The readings of a block that has ended, or those of them that were not taken before."""
+        plain = None if self._emptied else read_many(block, self._ready)
+        if plain is not None:
+            self._keep(plain)
+        else:
+            self._one_by_one(itertools.islice(block.iterchildren(READING), self._emptied, None), self._ready)
 
     def _block(self, element: etree._Element) -> None:
+        if self._ready:
+            self._rest(element)
         self._blocks.append(
             IntervalBlock(*self._interval, self._starts, self._lengths, self._values, self._qualities)
         )
@@ -139,10 +167,12 @@ class _Reader:
         self._number += 1
         if self._number > ENTRIES_MAX:
             raise EspiError(self.place, f"more than {ENTRIES_MAX} entries")
-        if self._starts:
+        if element.getparent() is not None and element.getparent() is not self._root:
+            raise EspiError(f"entry {self._number}", "stands inside of another entry")
+        if self._starts or self._ready:
             raise EspiError(f"entry {self._number}", "has readings outside of an IntervalBlock")
         entry = read_entry(element, self._number, tuple(self._blocks))
-        self._blocks, self._inside = [], False
+        self._blocks = []
         self._let_go(element)
         return entry
 
@@ -153,10 +183,10 @@ class _Reader:
         element.clear(keep_tail=True)
         parent = element.getparent()
         if parent is not None:
-            while element.getprevious() is not None:
-                del parent[0]
+            del parent[: parent.index(element)]
 
     def _fresh(self) -> None:
         self._interval = NO_PERIOD
+        self._ready, self._emptied = 0, 0
         self._starts, self._lengths = array("q"), array("q")
         self._values, self._qualities = array("q"), array("b")
