@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -111,3 +113,21 @@ def test_both_directions_and_a_day_of_25_hours(utility: Path, tmp_path: Path, ca
     where = ("--from", "2026-11-01", "--to", "2026-11-01", "--dir", utility)
     here(capsys, "readings", "export", out, "TWO", *where)
     assert sorted(read(out.read_bytes())[0], key=str) == sorted(said, key=str)
+
+
+def test_the_commands_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "espi.md").read_text(encoding="utf-8")
+    [commands] = re.findall(r"^```sh\n(.*?)^```", page, re.S | re.M)
+    utility, aggregator = make_pair(tmp_path)
+    utility.rename(tmp_path / "u")
+    aggregator.rename(tmp_path / "a")
+    for directory in ("u", "a"):
+        (tmp_path / directory / "now.txt").write_text("2026-12-01T00:00:00Z")
+    monkeypatch.chdir(tmp_path)
+    Path("first.xml").write_bytes(written(series([7] * 96)))
+    assert here(capsys, "readings", "import", "first.xml", "--dir", "u").code == 0
+    for line in commands.splitlines():
+        said = here(capsys, *shlex.split(line)[1:])
+        assert said.code == 0, (line, said.err)
+    rows = here(capsys, "readings", "show", "M1", "--json", "--dir", "a").json["rows"]
+    assert sum(row["readings"] for row in rows) == 96

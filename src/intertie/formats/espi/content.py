@@ -69,7 +69,7 @@ def read_period(element: etree._Element, place: str) -> tuple[int, int]:
         elif child.tag == _DURATION:
             seconds = _number(child.text, place, "duration", 0, LENGTH_MAX)
     if start is None:
-        raise EspiError(place, f"{etree.QName(element).localname}/start is missing")
+        raise EspiError(place, f"{element.tag.rpartition('}')[2]}/start is missing")
     return start, -1 if seconds is None else seconds
 
 
@@ -126,11 +126,11 @@ def _content(element: etree._Element | None, place: str, blocks: tuple[IntervalB
     inside = element[0] if element is not None and len(element) else None
     if inside is None:
         return Other("nothing")
-    name = etree.QName(inside)
-    if name.namespace != ESPI:
-        return Other(f"customer {name.localname}" if name.namespace == CUSTOMER else "content of others")
-    read = _READERS.get(name.localname)
-    return read(inside, place) if read is not None else Other(name.localname[:80])
+    namespace, _, name = str(inside.tag).removeprefix("{").rpartition("}")
+    if namespace != ESPI:
+        return Other(f"customer {name[:80]}" if namespace == CUSTOMER else "content of others")
+    read = _READERS.get(name)
+    return read(inside, place) if read is not None else Other(name[:80])
 
 
 def _usage_point(element: etree._Element, place: str) -> UsagePoint:
