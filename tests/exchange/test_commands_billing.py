@@ -82,9 +82,12 @@ def test_an_invoice_line_by_line_and_as_files(house: House, tmp_path: Path) -> N
     assert "I-1" in page and "120.00 USD" in page and "GSA-2026-01" in page
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     assert [row["amount"] for row in rows] == ["100.00", "20.00"]
+    house.did(AGGREGATOR, "export", "THEM", "P-20260115", tmp_path / "P.pdf")
+    advice = pypdfium2.PdfDocument((tmp_path / "P.pdf").read_bytes())[0].get_textpage().get_text_range()
+    assert "By wire, reference TRACE-1" in advice and "X-1" in advice and "105.00" in advice
     for wrong, why in (
         (("I-1", pdf), "is there already"),
-        (("I-9", tmp_path / "I-9.pdf"), "no invoice or statement of account I-9"),
+        (("I-9", tmp_path / "I-9.pdf"), "no invoice, credit memo, remittance or statement"),
         (("I-1", tmp_path / "I-1.docx"), "is none of .pdf"),
     ):
         refused = house.runs(UTILITY, "export", "THEM", *wrong)

@@ -1,4 +1,4 @@
-"""`intertie billing export`: an invoice or a statement of account as a file."""
+"""`intertie billing export`: a document of billing as a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def export(
     agreement: Under = None,
     dir: Dir = HERE,
 ) -> None:
-    """Write an invoice or a statement of account as PDF, CSV or JSON: what the file's name ends in.
+    """Write an invoice, credit memo, remittance or statement of account as PDF, CSV or JSON: what the file's name ends in.
 
     The same document gives the same bytes, on either side.
 
@@ -35,7 +35,7 @@ def export(
     partner
         The other side.
     name
-        The invoice, or the statement of account.
+        The document.
     file
         The file; it must not be there yet.
     """

@@ -1,4 +1,4 @@
-"""Invoice lines, statements of account and ageing as CSV (RFC 4180), for spreadsheets.
+"""Invoices, credits, remittances, statements of account and ageing as CSV (RFC 4180), for spreadsheets.
 
 A text that a spreadsheet would take for a formula gets an apostrophe before it: a partner writes these texts.
 """
@@ -12,12 +12,13 @@ from decimal import Decimal
 
 import msgspec
 
-from intertie.model.account import AccountStatement, Ageing
-from intertie.model.billing import Invoice
+from intertie.model.account import AccountStatement, Ageing, CreditMemo
+from intertie.model.billing import Invoice, RemittanceAdvice
 
 # With these a cell begins that spreadsheets work out (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 LINES = ("invoice", "line", "code", "text", "quantity", "unit", "rate", "amount", "currency", "dispatch")
+PAID = ("remittance", "invoice", "amount", "currency", "dispute", "method", "reference", "paid_on")
 MORE = ("statement", "late")
 ENTRIES = ("account", "received", "kind", "name", "amount", "balance", "currency", "message")
 
@@ -41,6 +42,26 @@ def invoice_csv(invoice: Invoice) -> bytes:
         for line in invoice.lines
     )
     return table((*LINES, *MORE), rows)
+
+
+def credit_csv(memo: CreditMemo) -> bytes:
+    """A row for each line."""
+    rows = (
+        (memo.credit, memo.invoice, one.line, one.text, one.amount, memo.total.currency) for one in memo.lines
+    )
+    return table(("credit", "invoice", "line", "text", "amount", "currency"), rows)
+
+
+def remittance_csv(advice: RemittanceAdvice) -> bytes:
+    """A row for each invoice."""
+    rows = (
+        (
+            *(advice.remittance, one.invoice, one.amount, advice.total.currency, one.dispute),
+            *(advice.method, advice.reference, advice.paid_on),
+        )
+        for one in advice.invoices
+    )
+    return table(PAID, rows)
 
 
 def account_csv(statement: AccountStatement) -> bytes:

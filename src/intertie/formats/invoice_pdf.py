@@ -80,7 +80,7 @@ def days_of(window: Window, zone: str) -> str:
     """A period as days of a zone, the last one included; with hours where it is no whole days."""
     start, end = (at.astimezone(ZoneInfo(zone)) for at in (window.start, window.end))
     if _midnight(start) and _midnight(end):
-        return f"{_day(start.date())} to {_day(end.date() - timedelta(days=1))}"
+        return f"{day_of(start.date())} to {day_of(end.date() - timedelta(days=1))}"
     return f"{start:%d %b %Y %H:%M} to {end:%d %b %Y %H:%M} ({zone})"
 
 
@@ -88,7 +88,8 @@ def _midnight(at: datetime) -> bool:
     return (at.hour, at.minute, at.second) == (0, 0, 0)
 
 
-def _day(day: date) -> str:
+def day_of(day: date) -> str:
+    """A day as a letter writes it."""
     return f"{day.day} {day:%b %Y}"
 
 
@@ -97,7 +98,7 @@ def _fill(sheet: Sheet, invoice: Invoice, envelope: Envelope) -> None:
     sheet.write(invoice.invoice, grey=True)
     sheet.gap()
     sheet.blocks([("FROM", envelope.sender.lines()), ("BILL TO", envelope.recipient.lines())])
-    dates = [f"Issued {_day(invoice.issued)}", f"Period {days_of(invoice.period, envelope.zone)}"]
+    dates = [f"Issued {day_of(invoice.issued)}", f"Period {days_of(invoice.period, envelope.zone)}"]
     references = [f"Agreement {envelope.agreement}"] if envelope.agreement else []
     if invoice.confirmation:
         references.append(f"Deal {invoice.confirmation}")
@@ -107,7 +108,7 @@ def _fill(sheet: Sheet, invoice: Invoice, envelope: Envelope) -> None:
         [
             ("DATES", dates),
             ("REFERENCES", references or ["none"]),
-            ("AMOUNT DUE", [str(invoice.total), f"by {_day(invoice.due)}"]),
+            ("AMOUNT DUE", [str(invoice.total), f"by {day_of(invoice.due)}"]),
         ]
     )
     sheet.table(COLUMNS, (_row(line) for line in invoice.lines))
@@ -149,7 +150,7 @@ def _notes(sheet: Sheet, invoice: Invoice) -> None:
         sheet.write("This is a credit: the next payment may be lowered by it.", bold=True)
     else:
         sheet.write(
-            f"Please pay by {_day(invoice.due)} and quote {invoice.invoice} with the payment.", bold=True
+            f"Please pay by {day_of(invoice.due)} and quote {invoice.invoice} with the payment.", bold=True
         )
     if invoice.text:
         sheet.write(invoice.text)

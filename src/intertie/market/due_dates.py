@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import MAXYEAR, date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -32,6 +32,8 @@ def due_date(text: BaseContract, period: Window, issued: date) -> date:
         day = issued + timedelta(days=elections.payment_days)
     else:
         last = (period.end - timedelta(microseconds=1)).astimezone(ZoneInfo(text.calendar.zone)).date()
+        if last.year == MAXYEAR:  # a message of such a time is void, and no error that stops the book
+            raise OverflowError(f"nothing is due after {MAXYEAR}")
         elected = date(last.year + last.month // 12, last.month % 12 + 1, elections.payment_day_of_month)
         day = max(elected, issued + timedelta(days=elections.payment_least_days))
     return day if is_business_day(text.calendar, day) else next_business_day(text.calendar, day)

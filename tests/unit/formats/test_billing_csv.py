@@ -11,14 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from intertie.formats.billing_csv import FORMULA, account_csv, ageing_csv, cell, invoice_csv
-from intertie.model.account import AccountStatement
-from intertie.model.billing import Invoice
+from intertie.formats.billing_csv import (
+    FORMULA,
+    account_csv,
+    ageing_csv,
+    cell,
+    credit_csv,
+    invoice_csv,
+    remittance_csv,
+)
+from intertie.model.account import AccountStatement, CreditMemo
+from intertie.model.billing import Invoice, RemittanceAdvice
 from intertie.model.documents import example
 from intertie.model.ids import DocumentName
 
 _, INVOICE = example(DocumentName("invoice"))
 _, ACCOUNT = example(DocumentName("account_statement"))
+_, REMITTANCE = example(DocumentName("remittance_advice"))
+_, CREDIT = example(DocumentName("credit_memo"))
+assert isinstance(REMITTANCE, RemittanceAdvice) and isinstance(CREDIT, CreditMemo)
 assert isinstance(INVOICE, Invoice) and isinstance(ACCOUNT, AccountStatement)
 
 
@@ -40,6 +51,17 @@ def test_the_account_and_the_ageing() -> None:
     assert found[-1]["balance"] == str(ACCOUNT.closing)
     buyer, seller = rows(ageing_csv(ACCOUNT.ageing))
     assert (buyer["debtor"], buyer["disputed"], seller["total"]) == ("utility.example", "30.00", "0.00")
+
+
+def test_a_remittance_and_a_credit() -> None:
+    paid = rows(remittance_csv(REMITTANCE))
+    assert [(row["invoice"], row["amount"], row["dispute"]) for row in paid] == [
+        ("INV-2025-12", "612.40", "DSP-2026-0001"),
+        ("CR-2025-11", "-12.00", ""),
+    ]
+    assert {(row["method"], row["reference"]) for row in paid} == {("ach", REMITTANCE.reference)}
+    lowered = rows(credit_csv(replace(CREDIT, lines=(replace(CREDIT.lines[0], text="=1+1"),))))
+    assert [(row["line"], row["amount"], row["text"]) for row in lowered] == [("2", "1.20", "'=1+1")]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])

@@ -13,9 +13,10 @@ from tests.unit.formats.pdf_pages import Printed
 
 from intertie.formats.account_pdf import account_pdf
 from intertie.formats.invoice_pdf import Envelope, Named, days_of, invoice_pdf, number
+from intertie.formats.payment_pdf import credit_pdf, remittance_pdf
 from intertie.formats.pdf_sheet import MISSING, UNKNOWN
-from intertie.model.account import AccountEntry, AccountStatement, EntryKind
-from intertie.model.billing import Invoice, LineCode
+from intertie.model.account import AccountEntry, AccountStatement, CreditMemo, EntryKind
+from intertie.model.billing import Invoice, LineCode, RemittanceAdvice
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, DocumentName, MessageId, PartyId
 from intertie.model.interval import Window
@@ -23,7 +24,10 @@ from intertie.model.quantity import Money
 
 _, INVOICE = example(DocumentName("invoice"))
 _, ACCOUNT = example(DocumentName("account_statement"))
+_, REMITTANCE = example(DocumentName("remittance_advice"))
+_, CREDIT = example(DocumentName("credit_memo"))
 assert isinstance(INVOICE, Invoice) and isinstance(ACCOUNT, AccountStatement)
+assert isinstance(REMITTANCE, RemittanceAdvice) and isinstance(CREDIT, CreditMemo)
 SELLER, BUYER = PartyId("aggregator.example"), PartyId("utility.example")
 MESSAGE = MessageId("019c14c8-5800-733f-a81f-9b0cbf4e7af6")
 ENVELOPE = Envelope(
@@ -201,3 +205,32 @@ def test_the_fonts_are_inside() -> None:
     assert ENVELOPE.recipient.lines() == ("Přerovská Distribuční a. s.", BUYER)
     assert Named(BUYER, BUYER).lines() == (BUYER,)
     assert date(2026, 1, 31) == INVOICE.issued
+
+
+def test_a_remittance_names_its_invoices_and_the_bank_s_reference() -> None:
+    raw = remittance_pdf(REMITTANCE, ENVELOPE)
+    assert raw == remittance_pdf(REMITTANCE, ENVELOPE)
+    printed = Printed(raw)
+    for said in (
+        *("Remittance advice", "RA-2026-0004", "TRACE-091000019-4471", "By ach", "Paid on 30 Jan 2026"),
+        *("INV-2025-12", "612.40", "DSP-2026-0001", "CR-2025-11", "-12.00", "Total paid USD", "600.40"),
+        *("own claim that was netted", "GSA-2025-17", "Page 1 of 1"),
+    ):
+        assert said in printed.text, said
+    assert printed.within_margins(0)
+    one = replace(
+        REMITTANCE, invoices=REMITTANCE.invoices[:1], total=Money(amount=Decimal("612.40"), currency="USD")
+    )
+    assert "netted" not in Printed(remittance_pdf(replace(one, text="Early."), ENVELOPE)).text
+
+
+def test_a_credit_memo_names_the_invoice_and_its_lines() -> None:
+    raw = credit_pdf(CREDIT, ENVELOPE)
+    assert raw == credit_pdf(CREDIT, ENVELOPE) != credit_pdf(replace(CREDIT, text="Sorry."), ENVELOPE)
+    printed = Printed(raw)
+    for said in (
+        *("Credit memo", "CR-2026-01", "Lowers invoice INV-2026-01", "Reason: meter data"),
+        *("Meter M-0007 read twice", "1.20", "Total credit USD", "Issued 31 Jan 2026"),
+    ):
+        assert said in printed.text, said
+    assert printed.within_margins(0)

@@ -31,6 +31,7 @@ from intertie.market.account import balance
 from intertie.market.billing_state import State, allocation, standing
 from intertie.model.billing import InvoiceLine, LineCode, Resolution
 from intertie.model.ids import ConfirmationId
+from intertie.model.interval import Window
 
 
 def test_an_invoice_is_open_then_late() -> None:
@@ -289,3 +290,17 @@ def test_settling_goes_on_after_the_contract_s_end() -> None:
     world.tell(UTILITY, pays("P-1", {"I-1": "10.00"}))
     assert (world.void(), world.item("I-1").state) == ([], State.SETTLED)
     assert JUNE.end < text.ends  # type: ignore[operator]
+
+
+@pytest.mark.rule("trade.reckoned")
+def test_a_time_that_nobody_can_reckon_with_stops_no_book() -> None:
+    end = datetime(9999, 12, 30, tzinfo=UTC)
+    world = Ledgers()
+    last = Window(start=JUNE.start, end=end)
+    world.tell(AGGREGATOR, bill("I-1", "1.00", period=last, due=date(9999, 12, 31)))
+    world.tell(AGGREGATOR, bill("I-2", "1.00", period=Window(start=JUNE.start, end=end.replace(year=9998))))
+    world.tell(AGGREGATOR, bill("I-3", "1.00", due=date(9999, 12, 31)))
+    assert world.void() == ["trade.reckoned", "billing.due"]
+    far = Ledgers(elected(payment_days=366))
+    far.tell(AGGREGATOR, bill("I-1", "1.00", issued=date(1, 1, 1), due=date(9999, 12, 31)))
+    assert far.void() == []
