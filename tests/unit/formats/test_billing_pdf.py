@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pypdfium2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.formats.pdf_pages import Printed
+from tests.unit.model.document_strategies import bodies
 
 from intertie.formats.account_pdf import account_pdf
 from intertie.formats.invoice_pdf import Envelope, Named, days_of, invoice_pdf, number
 from intertie.formats.payment_pdf import credit_pdf, remittance_pdf
 from intertie.formats.pdf_sheet import MISSING, UNKNOWN
+from intertie.gateway.billing_files import FORMS
 from intertie.model.account import AccountEntry, AccountStatement, CreditMemo, EntryKind
 from intertie.model.billing import Invoice, LineCode, RemittanceAdvice
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, DocumentName, MessageId, PartyId
 from intertie.model.interval import Window
 from intertie.model.quantity import Money
+from intertie.model.record import Record
 
 _, INVOICE = example(DocumentName("invoice"))
 _, ACCOUNT = example(DocumentName("account_statement"))
@@ -234,3 +240,14 @@ def test_a_credit_memo_names_the_invoice_and_its_lines() -> None:
     ):
         assert said in printed.text, said
     assert printed.within_margins(0)
+
+
+@settings(max_examples=200 if os.environ.get("INTERTIE_SOAK") == "1" else 4, deadline=None)
+@given(st.sampled_from(list(FORMS)), st.data(), st.text(max_size=60))
+def test_whatever_a_partner_writes_can_be_printed(kind: type[Record], data: st.DataObject, name: str) -> None:
+    forms = FORMS[kind]
+    body = data.draw(bodies(kind))
+    raw = forms.pdf(body, ENVELOPE._replace(sender=Named(SELLER, name)))
+    assert Printed(raw).count >= 1
+    assert forms.pdf(body, ENVELOPE._replace(sender=Named(SELLER, name))) == raw
+    assert forms.csv(body).count(b"\r\n") >= 1
