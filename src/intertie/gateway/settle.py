@@ -36,6 +36,7 @@ class Settled(NamedTuple):
     statement: PerformanceStatement
     lines: Sequence[Line]
     held: Held
+    before: Decimal | None  # the factor of the month before
 
 
 class LinePair(NamedTuple):
@@ -77,7 +78,7 @@ def statement_of(
     before = _factor_before(desk, deal, period)
     named = name or f"S-{deal.confirmation}-{period.name}"
     statement, lines = settle(inputs.book, deal, inputs.calls, period.first, period.last, named, before)
-    return Settled(statement, lines, inputs)
+    return Settled(statement, lines, inputs, before)
 
 
 def invoice_for(settled: Settled, name: str, issued: date, due: date) -> Invoice:
@@ -98,7 +99,7 @@ def find_statement(desk: Desk, name: str) -> tuple[MessageRow, PerformanceStatem
 
 def statements(desk: Desk) -> Iterator[tuple[MessageRow, PerformanceStatement]]:
     """All statements between us and the partner that can still be read."""
-    for row, body in _bodies(desk, STATEMENT):
+    for row, body in bodies_of(desk, STATEMENT):
         if isinstance(body, PerformanceStatement):
             yield row, body
 
@@ -135,7 +136,7 @@ def sources_of(
         "dispatch_cancel",
         "dispatch_report",
     ):
-        for row, body in _bodies(desk, DocumentName(document)):
+        for row, body in bodies_of(desk, DocumentName(document)):
             if document == "confirmation":
                 mine = getattr(body, "confirmation", None) == statement.confirmation
             else:
@@ -156,7 +157,7 @@ def _factor_before(desk: Desk, deal: Confirmation, period: Period) -> Decimal | 
     return max(earlier)[2] if earlier else None
 
 
-def _bodies(desk: Desk, document: DocumentName) -> Iterator[tuple[MessageRow, Record]]:
+def bodies_of(desk: Desk, document: DocumentName) -> Iterator[tuple[MessageRow, Record]]:
     """Messages of a document with the partner, in both directions, that are not refused and can be read."""
     for outgoing in (False, True):
         after, seen = 0, 0

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from intertie.gateway.readings import Readings
 from intertie.gateway.readings_ports import Wanted
 from intertie.gateway.settle import Compared
+from intertie.gateway.settle_inputs import Held
 from intertie.market.statement import Call, settle_event
 from intertie.model.billing import DifferingInput
 from intertie.model.ids import MeterId
@@ -70,7 +71,7 @@ def _revisions(
     if call is None or not wrong:
         return
     for part in wrong:
-        for older in _older(readings, found, part.meter):
+        for older in older_revisions(readings, found.held, part.meter):
             if _same(part, _with(found, call, older)):
                 yield DifferingInput(
                     input=f"{older.meter}/{older.day}",
@@ -88,10 +89,10 @@ def _with(found: Compared, call: Call, older: Older) -> MeterPerformance | None:
     return next((part for part in event.meters if part.meter == older.meter), None)
 
 
-def _older(readings: Readings, found: Compared, meter: MeterId) -> list[Older]:
+def older_revisions(readings: Readings, held: Held, meter: MeterId) -> list[Older]:
     """Revisions of a meter's days that newer ones replaced; of one channel, as most meters have."""
-    first = min(found.held.book.readings.get(meter, {}), default=found.held.period.first)
-    wanted = Wanted(first=first, last=found.held.period.last, meters=[meter])
+    first = min(held.book.readings.get(meter, {}), default=held.period.first)
+    wanted = Wanted(first=first, last=held.period.last, meters=[meter])
     rows = [row for table in readings.store.tables(wanted, COLUMNS) for row in table.to_pylist()]
     newest: dict[date, int] = {}
     for row in rows:
