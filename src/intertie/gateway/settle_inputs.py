@@ -12,6 +12,8 @@ from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from intertie.gateway.readings import Readings
 from intertie.gateway.readings_block import load_block
 from intertie.gateway.trade_desk import Desk
@@ -25,7 +27,7 @@ from intertie.market.statement import Book, Call
 from intertie.market.terms import rule_of, terms_of
 from intertie.model.contract import Confirmation
 from intertie.model.errors import SettingsError
-from intertie.model.ids import ConfirmationId, MeterId
+from intertie.model.ids import ConfirmationId, ConnectionPointId, MeterId
 from intertie.model.interval import Window, local_day
 from intertie.model.metering import Channel
 
@@ -108,6 +110,7 @@ def held(desk: Desk, readings: Readings, deal: Confirmation, period: Period, min
         readings=_net(blocks, meters),
         not_usable=_not_usable(desk.book, deal, desk.now),
         delivered_cap=Fraction(deal.delivered_cap_fraction),
+        at_point=_by_point(desk.book, deal, period, calls),
     )
     return Held(deal, period, book, calls, (*left_out, *others), blocks)
 
@@ -154,6 +157,17 @@ def _meters(
             elif not any(v.counts(start) for v in mine):
                 left_out.append((f"{der} (counted)", "joined during the period: settled for all of it"))
     return sorted(meters), left_out
+
+
+def _by_point(
+    book: TradeBook, deal: Confirmation, period: Period, calls: Sequence[Call]
+) -> dict[ConnectionPointId, frozenset[MeterId]]:
+    """A call at a point is settled on the meters under it."""
+    found = {}
+    for point in {call.instruction.point for call in calls}:
+        only = msgspec.structs.replace(deal, points=(point,))
+        found[point] = frozenset(_meters(book, only, period)[0])
+    return found
 
 
 def _counted(starts: datetime | None, ends: datetime | None, start: datetime, end: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from typing import NamedTuple
 
 from intertie.gateway.readings import Readings
@@ -17,6 +18,7 @@ from intertie.model.ids import MeterId
 from intertie.model.interval import IntervalSeries
 from intertie.model.settlement import EventPerformance, MeterPerformance
 
+WATT_HOUR = Decimal("0.001")
 # Of one comparison. More than a page of readings that differ is one cause, found elsewhere.
 NAMED_MAX = 200
 COLUMNS = ("meter", "channel", "day", "revision", "power_of_ten", "values", "source")
@@ -128,9 +130,13 @@ def _same(theirs: MeterPerformance, ours: MeterPerformance | None) -> bool:
     )
 
 
-def _kwh(series: IntervalSeries) -> list[object]:
+def _kwh(series: IntervalSeries) -> list[Decimal | None]:
     return [series.quantity(place) for place in range(len(series.values))]
 
 
-def _shown(kwh: object) -> str:
-    return "no reading" if kwh is None else f"{kwh:f} kWh" if hasattr(kwh, "scaleb") else str(kwh)
+def _shown(kwh: Decimal | None) -> str:
+    return (
+        "no reading"
+        if kwh is None
+        else f"{kwh.quantize(WATT_HOUR) if kwh == kwh.quantize(WATT_HOUR) else kwh:f} kWh"
+    )
