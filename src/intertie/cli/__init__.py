@@ -43,6 +43,7 @@ GROUPS = {
     "market": "What the utility needs, what is offered, ordered, and how it was decided.",
     "outage": "What is out: of the grid, and of the DERs.",
     "dispatch": "Calling what was sold: instructions, answers, reports, telemetry.",
+    "billing": "Invoices, payments, and the account with a partner.",
     "readings": "Interval readings of meters: taken in, looked at, estimated.",
     "settle": "What was delivered and what it is worth: statements, explained and compared.",
     "message": "One message, in or out.",
