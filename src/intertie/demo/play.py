@@ -51,7 +51,7 @@ def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterato
     root = _root(keep)
     clock = SeasonClock(root / "clock.txt", SEASON_OPENS)
     tell("making three gateways", 0, 1)
-    make_directories(root)
+    make_directories(root, feeder.zone)
     with serving(root) as processes, contextlib.ExitStack() as stack:
         desks = []
         for who in ALL:
