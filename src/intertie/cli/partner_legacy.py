@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.foreign import Foreign, paper_events
+from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.seal.sodium_sign import fingerprint, read_public, write_public
@@ -52,6 +53,9 @@ def _read(it: Opened, file: Path) -> Foreign:
         raise SettingsError(
             f"{file}: we are no party of contract {contract.agreement}", do="Name buyer and seller as here."
         )
+    for void in fold(paper_events(foreign)).voids:
+        what = f"{type(void.event.body).__name__} breaks {void.rule.name}"
+        raise SettingsError(f"{file}: {what}: {void.detail}", do=void.rule.text)
     return foreign
 
 
@@ -65,4 +69,5 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
         ),
         ("its key", f"SHA-256 {fingerprint(read_public(foreign.uftp.key))}"),
         ("on paper", foreign.agreement or "no contract: only what needs no agreement is taken"),
+        *(("deal", one.confirmation) for one in foreign.deals),
     ]

@@ -132,7 +132,7 @@ class UftpDoorway:
         if isinstance(verified.message, m.Response):
             self._take_response(verified, now)
             return
-        arrived, answer = self._uftp.arrived(verified), self._uftp.answer(verified, now)
+        arrived, answer = self._uftp.take(verified, now)
         accept_translated(self._gateway, arrived, answer, now)
 
     def _take_response(self, verified: Verified, now: datetime) -> None:

@@ -10,6 +10,7 @@ from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.codec import NotUftpError
 from intertie.formats.uftp.forms import Result, Role
 from intertie.formats.uftp.read import read_message
+from intertie.formats.uftp.read_settlement import statuses_of
 from intertie.formats.uftp.reasons import code_of, reason_of
 from intertie.formats.uftp.say import say
 from intertie.formats.uftp.terms import Context, ids_of
@@ -76,22 +77,27 @@ class Uftp:
         role = OTHER[foreign.uftp.role]
         return m.write(m.SignedMessage(sender_domain=self._domain, sender_role=role, body=signed))
 
-    def arrived(self, verified: Verified) -> Arrived:
-        """A message that wants to be admitted."""
-        return Arrived(
+    def take(self, verified: Verified, now: datetime) -> tuple[Arrived, Callable[[Outcome], bytes]]:
+        """A message that wants to be admitted, and what writes the signed answer once it is known what became of it."""
+        statuses: list[m.OrderSettlementStatus] = []
+        arrived = Arrived(
             partner=verified.partner.party,
             foreign_id=verified.message.message_id,
             signed=verified.signed,
             created=verified.message.time_stamp,
-            translate=lambda known: self._translate(verified, known),
+            translate=lambda known: self._translate(verified, known, statuses),
         )
+        return arrived, self._answer(verified, now, statuses)
 
-    def _translate(self, verified: Verified, known: Known) -> Said:
+    def _translate(self, verified: Verified, known: Known, statuses: list[m.OrderSettlementStatus]) -> Said:
         message, foreign = verified.message, verified.foreign
         self._check_addressed(message, foreign)
         if isinstance(message, m.TestMessage):
             return Said(None)
-        said = read_message(message, self._context(foreign, known))
+        context = self._context(foreign, known)
+        said = read_message(message, context)
+        if isinstance(message, m.FlexSettlement):
+            statuses[:] = statuses_of(message, context)
         return Said(said.body, said.conversation, said.in_reply_to)
 
     def _check_addressed(self, message: m.Payload, foreign: Foreign) -> None:
@@ -104,14 +110,19 @@ class Uftp:
         if role is not foreign.uftp.role:
             raise Refused(Code.WRONG_ROLE, f"{type(message).__name__} comes from a {role}")
 
-    def answer(self, verified: Verified, now: datetime, **more: Any) -> Callable[[Outcome], bytes]:
-        """Writes the signed answer to a message, once what became of it is known."""
+    def _answer(
+        self, verified: Verified, now: datetime, statuses: list[m.OrderSettlementStatus]
+    ) -> Callable[[Outcome], bytes]:
+        message = verified.message
 
         def write(outcome: Outcome) -> bytes:
-            said = dict(more)
+            said: dict[str, Any] = {}
+            reason = ""
             if outcome.status == "refused":
-                said["result"] = Result.REJECTED
-                said["rejection_reason"] = reason_of(outcome.code or "", outcome.detail)
+                reason = reason_of(outcome.code or "", outcome.detail)
+                said = {"result": Result.REJECTED, "rejection_reason": reason}
+            if isinstance(message, m.FlexSettlement):
+                said["statuses"] = statuses_of(message, None, reason) if reason else tuple(statuses)
             return self._key().sign(m.write(self._response(verified, now, said)))
 
         return write

@@ -57,6 +57,8 @@ class Terms(Record, frozen=True, kw_only=True):
     # What a settlement is about, where it names no contract, and how its baseline was made.
     confirmation: ConfirmationRef | None = None
     baseline: Name = "d-prognosis"
+    # ISPs of a settlement whose order is not known here: the message does not say how long they are.
+    isp_minutes: Annotated[int, Meta(ge=1, le=60)] = 15
     # Zone of the points, where no need says it.
     zone: str = "Europe/Amsterdam"
     # Flexibility that reduces load has a positive sign; by the specification load is positive, so that less of it is negative.
