@@ -98,7 +98,7 @@ def toml(value: Any) -> str:
     """A value of JSON, on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)} = {toml(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "[" + ", ".join(toml(one) for one in value) + "]"
     return json.dumps(value)
 
