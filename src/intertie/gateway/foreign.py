@@ -26,6 +26,7 @@ from intertie.model.message import Header
 from intertie.model.party import Role
 from intertie.model.record import Record, RuleError
 from intertie.model.rules import no_repeats
+from intertie.seal.translated_evidence import ForeignVerifier
 
 # The messages of the contract and its deals, each after the other.
 AFTER = timedelta(microseconds=1)
@@ -78,8 +79,20 @@ class Known(NamedTuple):
     known: Callable[[MessageId], bool]
 
 
+class ForeignKeys(NamedTuple):
+    """The keys of both sides in a protocol, as it writes them, the newest first."""
+
+    ours: tuple[str, ...]
+    theirs: tuple[str, ...]
+
+
 class Translator(Protocol):
-    """What a binding gives for messages that go out in its protocol."""
+    """What a binding gives for messages that go out in its protocol, and for whoever is shown what came and went in it."""
+
+    verifier: ForeignVerifier
+
+    def keys(self, foreign: Foreign) -> ForeignKeys:
+        """By which either side's signatures verify, also those of before."""
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """The signed bytes of a message of ours. Raises IntertieError for what the protocol has no words for."""

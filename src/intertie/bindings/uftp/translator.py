@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from intertie.bindings.uftp.proof import UftpVerifier
 from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.codec import NotUftpError
 from intertie.formats.uftp.forms import Result, Role
@@ -16,14 +17,15 @@ from intertie.formats.uftp.say import say
 from intertie.formats.uftp.terms import Context, ids_of
 from intertie.gateway.accept_translated import Arrived, Said
 from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.foreign import Foreign, Known
+from intertie.gateway.foreign import Foreign, ForeignKeys, Known
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import new_uuid7
 from intertie.model.message import Header
 from intertie.model.record import Record
 from intertie.seal.receipt import Outcome
-from intertie.seal.sodium_sign import SodiumKey, open_signed, read_public
+from intertie.seal.sodium_sign import SodiumKey, open_signed, read_public, write_public
+from intertie.seal.translated_evidence import ForeignVerifier
 
 # The role that we have towards a partner of this role.
 OTHER = {Role.AGR: Role.DSO, Role.DSO: Role.AGR}
@@ -59,9 +61,15 @@ def verify(gateway: Gateway, raw: bytes) -> Verified:
 class Uftp:
     """`gateway.foreign.Translator`, and the same for what arrives. `key` is asked for each time: it may be locked away."""
 
+    verifier: ForeignVerifier = UftpVerifier()
+
     def __init__(self, domain: str, key: Callable[[], SodiumKey]) -> None:
         self._domain = domain
         self._key = key
+
+    def keys(self, foreign: Foreign) -> ForeignKeys:
+        """By which either side's signatures verify."""
+        return ForeignKeys(ours=(write_public(self._key().public),), theirs=(foreign.uftp.key,))
 
     def public_key(self) -> bytes:
         """By which partners verify what we sign."""
@@ -85,6 +93,7 @@ class Uftp:
             foreign_id=verified.message.message_id,
             signed=verified.signed,
             created=verified.message.time_stamp,
+            key=verified.foreign.uftp.key,
             translate=lambda known: self._translate(verified, known, statuses),
         )
         return arrived, self._answer(verified, now, statuses)
