@@ -9,16 +9,22 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
+from tests.exchange.house import trial_ca
 from tests.exchange.test_uftp_settlement import DAY, EVENT, STATEMENT
 from tests.exchange.uftp_world import DEAL, NEED, OPTION, POINT, offer_to
 from tests.interop.uftp_clocked import AGGREGATOR, UTILITY, Clocked, clocked
-from tests.interop.uftp_house import PYTHON
+from tests.interop.uftp_house import PYTHON, SEED
 
 from intertie.exchange.outbound import State
+from intertie.gateway.export_evidence import export
 from intertie.gateway.ports import Query
 from intertie.model.documents import read_message
 from intertie.model.offers import Order
 from intertie.model.settlement import PerformanceStatement
+from intertie.run.verifiers import VERIFIERS
+from intertie.seal.evidence_file import verify_file
+from intertie.seal.sodium_sign import SodiumKey, write_public
+from intertie.seal.translated_report import TranslatedReport
 
 pytestmark = pytest.mark.skipif(
     PYTHON is None, reason="shapeshifter-uftp is not here: `make peers` installs it"
@@ -174,3 +180,12 @@ def test_it_settles_what_it_ordered_of_us_twice_and_wrongly(aggregator: Clocked)
     assert missing["result"] == "Rejected"
     assert str(missing["rejection_reason"]).startswith("Missing Settlement Items")
     assert us.two.book(AGGREGATOR).counted.keys() == {"T-1"}
+    # What the library signed, and what we answered, stands for a third person.
+    proved = verify_file(
+        export(us.gateway, rows[-1].id, us.now), trial_ca().trust(), us.now, verifiers=VERIFIERS
+    )
+    assert isinstance(proved, TranslatedReport)
+    assert (proved.document, proved.answered) == ("performance_statement", "Accepted")
+    sent = verify_file(export(us.gateway, message, us.now), trial_ca().trust(), us.now, verifiers=VERIFIERS)
+    assert isinstance(sent, TranslatedReport)
+    assert sent.answer_key == write_public(SodiumKey.of_seed(SEED.encode()).public)
