@@ -117,3 +117,27 @@ def test_a_deal_that_breaks_a_rule_is_named_before_the_partner_is_added(
         assert added.code == code, added.err
         assert code == 0 or "Confirmation breaks confirmation.currency" in added.err
     assert DEAL.confirmation in here(capsys, "partner", "show", "agr.example", "--dir", gateway).out
+
+
+def test_the_next_key_of_ours_is_made_listed_and_a_late_partner_keeps_to_the_old_one(
+    gateway: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speak(gateway)
+    file = tmp_path / "agr.legacy"
+    old = here(capsys, "partner", "legacy", "agr.example", file, "--dir", gateway, "--json").json["our key"]
+    turned = here(
+        capsys, "keys", "uftp", "--rotate-from", "2099-01-01T00:00:00Z", "--dir", gateway, "--json"
+    ).json["keys"]
+    assert [(one["state"], one["key"] == old) for one in turned] == [("to come", False), ("signs", True)]
+    again = here(capsys, "keys", "uftp", "--rotate-from", "2098-01-01T00:00:00Z", "--dir", gateway)
+    assert again.code == 1 and "that time or later" in again.err
+    new = write_public(SodiumKey.of_seed(b"n" * 32).public)
+    keys = f'our_key = "{old}"\nour_key_until = 2099-02-01T00:00:00Z\n[[uftp.keys]]\nkey = "{new}"\n'
+    file.write_text(LEGACY + keys + "since = 2098-12-01T00:00:00Z\n")
+    said = here(capsys, "partner", "legacy", "agr.example", file, "--dir", gateway).out
+    assert "from 2098-12-01T00:00:00+00:00" in said and "until 2099-02-01T00:00:00+00:00" in said
+    listed = here(capsys, "keys", "uftp", "--dir", gateway).out
+    assert "agr.example until 2099-02-01" in listed and "to come" in listed
+    file.write_text(LEGACY + f'[[uftp.keys]]\nkey = "{new}"\n')
+    wrong = here(capsys, "partner", "legacy", "agr.example", file, "--dir", gateway)
+    assert wrong.code == 1 and "stated time" in wrong.err

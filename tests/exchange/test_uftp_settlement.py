@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, UTILITY
-from tests.exchange.uftp_world import DEAL, NEED, START, TEXT, WINDOW, Two, kw, offer_to, order_of
+from tests.exchange.uftp_world import DEAL, KEYS, NEED, START, TEXT, WINDOW, Two, kw, offer_to, order_of
 from tests.unit.formats.uftp_cases import invalid
 
 from intertie.exchange.outbound import State
@@ -162,7 +162,7 @@ def changed(two: Two, **changes: Any) -> m.FlexSettlementResponse:
     order = {key: changes.pop(key) for key in list(changes) if hasattr(said.orders[0], key)}
     forged = replace(said, **changes)
     forged = replace(forged, orders=tuple(replace(one, **order) for one in forged.orders))
-    key = two.uftp[UTILITY]._key()
+    key = KEYS[UTILITY]
     foreign = two.gateways[UTILITY].partners.all()[0].foreign
     assert foreign is not None
     two.doors[AGGREGATOR].take(two.uftp[UTILITY].wrap(foreign, key.sign(m.write(forged))))
@@ -261,7 +261,7 @@ def test_its_disputes_are_in_the_detail_of_the_message_that_was_accepted() -> No
             ),
         ),
     )
-    key = two.uftp[AGGREGATOR]._key()
+    key = KEYS[AGGREGATOR]
     two.doors[UTILITY].take(two.uftp[AGGREGATOR].wrap(foreign, key.sign(m.write(said))))
     assert two.state(UTILITY, message) == (State.ACCEPTED, "disputed: D1 (not metered so)")
 

@@ -54,6 +54,7 @@ from intertie.model.party import Role
 from intertie.model.quantity import Money, Unit
 from intertie.model.record import Record
 from intertie.seal.keys import PublicKeys
+from intertie.seal.sodium_keys import only
 from intertie.seal.sodium_sign import SodiumKey, write_public
 
 ZONE = "America/New_York"
@@ -159,7 +160,7 @@ class Two:
         self.posted: list[tuple[PartyId, bytes]] = []  # by whom
         self.lose: set[PartyId] = set()  # posts by these do not arrive
         self.gateways: dict[PartyId, Gateway] = {}
-        self.uftp = {party: Uftp(DOMAINS[party], lambda party=party: KEYS[party]) for party in DOMAINS}
+        self.uftp = {party: Uftp(DOMAINS[party], only(KEYS[party])) for party in DOMAINS}
         self.doors: dict[PartyId, UftpDoorway] = {}
         for party, roles in ((UTILITY, UTILITY_ROLES), (AGGREGATOR, AGGREGATOR_ROLES)):
             foreign = replace(foreign_of(other(party), **terms), deals=deals)

@@ -146,7 +146,7 @@ def partners(base: Path) -> Iterator[tuple[Path, Opened, Aggregator]]:
     path.write_text(text.replace("# retry_ceiling_seconds = 300.0", "retry_ceiling_seconds = 0.5"))
     it = Opened(directory)
     assert it.uftp is not None
-    partner = Aggregator(door, it.uftp.public_key())
+    partner = Aggregator(door, it.uftp.public_key(datetime.now(UTC)))
     contract = replace(TEXT, buyer=OURS, seller=THEIRS, effective=datetime.now(UTC) - timedelta(days=1))
     legacy = base / "theirs.legacy"
     legacy.write_text(legacy_text("der_aggregator", "AGR", partner.port, contract))
@@ -195,13 +195,13 @@ def test_nothing_acknowledged_is_lost_and_nothing_doubled(tmp_path: Path) -> Non
 
 def check(it: Opened, partner: Aggregator, queued: list[str], revision: int) -> None:
     """Each way: all of it, once, and always in the same bytes."""
-    came = it.store.messages(Query(outgoing=False))
+    came = it.store.messages(Query(outgoing=False, limit=1000))
     bodies = [read_message(row.body)[1] for row in came]
     revisions = sorted(body.revision for body in bodies if isinstance(body, LoadPrognosis))
     assert revisions == sorted(partner.acknowledged.values()) == list(range(1, revision + 1))
     assert partner.answers.keys() == partner.acknowledged.keys()
     assert all(len(one) == 1 for one in partner.answers.values()), "two answers to one message"
-    went = {row.id: row.state for row in it.store.messages(Query(outgoing=True))}
+    went = {row.id: row.state for row in it.store.messages(Query(outgoing=True, limit=1000))}
     assert went == dict.fromkeys(queued, State.ACCEPTED)
     assert partner.requests.keys() == set(queued)
     assert all(len(one) == 1 for one in partner.requests.values()), "one message in two forms"

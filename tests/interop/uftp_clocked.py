@@ -24,6 +24,7 @@ from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.settings import UftpDoor
 from intertie.model.ids import MessageId, PartyId
 from intertie.model.record import Record
+from intertie.seal.sodium_keys import only
 from intertie.seal.sodium_sign import SodiumKey, write_public
 
 DONE = (State.ACCEPTED, State.REFUSED)
@@ -79,7 +80,7 @@ def clocked(us: PartyId) -> Iterator[Clocked]:
     their_key = write_public(SodiumKey.of_seed(SEED.encode()).public)
     url = f"http://127.0.0.1:{their_port}/shapeshifter/api/v3/message"
     two = Two(deals=(DEAL,), domain=THEIRS, key=their_key, url=url, named_responses=True)
-    uftp = Uftp(OURS, lambda: KEYS[us])
+    uftp = Uftp(OURS, only(KEYS[us]))
     two.gateways[us].translators["uftp"] = uftp
     app = UftpDoorway(two.gateways[us], uftp, UftpDoor(), lambda: two.now, time.monotonic).app()
     server = uvicorn.Server(uvicorn.Config(app, port=door, log_config=None, lifespan="off"))

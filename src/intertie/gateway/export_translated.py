@@ -44,10 +44,12 @@ def export_translated(gateway: Gateway, row: MessageRow, parcel: ParcelRow, now:
             do=f"`intertie partner legacy {party} FILE`, with the file that was in use then, and [{binding}] in intertie.toml",
         )
     foreign = partner.foreign
-    author = _key(translator, foreign, original_bytes(original), party, ours=row.outgoing, kept=original.key)
+    author = _key(
+        translator, foreign, original_bytes(original), party, now, ours=row.outgoing, kept=original.key
+    )
     answerer = None
     if parcel.receipt is not None:
-        answerer = _key(translator, foreign, parcel.receipt, party, ours=not row.outgoing)
+        answerer = _key(translator, foreign, parcel.receipt, party, now, ours=not row.outgoing)
     head = gateway.store.head()
     return build_translated(
         Translated(
@@ -66,10 +68,17 @@ def export_translated(gateway: Gateway, row: MessageRow, parcel: ParcelRow, now:
 
 
 def _key(
-    translator: Translator, foreign: Foreign, signed: bytes, party: PartyId, *, ours: bool, kept: str = ""
+    translator: Translator,
+    foreign: Foreign,
+    signed: bytes,
+    party: PartyId,
+    now: datetime,
+    *,
+    ours: bool,
+    kept: str = "",
 ) -> PinnedKey:
     """The key that signed these bytes: the one that was kept with them, else one of those that are known."""
-    keys = translator.keys(foreign)
+    keys = translator.keys(foreign, now)
     for key in (kept,) if kept else (keys.ours if ours else keys.theirs):
         try:
             translator.verifier.check(signed, key)

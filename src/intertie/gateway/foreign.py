@@ -80,7 +80,7 @@ class Known(NamedTuple):
 
 
 class ForeignKeys(NamedTuple):
-    """The keys of both sides in a protocol, as it writes them, the newest first."""
+    """The keys of both sides in a protocol, as it writes them."""
 
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
@@ -91,8 +91,8 @@ class Translator(Protocol):
 
     verifier: ForeignVerifier
 
-    def keys(self, foreign: Foreign) -> ForeignKeys:
-        """By which either side's signatures verify, also those of before."""
+    def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
+        """By which either side's signatures verify, also those of before; ours first is the one that signs now."""
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """The signed bytes of a message of ours. Raises IntertieError for what the protocol has no words for."""

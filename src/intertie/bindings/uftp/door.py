@@ -125,8 +125,8 @@ class UftpDoorway:
 
     def take(self, raw: bytes) -> None:
         """Verify a post and do what it says. Raises NotUftpError, Refused, StoreError; nothing is kept of it then."""
-        verified = verify(self._gateway, raw)
         now = self._clock()
+        verified = verify(self._gateway, raw, now)
         if isinstance(verified.message, m.TestMessageResponse):
             return  # it names nothing, and we ask nothing
         if isinstance(verified.message, m.Response):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from intertie.model.ids import new_uuid7
 from intertie.model.message import Header
 from intertie.model.record import Record
 from intertie.seal.receipt import Outcome
+from intertie.seal.sodium_keys import OwnKeys, present
 from intertie.seal.sodium_sign import SodiumKey, open_signed, read_public, write_public
 from intertie.seal.translated_evidence import ForeignVerifier
 
@@ -39,6 +41,7 @@ class Verified(NamedTuple):
     foreign: Foreign
     message: m.Payload
     signed: bytes
+    key: str  # which it was
 
 
 def find_partner(gateway: Gateway, domain: str, role: Role) -> tuple[Partner, Foreign]:
@@ -50,35 +53,53 @@ def find_partner(gateway: Gateway, domain: str, role: Role) -> tuple[Partner, Fo
     raise Refused(Code.UNKNOWN_SENDER, f"no partner is {role} at this domain")
 
 
-def verify(gateway: Gateway, raw: bytes) -> Verified:
+def verify(gateway: Gateway, raw: bytes, now: datetime) -> Verified:
     """The message of a post. Raises NotUftpError (not the schema's), Refused(UNKNOWN_SENDER | SIGNATURE_INVALID)."""
     wrapper = m.read_signed(raw)
     partner, foreign = find_partner(gateway, wrapper.sender_domain, wrapper.sender_role)
-    xml = open_signed(wrapper.body, read_public(foreign.uftp.key), partner.party)
-    return Verified(partner, foreign, m.read_payload(xml), wrapper.body)
+    first, *others = foreign.uftp.keys_at(now)
+    for key in others:
+        with contextlib.suppress(Refused):
+            xml = open_signed(wrapper.body, read_public(key), partner.party)
+            return Verified(partner, foreign, m.read_payload(xml), wrapper.body, key)
+    xml = open_signed(wrapper.body, read_public(first), partner.party)
+    return Verified(partner, foreign, m.read_payload(xml), wrapper.body, first)
 
 
 class Uftp:
-    """`gateway.foreign.Translator`, and the same for what arrives. `key` is asked for each time: it may be locked away."""
+    """`gateway.foreign.Translator`, and the same for what arrives. `keys` are asked for each time: they may be locked away."""
 
     verifier: ForeignVerifier = UftpVerifier()
 
-    def __init__(self, domain: str, key: Callable[[], SodiumKey]) -> None:
+    def __init__(self, domain: str, keys: OwnKeys) -> None:
         self._domain = domain
-        self._key = key
+        self._keys = keys
 
-    def keys(self, foreign: Foreign) -> ForeignKeys:
-        """By which either side's signatures verify."""
-        return ForeignKeys(ours=(write_public(self._key().public),), theirs=(foreign.uftp.key,))
+    def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
+        """By which either side's signatures verify; ours first is the one that signs now."""
+        terms = foreign.uftp
+        mine = (self.key_for(foreign, now), *(one.key for one in self._keys()))
+        ours = dict.fromkeys(write_public(key.public) for key in mine)
+        return ForeignKeys(tuple(ours), (terms.key, *(one.key for one in terms.keys)))
 
-    def public_key(self) -> bytes:
-        """By which partners verify what we sign."""
-        return self._key().public
+    def public_key(self, now: datetime) -> bytes:
+        """By which partners verify what we sign, if nothing else is agreed."""
+        return present(self._keys(), now).public
+
+    def key_for(self, foreign: Foreign, now: datetime) -> SodiumKey:
+        """Which key signs for a partner: the newest that has begun, but for a partner that keeps to an older one, that one."""
+        terms, keys = foreign.uftp, self._keys()
+        if terms.our_key is not None and terms.our_key_until is not None and now < terms.our_key_until:
+            wanted = read_public(terms.our_key)
+            for one in keys:
+                if one.key.public == wanted:
+                    return one.key
+        return present(keys, now)
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """The signed bytes of a message of ours."""
         message = say(header, body, self._context(foreign, known))
-        return self._key().sign(m.write(message))
+        return self.key_for(foreign, header.created).sign(m.write(message))
 
     def wrap(self, foreign: Foreign, signed: bytes) -> bytes:
         """The post that carries signed bytes of ours."""
@@ -93,7 +114,7 @@ class Uftp:
             foreign_id=verified.message.message_id,
             signed=verified.signed,
             created=verified.message.time_stamp,
-            key=verified.foreign.uftp.key,
+            key=verified.key,
             translate=lambda known: self._translate(verified, known, statuses),
         )
         return arrived, self._answer(verified, now, statuses)
@@ -132,7 +153,8 @@ class Uftp:
                 said = {"result": Result.REJECTED, "rejection_reason": reason}
             if isinstance(message, m.FlexSettlement):
                 said["statuses"] = statuses_of(message, None, reason) if reason else tuple(statuses)
-            return self._key().sign(m.write(self._response(verified, now, said)))
+            response = m.write(self._response(verified, now, said))
+            return self.key_for(verified.foreign, now).sign(response)
 
         return write
 
