@@ -7,7 +7,7 @@ import sys
 
 from bench.peers.environment import Unavailable, python_of
 
-TESTED_WITH = ("shapeshifter-uftp", "x12")
+TESTED_WITH = ("shapeshifter-uftp", "x12", "espi")
 
 for name in TESTED_WITH:
     try:
