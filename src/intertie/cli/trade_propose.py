@@ -86,7 +86,9 @@ def _newest(desk: Desk, agreement: AgreementId) -> dict[str, Any]:
         said = said_of(text)
         said.pop("revision", None)  # the next one is counted
         if known is not None and known.draft is None:
-            said["effective"] = desk.now.replace(microsecond=0)  # an amendment begins later than what it amends
+            said["effective"] = desk.now.replace(
+                microsecond=0
+            )  # an amendment begins later than what it amends
         return said
     us, them = desk.us, desk.partner
     buys = Role.DISTRIBUTION_UTILITY in desk.gateway.party.roles

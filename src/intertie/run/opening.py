@@ -69,7 +69,7 @@ class Opened:
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
-        self.sealed = SealedFiles(self.places.sealed)
+        self.sealed = SealedFiles(vault, self.places.sealed)
         domain = self.settings.uftp.domain
         self.uftp = Uftp(domain, VaultKeys(vault)) if domain else None
         self.gateway = Gateway(
