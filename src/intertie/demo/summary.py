@@ -90,7 +90,7 @@ def summarise(season: Season, root: Path, seconds: Callable[[], float]) -> Summa
     ]
     invoice = _last_invoice(said)
     evidence = root / f"{getattr(invoice.body, 'invoice', 'invoice')}.evidence.json"
-    evidence.write_bytes(export(invoice.office.gateway, invoice.row.id))
+    evidence.write_bytes(export(invoice.office.gateway, invoice.row.id, season.clock.now))
     return Summary(
         flows=_flows(said),
         receipts=sum(_receipts(office, said) for office in _offices(season)),

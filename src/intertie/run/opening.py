@@ -7,7 +7,6 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from intertie.bindings.clock import Clock, FileClock, system_clock
@@ -29,7 +28,7 @@ from intertie.market.event import Event
 from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
-from intertie.seal.sodium_sign import key_of
+from intertie.seal.sodium_keys import VaultKeys
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles
@@ -70,9 +69,9 @@ class Opened:
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
-        self.sealed = SealedFiles(self.places.sealed)
+        self.sealed = SealedFiles(vault, self.places.sealed)
         domain = self.settings.uftp.domain
-        self.uftp = Uftp(domain, cache(lambda: key_of(vault))) if domain else None
+        self.uftp = Uftp(domain, VaultKeys(vault)) if domain else None
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
