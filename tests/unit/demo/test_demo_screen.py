@@ -36,7 +36,7 @@ SUMMARY = Summary(
     },
     paid="507.19 EUR",
     account={"statement": "A-1", "rows": 12, "closing": "0.00", "currency": "EUR", "same": True, "sha256": "ab" * 32,
-             "documents": ["/tmp/I-2.pdf"]},
+             "documents": ["I-2.pdf"]},
     journals_verified=True,
     evidence="demo/invoice.evidence.json",
     seconds=14.2,
