@@ -69,6 +69,14 @@ def test_a_journal_that_fails_is_said_loudly() -> None:
     assert (SUMMARY.good, bad.good, SUMMARY._replace(unreceipted=1).good) == (True, False, False)
 
 
+def test_an_account_that_the_other_side_makes_otherwise_is_said_loudly() -> None:
+    text = " ".join(shown(SUMMARY).split())
+    assert "12 rows, closing balance 0.00 EUR, and the aggregator makes the same bytes" in text
+    assert all(f"On paper: {one}" in text for one in SUMMARY.account["documents"])
+    apart = SUMMARY._replace(account={**SUMMARY.account, "same": False})
+    assert "BUT THE AGGREGATOR MAKES ANOTHER" in shown(apart) and not apart.good
+
+
 def test_the_plot_shows_both_curves_and_the_limit() -> None:
     drawn = plot(PICTURE).plain
     assert "without dispatch" in drawn
