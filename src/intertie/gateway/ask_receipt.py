@@ -61,7 +61,9 @@ async def _ask(
 ) -> Asked:
     answer = await link.get(partner, f"/journal/receipt?parcel={parcel.id}")
     rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
-    if answer.status == NOT_FOUND and NEVER_TAKEN in answer.body:  # a gateway of before has no such page at all
+    if (
+        answer.status == NOT_FOUND and NEVER_TAKEN in answer.body
+    ):  # a gateway of before has no such page at all
         return Asked(parcel, [(row.id, row.state) for row in rows], "it never took the parcel")
     if answer.status != 200:
         raise PartnerError(f"{partner.party} answers {answer.status} when asked for a receipt")
