@@ -251,8 +251,8 @@ def _check(
         raise CmsError(CmsFlaw.WEAK, f"an RSA key of {key.key_size} bits")
     kind = algorithm.signature_algo
     if kind == "rsassa_pss":
-        pss = padding.PSS(padding.MGF1(method), algorithm["parameters"]["salt_length"].native)
-        key.verify(signature, over, pss, method)
+        # Parameters say how long the salt is; some programs leave them out, and OpenSSL finds it.
+        key.verify(signature, over, padding.PSS(padding.MGF1(method), padding.PSS.AUTO), method)
     elif kind == "rsassa_pkcs1v15":  # `rsaEncryption` too, as RFC 3370 wants it
         key.verify(signature, over, padding.PKCS1v15(), method)
     else:

@@ -52,9 +52,7 @@ def but(*quirks: Quirk, **changed: object) -> As2Terms:
 def sent(file: File = FILE, url: str = "", names: Names = NAMES, **changed: object) -> Sent:
     """A message of the aggregator's to the utility."""
     terms = replace(terms_of(UTILITY), **changed)
-    return write_message(
-        file, names, key_of(AGGREGATOR), terms, url, encrypt_for=key_of(UTILITY).certificate
-    )
+    return write_message(file, names, key_of(AGGREGATOR), terms, url, encrypt_for=key_of(UTILITY).certificate)
 
 
 def found(post: Post) -> mime.Entity:
@@ -73,5 +71,3 @@ def bare(kind: str, body: bytes, **headers: str) -> Post:
     """A post that is only this."""
     said = [("content-type", kind), *((name.replace("_", "-"), value) for name, value in headers.items())]
     return Post(tuple(said), body)
-
-

@@ -53,7 +53,9 @@ def test_each_cipher_and_way_of_moving_its_key(cipher: CipherName, transport: Tr
 
 @pytest.mark.parametrize("compress", Compress)
 @pytest.mark.parametrize("digest", [Digest.SHA256, Digest.SHA384, Digest.SHA512])
-def test_the_mic_is_over_what_was_signed_wherever_it_was_compressed(compress: Compress, digest: Digest) -> None:
+def test_the_mic_is_over_what_was_signed_wherever_it_was_compressed(
+    compress: Compress, digest: Digest
+) -> None:
     file = File(b"a line\r\n" * 5000, "text/csv", "readings.csv")
     one = sent(file, compress=compress, digest=digest)
     got = read(one.post)
@@ -62,7 +64,9 @@ def test_the_mic_is_over_what_was_signed_wherever_it_was_compressed(compress: Co
     assert (len(one.post.body) < 6000) is got.compressed
 
 
-@given(st.binary(max_size=300), st.sampled_from(["text/plain", "application/edi-x12"]), st.sampled_from(Compress))
+@given(
+    st.binary(max_size=300), st.sampled_from(["text/plain", "application/edi-x12"]), st.sampled_from(Compress)
+)
 @settings(max_examples=40, deadline=None)
 def test_any_bytes_go_through(content: bytes, kind: str, compress: Compress) -> None:
     one = sent(File(content, kind), compress=compress)
@@ -73,7 +77,12 @@ def test_any_bytes_go_through(content: bytes, kind: str, compress: Compress) -> 
 @given(st.binary(max_size=400))
 @settings(max_examples=200, deadline=None)
 def test_hostile_bytes_are_an_error_with_a_name(raw: bytes) -> None:
-    for kind in ("application/pkcs7-mime", 'multipart/signed; boundary="b"', "text/plain", raw[:20].decode("latin-1")):
+    for kind in (
+        "application/pkcs7-mime",
+        'multipart/signed; boundary="b"',
+        "text/plain",
+        raw[:20].decode("latin-1"),
+    ):
         with pytest.raises(As2Error):
             read(bare(kind, raw))
 
@@ -126,7 +135,9 @@ def test_what_is_not_signed_or_not_encrypted_needs_its_quirk() -> None:
     assert got.file.content == b"hello" and got.over == b"hello"  # without headers (RFC 4130 s.7.3.1)
 
 
-def only_signed(digest: Digest = Digest.SHA256, inner: bytes = b"Content-Type: text/plain\r\n\r\nhello") -> Post:
+def only_signed(
+    digest: Digest = Digest.SHA256, inner: bytes = b"Content-Type: text/plain\r\n\r\nhello"
+) -> Post:
     entity = mime.entity(signed_entity(inner, key_of(AGGREGATOR), digest))
     return Post((("content-type", str(entity.headers["content-type"])),), entity.body)
 
@@ -147,7 +158,9 @@ def test_signed_alone_and_encrypted_alone() -> None:
 
 def test_layers_are_bounded_and_in_an_order_that_the_standard_has() -> None:
     inner = b"Content-Type: text/plain\r\n\r\nhello"
-    twice = signed_entity(signed_entity(inner, key_of(AGGREGATOR), Digest.SHA256), key_of(AGGREGATOR), Digest.SHA256)
+    twice = signed_entity(
+        signed_entity(inner, key_of(AGGREGATOR), Digest.SHA256), key_of(AGGREGATOR), Digest.SHA256
+    )
     assert flaw_of(only_encrypted(twice))[0] is Flaw.UNSUPPORTED
     envelope = only_encrypted(inner)
     head = b"Content-Type: application/pkcs7-mime\r\n\r\n"
@@ -252,13 +265,17 @@ def openssl(tmp_path: Path) -> Openssl:
 @pytest.mark.parametrize("transport", Transport)
 def test_openssl_opens_what_we_encrypt(openssl: Openssl, cipher: CipherName, transport: Transport) -> None:
     raw = cms.encrypt(FILE.content, key_of(UTILITY).certificate, cipher, transport)
-    opened = openssl.cms(raw, "-decrypt", "-inform", "DER", "-inkey", f"{UTILITY}.key", "-recip", f"{UTILITY}.pem")
+    opened = openssl.cms(
+        raw, "-decrypt", "-inform", "DER", "-inkey", f"{UTILITY}.key", "-recip", f"{UTILITY}.pem"
+    )
     assert opened == FILE.content
 
 
 @pytest.mark.parametrize("cipher", ["aes-128-cbc", "aes-256-cbc", "aes-256-gcm", "des3"])
 @pytest.mark.parametrize("more", [(), ("-stream",), ("-keyopt", "rsa_padding_mode:oaep"), ("-keyid",)])
-def test_we_open_what_openssl_encrypts_as_der_and_as_ber(openssl: Openssl, cipher: str, more: tuple[str, ...]) -> None:
+def test_we_open_what_openssl_encrypts_as_der_and_as_ber(
+    openssl: Openssl, cipher: str, more: tuple[str, ...]
+) -> None:
     recipient = ("-recip", f"{UTILITY}.pem", *more)
     raw = openssl.cms(FILE.content, "-encrypt", "-outform", "DER", f"-{cipher}", *recipient)
     key = key_of(UTILITY)

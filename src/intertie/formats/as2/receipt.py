@@ -39,6 +39,14 @@ class Fields(NamedTuple):
     text: str = ""
 
     @property
+    def repeated(self) -> bool:
+        """Whether it says that the message was here before; some programs have no MIC then."""
+        return (
+            self.processed
+            and re.fullmatch(r"warning ?: ?duplicate-document", self.modifier, re.I) is not None
+        )
+
+    @property
     def accepted(self) -> bool:
         """Whether the message arrived and was taken. A warning is no refusal (RFC 4130 s.7.5.3)."""
         return self.processed and not self.modifier.lower().startswith(("error", "failure"))
@@ -154,12 +162,14 @@ def _mic(said: str) -> tuple[bytes, Digest | None]:
 
 def check_receipt(receipt: Receipt, names: Names, mic: bytes, digest: Digest) -> None:
     """Held to what was sent: about that message, the other way round, and over the same bytes. Raises As2Error. A receipt that
-    says that something went wrong has no MIC to be held to."""
+    says that something went wrong, or that the message was there before, may have no MIC to be held to."""
     if receipt.fields.original_id != names.message_id:
         raise As2Error(Flaw.BAD_RECEIPT, "it is about another message")
-    if (receipt.names.sender, receipt.names.recipient) != (names.recipient, names.sender):
+    # pyas2lib quotes quoted names again; what identifies the partner is its certificate.
+    back = (receipt.names.sender.strip('"'), receipt.names.recipient.strip('"'))
+    if back != (names.recipient.strip('"'), names.sender.strip('"')):
         raise As2Error(Flaw.BAD_RECEIPT, "it goes from and to others than the message went")
-    if not receipt.fields.accepted:
+    if not receipt.fields.accepted or (receipt.fields.repeated and not receipt.fields.mic):
         return
     if receipt.fields.digest is not digest or not hmac.compare_digest(receipt.fields.mic, mic):
         do = "The partner holds other bytes than we sent: settle with it which, and send again."
