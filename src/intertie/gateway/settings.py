@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Meta
 
+from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.gateway.listening import LOOPBACK, address_of
@@ -280,6 +281,7 @@ class Settings(Record, frozen=True, kw_only=True):
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
     uftp: UftpDoor = UftpDoor()
+    as2: As2Door = As2Door()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.

@@ -51,14 +51,16 @@ class Sent(NamedTuple):
     names: Names
     mic: bytes
     digest: Digest
+    signed: bytes  # the multipart/signed in it, which its recipient will find
 
 
 @dataclass(frozen=True)
 class Received:
-    """A message of a partner's, taken apart. `over`: what the MIC is over."""
+    """A message of a partner's, taken apart. `over`: what the MIC is over; `entity`: that with its signature, as it came."""
 
     file: File
     over: bytes = field(repr=False)
+    entity: bytes = field(default=b"", repr=False)
     signature: bytes = field(default=b"", repr=False)
     signed: Digest | None = None
     encrypted: CipherName | None = None
@@ -86,7 +88,8 @@ def write_message(
         if terms.compress is Compress.BEFORE_SIGNING:
             inner = _smime("compressed-data", "smime.p7z", cms.compress(inner))
         mic = cms.digest_of(inner, terms.digest)
-        outer = _signed(inner, cms.sign(inner, keys.key, keys.certificate, terms.digest), terms.digest)
+        signed = _signed(inner, cms.sign(inner, keys.key, keys.certificate, terms.digest), terms.digest)
+        outer = signed
         if terms.compress is Compress.AFTER_SIGNING:
             outer = _smime("compressed-data", "smime.p7z", cms.compress(outer))
         sealed = cms.encrypt(outer, encrypt_for, terms.cipher, terms.key_transport)
@@ -104,7 +107,7 @@ def write_message(
             do = "Give [as2] url in intertie.toml, or take receipts as `sync`."
             raise As2Error(Flaw.RECEIPT_ADDRESS, "we have no address for receipts that come later", do=do)
         headers.append(("Receipt-Delivery-Option", receipt_url))
-    return Sent(Post(tuple(headers), sealed), names, mic, terms.digest)
+    return Sent(Post(tuple(headers), sealed), names, mic, terms.digest, signed)
 
 
 def protocol_headers(names: Names) -> list[tuple[str, str]]:
@@ -220,7 +223,10 @@ def _verified(
     if got.signed is not None:
         raise As2Error(Flaw.UNSUPPORTED, "a signature inside another")
     signature, inner, digest = verified_parts(found, pinned, terms.quirks)
-    return inner, replace(got, signed=digest, signature=signature, over=inner.raw)
+    whole = found.raw
+    if whole is found.body:  # not encrypted: its headers are those of the connection
+        whole = mime.write([("Content-Type", mime.header(found, "content-type"))], found.body)
+    return inner, replace(got, signed=digest, signature=signature, over=inner.raw, entity=whole)
 
 
 def verified_parts(
@@ -249,4 +255,7 @@ def _innermost(found: mime.Entity, got: Received, terms: As2Terms) -> Received:
     if got.encrypted is None and Quirk.UNENCRYPTED not in terms.quirks:
         raise As2Error(Flaw.NOT_ENCRYPTED, "the message is not encrypted")
     content = found.content()
-    return replace(got, file=File(content, found.kind, found.file_name), over=got.over or content)
+    entity = got.entity or found.raw
+    return replace(
+        got, file=File(content, found.kind, found.file_name), over=got.over or content, entity=entity
+    )
