@@ -1,8 +1,8 @@
-"""`pyas2lib`, unchanged, as a process: it builds AS2 messages, takes them, and reads receipts, as standard input asks line by line.
+"""`pyas2lib`, unchanged, as a process: it builds AS2 messages, takes them, and reads receipts, as standard input asks.
 
 Started with the folder of keys, its own AS2 name and its partner's. Each line of input is one of
     {"do": "build", "id", "content", "kind", "name", "terms": {...}}     -> {"headers", "body", "mic"}
-    {"do": "take", "headers", "body"}                                    -> {"status", "error", "content", "receipt": {...} | null}
+    {"do": "take", "headers", "body"}                                    -> {"status", "error", "content", "receipt"}
     {"do": "receipt", "id", "headers", "body"}                           -> {"status", "detail"}
 Bytes are base64.
 """
@@ -107,6 +107,6 @@ for line in sys.stdin:
     asked = json.loads(line)
     try:
         said = {"build": build, "take": take, "receipt": receipt}[asked["do"]](asked)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the library says is the answer
         said = {"failed": f"{type(error).__name__}: {error}"}
     print(json.dumps(said), flush=True)

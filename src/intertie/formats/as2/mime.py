@@ -84,12 +84,20 @@ def of_http(headers: Iterable[tuple[str, str]], body: bytes) -> Entity:
 
 def _headers(raw: bytes) -> Message:
     try:
-        said = HeaderParser(policy=compat32).parsestr(raw.decode("utf-8", "surrogateescape"))
+        said = HeaderParser(policy=compat32).parsestr(_text(raw))
     except (ValueError, TypeError, IndexError, LookupError) as error:
         raise As2Error(Flaw.BAD_MIME, "the headers cannot be read") from error
     if said.get_payload():
         raise As2Error(Flaw.BAD_MIME, "a line among the headers is none")
     return said
+
+
+def _text(raw: bytes) -> str:
+    """Headers are ASCII; file names in them are sometimes UTF-8."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _one(headers: Message, name: str) -> str:
