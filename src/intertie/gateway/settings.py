@@ -525,6 +525,19 @@ listen = {listen}          # host:port on this machine
 # posts_per_minute = 600.0    # of one address
 # seconds = 30.0              # for a post of ours to be taken
 
+# Partners that speak AS2 in place of parcels. docs/as2.md.
+[as2]
+# name = ""                   # our AS2-From; empty: nobody speaks it here
+# listen = ""                 # host:port of the door, as "127.0.0.1:8490"; path /as2
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# url = ""                    # our door as partners reach it, for receipts that come later
+# body_bytes = 5242880        # of a message as it comes
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 64
+# posts_per_minute = 600.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
+
 # Interval readings as Parquet, made from messages and imported files. docs/readings.md.
 [readings]
 # zone = "UTC"                # whose days are local days, as "America/New_York"; after a change: intertie readings rebuild
