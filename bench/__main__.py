@@ -11,7 +11,19 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import at_rest, exchange, flood, handshakes, outage, readings, receipts, sealing, settlement, x12
+from bench import (
+    at_rest,
+    espi,
+    exchange,
+    flood,
+    handshakes,
+    outage,
+    readings,
+    receipts,
+    sealing,
+    settlement,
+    x12,
+)
 from bench.machine import machine
 from bench.measure import QUICK, Row, Scale, measure
 from bench.report import as_json, show
@@ -29,6 +41,7 @@ PARTS: Mapping[str, ModuleType] = {
     "handshakes": handshakes,
     "at_rest": at_rest,
     "x12": x12,
+    "espi": espi,
 }
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
@@ -18,7 +17,7 @@ from typing import Any
 from bench.machine import machine
 from bench.measure import OURS, PRIMITIVES, QUICK, Call, Case, Job, Row, Scale, Took
 from bench.peers.environment import ROOT, Unavailable
-from bench.peers.x12 import driver
+from bench.peers.talk import driver
 from intertie.formats.x12.interchange import read_sets
 from intertie.formats.x12.layout import profile
 from intertie.formats.x12.sets import read_document, write_document, write_file
@@ -126,7 +125,7 @@ def case(subject: str, act: str, with_peer: bool) -> Iterator[Case]:
         if with_peer:
             add_peer(calls, data, act, stack)
         # Waiting for the peer's process leaves the caches cold, which would be held against whoever comes first.
-        yield Case(subject, 1, act, calls, lambda: warm(calls), time.process_time)
+        yield Case(subject, 1, act, calls, lambda: warm(calls), cpu=True)
 
 
 def warm(calls: dict[str, Call]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench.peers.environment import installed
-from bench.peers.x12 import Driver, driver
+from bench.peers.talk import Driver, driver
 from tests.unit.formats.x12_world import (
     NOW,
     PROFILES,

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from cyclopts import Parameter
 
+from intertie.cli._espi import meter_namer, quality_named
 from intertie.cli._files import watched
 from intertie.cli._readings import show_faults
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, read_file
 from intertie.cli.send import Given
+from intertie.formats.espi.series import EspiRules
 from intertie.formats.reading_documents import documents_of
 from intertie.formats.readings_csv import CsvRules
 from intertie.gateway.compose import agreement_with, flow_for
-from intertie.gateway.import_readings import Imported, import_csv, import_json, imported_tables
+from intertie.gateway.import_readings import Imported, import_csv, import_espi, import_json, imported_tables
 from intertie.gateway.readings import take_in
 from intertie.gateway.readings_ports import READINGS
 from intertie.gateway.send_message import Outgoing, find_partner, send
@@ -39,6 +42,11 @@ def import_file(
     to: Annotated[
         PartyOption | None, Parameter(name="--send", help="Send what was taken to this partner, too.")
     ] = None,
+    meter: Annotated[str, Parameter(help="Of an ESPI feed: the meter, whatever its usage points are.")] = "",
+    points: Annotated[
+        Path | None,
+        Parameter(name="--usage-points", help="Of an ESPI feed: a CSV with usage_point and meter."),
+    ] = None,
     interface: Annotated[InterfaceCode | None, Parameter(help="To send: if several would do.")] = None,
     mode: Annotated[Mode | None, Parameter(help="To send: if several would do.")] = None,
     agreement: Annotated[AgreementId | None, Parameter(help="To send: default, the one in force.")] = None,
@@ -52,7 +60,7 @@ def import_file(
     Parameters
     ----------
     file
-        A CSV with a header (docs/readings.md), or JSON: a `meter_readings` body.
+        A CSV with a header (docs/readings.md); .json: a `meter_readings` body; .xml: an ESPI (Green Button) feed.
     """
     with opened_readings(dir) as it:
         it.store.unlock()
@@ -60,7 +68,10 @@ def import_file(
             find_partner(it.gateway, to)
         given = Given(interface=interface, mode=mode, agreement=agreement)
         now = it.clock()
-        done = _import(it, file, zone, minutes, quality, now)
+        if file.suffix.lower() == ".xml":
+            done = _import_espi(it, file, meter_namer(meter, points), quality, now)
+        else:
+            done = _import(it, file, zone, minutes, quality, now)
         rows = take_in(it.gateway, it.readings).rows
         sent = list(_send(it, done, to, given, now)) if to is not None else []
         faults = _faults(it, done)
@@ -82,13 +93,28 @@ def _import(it: ReadingsOpened, file: Path, zone: str, minutes: int, quality: st
             do="Give the lines their offset, or set [readings] zone and run `intertie readings rebuild`.",
         )
     rules = CsvRules(it.readings.zone, now, it.readings.is_known, minutes, quality)
+    with _opened(file) as (source, size, count):
+        return import_csv(it.gateway, it.readings, source, size, rules, count)
+
+
+def _import_espi(
+    it: ReadingsOpened, file: Path, meter_of: Callable[[str], str | None], quality: str, now: datetime
+) -> Imported:
+    rules = EspiRules(meter_of, quality_named(quality))
+    with _opened(file) as (source, _, count):
+        return import_espi(it.gateway, it.readings, source, rules, now, count)
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[tuple[BinaryIO, int, Callable[[int], None]]]:
+    """The file, its size, and who is told how far it was read."""
     try:
         size = file.stat().st_size if str(file) != "-" else 0
         with (
             watched("reading", size) as count,
             file.open("rb") if str(file) != "-" else sys.stdin.buffer as source,
         ):
-            return import_csv(it.gateway, it.readings, source, size, rules, count)
+            yield source, size, count
     except OSError as error:
         raise SettingsError(
             f"{file} cannot be read: {error.strerror or error}", do="Check the name."

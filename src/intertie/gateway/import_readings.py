@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
+from intertie.formats.espi.series import EspiRead, EspiRules
+from intertie.formats.espi.stream import read_feed
 from intertie.formats.reading_table import Origin, table_of
 from intertie.formats.readings_csv import CsvRules, read_csv
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.readings import Readings, finding_of
 from intertie.journal.entry import Entry, Kind
-from intertie.market.reading_days import Finding, split
+from intertie.market.reading_days import KEPT, Fault, Finding, split
 from intertie.model.errors import SettingsError
 from intertie.model.explain import why_unreadable
 from intertie.model.ids import new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX
 from intertie.model.metering import MeterReadingSet
+
+# Series of a feed that become rows together: mostly days, 96 values each.
+SERIES_AT_ONCE = 2000
 
 
 class Imported(NamedTuple):
@@ -63,6 +69,58 @@ def import_json(gateway: Gateway, readings: Readings, raw: bytes, now: datetime)
     findings = (finding_of(one, origin, said) for one in found)
     number = readings.store.keep_import(iter([table_of(rows, origin)] if rows else []), findings)
     return _noted(gateway, origin, number, hashlib.sha256(raw).hexdigest(), now)
+
+
+def import_espi(
+    gateway: Gateway,
+    readings: Readings,
+    file: BinaryIO,
+    rules: EspiRules,
+    now: datetime,
+    progress: Callable[[int], None],
+) -> Imported:
+    """An ESPI feed of any length, once, forwards. Raises EspiError, StoreError; then nothing of it is kept."""
+    watched = Watched(file, progress)
+    origin = _origin(gateway, now)
+    taking = _Espi(readings, EspiRead(read_feed(io.BufferedReader(watched)), rules), origin, now)
+    number = readings.store.keep_import(taking.tables(), _later(taking.findings))
+    return _noted(gateway, origin, number, watched.sha256, now)
+
+
+class _Espi:
+    """A feed's series as rows, some at a time; then what was not taken."""
+
+    def __init__(self, readings: Readings, read: EspiRead, origin: Origin, now: datetime) -> None:
+        self._readings, self._read, self._origin, self._now = readings, read, origin, now
+        self._found: list[Finding] = []
+
+    def tables(self) -> Iterator[Any]:
+        """Rows of whole days."""
+        series = iter(self._read)
+        while some := list(itertools.islice(series, SERIES_AT_ONCE)):
+            rows, found = split(some, self._readings.zone, self._now, self._readings.is_known)
+            for one in found:
+                refused = "" if one.fault in KEPT else msgspec.json.encode(some[one.place]).decode()
+                self._found.append(self._said(one.fault, one.readings, one.meter, refused))
+            if rows:
+                yield table_of(rows, self._origin)
+
+    def findings(self) -> Iterator[Finding]:
+        """What was found in the readings, and readings that were not taken, with their entries."""
+        yield from self._found
+        for one in self._read.unread:
+            yield self._said(one.fault, one.readings, one.meter, f"entry {one.entry}: {one.why}")
+
+    def _said(self, fault: Fault, count: int, meter: str, refused: str) -> Finding:
+        return Finding(
+            source=self._origin.source,
+            party=self._origin.party,
+            fault=fault,
+            count=count,
+            kept=fault in KEPT,
+            meter=meter,
+            refused=refused,
+        )
 
 
 def imported_tables(readings: Readings, number: int) -> Iterator[Any]:

