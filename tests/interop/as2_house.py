@@ -64,7 +64,9 @@ def as_post(said: dict[str, Any]) -> Post:
 
 
 @contextmanager
-def peer(folder: Path, ours: SmimeKey, theirs: SmimeKey) -> Iterator[Peer]:
+def peer(
+    folder: Path, ours: SmimeKey, theirs: SmimeKey, their_name: str = THEIRS, our_name: str = OURS
+) -> Iterator[Peer]:
     """The peer with these keys, until the end of the block."""
     # The only kind of PKCS #12 that oscrypto reads.
     old = PrivateFormat.PKCS12.encryption_builder()
@@ -74,7 +76,7 @@ def peer(folder: Path, ours: SmimeKey, theirs: SmimeKey) -> Iterator[Peer]:
     )
     (folder / "them.p12").write_bytes(both)
     (folder / "us.pem").write_bytes(ours.pem)
-    command = [str(PYTHON or sys.executable), str(DRIVER), str(folder), THEIRS, OURS]
+    command = [str(PYTHON or sys.executable), str(DRIVER), str(folder), their_name, our_name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Peer(process)

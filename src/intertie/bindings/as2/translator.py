@@ -12,7 +12,7 @@ from intertie.bindings.as2.kept import KeptMessage, keep_message, keep_receipt, 
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import UNEXPECTED, As2Error, Flaw, modifier_of
 from intertie.formats.as2.message import File, Post, Received, read_message, write_message
-from intertie.formats.as2.names import Asked, Names, read_asked, read_names
+from intertie.formats.as2.names import Asked, Names, read_asked, read_names, same_name
 from intertie.formats.as2.receipt import Fields, check_receipt, original_id, read_receipt, write_receipt
 from intertie.formats.as2.terms import As2Terms
 from intertie.formats.x12.carried import KIND, KINDS, CarriedError, read_carried, write_carried
@@ -82,11 +82,13 @@ class As2:
         """Who wrote. Refused(UNKNOWN_SENDER | WRONG_RECIPIENT)."""
         for partner in gateway.partners.all():
             foreign = partner.foreign
-            if foreign is not None and foreign.binding == BINDING and foreign.as2.name == names.sender:
+            if foreign is None or foreign.binding != BINDING:
+                continue
+            if same_name(foreign.as2.name, names.sender):
                 break
         else:
             raise Refused(Code.UNKNOWN_SENDER, "no partner has this AS2-From")
-        if names.recipient != self.name:
+        if not same_name(names.recipient, self.name):
             raise Refused(Code.WRONG_RECIPIENT, "AS2-To is not our name", partner=partner.party)
         return partner, foreign
 
@@ -170,7 +172,8 @@ def _translate(verified: Verified) -> Said:
     file, foreign = verified.received.file, verified.foreign
     if file.kind not in KINDS:
         raise CarriedError(f"{file.kind} is no content type of X12", do=f"Send it as {KIND}.")
-    return Said(read_carried(file.content, foreign.trading, verified.partner.party).body)
+    carried = read_carried(file.content, foreign.trading, verified.partner.party)
+    return Said(carried.body, mode=carried.mode)
 
 
 def _own_id(about: str, party: PartyId) -> MessageId:

@@ -58,6 +58,12 @@ def read_name(text: str) -> str:
     return plain
 
 
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one: some programs (pyas2lib) quote a quoted name again when they answer. Who a message is from is
+    decided by its signature, so this only finds whose it has to be."""
+    return one == other or one.strip('"') == other.strip('"')
+
+
 def read_names(found: Entity) -> Names:
     """Of a message or of a receipt. Raises As2Error."""
     version = header(found, "as2-version") or "1.0"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error, Flaw
 from intertie.formats.as2.message import Post, protocol_headers, signed_entity, verified_parts
-from intertie.formats.as2.names import Names, read_id, read_names, write_name
+from intertie.formats.as2.names import Names, read_id, read_names, same_name, write_name
 from intertie.formats.as2.terms import Quirk
 from intertie.seal.cms import Digest, digest_named
 from intertie.seal.smime_keys import Certificate, SmimeKey
@@ -165,9 +165,8 @@ def check_receipt(receipt: Receipt, names: Names, mic: bytes, digest: Digest) ->
     says that something went wrong, or that the message was there before, may have no MIC to be held to."""
     if receipt.fields.original_id != names.message_id:
         raise As2Error(Flaw.BAD_RECEIPT, "it is about another message")
-    # pyas2lib quotes quoted names again; what identifies the partner is its certificate.
-    back = (receipt.names.sender.strip('"'), receipt.names.recipient.strip('"'))
-    if back != (names.recipient.strip('"'), names.sender.strip('"')):
+    back = (receipt.names.sender, names.recipient), (receipt.names.recipient, names.sender)
+    if not all(same_name(*pair) for pair in back):
         raise As2Error(Flaw.BAD_RECEIPT, "it goes from and to others than the message went")
     if not receipt.fields.accepted or (receipt.fields.repeated and not receipt.fields.mic):
         return

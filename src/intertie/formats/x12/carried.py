@@ -14,10 +14,12 @@ from intertie.formats.x12.interchange import read_sets
 from intertie.formats.x12.layout import profile
 from intertie.formats.x12.sets import CONTROL_MAX, read_document, write_document, write_file
 from intertie.formats.x12.trading import Trading, X12Party
+from intertie.model.aggregation import AggregationRegistration, RegistrationDecision
 from intertie.model.errors import Fault, IntertieError
 from intertie.model.ids import PartyId
-from intertie.model.message import Header
+from intertie.model.message import Header, Mode
 from intertie.model.record import Record
+from intertie.model.system import OutageNotice, OutageUpdate, RestorationNotice
 
 KIND = "application/edi-x12"
 # Content types under which programs send X12; what is declared decides nothing else.
@@ -35,9 +37,20 @@ class CarriedError(IntertieError):
 
 
 class Carried(NamedTuple):
-    """What a file says. `body`: None for an acknowledgement of something of ours, which is no message."""
+    """What a file says, and in which mode: X12 does not name it, and each of its documents has one. `body`: None for an
+    acknowledgement of something of ours, which is no message."""
 
     body: Record | None
+    mode: Mode = Mode.SCHEDULED
+
+
+_MODES: dict[type[Record], Mode] = {
+    AggregationRegistration: Mode.REGISTRATION,
+    RegistrationDecision: Mode.REGISTRATION,
+    OutageNotice: Mode.REAL_TIME,
+    OutageUpdate: Mode.REAL_TIME,
+    RestorationNotice: Mode.REAL_TIME,
+}
 
 
 def read_carried(data: bytes, trading: Trading, sender: PartyId) -> Carried:
@@ -56,7 +69,9 @@ def read_carried(data: bytes, trading: Trading, sender: PartyId) -> Carried:
             f"ISA15 is not {trading.usage}: test and production do not mix", do="Compare [x12]."
         )
     body = read_document(one, profile(trading.profile))
-    return Carried(None if isinstance(body, FunctionalAcknowledgement | Advice) else body)
+    if isinstance(body, FunctionalAcknowledgement | Advice):
+        return Carried(None)
+    return Carried(body, _MODES.get(type(body), Mode.SCHEDULED))
 
 
 def write_carried(header: Header, body: Record, trading: Trading) -> bytes:
