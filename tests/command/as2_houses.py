@@ -78,7 +78,7 @@ def make_houses(base: Path, receipt: str = "sync") -> Houses:
         url = f"https://127.0.0.1:{free_port()}"
         assert run(["init", party, "--role", ROLES[party], "--url", url, "--dir", str(place)]) == 0
         said = f'[as2]\nname = "{NAMES[party]}"\nlisten = "127.0.0.1:{ports[party]}"\n'
-        said += f'url = "http://127.0.0.1:{ports[party]}/as2"'
+        said += f'receipts_url = "http://127.0.0.1:{ports[party]}/as2"'
         settings = (place / "intertie.toml").read_text().replace("[as2]", said, 1)
         settings = settings.replace("# retry_first_seconds = 1.0", "retry_first_seconds = 0.05")
         settings = settings.replace("# retry_ceiling_seconds = 300.0", "retry_ceiling_seconds = 0.3")

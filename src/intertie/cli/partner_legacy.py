@@ -79,9 +79,9 @@ def _check_as2(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None
         raise SettingsError(f"{file}: the first certificate is not valid today", do=do)
     if it.as2 is None:
         raise SettingsError("[as2] name says nobody that we are", do="Name us in intertie.toml.")
-    if terms.receipt == "async" and not it.settings.as2.url:
+    if terms.receipt == "async" and not it.settings.as2.receipts_url:
         do = "Name our door as the partner reaches it, or take receipts as `sync`."
-        raise SettingsError("receipts that come later need [as2] url", do=do)
+        raise SettingsError("receipts that come later need [as2] receipts_url", do=do)
 
 
 def _our_key(it: Opened, foreign: Foreign) -> str:

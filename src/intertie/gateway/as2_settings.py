@@ -20,7 +20,7 @@ class As2Door(Record, frozen=True, kw_only=True):
     certificate: str = ""  # PEM: the chain, leaf first
     key: str = ""  # PEM
     # Where partners post receipts that come later: our door as they reach it.
-    url: Annotated[str, Meta(pattern=r"^(https?://[^\s]+)?(?!\n)$", max_length=300)] = ""
+    receipts_url: Annotated[str, Meta(pattern=r"^(https?://[^\s]+)?(?!\n)$", max_length=300)] = ""
     # What a message keeps of a file has to fit a message with it (8 MiB, in base64, and of ours twice).
     body_bytes: Annotated[int, Meta(ge=1024, le=8 * 1024 * 1024)] = 5 * 1024 * 1024
     # What is compressed may become so much.

@@ -77,7 +77,7 @@ class Opened:
         self.uftp = Uftp(domain, cache(lambda: key_of(vault))) if domain else None
         as2 = self.settings.as2
         smime = cache(lambda: SmimeKey.of_vault(vault, as2.name, self.clock()))
-        self.as2 = As2(as2.name, as2.url, as2.file_bytes, smime) if as2.name else None
+        self.as2 = As2(as2.name, as2.receipts_url, as2.file_bytes, smime) if as2.name else None
         spoken: dict[str, Translator | None] = {"uftp": self.uftp, "as2": self.as2}
         self.gateway = Gateway(
             party=self.settings.party,

@@ -104,7 +104,7 @@ def write_message(
     ]
     if terms.receipt == "async":
         if not receipt_url:
-            do = "Give [as2] url in intertie.toml, or take receipts as `sync`."
+            do = "Give [as2] receipts_url in intertie.toml, or take receipts as `sync`."
             raise As2Error(Flaw.RECEIPT_ADDRESS, "we have no address for receipts that come later", do=do)
         headers.append(("Receipt-Delivery-Option", receipt_url))
     return Sent(Post(tuple(headers), sealed), names, mic, terms.digest, signed)
