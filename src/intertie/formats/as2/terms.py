@@ -37,9 +37,6 @@ class Quirk(StrEnum):
     TRIPLE_DES = "3des"  # messages encrypted with triple DES
     UNSIGNED_RECEIPT = "unsigned-receipt"  # receipts without a signature prove nothing
     SIGNED_AS_CRLF = "signed-as-crlf"  # what it signs has CRLF where what it sends has LF
-    RESEND_RENEWED = (
-        "resend-renewed"  # a resend is signed and encrypted anew: the same file under the same Message-ID
-    )
 
 
 class As2Terms(Record, frozen=True, kw_only=True):
