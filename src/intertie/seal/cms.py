@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from intertie.model.errors import Fault, IntertieError
+from intertie.seal.ber_bound import is_bounded
 
 # RFC 3274 streams are fed to zlib so much at a time: what one call can make of it stays within the bound that was asked for.
 CHUNK = 64 * 1024
@@ -139,10 +140,16 @@ def digest_named(name: str) -> Digest | None:
     return next((one for one in Digest if one.replace("-", "") == plain), None)
 
 
+def _load(raw: bytes) -> Any:
+    if not is_bounded(raw):
+        raise CmsError(CmsFlaw.NOT_CMS, "not whole, too deep, or in more pieces than its size explains")
+    return cms.ContentInfo.load(raw, strict=True)
+
+
 def _content(raw: bytes, kind: str) -> Any:
     """The structure of this type inside a ContentInfo."""
     with _reading(CmsFlaw.NOT_CMS, kind):
-        info = cms.ContentInfo.load(raw, strict=True)
+        info = _load(raw)
         if info["content_type"].native != kind:
             raise CmsError(CmsFlaw.NOT_CMS, f"{info['content_type'].native} in place of {kind}")
         return info["content"]
@@ -151,7 +158,7 @@ def _content(raw: bytes, kind: str) -> Any:
 def kind_of(raw: bytes) -> str:
     """What a ContentInfo holds, in the words of asn1crypto (`enveloped_data`). CmsError."""
     with _reading(CmsFlaw.NOT_CMS, "the structure"):
-        return str(cms.ContentInfo.load(raw, strict=True)["content_type"].native)
+        return str(_load(raw)["content_type"].native)
 
 
 # Signatures
