@@ -1,4 +1,4 @@
-"""How many elements an encoding has, before a parser looks at it: asn1crypto reads what has no definite length element by element,
+"""How many elements an encoding has, before a parser looks at it: asn1crypto reads what has no definite length one by one,
 in Python, and five megabytes of one-byte pieces would keep it busy for half a minute. Nothing is decoded but tags and lengths.
 """
 
