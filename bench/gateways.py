@@ -100,11 +100,18 @@ def intertie(*words: object) -> None:
     subprocess.run(command(*words), check=True, stdout=subprocess.DEVNULL)
 
 
+GIVEN: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on now, and that the kernel gives to nobody who asks for any."""
+    """A port that nobody listens on now, that the kernel gives to nobody who asks for any, and that was not given out before: of
+    some hundred that are taken later, two would often be the same."""
     for port in random.sample(PORTS, len(PORTS)):
+        if port in GIVEN:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            GIVEN.add(port)
             return port
     raise SystemExit("no port is free")
 

@@ -11,6 +11,7 @@ from intertie.exchange import escalation, inbound, joining, outbound
 from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
 from intertie.market import (
     asset_outage,
+    billing_state,
     confirmation,
     contract,
     dispatch_state,
@@ -98,6 +99,12 @@ That nobody answered in time, and that all of it is owed then, follows from the 
 """
 
 
+INVOICE = """## An invoice
+
+That it is late, or disputed, is a question to `standing`: of a day, and of what disputes hold back ([billing.md](billing.md)).
+"""
+
+
 def main() -> None:
     """Write the page of this checkout."""
     write(Path(__file__).parent.parent)
@@ -159,6 +166,9 @@ def page() -> str:
                 dispatch_state.TABLE, dispatch_state.STARTS, dispatch_state.FINAL, "dispatch_state.TABLE"
             ),
             _meanings(dispatch_state.State),
+            INVOICE,
+            _diagram(billing_state.TABLE, billing_state.STARTS, billing_state.FINAL, "billing_state.TABLE"),
+            _meanings(billing_state.State),
             MARKET,
             *_market(),
         ]

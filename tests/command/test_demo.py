@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
 from tests.command.gateways import PROGRAM, command
 from tests.command.leaks import ALL, all_names, columns, found
@@ -28,7 +29,7 @@ SIX = {
 }
 KEYS = [
     "flows", "receipts", "unreceipted", "contracts", "tender", "books", "refused", "events",
-    "invoice", "paid", "journals_verified", "evidence",
+    "invoice", "paid", "account", "journals_verified", "evidence",
     "seconds",
 ]  # fmt: skip
 pytestmark = pytest.mark.slow
@@ -136,6 +137,57 @@ def test_the_payments_are_the_invoices(summary: Any, kept: Path) -> None:
     replaced = {body.get("corrects") for body in invoices.values()}
     due = sum(Decimal(b["total"]["amount"]) for name, b in invoices.items() if name not in replaced)
     assert summary["paid"] == f"{due:,.2f} EUR"
+
+
+@pytest.mark.parametrize(
+    ("who", "partner"), [("utility", "aggregator.example"), ("aggregator", "utility.example")]
+)
+def test_each_side_settles_again_from_what_its_gateway_holds(
+    summary: Any, kept: Path, who: str, partner: str
+) -> None:
+    """The season's own sums are of its own books; these are of stores and Parquet files, and come to the same cent."""
+    for month in ("2026-01", "2026-02", "2026-03"):
+        said = command("settle", "compare", partner, f"S-{month}", "--dir", kept / who, "--json").json
+        assert said["same"] is True and said["inputs"] == []
+        assert all(line["difference"] == "0.00" for line in said["lines"])
+
+
+def test_the_disputed_invoice_is_found_wrong_by_working_it_out(summary: Any, kept: Path) -> None:
+    here = ("--dir", kept / "utility", "--json")
+    lines = command("settle", "dispute", "aggregator.example", "I-2026-02", *here).json["lines"]
+    assert lines and all(float(one["claimed"]) > float(one["expected"]) for one in lines)
+    [cause] = {one["because of"] for one in lines}
+    assert cause.endswith("-meter/2026-02-16") and {one["theirs"][:10] for one in lines} == {"revision 1"}
+    fine = command("settle", "dispute", "aggregator.example", summary["invoice"]["invoice"], *here).json
+    assert fine["lines"] == []
+    explained = command("settle", "explain", "aggregator.example", "S-2026-02", "3", *here[:2])
+    assert explained.code == 0 and "days used" in explained.out and "to the cent" in explained.out
+
+
+def test_the_account_closes_at_nothing_and_is_on_paper(summary: Any, kept: Path) -> None:
+    """The statement that the utility sent is the one that the aggregator made again, and says what was invoiced and paid."""
+    account = summary["account"]
+    assert account["same"] is True and account["closing"] == "0.00"
+    bodies_ = [
+        body_of(kept / "aggregator", row["id"])
+        for row in bodies(kept / "aggregator", "inbox", "account_statement")
+    ]
+    assert [one["account"] for one in bodies_] == [account["statement"]]
+    paid = [Decimal(row["amount"]) for row in bodies_[0]["entries"] if row["kind"] == "payment"]
+    assert f"{-sum(amount for amount in paid if amount < 0):,.2f} EUR" == summary["paid"]
+    again = command(
+        "billing", "account", "utility.example", "--compare", "--json", "--dir", kept / "aggregator"
+    )
+    assert again.json["same"] and again.json["ours"] == account["sha256"]
+    for name in account["documents"]:
+        text = pypdfium2.PdfDocument(Path(name).read_bytes())[0].get_textpage().get_text_range()
+        assert Path(name).stem in text
+    assert (
+        summary["invoice"]["total"]
+        in pypdfium2.PdfDocument(Path(account["documents"][0]).read_bytes())[0]
+        .get_textpage()
+        .get_text_range()
+    )
 
 
 def test_the_evidence_verifies_anywhere_and_any_other_byte_does_not(

@@ -80,7 +80,8 @@ def test_sealed_offers_open_by_themselves_and_one_price_clears(
     dear = us.did(us.aggregator, capsys, *offer, "--price", "0.80", "--least", "0.5", "--sealed")
     assert "Sealed. The gate closes" in dear.out
     them.did(them.aggregator, capsys, *offer, "--price", "0.70", "--sealed")
-    (file,) = (us.aggregator / "sealed").iterdir()
+    (file,) = (us.aggregator / "keys" / "sealed").iterdir()
+    assert file.read_bytes().startswith(b"ITK1")  # encrypted, as the other secrets
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     seen = shown(us, us.utility, capsys, "offers")
     assert [(one["state"], one["options"]) for one in seen] == [("sealed", "sealed")]
@@ -114,7 +115,7 @@ def test_sealed_offers_open_by_themselves_and_one_price_clears(
         digests = [pair.shown(side, capsys, "trade", "show", "THEM")["digest"] for side in pair[:2]]
         assert digests[0] == digests[1]
     for _ in range(200):
-        if not list((us.aggregator / "sealed").iterdir()):
+        if not list((us.aggregator / "keys" / "sealed").iterdir()):
             return
         here(capsys, "status", "--dir", us.aggregator)
     raise AssertionError("the key is kept after it was given")

@@ -205,8 +205,8 @@ def test_afterwards_it_is_said_when_by_which_rule_and_what_is_left(pair: Pair) -
     text = what_is_left(row)
     assert "2026-01-15 12:00:00Z" in text and "privacy_request" in text and row.leaf.hex() in text
     with pytest.raises(NoEvidenceError, match=r"erased 2026-01-15.*privacy_request"):
-        export(pair.aggregator, message)
-    assert export(pair.utility, message)
+        export(pair.aggregator, message, NOW)
+    assert export(pair.utility, message, NOW)
     again = erase_message(pair.aggregator, message, Why.ORDER, NOW + YEAR)
     assert again == row
 

@@ -138,7 +138,7 @@ def test_evidence_carries_the_stamp_that_covers_its_receipt(tsa: Tsa, side: str)
     pair, ids = exchanged(3)
     gateway: Gateway = getattr(pair, side)
     trust = stamp(gateway, tsa)
-    raw = export(gateway, ids[1])
+    raw = export(gateway, ids[1], NOW)
     report = verify_file(raw, gateway.trust, TODAY, trust)
     assert isinstance(report, EvidenceReport)
     assert report.stamped is not None and abs(report.stamped - TODAY) < timedelta(hours=1)
@@ -155,7 +155,7 @@ def test_a_stamp_from_before_the_receipt_is_not_taken(tsa: Tsa) -> None:
     message = declare(pair)
     trust = stamp(pair.aggregator, tsa)
     assert deliver(pair, Wire(pair.utility, AGGREGATOR))
-    report = verify_file(export(pair.aggregator, message), pair.utility.trust, TODAY, trust)
+    report = verify_file(export(pair.aggregator, message, NOW), pair.utility.trust, TODAY, trust)
     assert isinstance(report, EvidenceReport)
     assert (report.stamped, report.notes) == (None, ())
 
@@ -164,7 +164,7 @@ def test_a_stamp_from_before_the_receipt_is_not_taken(tsa: Tsa) -> None:
 def test_a_changed_stamp_names_its_step(tsa: Tsa, tmp_path: Path) -> None:
     pair, ids = exchanged()
     trust = stamp(pair.utility, tsa)
-    file = json.loads(export(pair.utility, ids[0]))
+    file = json.loads(export(pair.utility, ids[0], NOW))
 
     def failure(step: int, authorities: TsaTrust = trust, **members: object) -> None:
         changed = write_canonical(file | {"stamp": file["stamp"] | members})
@@ -197,7 +197,7 @@ def test_evidence_is_exported_with_the_certificates_of_then() -> None:
     old = pair.utility
     new = generate_keys(UTILITY, old.party.roles, trial_ca(), NOW)
     later = replace(old, ring=FixedKeys(new), partners=Book([]))
-    report = verify_file(export(later, ids[0]), old.trust, NOW + timedelta(days=1))
+    report = verify_file(export(later, ids[0], NOW), old.trust, NOW + timedelta(days=1))
     assert isinstance(report, EvidenceReport)
     assert {w.certificate for w in report.witnesses}.isdisjoint({c.hex() for c in new.public().chains})
 
@@ -205,20 +205,20 @@ def test_evidence_is_exported_with_the_certificates_of_then() -> None:
 def test_without_kept_certificates_the_present_ones_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     pair, ids = exchanged()
     monkeypatch.setattr(type(pair.utility.store), "chain", lambda *_: None)
-    assert verify_file(export(pair.utility, ids[0]), pair.utility.trust, NOW + timedelta(days=1))
+    assert verify_file(export(pair.utility, ids[0], NOW), pair.utility.trust, NOW + timedelta(days=1))
     other = keys_of(PartyId("other.example"), pair.aggregator.party.roles)
     lost = replace(pair.utility, partners=Book([partner_of(other)]))
     with pytest.raises(EvidenceError, match="no certificate"):
-        export(lost, ids[0])
+        export(lost, ids[0], NOW)
 
 
 def test_no_evidence_of_what_never_left() -> None:
     pair = make_pair()
     message = declare(pair)
     with pytest.raises(NoEvidenceError, match="no parcel yet"):
-        export(pair.aggregator, message)
+        export(pair.aggregator, message, NOW)
     with pytest.raises(NoEvidenceError, match="no message"):
-        export(pair.utility, message)
+        export(pair.utility, message, NOW)
 
 
 # Evidence that lapses
@@ -259,7 +259,7 @@ def test_renewed_before_it_lapses(classical: tuple[Pair, list[MessageId]]) -> No
 
 def test_what_has_lapsed_or_does_not_verify_is_not_renewed(classical: tuple[Pair, list[MessageId]]) -> None:
     pair, ids = classical
-    raw = export(pair.utility, ids[0])
+    raw = export(pair.utility, ids[0], NOW)
     with pytest.raises(EvidenceError) as caught:
         renew(pair.utility, raw, PROFILES["hybrid"], NOW + 11 * YEAR, NOBODY)
     assert caught.value.step == 11

@@ -24,7 +24,6 @@ from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.codec import NotUftpError
 from intertie.formats.uftp.forms import Role
 from intertie.gateway.accept_translated import original_of
-from intertie.gateway.export_evidence import NoEvidenceError, export
 from intertie.gateway.ports import Query
 from intertie.gateway.renew_evidence import lapsing
 from intertie.journal.entry import Kind, read_entry
@@ -328,11 +327,7 @@ def test_what_has_no_counterpart_is_rejected_as_such() -> None:
     assert answer.rejection_reason == "Invalid Message: FlexReservationUpdate has no counterpart here"
 
 
-def test_evidence_of_it_is_not_exported_and_it_does_not_stop_the_list_of_what_lapses() -> None:
+def test_it_does_not_stop_the_list_of_what_lapses() -> None:
     two = asked()
-    for party, outgoing in ((UTILITY, True), (AGGREGATOR, False)):
-        gateway = two.gateways[party]
-        (row,) = gateway.store.messages(Query(outgoing=outgoing))
-        with pytest.raises(NoEvidenceError, match="in the protocol uftp"):
-            export(gateway, row.id)
-        assert list(lapsing(gateway, timedelta(days=40_000), two.now)) == []
+    for party in (UTILITY, AGGREGATOR):
+        assert list(lapsing(two.gateways[party], timedelta(days=40_000), two.now)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.exchange.walk import SOAK, walks
+from tests.exchange.walk_billing import BillingSteps
 from tests.exchange.walk_contract import ContractSteps, DealSteps, EndSteps
 from tests.exchange.walk_dispatch import DispatchSteps
 from tests.exchange.walk_grid import GridSteps
@@ -42,6 +43,10 @@ class Availability(AvailabilitySteps, GridSteps, RegistrationSteps):
     """Declarations, and what outages of DERs take of them."""
 
 
+class Billing(BillingSteps, EndSteps):
+    """Invoices, payments and disputes that cross, under a contract that ends."""
+
+
 class Everything(
     MarketSteps, AvailabilitySteps, DispatchSteps, GridSteps, RegistrationSteps, DealSteps, ContractSteps
 ):
@@ -58,6 +63,7 @@ for _walk, _examples in (
     (DispatchOfDers, 12),
     (Market, 16),
     (Availability, 12),
+    (Billing, 16),
     (Everything, 6),
 ):
     _walk.TestCase.settings = walks(_examples, 40)
@@ -69,4 +75,5 @@ TestDispatch = Dispatch.TestCase
 TestDispatchOfDers = DispatchOfDers.TestCase
 TestMarket = Market.TestCase
 TestAvailability = Availability.TestCase
+TestBilling = Billing.TestCase
 TestEverything = Everything.TestCase

@@ -34,7 +34,7 @@ from intertie.gateway.settings import UftpDoor
 from intertie.gateway.trade_books import Books
 from intertie.market.book import Book as TradeBook
 from intertie.model.agreement import BaseContract, Elections
-from intertie.model.contract import Service
+from intertie.model.contract import Confirmation, Service
 from intertie.model.documents import example
 from intertie.model.errors import IntertieError, PartnerError, Refused
 from intertie.model.ids import (
@@ -54,6 +54,7 @@ from intertie.model.party import Role
 from intertie.model.quantity import Money, Unit
 from intertie.model.record import Record
 from intertie.seal.keys import PublicKeys
+from intertie.seal.sodium_keys import only
 from intertie.seal.sodium_sign import SodiumKey, write_public
 
 ZONE = "America/New_York"
@@ -136,19 +137,33 @@ OPTION = OfferOption(
     minimum_fraction=Decimal("0.5"),
 )
 
+_, _DEAL = example(DocumentName("confirmation"))
+assert isinstance(_DEAL, Confirmation)
+DEAL = replace(
+    _DEAL,
+    agreement=TEXT.agreement,
+    service=NEED.service,
+    points=(POINT,),
+    term=Window(start=NOW, end=NOW + timedelta(days=300)),
+    currency="USD",
+    zone=ZONE,
+    confirm_deadline=NOW,
+    aggregation=None,
+)
+
 
 class Two:
     """Both sides, one clock, and what was posted."""
 
-    def __init__(self, **terms: Any) -> None:
+    def __init__(self, deals: tuple[Confirmation, ...] = (), **terms: Any) -> None:
         self.now = NOW
         self.posted: list[tuple[PartyId, bytes]] = []  # by whom
         self.lose: set[PartyId] = set()  # posts by these do not arrive
         self.gateways: dict[PartyId, Gateway] = {}
-        self.uftp = {party: Uftp(DOMAINS[party], lambda party=party: KEYS[party]) for party in DOMAINS}
+        self.uftp = {party: Uftp(DOMAINS[party], only(KEYS[party])) for party in DOMAINS}
         self.doors: dict[PartyId, UftpDoorway] = {}
         for party, roles in ((UTILITY, UTILITY_ROLES), (AGGREGATOR, AGGREGATOR_ROLES)):
-            foreign = foreign_of(other(party), **terms)
+            foreign = replace(foreign_of(other(party), **terms), deals=deals)
             self.gateways[party] = self._gateway(party, roles, foreign)
         self._open()
 

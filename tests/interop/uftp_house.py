@@ -144,7 +144,7 @@ def house(base: Path, role: str) -> Iterator[House]:
     assert run(["partner", "legacy", THEIRS, str(legacy), "--dir", str(directory)]) == 0
     it = Opened(directory)
     try:
-        key = it.uftp.public_key() if it.uftp is not None else b""
+        key = it.uftp.public_key(datetime.now(UTC)) if it.uftp is not None else b""
         with served(directory):
             peer = Peer(their_role, their_port, f"http://127.0.0.1:{door}/shapeshifter/api/v3/message", key)
             try:

@@ -3,7 +3,8 @@
 Started with its role, its ports' numbers and keys as JSON. Each line of input is one of
     {"send": "FlexRequest(...)"}        an expression over the library's own types
     {"send": ..., "key": SEED}          signed by another key
-    {"answers": "Rejected", "reason": "..."}
+    {"result": "Rejected", "reason": "..."}       what is answered from now on
+    {"disposition": "Disputed", "dispute": "..."}  what is said to the orders of a settlement
 Each line of output is {"type", "fields"} of a message that arrived, {"ready"}, {"sent": status} or {"failed": text}.
 """
 
@@ -62,6 +63,7 @@ def arrived(service, message, *_):
             uftp.FlexOrderSettlementStatus(
                 order_reference=one.order_reference,
                 disposition=uftp.AcceptedDisputed(ANSWERS.get("disposition", "Accepted")),
+                dispute_reason=ANSWERS.get("dispute"),
             )
             for one in message.flex_order_settlements
         ]

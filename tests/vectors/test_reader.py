@@ -14,7 +14,7 @@ from intertie.model.errors import RULES, Code
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 SCRIPT = VECTORS / "verify_parcel.py"
-FOLDERS = ("parcel", "x509", "receipt", "checkpoint", "descriptor", "evidence", "attachment")
+FOLDERS = ("parcel", "x509", "receipt", "checkpoint", "descriptor", "evidence", "attachment", "translated")
 
 
 def read(*words: object) -> subprocess.CompletedProcess[str]:
@@ -45,6 +45,7 @@ def test_it_agrees_on_every_case(folder: str) -> None:
         ("receipt", "valid_hybrid", {"now": "2019-01-01T00:00:00Z"}),
         ("descriptor", "truncated", {"expect": "ok ES256:1"}),
         ("evidence", "stamp_altered", {"tsa": False}),
+        ("translated", "after_2035", {"now": "2034-01-01T00:00:00Z"}),
     ],
 )
 def test_it_can_disagree(folder: str, name: str, change: dict[str, object], tmp_path: Path) -> None:

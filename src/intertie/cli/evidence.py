@@ -13,6 +13,7 @@ from intertie.cli.evidence_renew import list_lapsing, renew_files
 from intertie.gateway.export_evidence import export
 from intertie.model.ids import MessageId
 from intertie.run import opened
+from intertie.run.verifiers import VERIFIERS
 from intertie.seal.certificates import TrustStore
 from intertie.seal.evidence_file import verify_file
 from intertie.seal.timestamp import read_tsa_roots
@@ -39,7 +40,7 @@ def export_file(
         The message's id.
     """
     with opened(dir) as it:
-        raw = export(it.gateway, id)
+        raw = export(it.gateway, id, it.clock())
     write_file(output, raw)
     if json:
         print_json({"message": id, "file": str(output), "bytes": len(raw)})
@@ -71,7 +72,7 @@ def verify(
     """
     roots = TrustStore.of_pem(*(read_file(path) for path in trust))
     authorities = read_tsa_roots(*(read_file(path) for path in tsa))
-    report = verify_file(read_file(file), roots, at or datetime.now(UTC), authorities)
+    report = verify_file(read_file(file), roots, at or datetime.now(UTC), authorities, verifiers=VERIFIERS)
     if json:
         print_json({"verified": True, "report": report})
     else:

@@ -15,6 +15,7 @@ from intertie.gateway.export_evidence import partner_of
 from intertie.gateway.renew_evidence import Lapsing, lapsing, renew, renew_message
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.run import opened
+from intertie.run.verifiers import VERIFIERS
 from intertie.seal.profile import PROFILES
 from intertie.seal.renewal import Stamper
 from intertie.seal.timestamp import load_tsa_roots, request_stamp
@@ -70,7 +71,15 @@ def renew_files(
     with opened(dir) as it:
         roots = load_tsa_roots(it.places.tsa)
         if file is not None and output is not None:
-            raw = renew(it.gateway, read_file(file), PROFILES[profile], it.clock(), roots, _stamper(tsa))
+            raw = renew(
+                it.gateway,
+                read_file(file),
+                PROFILES[profile],
+                it.clock(),
+                roots,
+                _stamper(tsa),
+                VERIFIERS,
+            )
             write_file(output, raw)
             _say(json, [{"file": str(output), "bytes": len(raw)}], [])
             return 0

@@ -12,13 +12,14 @@ from cyclopts import App, Parameter
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
 from intertie.cli.keys_protect import protect
 from intertie.cli.keys_rotate import install, rotate
+from intertie.cli.keys_uftp import uftp
 from intertie.run import Opened, opened
 from intertie.seal.certificates import read_certificate, thumbprint
 from intertie.seal.generations import OPENING, TLS, Generation, end_of, in_use, read_chain, read_generations
 from intertie.stores.rotation import retire as destroy_over
 
 app = App(name="keys", help="The private keys of this gateway: what there is, turning them, protecting them.")
-for command in (rotate, install, protect):
+for command in (rotate, install, protect, uftp):
     app.command(command)
 
 

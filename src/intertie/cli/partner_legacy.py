@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.foreign import Foreign, paper_events
+from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened
@@ -61,6 +62,9 @@ def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
         raise SettingsError(
             f"{file}: we are no party of contract {contract.agreement}", do="Name buyer and seller as here."
         )
+    for void in fold(paper_events(foreign)).voids:
+        what = f"{type(void.event.body).__name__} breaks {void.rule.name}"
+        raise SettingsError(f"{file}: {what}: {void.detail}", do=void.rule.text)
     return foreign
 
 
@@ -88,14 +92,17 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
     """By which the partner verifies us; in AS2 it encrypts for it too."""
     if foreign.binding == "as2":
         return it.as2.certificate().decode() if it.as2 is not None else ""
-    return write_public(it.uftp.public_key()) if it.uftp is not None else ""
+    return write_public(it.uftp.key_for(foreign, it.clock()).public) if it.uftp is not None else ""
 
 
 def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
     """How a partner in its own protocol stands."""
-    paper = ("on paper", foreign.agreement or "no contract: only what needs no agreement is taken")
+    paper = [
+        ("on paper", foreign.agreement or "no contract: only what needs no agreement is taken"),
+        *(("deal", one.confirmation) for one in foreign.deals),
+    ]
     if foreign.binding == "as2":
-        return [*_as2_lines(foreign), paper]
+        return [*_as2_lines(foreign), *paper]
     return [
         ("speaks", f"{foreign.binding} as {foreign.uftp.role} {foreign.uftp.domain} at {foreign.url}"),
         (
@@ -103,7 +110,8 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
             f"until {foreign.legacy_until}: signed (Ed25519) but not sealed, TLS as its address says, not post-quantum",
         ),
         ("its key", f"SHA-256 {sodium_fingerprint(read_public(foreign.uftp.key))}"),
-        paper,
+        *_key_lines(foreign),
+        *paper,
     ]
 
 
@@ -120,3 +128,17 @@ def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:
             for one in certificates
         ),
     ]
+
+
+def _key_lines(foreign: Foreign) -> list[tuple[str, str]]:
+    """What else counts, and for how long."""
+    lines = []
+    for one in foreign.uftp.keys:
+        since = f"from {one.since.isoformat()} " if one.since else ""
+        until = f"until {one.until.isoformat()} " if one.until else ""
+        lines.append(("its other key", f"{since}{until}SHA-256 {sodium_fingerprint(read_public(one.key))}"))
+    if foreign.uftp.our_key is not None and foreign.uftp.our_key_until is not None:
+        until = foreign.uftp.our_key_until.isoformat()
+        said = f"until {until} SHA-256 {sodium_fingerprint(read_public(foreign.uftp.our_key))}"
+        lines.append(("our older key", said))
+    return lines

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from intertie.gateway.settings import read_settings
+from intertie.gateway.settings import FILE, read_settings
 from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Role
@@ -88,10 +88,10 @@ class SeasonClock:
         fresh.replace(self.path)
 
 
-def make_directories(root: Path) -> None:
-    """Gateway directories with their own authorities, the aggregators partners of the utility and it of them, and
-    `trust-root.pem` with all roots. No agreement yet but an old one: contracts are made through the gateways. The clock
-    file must be there. Raises DemoError with what a command said."""
+def make_directories(root: Path, zone: str) -> None:
+    """Gateway directories, whose readings have their days in a zone, with their own authorities, the aggregators partners of the
+    utility and it of them, and `trust-root.pem` with all roots. No agreement yet but an old one: contracts are made through the
+    gateways. The clock file must be there. Raises DemoError with what a command said."""
     years = max(3, datetime.now(UTC).year - CERTIFICATES_FROM.year + 2)
     ports = _free_ports(len(ALL))
     _all(
@@ -104,11 +104,20 @@ def make_directories(root: Path) -> None:
             for who, port in zip(ALL, ports, strict=True)
         ]
     )  # fmt: skip
+    for who in ALL:
+        _set_zone(root / who.short / FILE, zone)
     roots = {who: root_of(root / who.short) for who in ALL}
     (root / "trust-root.pem").write_bytes(b"".join(path.read_bytes() for path in roots.values()))
     _all([_partner(root, who, UTILITY, roots[UTILITY]) for who in AGGREGATORS])
     _all([_partner(root, UTILITY, AGGREGATOR, roots[AGGREGATOR])])
     _all([_partner(root, UTILITY, RIVAL, roots[RIVAL])])
+
+
+def _set_zone(settings: Path, zone: str) -> None:
+    """As somebody does who edits the file that `init` wrote: what is settled is of local days."""
+    lines = settings.read_text(encoding="utf-8").splitlines(keepends=True)
+    changed = [f'zone = "{zone}"\n' if line.startswith("# zone = ") else line for line in lines]
+    settings.write_text("".join(changed), encoding="utf-8")
 
 
 def root_of(directory: Path) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from intertie.demo.chapters import billing, contracts, daily, dispatch, opening, outages, tender
+from intertie.demo.chapters import account, billing, contracts, daily, dispatch, opening, outages, tender
 from intertie.demo.feeder import read_feeder
 from intertie.demo.gateways import (
     ALL,
@@ -51,7 +51,7 @@ def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterato
     root = _root(keep)
     clock = SeasonClock(root / "clock.txt", SEASON_OPENS)
     tell("making three gateways", 0, 1)
-    make_directories(root)
+    make_directories(root, feeder.zone)
     with serving(root) as processes, contextlib.ExitStack() as stack:
         desks = []
         for who in ALL:
@@ -62,7 +62,7 @@ def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterato
         season = Season(
             feeder, plan, clock, utility, aggregator, rival, lambda: all(p.poll() is None for p in processes)
         )
-        for chapter in (contracts, opening, tender, daily, outages, dispatch, billing):
+        for chapter in (contracts, opening, tender, daily, outages, dispatch, billing, account):
             chapter.plan(season)
         season.play(lambda entry, done, total: tell(_line(season, entry), done, total))
         tell("reading the journals back", 1, 1)

@@ -58,9 +58,19 @@ def show(console: Console, summary: Summary, picture: Picture) -> None:
     books = ", ".join(f"{one['with']} {one['digest'][:16]}" for one in summary.books)
     same = "the same" if all(one["same"] for one in summary.books) else "NOT THE SAME"
     console.print(f"Books of the trade, {same} on both sides: {books}.")
+    account = summary.account
+    again = (
+        "and the aggregator makes the same bytes" if account["same"] else "BUT THE AGGREGATOR MAKES ANOTHER"
+    )
+    console.print(
+        f"Statement of account by the utility: {account['rows']} rows, closing balance {account['closing']} "
+        f"{account['currency']}, {again}."
+    )
     journals = "verify" if summary.journals_verified else "DO NOT VERIFY"
     console.print(f"All journals {journals}. The season took {summary.seconds:g} s.")
     console.print(f"Evidence of the invoice: {summary.evidence}", soft_wrap=True)
+    for document in account["documents"]:
+        console.print(f"On paper: {document}", soft_wrap=True)
 
 
 def plot(picture: Picture) -> Text:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from intertie.demo.chapters.account import outcome as account_of
 from intertie.demo.chapters.tender import outcome
 from intertie.demo.feeder import STEPS
 from intertie.demo.gateways import AGGREGATORS, UTILITY
@@ -47,6 +48,7 @@ class Summary(NamedTuple):
     events: list[Json]
     invoice: Json
     paid: str
+    account: Json
     journals_verified: bool
     evidence: str
     seconds: float
@@ -54,7 +56,12 @@ class Summary(NamedTuple):
     @property
     def good(self) -> bool:
         """Every message has its receipt, all journals verify, and both sides of each pair hold the same book."""
-        return self.unreceipted == 0 and self.journals_verified and all(one["same"] for one in self.books)
+        return self.unreceipted == 0 and self.journals_verified and self.same
+
+    @property
+    def same(self) -> bool:
+        """Both sides of each pair hold the same book, and make the same statement of account."""
+        return all(one["same"] for one in self.books) and bool(self.account["same"])
 
 
 class Picture(NamedTuple):
@@ -83,7 +90,7 @@ def summarise(season: Season, root: Path, seconds: Callable[[], float]) -> Summa
     ]
     invoice = _last_invoice(said)
     evidence = root / f"{getattr(invoice.body, 'invoice', 'invoice')}.evidence.json"
-    evidence.write_bytes(export(invoice.office.gateway, invoice.row.id))
+    evidence.write_bytes(export(invoice.office.gateway, invoice.row.id, season.clock.now))
     return Summary(
         flows=_flows(said),
         receipts=sum(_receipts(office, said) for office in _offices(season)),
@@ -95,6 +102,7 @@ def summarise(season: Season, root: Path, seconds: Callable[[], float]) -> Summa
         events=_events(season, said),
         invoice=_invoice(season, invoice, said),
         paid=_paid(season, said),
+        account=account_of(season, root, str(getattr(invoice.body, "invoice", ""))),
         journals_verified=all(_verifies(office) for office in _offices(season)),
         evidence=str(evidence),
         seconds=round(seconds(), 1),

@@ -34,7 +34,16 @@ from intertie.model.ids import (
     PartyId,
     derived_uuid7,
 )
-from intertie.model.message import Header, Mode, Original, Verb, read_envelope, utc, write_message
+from intertie.model.message import (
+    Header,
+    Mode,
+    Original,
+    Verb,
+    original_bytes,
+    read_envelope,
+    utc,
+    write_message,
+)
 from intertie.model.record import Record
 from intertie.seal.receipt import Outcome
 from intertie.seal.tree import leaf_hash
@@ -59,6 +68,7 @@ class Arrived(NamedTuple):
     foreign_id: str  # as its sender named it
     signed: bytes
     created: datetime
+    key: str  # that verified it, as the protocol writes it
     # Raises Broken for what breaks a rule of the trade before it is a document, another IntertieError for what it cannot say.
     translate: Callable[[Known], Said]
     # What a repeat has in common with it, if not the signed bytes: some programs sign and encrypt anew each time.
@@ -122,12 +132,12 @@ def known_of(gateway: Gateway, party: PartyId) -> Known:
 def original_of(raw: bytes) -> bytes | None:
     """The bytes that the author of a message signed in its own protocol."""
     translated = read_envelope(raw).translated
-    return None if translated is None else base64.b64decode(translated.signed)
+    return None if translated is None else original_bytes(translated)
 
 
-def with_original(header: Header, body: Record, binding: str, signed: bytes) -> bytes:
-    """The message that is kept: ours, and what it is a translation of."""
-    original = Original(binding=binding, signed=base64.b64encode(signed).decode())
+def with_original(header: Header, body: Record, binding: str, signed: bytes, key: str = "") -> bytes:
+    """The message that is kept: ours, and what it is a translation of, signed by this key."""
+    original = Original(binding=binding, signed=base64.b64encode(signed).decode(), key=key)
     return write_message(header, body, translated=original)
 
 
@@ -159,7 +169,7 @@ def _check(
     flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
     check_times(header, gateway.limits.clock_skew_seconds, now)
     traded = Rules(gateway, partner, now, sending=False).check(header, said.body, flow)
-    raw = with_original(header, said.body, foreign.binding, arrived.signed)
+    raw = with_original(header, said.body, foreign.binding, arrived.signed, arrived.key)
     return new_message(raw, leaf_hash(raw), 0, header)._replace(traded=traded)
 
 

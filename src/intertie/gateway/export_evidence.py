@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 from intertie.gateway.chains import chains_for
 from intertie.gateway.erase import what_is_left
+from intertie.gateway.export_translated import NoEvidenceError, export_translated, partner_of
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.journal.entry import Kind, read_entry
 from intertie.journal.rows import TreeRows
-from intertie.model.errors import IntertieError
-from intertie.model.ids import MessageId, PartyId
+from intertie.model.ids import MessageId
 from intertie.seal.evidence import build_evidence
 from intertie.seal.evidence_stamp import StampedEntry
 from intertie.seal.jws import read_jws
@@ -19,22 +20,20 @@ from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP
 from intertie.seal.tree import HASH_BYTES
 
-
-class NoEvidenceError(IntertieError):
-    """The message is not here, or was never sent, so that nothing proves it yet."""
+__all__ = ["NoEvidenceError", "export", "export_row", "is_translated", "partner_of"]
 
 
-def export(gateway: Gateway, message: MessageId) -> bytes:
+def export(gateway: Gateway, message: MessageId, now: datetime) -> bytes:
     """The evidence file of a message, sent or received. Raises NoEvidenceError."""
     row = gateway.store.message(message)
     if row is None:
         raise NoEvidenceError(
             f"no message {message} here", do="`intertie inbox` and `intertie outbox` list them"
         )
-    return export_row(gateway, row)
+    return export_row(gateway, row, now)
 
 
-def export_row(gateway: Gateway, row: MessageRow) -> bytes:
+def export_row(gateway: Gateway, row: MessageRow, now: datetime) -> bytes:
     """The evidence file of a message that was looked up. Raises NoEvidenceError, EvidenceError if a part is damaged."""
     if row.erased is not None:
         raise NoEvidenceError(
@@ -50,21 +49,13 @@ def export_row(gateway: Gateway, row: MessageRow) -> bytes:
     if parcel is None:
         raise NoEvidenceError(f"parcel {row.parcel} of message {row.id} is not here")
     if is_translated(parcel.manifest):
-        raise NoEvidenceError(
-            f"message {row.id} went in the protocol {parcel.manifest.decode()}, of which evidence files do not tell",
-            do="Its author's signed bytes are in the message itself, under `translated`",
-        )
+        return export_translated(gateway, row, parcel, now)
     return _build(gateway, row, parcel)
 
 
 def is_translated(manifest: bytes) -> bool:
     """Whether a parcel is a message in a partner's own protocol: then it has that protocol's name in place of a manifest."""
     return not manifest.startswith(b"{")
-
-
-def partner_of(row: MessageRow) -> PartyId:
-    """The other party of a message."""
-    return row.recipient if row.outgoing else row.sender
 
 
 def _build(gateway: Gateway, row: MessageRow, parcel: ParcelRow) -> bytes:

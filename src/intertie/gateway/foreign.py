@@ -6,6 +6,7 @@ that is pinned, and the contract that both signed on paper.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Annotated, NamedTuple, Protocol
@@ -19,15 +20,21 @@ from intertie.formats.x12.trading import Trading
 from intertie.market.book import Book
 from intertie.market.contract import terms_hash
 from intertie.market.event import Event
-from intertie.model.agreement import BaseContract, ContractSignature
+from intertie.model.agreement import BaseContract, ConfirmingParty, ContractSignature
+from intertie.model.contract import Confirmation, ConfirmationAnswer, ConfirmationResponse
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId, MessageId, PartyId, ShortText, derived_uuid7
 from intertie.model.message import Header
 from intertie.model.party import Role
 from intertie.model.record import Record, RuleError
+from intertie.model.rules import no_repeats
+from intertie.seal.translated_evidence import ForeignVerifier
 
-# The contract's three messages, each after the other.
+# The messages of the contract and its deals, each after the other.
 AFTER = timedelta(microseconds=1)
+CONTRACT_MESSAGES = 3
+# Deals with one partner that are kept by hand: some tens are many.
+DEALS_MAX = 200
 
 
 class Foreign(Record, frozen=True, kw_only=True):
@@ -43,9 +50,14 @@ class Foreign(Record, frozen=True, kw_only=True):
     x12: Trading | None = None
     # What both signed on paper: the rules of the trade are asked by it as by one that was made through the gateway.
     contract: BaseContract | None = None
+    # The deals under it that both agreed to, where its protocol has no words for them: what it calls by ContractID, and settles.
+    deals: Annotated[tuple[Confirmation, ...], Meta(max_length=DEALS_MAX)] = ()
 
     def check(self) -> None:
-        """RuleError unless it speaks exactly one protocol, and what AS2 carries is said."""
+        """It speaks exactly one protocol, what AS2 carries is said, deals are under the contract, and each is there once."""
+        if any(self.contract is None or one.agreement != self.contract.agreement for one in self.deals):
+            raise RuleError("deals: under another agreement than [contract]")
+        no_repeats("deals", (one.confirmation for one in self.deals))
         if (self.uftp_terms is None) is (self.as2_terms is None):
             raise RuleError("a legacy file has either [uftp] or [as2]")
         if (self.as2_terms is None) is not (self.x12 is None):
@@ -97,8 +109,20 @@ class Known(NamedTuple):
     known: Callable[[MessageId], bool]
 
 
+class ForeignKeys(NamedTuple):
+    """The keys of both sides in a protocol, as it writes them."""
+
+    ours: tuple[str, ...]
+    theirs: tuple[str, ...]
+
+
 class Translator(Protocol):
-    """What a binding gives for messages that go out in its protocol."""
+    """What a binding gives for messages that go out in its protocol, and for whoever is shown what came and went in it."""
+
+    verifier: ForeignVerifier
+
+    def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
+        """By which either side's signatures verify, also those of before; ours first is the one that signs now."""
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """The signed bytes of a message of ours. Raises IntertieError for what the protocol has no words for."""
@@ -115,16 +139,24 @@ def check_legacy(party: PartyId, foreign: Foreign, today: date, message: Message
 
 
 def paper_events(foreign: Foreign) -> tuple[Event, ...]:
-    """The contract on paper as the book of the trade takes it: proposed, and signed by both, as it took effect."""
+    """The contract on paper as the book of the trade takes it: proposed, and signed by both, as it took effect; then its deals,
+    confirmed by the one and accepted by the other."""
     text = foreign.contract
     if text is None:
         return ()
     signature = ContractSignature(agreement=text.agreement, revision=text.revision, terms=terms_hash(text))
-    said: tuple[tuple[PartyId, PartyId, Record], ...] = (
+    said: list[tuple[PartyId, PartyId, Record]] = [
         (text.buyer, text.seller, text),
         (text.buyer, text.seller, signature),
         (text.seller, text.buyer, signature),
-    )
+    ]
+    seller_confirms = text.elections.confirming_party is ConfirmingParty.SELLER
+    one, other = (text.seller, text.buyer) if seller_confirms else (text.buyer, text.seller)
+    for deal in foreign.deals:
+        accepted = ConfirmationResponse(
+            confirmation=deal.confirmation, answer=ConfirmationAnswer.ACCEPTED, revision=deal.revision
+        )
+        said += [(one, other, deal), (other, one, accepted)]
     return tuple(
         _on_paper(text, number, sender, recipient, body, text.effective + AFTER * number)
         for number, (sender, recipient, body) in enumerate(said)
@@ -134,8 +166,9 @@ def paper_events(foreign: Foreign) -> tuple[Event, ...]:
 def _on_paper(
     text: BaseContract, number: int, sender: PartyId, recipient: PartyId, body: Record, at: datetime
 ) -> Event:
+    named = str(number) if number < CONTRACT_MESSAGES else f"{number}:{_hash(body)}"
     return Event(
-        message=MessageId(derived_uuid7("paper", f"{terms_hash(text)}:{number}")),
+        message=MessageId(derived_uuid7("paper", f"{terms_hash(text)}:{named}")),
         sender=sender,
         recipient=recipient,
         created=at,
@@ -143,3 +176,7 @@ def _on_paper(
         body=body,
         agreement=text.agreement,
     )
+
+
+def _hash(body: Record) -> str:
+    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()

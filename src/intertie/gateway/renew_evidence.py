@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.proof_ports import SignedParcel
 from intertie.seal.algorithm_table import algorithm, proof_until
-from intertie.seal.evidence_file import verify_file
+from intertie.seal.evidence_file import NONE, verify_file
 from intertie.seal.jws import read_jws
 from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP
 from intertie.seal.policy_settings import PolicySettings
@@ -19,6 +19,7 @@ from intertie.seal.profile import Profile, profile_of_algorithms
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP
 from intertie.seal.renewal import Stamper, build_renewed
 from intertie.seal.timestamp import TsaTrust
+from intertie.seal.translated_evidence import ForeignVerifier
 
 # Parcels in memory at once while the store is searched; a receipt may have 8 MiB, the usual one 10 KB.
 PAGE = 100
@@ -54,10 +55,11 @@ def renew(
     now: datetime,
     tsa: TsaTrust,
     stamper: Stamper | None = None,
+    verifiers: Mapping[str, ForeignVerifier] = NONE,
 ) -> bytes:
     """The file around an evidence file that verifies now, under our trust. Raises EvidenceError if it does not, or not any
     more: what has lapsed cannot be renewed."""
-    verify_file(raw, gateway.trust, now, tsa)
+    verify_file(raw, gateway.trust, now, tsa, verifiers=verifiers)
     return build_renewed(raw, gateway.keys, now, profile, stamper)
 
 
@@ -70,7 +72,7 @@ def renew_message(
     stamper: Stamper | None = None,
 ) -> bytes:
     """The evidence of a message, exported and renewed at once."""
-    return renew(gateway, export_row(gateway, row), profile, now, tsa, stamper)
+    return renew(gateway, export_row(gateway, row, now), profile, now, tsa, stamper)
 
 
 def _end(parcel: SignedParcel, policy: PolicySettings) -> tuple[date, str] | None:

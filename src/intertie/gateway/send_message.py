@@ -147,7 +147,9 @@ class Writer:
             raise
         except IntertieError as error:
             raise Refused(Code.SCHEMA, str(error), message=header.id, partner=partner.party) from error
-        return with_original(header, body, foreign.binding, signed)
+        return with_original(
+            header, body, foreign.binding, signed, translator.keys(foreign, header.created).ours[0]
+        )
 
     def _rules_of(self, partner: Partner) -> Rules:
         found = self._rules.get(partner.party)

@@ -3,6 +3,7 @@ that we speak under, and the way to say it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from intertie.catalogue.flow import Flow
@@ -13,7 +14,7 @@ from intertie.gateway.send_message import Outgoing, find_partner, send
 from intertie.gateway.trade import AFTER, is_traded
 from intertie.gateway.trade_books import event_of
 from intertie.market import contract
-from intertie.market.book import Book
+from intertie.market.book import Book, Order, place
 from intertie.market.event import Broken, Event
 from intertie.model.agreement import BaseContract
 from intertie.model.documents import document_of
@@ -73,6 +74,16 @@ class Desk:
     def book(self) -> Book:
         """What both hold."""
         return self._ledger.book
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The messages that both hold and that have an effect, in their order."""
+        void = {place(one.event) for one in self._ledger.voids}
+        return [event for event in self._ledger.events if place(event) not in void]
+
+    def book_before(self, order: Order) -> Book:
+        """The book as of the messages before a place."""
+        return self._ledger.before(order)
 
     @property
     def drafted(self) -> Book:

@@ -18,6 +18,8 @@ import msgspec
 
 from intertie.market import (
     availability,
+    billing,
+    billing_state,
     commitment,
     confirmation,
     contract,
@@ -31,6 +33,7 @@ from intertie.market import (
     services,
     settling,
 )
+from intertie.market.billing_state import Accounts
 from intertie.market.dispatch_rules import Deal, Ground
 from intertie.market.dispatch_state import Dispatches
 from intertie.market.event import Broken, Event, Rule
@@ -88,6 +91,7 @@ class Book(NamedTuple):
     dispatches: Dispatches = dispatch.EMPTY
     availability: availability.Availability = availability.EMPTY
     offers: Offers = offers.EMPTY
+    accounts: Accounts = billing_state.EMPTY
 
 
 def _contract(book: Book, event: Event) -> Book:
@@ -158,6 +162,14 @@ def _text(book: Book, event: Event) -> BaseContract:
     return text
 
 
+def _billing(book: Book, event: Event) -> Book:
+    under = contract.check_in_force(book.contracts, event.agreement, event.received, settles=True)
+    text = under.text_at(event.received)
+    assert text is not None  # of what is in force
+    setting = billing.Setting(text, book.deals)
+    return book._replace(accounts=billing.apply(book.accounts, event, setting))
+
+
 def _availability(book: Book, event: Event) -> Book:
     grounds = grounds_of(_text(book, event), book.registry, book.grid, event.received)
     return book._replace(availability=availability.apply(book.availability, event, grounds))
@@ -208,6 +220,7 @@ STEPS: Mapping[type[Record], Callable[[Book, Event], Book]] = MappingProxyType(
         AvailabilityDeclaration: _availability,
         **dict.fromkeys((AssetOutage, AssetReturn), _assets),
         **dict.fromkeys(offers.BODIES, _offers),
+        **dict.fromkeys(billing.BODIES, _billing),
     }
 )
 RECKONED = Rule(
@@ -219,11 +232,11 @@ RULES: tuple[Rule, ...] = (
     RECKONED,
     *(*contract.RULES, *services.RULES, *confirmation.RULES),
     *(*registry.RULES, *commitment.RULES, *grid.RULES, *dispatch.RULES),
-    *(*availability.RULES, *offer_rules.RULES, *elsewhere.RULES, *settling.RULES),
+    *(*availability.RULES, *offer_rules.RULES, *elsewhere.RULES, *settling.RULES, *billing.RULES),
 )
 
 # What settles goes on while a contract rests, and for a while after its end.
-_SETTLING = (PerformanceStatement,)
+_SETTLING: tuple[type[Record], ...] = (PerformanceStatement, *billing.BODIES)
 # Documents about the contract itself: they need none in force.
 _FOUNDING = (BaseContract, ContractSignature, ContractNotice)
 FOUNDING = frozenset(name for name, document in DOCUMENTS.items() if document.type in _FOUNDING)

@@ -26,7 +26,7 @@ from intertie.market.performance import Performance, measure, month_factor, roun
 from intertie.model.billing import Invoice, InvoiceLine, LineCode
 from intertie.model.contract import Confirmation
 from intertie.model.dispatch import DispatchInstruction
-from intertie.model.ids import MeterId
+from intertie.model.ids import ConnectionPointId, MeterId
 from intertie.model.interval import IntervalSeries, Window, local_day
 from intertie.model.quantity import Money, Unit
 from intertie.model.settlement import (
@@ -70,6 +70,8 @@ class Book(NamedTuple):
     readings: Readings
     not_usable: Mapping[date, Reason]
     delivered_cap: Fraction = Fraction(1)
+    # Meters by the point of a call, where the deal has several; None: every call is settled on all meters.
+    at_point: Mapping[ConnectionPointId, frozenset[MeterId]] | None = None
 
 
 def settle(
@@ -106,6 +108,7 @@ def settle(
 
 def settle_event(book: Book, call: Call) -> EventPerformance:
     """One event on the sum of all meters; each meter's part rests on the same days and the same adjustment."""
+    book = _of_point(book, call.instruction.point)
     event = event_of(call.instruction, book.zone)
     total = add_up(book.readings)
     base = compute(total, event, book.rule, book.not_usable)
@@ -135,6 +138,13 @@ def settle_event(book: Book, call: Call) -> EventPerformance:
         point=call.instruction.point,
         text="adjustment at its cap" if base.cap_hit else "",
     )
+
+
+def _of_point(book: Book, point: ConnectionPointId) -> Book:
+    if book.at_point is None:
+        return book
+    mine = book.at_point.get(point, frozenset())
+    return book._replace(readings={meter: days for meter, days in book.readings.items() if meter in mine})
 
 
 def result_of(book: Book, event: EventPerformance) -> EventResult:

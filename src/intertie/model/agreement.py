@@ -57,6 +57,14 @@ class Netting(StrEnum):
     GROSS = "gross"
 
 
+class DayCount(StrEnum):
+    """How many years so many days are, for interest."""
+
+    ACTUAL_365 = "actual_365"
+    ACTUAL_360 = "actual_360"
+    THIRTY_360 = "thirty_360"  # months of 30 days: the 31st counts as the 30th
+
+
 class Confidentiality(StrEnum):
     """Whether the terms of deals are kept from third persons."""
 
@@ -101,7 +109,14 @@ class Elections(Record, frozen=True, kw_only=True):
     confirm_deadline_business_days: Days = 2
     confirming_party: ConfirmingParty = ConfirmingParty.BUYER
     performance_obligation: PerformanceObligation = PerformanceObligation.PENALTY
+    # An invoice is due on this day of the month after delivery, or so many days (`payment_least_days`) after it was issued if
+    # that is later; with `payment_days`, so many days after it was issued. Then on the next business day.
     payment_day_of_month: Annotated[int, Meta(ge=1, le=28)] = 25
+    payment_least_days: Days = 10
+    payment_days: Days | None = None
+    # Simple interest on what is paid late. The pattern's rate (prime + 2 %) is published elsewhere: the parties state a number.
+    late_interest_percent_per_year: Decimal = Decimal(0)
+    day_count: DayCount = DayCount.ACTUAL_365
     netting: Netting = Netting.NETTED
     confidentiality: Confidentiality = Confidentiality.APPLIES
     dispute_resolution: DisputeResolution = DisputeResolution.NEGOTIATION
@@ -122,7 +137,7 @@ class Elections(Record, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """The tolerance is a share of a line; no price is below zero; interval lengths are known, each named once."""
-        between(self, 0, 100, "tolerance_percent")
+        between(self, 0, 100, "tolerance_percent", "late_interest_percent_per_year")
         not_negative(self, "price_cap_per_kwh")
         no_repeats("interval_seconds", self.interval_seconds)
         if any(step not in STEPS_SECONDS for step in self.interval_seconds):

@@ -14,7 +14,7 @@ from intertie.model.ids import ConfirmationRef, Name, ShortText, Text
 from intertie.model.interval import Instant, Window
 from intertie.model.quantity import Money, to_cents
 from intertie.model.record import Record, RuleError
-from intertie.model.rules import needs, no_repeats
+from intertie.model.rules import forbids, needs, no_repeats
 
 # A month of a service has tens of lines; a thousand leave room for one per event and point.
 LINES_MAX = 1000
@@ -23,17 +23,19 @@ LineNumber = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class LineCode(StrEnum):
-    """What a line is for: reservation, utilisation, penalty, adjustment, tax."""
+    """What a line is for: reservation, utilisation, penalty, adjustment, tax, interest on what was paid late."""
 
     RESERVATION = "RES"
     UTILISATION = "UTL"
     PENALTY = "PEN"
     ADJUSTMENT = "ADJ"
     TAX = "TAX"
+    INTEREST = "INT"
 
 
 class InvoiceLine(Record, frozen=True, kw_only=True):
-    """One line. `amount` is in the currency of the total, rounded to the cent; a penalty is never above zero."""
+    """One line. `amount` is in the currency of the total, rounded to the cent; a penalty is never above zero. `late` names the
+    invoice whose late payment a line of interest is for."""
 
     line: LineNumber
     code: LineCode
@@ -44,10 +46,15 @@ class InvoiceLine(Record, frozen=True, kw_only=True):
     amount: Decimal
     dispatch: Name | None = None
     statement: Name | None = None
+    late: Name | None = None
 
     def check(self) -> None:
-        """Whole cents; a penalty lowers the total."""
+        """Whole cents; a penalty lowers the total; interest, and nothing else, is for a late invoice."""
         whole_cents("amount", self.amount)
+        if self.code is LineCode.INTEREST:
+            needs(self, self.code, "late")
+        else:
+            forbids(self, self.code, "late")
         if self.code is LineCode.PENALTY and self.amount > 0:
             raise RuleError("amount: a penalty (PEN) is zero or below; reverse one with ADJ")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from intertie.model import (
+    account,
     aggregation,
     agreement,
     availability,
@@ -98,6 +99,8 @@ def _documents() -> Mapping[DocumentName, DocumentType]:
         ("remittance_advice", billing.RemittanceAdvice, "Remittance advice"),
         ("dispute", billing.Dispute, "Dispute of invoice lines"),
         ("dispute_answer", billing.DisputeAnswer, "Answer to a dispute"),
+        ("credit_memo", account.CreditMemo, "Credit memo"),
+        ("account_statement", account.AccountStatement, "Statement of account"),
         ("vehicle_identity", vehicle.VehicleIdentity, "Identity of a vehicle, its user and location"),
         ("vehicle_enrolment", vehicle.VehicleEnrolment, "Account or plan of a vehicle"),
         ("enrolment_decision", vehicle.EnrolmentDecision, "Decision on an enrolment"),

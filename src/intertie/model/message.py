@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -27,6 +28,8 @@ from intertie.model.record import Record, RuleError
 
 # One message fits in memory many times over; larger content rides as an attachment.
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
+# A key or a certificate in base64; one of ML-DSA-87 with its signature is 10 kB.
+KEY_MAX = 16 * 1024
 
 
 class Verb(StrEnum):
@@ -84,6 +87,13 @@ class Original(Record, frozen=True, kw_only=True):
     binding: Annotated[str, Meta(pattern=WORD)]
     # The largest that fits a message.
     signed: Annotated[str, Meta(max_length=MESSAGE_BYTES_MAX)]
+    # The key that was pinned for its author then, as the protocol writes it: it may be another one by now.
+    key: Annotated[str, Meta(max_length=KEY_MAX)] = ""
+
+
+def original_bytes(original: Original) -> bytes:
+    """What its author signed."""
+    return base64.b64decode(original.signed)
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -106,7 +106,8 @@ def get_message(office: OfficeDep, message: MessagePath) -> Message:
 )
 def get_evidence(office: OfficeDep, message: MessagePath) -> bytes:
     """The evidence file of a message: `intertie evidence verify` checks it without this gateway."""
-    return export_row(office.gateway, find_message(office.gateway, MessageId(message), body=True))
+    row = find_message(office.gateway, MessageId(message), body=True)
+    return export_row(office.gateway, row, office.clock())
 
 
 @acts("/messages", Right.SEND, tags=["messages"])

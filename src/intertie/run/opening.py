@@ -31,7 +31,7 @@ from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.smime_keys import SmimeKey
-from intertie.seal.sodium_sign import key_of
+from intertie.seal.sodium_keys import VaultKeys
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles
@@ -72,9 +72,9 @@ class Opened:
         self.partners = PartnerFiles(self.places.partners, trust, time.monotonic, self.settings.policy)
         self.store = open_store(self.settings.store, self.places, StoreKeks(vault))
         self.joinings = JoiningFiles(self.places.joining)
-        self.sealed = SealedFiles(self.places.sealed)
+        self.sealed = SealedFiles(vault, self.places.sealed)
         domain = self.settings.uftp.domain
-        self.uftp = Uftp(domain, cache(lambda: key_of(vault))) if domain else None
+        self.uftp = Uftp(domain, VaultKeys(vault)) if domain else None
         as2 = self.settings.as2
         smime = cache(lambda: SmimeKey.of_vault(vault, as2.name, self.clock()))
         self.as2 = As2(as2.name, as2.receipts_url, as2.file_bytes, smime) if as2.name else None

@@ -13,6 +13,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -190,6 +191,19 @@ def verify(content: bytes, raw: bytes, certificates: tuple[x509.Certificate, ...
             if certificate is not None:
                 return _verify(content, info, certificate, sha1=sha1)
     raise CmsError(CmsFlaw.NOT_THE_SIGNER, "the certificate of the signer is not one that is pinned")
+
+
+def signing_time(raw: bytes) -> datetime | None:
+    """When the signer says that it signed; None if it does not. CmsError."""
+    signed = _content(raw, "signed_data")
+    with _reading(CmsFlaw.NOT_CMS, "the signature"):
+        for info in signed["signer_infos"]:
+            for one in info["signed_attrs"]:
+                if one["type"].native == "signing_time" and isinstance(
+                    at := one["values"][0].native, datetime
+                ):
+                    return at if at.tzinfo is not None else None
+    return None
 
 
 def _names(identifier: Any, certificate: x509.Certificate) -> bool:

@@ -54,6 +54,7 @@ from intertie.seal.signed_part import (
     write_chains,
 )
 from intertie.seal.timestamp import Stamped, StampError, TsaTrust, verify_stamp
+from intertie.seal.translated_report import TranslatedReport
 
 KIND: Final = "renewed"
 RENEWAL_TYP = "intertie-renewal+jws"
@@ -75,7 +76,7 @@ STEP_ALGORITHMS = 35
 STEP_STAMP = 36
 STEP_INNER = 37
 
-Inner = EvidenceReport | EquivocationReport
+Inner = EvidenceReport | EquivocationReport | TranslatedReport
 Stamper = Callable[[bytes], bytes]
 
 
@@ -141,7 +142,7 @@ class RenewedReport(Record, frozen=True, kw_only=True, omit_defaults=False):
         return "\n".join(lines)
 
 
-Report = EvidenceReport | EquivocationReport | RenewedReport
+Report = EvidenceReport | EquivocationReport | TranslatedReport | RenewedReport
 Verify = Callable[[bytes, datetime, int], Report]
 
 

@@ -54,6 +54,8 @@ BOTH_WAYS = {
     "remittance_advice",
     "dispute",
     "dispute_answer",
+    "credit_memo",
+    "account_statement",
 }
 
 

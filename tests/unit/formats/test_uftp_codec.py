@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.unit.formats.uftp_cases import MESSAGES, META, UUIDS, WRAPPER, invalid
+from tests.unit.formats.uftp_cases import ANSWER, MESSAGES, META, UUIDS, WRAPPER, invalid
 
 from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.codec import ELEMENTS_MAX, XML_BYTES_MAX, NotUftpError
-from intertie.formats.uftp.forms import Disposition
+from intertie.formats.uftp.forms import Disposition, Role
 
 EACH = pytest.mark.parametrize("message", MESSAGES, ids=lambda one: type(one).__name__)
 
@@ -162,3 +162,11 @@ def test_what_a_request_says_of_room_and_need_is_told_apart() -> None:
     request = m.read_payload(m.write(MESSAGES[0]))
     assert isinstance(request, m.FlexRequest)
     assert [one.disposition for one in request.isps] == [Disposition.REQUESTED, Disposition.AVAILABLE]
+
+
+def test_a_wrapper_holds_a_message_of_any_length_that_is_taken_and_a_reason_is_short() -> None:
+    long = m.SignedMessage(sender_domain="dso.example", sender_role=Role.DSO, body=b"x" * 2_000_000)
+    assert m.read_signed(m.write(long)).body == long.body
+    said = m.FlexRequestResponse(**{**ANSWER, "rejection_reason": "x" * 2001})
+    with pytest.raises(NotUftpError, match="longer than 2000"):
+        m.read_payload(m.write(said))

@@ -238,7 +238,13 @@ amounts = st.decimals(-(10**9), 10**9, places=2)
 
 @given(
     rows=st.lists(
-        st.tuples(texts, amounts, amounts, st.sampled_from(list(LineCode)), st.booleans()),
+        st.tuples(
+            texts,
+            amounts,
+            amounts,
+            st.sampled_from([code for code in LineCode if code is not LineCode.INTEREST]),
+            st.booleans(),
+        ),
         min_size=1,
         max_size=20,
     ),
@@ -268,6 +274,14 @@ def test_any_invoice(
     period = Window(start=base.period.start + timedelta(hours=hours), end=base.period.end)
     body = msgspec.structs.replace(base, lines=lines, total=total, text=text, period=period)
     assert there_and_back(body, name) == body
+
+
+def test_an_810_has_no_place_for_interest() -> None:
+    body = invoice(1)
+    line = msgspec.structs.replace(body.lines[0], code=LineCode.INTEREST, late="INV-1")
+    with pytest.raises(X12WriteError, match="late") as caught:
+        written(msgspec.structs.replace(body, lines=(line,)))
+    assert caught.value.finding.code is X12Code.NO_PLACE
 
 
 @pytest.mark.parametrize(

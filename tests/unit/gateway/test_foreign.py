@@ -9,18 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, UTILITY
-from tests.exchange.uftp_world import TEXT, foreign_of
+from tests.exchange.uftp_world import DEAL, TEXT, foreign_of
 
 from intertie.gateway.accept_translated import original_of, with_original
 from intertie.gateway.deliver_translated import TEMPORARY, PostAnswer
 from intertie.gateway.foreign import AFTER, check_legacy, paper_events
-from intertie.market import contract
+from intertie.market import confirmation, contract
 from intertie.market.book import Ledger
-from intertie.model.agreement import BaseContract, ContractSignature
+from intertie.model.agreement import BaseContract, ConfirmingParty, ContractSignature
 from intertie.model.documents import example
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import DocumentName, MessageId, new_message_id
+from intertie.model.ids import AgreementId, ConfirmationId, DocumentName, MessageId, new_message_id
 from intertie.model.message import Header, Mode, Verb, read_envelope, write_message
+from intertie.model.record import RuleError
 
 FOREIGN = foreign_of(AGGREGATOR)
 SECOND = timedelta(seconds=1)
@@ -66,6 +67,34 @@ def test_the_book_takes_it_as_a_contract_in_force_in_any_order(order: list[int])
     known = ledger.book.contracts[TEXT.agreement]
     assert contract.status(known, TEXT.effective + SECOND) in contract.STANDING
     assert known.text_at(TEXT.effective + SECOND) == TEXT
+
+
+@given(st.permutations(range(5)))
+def test_a_deal_on_paper_is_agreed_in_any_order(order: list[int]) -> None:
+    foreign = replace(FOREIGN, deals=(DEAL,))
+    events = paper_events(foreign)
+    ledger = Ledger().plus([events[n] for n in order])
+    assert not ledger.voids
+    deal = ledger.book.deals[DEAL.confirmation]
+    assert (deal.terms, deal.state) == (DEAL, confirmation.State.ACCEPTED)
+
+
+def test_who_confirms_by_the_cover_sheet_confirms_on_paper() -> None:
+    elections = replace(TEXT.elections, confirming_party=ConfirmingParty.SELLER)
+    foreign = replace(FOREIGN, contract=replace(TEXT, elections=elections), deals=(DEAL,))
+    ledger = Ledger().plus(paper_events(foreign))
+    assert not ledger.voids and ledger.book.deals[DEAL.confirmation].confirmer == TEXT.seller
+
+
+def test_another_deal_is_another_paper_and_one_under_another_contract_is_none() -> None:
+    other = replace(DEAL, confirmation=ConfirmationId("D-2"))
+    one, two = ({e.message for e in paper_events(replace(FOREIGN, deals=(deal,)))} for deal in (DEAL, other))
+    assert len(one & two) == 3 and len(one | two) == 7
+    for wrong in ((DEAL, DEAL), (replace(DEAL, agreement=AgreementId("X-1")),)):
+        with pytest.raises(RuleError, match="deals"):
+            replace(FOREIGN, deals=wrong)
+    with pytest.raises(RuleError, match="deals"):
+        replace(FOREIGN, contract=None, deals=(DEAL,))
 
 
 def test_both_sides_read_one_paper_and_another_text_is_another_paper() -> None:

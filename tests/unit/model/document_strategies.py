@@ -17,6 +17,7 @@ from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 from intertie.model import (
+    account,
     aggregation,
     agreement,
     billing,
@@ -55,6 +56,8 @@ DECIMALS = {
     "claimed": CENTS,
     "expected": CENTS,
     "agreed": CENTS,
+    **dict.fromkeys(("balance", "opening", "closing"), CENTS),
+    "late_interest_percent_per_year": FRACTIONS,
     "delivered_cap_fraction": FRACTIONS.map(lambda f: ONE + f),
     "performance_factor": FRACTIONS,
 }
@@ -288,6 +291,29 @@ def _hours(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
 def _line(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
     if values["code"] is billing.LineCode.PENALTY:
         values["amount"] = -abs(values["amount"])
+    if values["code"] is not billing.LineCode.INTEREST:
+        values.pop("late", None)
+
+
+def _raises(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    values["amount"] = abs(values["amount"]) or Decimal("0.01")
+
+
+def _ages(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    parts = (value for name, value in values.items() if name not in ("debtor", "total"))
+    values["total"] = sum(parts, Decimal(0))
+
+
+def _account(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    """Balances that follow, and an ageing that comes to the last one."""
+    balance, entries = values["opening"], []
+    for entry in values["entries"]:
+        balance += entry.amount
+        entries.append(msgspec.structs.replace(entry, received=scene.window.start, balance=balance))
+    zero = dict.fromkeys((f for f in account.Ageing.__struct_fields__ if f != "debtor"), Decimal("0.00"))
+    buyer = account.Ageing(debtor=values["buyer"], **{**zero, "not_due": balance, "total": balance})
+    ages = buyer, account.Ageing(debtor=values["seller"], **zero)
+    values.update(entries=tuple(entries), closing=balance, ageing=ages)
 
 
 def _total(field: str) -> Any:
@@ -460,6 +486,7 @@ RULES: list[tuple[type[Record], Callable[..., Any], tuple[Any, ...]]] = [
     (dispatch.DispatchResponse, _needed, (_is("answer", "partial"), "committed_kw")),
     (dispatch.DispatchReport, _exactly, (_is("report", dispatch.ReportKind.STOPPED), "reason")),
     (dispatch.DispatchCancel, _needed, (_is("reason", dispatch.CancelReason.REPLACED), "replaced_by")),
+    (billing.InvoiceLine, _needed, (_is("code", billing.LineCode.INTEREST), "late")),
     (billing.DisputeAnswer, _needed, (_is("resolution", billing.Resolution.CORRECTED), "corrected_invoice")),
     (vehicle.VehicleLocation, _at_least, ("point", "evse", "premises")),
     (vehicle.VehicleIdentity, _needed, (_is("authentication", "contract_certificate"), "certificate_sha256")),
@@ -500,6 +527,10 @@ AFTER: dict[type[Record], tuple[Any, ...]] = {
     feeder.FeederModel: (_feeder,),
     dispatch.DispatchCancel: (_other_name("replaced_by", "dispatch"),),
     billing.InvoiceLine: (_line,),
+    account.CreditLine: (_raises,),
+    account.CreditMemo: (_total("lines"),),
+    account.Ageing: (_ages,),
+    account.AccountStatement: (_account,),
     billing.Invoice: (_total("lines"), _other_name("corrects", "invoice")),
     billing.RemittanceAdvice: (_paid,),
     billing.DisputedLine: (_differs,),

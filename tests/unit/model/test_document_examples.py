@@ -49,6 +49,7 @@ FAMILIES = {
     "metering": "meter_readings meter_request",
     "settlement": "performance_statement",
     "billing": "invoice remittance_advice dispute dispute_answer",
+    "account": "credit_memo account_statement",
     "vehicle": "vehicle_identity vehicle_enrolment enrolment_decision vehicle_capability charging_command "
     "charging_status",
     "filing": "tariff_filing filing_decision",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -9,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from intertie.bindings.as2.kept import KeptMessage, keep_message, keep_receipt, read_kept
+from intertie.bindings.as2.proof import As2Verifier, foreign_id, keep_signed
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import UNEXPECTED, As2Error, Flaw, modifier_of
 from intertie.formats.as2.message import File, Post, Received, read_message, write_message
@@ -18,15 +20,16 @@ from intertie.formats.as2.terms import As2Terms
 from intertie.formats.x12.carried import KIND, KINDS, CarriedError, read_carried, write_carried
 from intertie.gateway.accept_translated import Arrived, Said, original_of
 from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.foreign import Foreign, Known
+from intertie.gateway.foreign import Foreign, ForeignKeys, Known
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import UUID7, MessageId, PartyId, new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
 from intertie.model.record import Record
-from intertie.seal.cms import Digest, digest_of
+from intertie.seal.cms import CmsError, Digest, digest_of, verify
 from intertie.seal.receipt import Outcome
 from intertie.seal.smime_keys import Certificate, SmimeKey, is_valid, read_certificate
+from intertie.seal.translated_evidence import ForeignVerifier
 
 # What is kept of a message is base64 in it, with the translation beside.
 KEPT_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4 - 512 * 1024
@@ -47,6 +50,8 @@ class Verified(NamedTuple):
 class As2:
     """`gateway.foreign.Translator`, and the same for what arrives. `key` is asked for each time: it may be locked away."""
 
+    verifier: ForeignVerifier = As2Verifier()
+
     def __init__(self, name: str, url: str, file_bytes: int, key: Callable[[], SmimeKey]) -> None:
         self.name = name
         self._url = url
@@ -56,6 +61,10 @@ class As2:
     def certificate(self) -> bytes:
         """By which partners verify us, and encrypt for us; PEM."""
         return self._key().pem
+
+    def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
+        """By which either side's signatures verify."""
+        return ForeignKeys((self._key().pem.decode(),), foreign.as2.certificates)
 
     # Out
 
@@ -106,9 +115,10 @@ class As2:
         """A message that wants to be admitted. A repeat has the same Message-ID and the same content: programs sign it anew."""
         return Arrived(
             partner=verified.partner.party,
-            foreign_id=f"{verified.names.sender}|{verified.names.message_id}",
-            signed=verified.received.entity,
+            foreign_id=foreign_id(verified.names),
+            signed=keep_signed(verified.names, verified.received.entity),
             created=now,
+            key=_signer(verified, now),
             translate=lambda known: _translate(verified),
             same=verified.received.over,
         )
@@ -166,6 +176,17 @@ class As2:
 def pinned(terms: As2Terms, now: datetime) -> tuple[Certificate, ...]:
     """The partner's certificates that are valid now."""
     return tuple(one for pem in terms.certificates if is_valid(one := _certificate(pem), now))
+
+
+def _signer(verified: Verified, now: datetime) -> str:
+    """Which of the partner's certificates it was; none for a message without a signature."""
+    terms, received = verified.foreign.as2, verified.received
+    for pem in terms.certificates if received.signature else ():
+        one = _certificate(pem)
+        with contextlib.suppress(CmsError):
+            if is_valid(one, now) and verify(received.over, received.signature, (one,), sha1=True):
+                return pem
+    return ""
 
 
 def _translate(verified: Verified) -> Said:

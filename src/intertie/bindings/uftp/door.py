@@ -125,14 +125,14 @@ class UftpDoorway:
 
     def take(self, raw: bytes) -> None:
         """Verify a post and do what it says. Raises NotUftpError, Refused, StoreError; nothing is kept of it then."""
-        verified = verify(self._gateway, raw)
         now = self._clock()
+        verified = verify(self._gateway, raw, now)
         if isinstance(verified.message, m.TestMessageResponse):
             return  # it names nothing, and we ask nothing
         if isinstance(verified.message, m.Response):
             self._take_response(verified, now)
             return
-        arrived, answer = self._uftp.arrived(verified), self._uftp.answer(verified, now)
+        arrived, answer = self._uftp.take(verified, now)
         accept_translated(self._gateway, arrived, answer, now)
 
     def _take_response(self, verified: Verified, now: datetime) -> None:

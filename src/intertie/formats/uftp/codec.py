@@ -17,7 +17,7 @@ XML_BYTES_MAX = 4 * 1024 * 1024
 DEPTH_MAX = 4
 # Elements of one message: fifty options of a day of 5-minute intervals (15,000), and room.
 ELEMENTS_MAX = 50_000
-# No text in a message is longer; reasons and references are short.
+# Reasons and references are short; only the body of a SignedMessage is as long as a message.
 TEXT_MAX = 2000
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -36,10 +36,11 @@ class NotUftpError(IntertieError):
 
 
 class Form(NamedTuple):
-    """How the text of an attribute is read (ValueError if it is none of this form) and written."""
+    """How the text of an attribute is read (ValueError if it is none of this form) and written, and how long it may be."""
 
     read: Callable[[str], Any]
     write: Callable[[Any], str]
+    longest: int = TEXT_MAX
 
 
 class Attribute(NamedTuple):
@@ -155,8 +156,8 @@ def _read(element: etree._Element, kind: type[T], path: str) -> T:
 
 
 def _value(text: str, place: Attribute, path: str) -> Any:
-    if len(text) > TEXT_MAX:
-        raise NotUftpError(f"{path}/@{place.name}", f"longer than {TEXT_MAX} characters")
+    if len(text) > place.form.longest:
+        raise NotUftpError(f"{path}/@{place.name}", f"longer than {place.form.longest} characters")
     try:
         return place.form.read(text.strip())  # white space is collapsed in all but plain strings
     except (ValueError, ArithmeticError, OverflowError) as error:

@@ -9,15 +9,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
 
-from intertie.formats.uftp.codec import Form
+from intertie.formats.uftp.codec import XML_BYTES_MAX, Form
 
 # Power in W: a terawatt is more than any congestion point has, and keeps series inside 48 bits.
 POWER_MAX = 10**12
 # ISPs of a day: 25 hours of one minute.
 ISPS_MAX = 1500
-# The largest SignedMessage body: XML_BYTES_MAX and the signature, in base64.
-BODY_MAX = 6 * 1024 * 1024
-
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _TIME = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{0,9})?([+-]\d{2}:\d{2}|Z)"
 
@@ -143,6 +140,6 @@ ISP = _integer(1, ISPS_MAX)
 AMOUNT = _decimal(4, -(Decimal(10) ** 12), Decimal(10) ** 12)
 FACTOR = _decimal(2, Decimal("0.01"), Decimal(1))
 FLAG = Form(_flag, lambda value: str(value).lower())
-BASE64 = Form(_base64, lambda raw: base64.b64encode(raw).decode())
+BASE64 = Form(_base64, lambda raw: base64.b64encode(raw).decode(), XML_BYTES_MAX)
 ROLE, RESULT = _enum(Role), _enum(Result)
 DISPOSITION, SETTLEMENT = _enum(Disposition), _enum(SettlementDisposition)

@@ -13,6 +13,7 @@ import msgspec
 from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.forms import Disposition
 from intertie.formats.uftp.isp import Day, IspError, spread, to_powers, to_series, window_of
+from intertie.formats.uftp.read_settlement import read_settlement
 from intertie.formats.uftp.terms import (
     Context,
     Said,
@@ -287,6 +288,10 @@ def _prognosis(message: m.DPrognosis, context: Context) -> tuple[Record, Message
     ), None
 
 
+def _settlement(message: m.FlexSettlement, context: Context) -> tuple[Record, MessageId | None]:
+    return read_settlement(message, context, PREFIX + message.message_id), None
+
+
 def _call(message: m.FlexOrder, context: Context, name: str, powers: Mapping[int, int]) -> Order:
     """An order without an offer, under a contract."""
     signs = {power > 0 for power in powers.values()}
@@ -323,6 +328,7 @@ _READERS: Mapping[type[m.Payload], Callable[[Any, Context], tuple[Record, Messag
             m.FlexOfferRevocation: _revocation,
             m.FlexOrder: _order,
             m.DPrognosis: _prognosis,
+            m.FlexSettlement: _settlement,
         }
     )
 )

@@ -44,6 +44,7 @@ BY_READING = (
     "Invalid CongestionPoint",
     "PeriodStart/End rejected",
     "Missing Settlement Items",
+    "Unknown ContractID",
     "Unknown MessageID",
     INVALID_MESSAGE,
 )

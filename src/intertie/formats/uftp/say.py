@@ -13,12 +13,14 @@ from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.forms import Disposition
 from intertie.formats.uftp.isp import Day, IspError, day_of, gather, to_powers
 from intertie.formats.uftp.read import scaled
+from intertie.formats.uftp.say_settlement import say_settlement
 from intertie.formats.uftp.terms import Context, UnsayableError, address_of, sign_of, total_price
 from intertie.model.availability import LoadPrognosis
 from intertie.model.interval import IntervalSeries
 from intertie.model.message import Header
 from intertie.model.offers import Need, Offer, OfferOption, OfferRevocation, Order
 from intertie.model.record import Record
+from intertie.model.settlement import PerformanceStatement
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The least share that UFTP can say.
@@ -220,6 +222,10 @@ def _prognosis(header: Header, body: LoadPrognosis, context: Context) -> m.Paylo
     )
 
 
+def _settlement(header: Header, body: PerformanceStatement, context: Context) -> m.Payload:
+    return m.FlexSettlement(**meta(header, context), **say_settlement(body, context))
+
+
 def _call(header: Header, order: Order, context: Context) -> m.Payload:
     day = series_day(order.ordered_kw, context.terms.zone)
     return m.FlexOrder(
@@ -241,5 +247,6 @@ _WRITERS: Mapping[type[Record], Callable[[Header, Any, Context], m.Payload]] = M
         OfferRevocation: _revocation,
         Order: _order,
         LoadPrognosis: _prognosis,
+        PerformanceStatement: _settlement,
     }
 )

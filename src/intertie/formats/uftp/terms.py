@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, NamedTuple
 
@@ -28,7 +29,8 @@ from intertie.model.ids import (
 )
 from intertie.model.interval import IntervalSeries
 from intertie.model.quantity import Currency
-from intertie.model.record import DECIMAL_PLACES, Record
+from intertie.model.record import DECIMAL_PLACES, Record, RuleError
+from intertie.model.rules import no_repeats
 
 Domain = Annotated[str, Meta(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}(?!\n)$", max_length=253)]
 # How the ids of messages that came over UFTP are derived from theirs.
@@ -38,13 +40,43 @@ EntityAddress = Annotated[
 ]
 
 
+# As its owner publishes it: the signing key, then perhaps one to encrypt for.
+PublicKey = Annotated[str, Meta(pattern=r"^cs1\.[A-Za-z0-9+/]{43,86}={1,2}(?!\n)$")]
+# One of before, one to come, and some that evidence still needs.
+KEYS_MAX = 20
+
+
+class TimedKey(Record, frozen=True, kw_only=True):
+    """A key of the partner that counts for a time, besides the one that is pinned: of before until then, or to come from then."""
+
+    key: PublicKey
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def check(self) -> None:
+        """Its time is stated."""
+        if self.since is None and self.until is None:
+            raise RuleError("since, until: a key besides the pinned one counts for a stated time")
+        if self.since is not None and self.until is not None and self.until <= self.since:
+            raise RuleError("until: not after since")
+
+    def counts(self, now: datetime) -> bool:
+        """Whether what it signed is taken at a time."""
+        begun = self.since is None or self.since <= now
+        return begun and (self.until is None or now < self.until)
+
+
 class Terms(Record, frozen=True, kw_only=True):
     """Who this partner is in UFTP, where it is reached, and how its UFTP is read and written, as its file says. The last three
     are quirks of implementations."""
 
     domain: Domain
     role: Role
-    key: Annotated[str, Meta(pattern=r"^cs1\.[A-Za-z0-9+/]{43,86}={1,2}(?!\n)$")]
+    key: PublicKey
+    keys: Annotated[tuple[TimedKey, ...], Meta(max_length=KEYS_MAX)] = ()
+    # The key of ours that it verifies by, until it knows the newer one.
+    our_key: PublicKey | None = None
+    our_key_until: datetime | None = None
     # https, or http to this machine, where something else ends TLS.
     url: Annotated[
         str,
@@ -57,6 +89,8 @@ class Terms(Record, frozen=True, kw_only=True):
     # What a settlement is about, where it names no contract, and how its baseline was made.
     confirmation: ConfirmationRef | None = None
     baseline: Name = "d-prognosis"
+    # ISPs of a settlement whose order is not known here: the message does not say how long they are.
+    isp_minutes: Annotated[int, Meta(ge=1, le=60)] = 15
     # Zone of the points, where no need says it.
     zone: str = "Europe/Amsterdam"
     # Flexibility that reduces load has a positive sign; by the specification load is positive, so that less of it is negative.
@@ -65,6 +99,16 @@ class Terms(Record, frozen=True, kw_only=True):
     named_responses: bool = False
     # The version that messages say.
     version: Annotated[str, Meta(pattern=r"^3\.\d+\.\d+(?!\n)$")] = "3.0.0"
+
+    def check(self) -> None:
+        """The old key of ours has an end; no key is there twice."""
+        if (self.our_key is None) != (self.our_key_until is None):
+            raise RuleError("our_key_until: goes with our_key")
+        no_repeats("key, keys", (self.key, *(one.key for one in self.keys)))
+
+    def keys_at(self, now: datetime) -> tuple[str, ...]:
+        """The keys by which it may have signed what arrives now."""
+        return (self.key, *(one.key for one in self.keys if one.counts(now)))
 
 
 class Context(NamedTuple):

@@ -24,6 +24,8 @@ def write_invoice(body: Invoice, call: Call) -> Node:
     """The tree of an 810. X12WriteError for what it has no place for."""
     if body.rounding != ROUNDING:
         raise no_place("rounding", "810")
+    if any(line.late for line in body.lines):
+        raise no_place("lines.late", "810")
     count = len(body.lines)
     return {
         "issued": body.issued.strftime("%Y%m%d"),

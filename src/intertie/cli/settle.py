@@ -1,0 +1,18 @@
+"""`intertie settle`: statements worked out from what this gateway holds, explained, and compared."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from intertie.cli.settle_compare import compare_statement
+from intertie.cli.settle_dispute import dispute_invoice
+from intertie.cli.settle_explain import explain
+from intertie.cli.settle_resolve import resolve_dispute
+from intertie.cli.settle_run import run
+
+app = App(name="settle", help="Settlement: what was delivered, what it is worth, and how both sides see it.")
+app.command(run)
+app.command(explain)
+app.command(compare_statement, name="compare")
+app.command(dispute_invoice, name="dispute")
+app.command(resolve_dispute, name="resolve")
