@@ -61,6 +61,11 @@ def test_a_partner_is_added_and_shown(gateway: Path, capsys: pytest.CaptureFixtu
         "2099-12-31",
     ):
         assert word in shown, shown
+    inventory = here(capsys, "policy", "inventory", "--dir", gateway).json
+    (spoken,) = [one for one in inventory["components"] if one["name"] == f"as2 with {AGGREGATOR}"]
+    said_of_it = [(one["name"].removeprefix("intertie:"), one["value"]) for one in spoken["properties"]]
+    assert ("legacy-until", "2099-12-31") in said_of_it
+    assert [value for name, value in said_of_it if name == "quirk"] == ["3des", "sha1"]
     assert fingerprint(THEIRS.certificate) in shown.replace("\n", "").replace(" ", "")
 
 
