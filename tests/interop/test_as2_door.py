@@ -125,7 +125,7 @@ def sent(two: Two, wire: Peers) -> None:
 
 def said(two: Two) -> MessageId:
     """Something of the aggregator's."""
-    return two.say(AGGREGATOR, example(DocumentName("invoice"))[1])
+    return two.say(AGGREGATOR, example(DocumentName("dispute"))[1])
 
 
 def test_our_file_goes_and_its_receipt_on_the_connection_delivers_it(them: Peer) -> None:
