@@ -391,3 +391,29 @@ def test_an_unsigned_receipt_needs_its_quirk() -> None:
         post = write_receipt(fields, names, KEYS[AGGREGATOR], None)
         two.doors[UTILITY].take(list(post.headers), post.body)
         assert two.state(UTILITY, message)[0] is state
+
+
+@pytest.mark.parametrize(
+    ("digest", "quirks", "state"),
+    [
+        (Digest.SHA512, (), State.ACCEPTED),
+        (Digest.SHA1, (), State.REFUSED),
+        (Digest.SHA1, (Quirk.SHA1,), State.ACCEPTED),
+    ],
+)
+def test_a_mic_by_another_digest_is_over_the_same_bytes(
+    digest: Digest, quirks: tuple[Quirk, ...], state: State
+) -> None:
+    two = Two(*quirks)
+    message = two.say(UTILITY, NOTICE)
+    two.lose_answers = {AGGREGATOR}
+    two.carry(UTILITY)
+    row = two.gateways[UTILITY].store.message(message, outgoing=True)
+    kept = read_kept(original_of(row.body) or b"") if row is not None else None
+    assert isinstance(kept, KeptMessage)
+    fields = Fields(f"<{message}@{UTILITY}>", True, "", digest_of(kept.over, digest), digest)
+    post = write_receipt(
+        fields, Names(NAMES[AGGREGATOR], NAMES[UTILITY], "<r@x>"), KEYS[AGGREGATOR], Digest.SHA256
+    )
+    assert two.doors[UTILITY].take(list(post.headers), post.body).status == 200
+    assert two.state(UTILITY, message)[0] is state
