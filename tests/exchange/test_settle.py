@@ -19,6 +19,7 @@ from tests.exchange.test_readings import Side
 from tests.exchange.trade_stage import DERS, HOUR, NWS, P7, Stage, dealt
 
 from intertie.gateway import settle, settle_dispute, trade_dispatch
+from intertie.gateway.billing_desk import due_of
 from intertie.gateway.import_readings import import_json
 from intertie.gateway.readings import take_in
 from intertie.gateway.settle_dispute import Asked
@@ -192,7 +193,9 @@ def test_every_kind_of_line_is_explained(stage: Settling) -> None:
 
 def invoiced(stage: Settling) -> tuple[Invoice, list[int | None]]:
     """The aggregator's invoice, which rests on a reading that only the utility knows to be wrong."""
-    invoice = settle.invoice_for(settled(stage, AGGREGATOR), "I-2026-01", stage.now.date(), stage.now.date())
+    made = settled(stage, AGGREGATOR)
+    due = due_of(stage.aggregator, made.statement.period, stage.now.date())
+    invoice = settle.invoice_for(made, "I-2026-01", stage.now.date(), due)
     stage.done(*stage.aggregator.say(invoice))
     values = shed("M-2")
     values[FIRST : FIRST + 2] = [900, 900]

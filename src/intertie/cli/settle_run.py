@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,15 +12,13 @@ from cyclopts import Parameter
 from intertie.cli._settle import Minutes, Open, settling, show_statement
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.cli._trade import Under, Wait, told
+from intertie.gateway.billing_desk import due_of
 from intertie.gateway.settle import Settled, invoice_for, statement_of
 from intertie.gateway.settle_inputs import find_deal, period_of
 from intertie.model.billing import Invoice
 from intertie.model.errors import SettingsError
 from intertie.model.ids import ConfirmationId
 from intertie.model.party import Role
-
-# What a contract elects otherwise is said with --due.
-PAID_WITHIN = timedelta(days=30)
 
 
 def run(
@@ -33,7 +31,7 @@ def run(
     minutes: Minutes = 15,
     send: Annotated[bool, Parameter(negative=(), help="Send the statement.")] = False,
     invoice: Annotated[str, Parameter(help="With --send: send an invoice of this name, too.")] = "",
-    due: Annotated[date | None, Parameter(help="Of the invoice (default: in 30 days).")] = None,
+    due: Annotated[date | None, Parameter(help="Of the invoice (default: as the contract says).")] = None,
     agreement: Under = None,
     wait: Wait = 0.0,
     dir: Dir = HERE,
@@ -81,4 +79,4 @@ def _invoices(held: Open, settled: Settled, name: str, due: date | None) -> list
     if Role.DER_AGGREGATOR not in held.it.gateway.party.roles:
         raise SettingsError("the seller sends the invoice", do="Send the statement without --invoice.")
     issued = held.desk.now.astimezone(ZoneInfo(settled.held.deal.zone)).date()
-    return [invoice_for(settled, name, issued, due or issued + PAID_WITHIN)]
+    return [invoice_for(settled, name, issued, due or due_of(held.desk, settled.statement.period, issued))]

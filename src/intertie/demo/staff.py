@@ -20,7 +20,9 @@ from intertie.demo.gateways import (
 )
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import MessageRow, Query
+from intertie.gateway.readings import Readings, take_in
 from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.trade_desk import Desk
 from intertie.market.book import Ledger
 from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
 from intertie.model.documents import document_of, read_message
@@ -28,7 +30,7 @@ from intertie.model.ids import AgreementId, ConversationId, InterfaceCode, Messa
 from intertie.model.message import Header, Mode, Verb
 from intertie.model.party import Role
 from intertie.model.record import Record
-from intertie.run import Opened
+from intertie.run.readings import ReadingsOpened
 
 # Bounded waiting: a parcel takes some tens of milliseconds, a laden machine seconds.
 WAIT_SECONDS = 60.0
@@ -57,7 +59,7 @@ class Office:
         self.who = who
         self.partner = AGGREGATOR if who is UTILITY else UTILITY  # with whom most is done
         self.directory = root / who.short
-        self._opened = Opened(self.directory)
+        self._opened = ReadingsOpened(self.directory)
         self.gateway = self._opened.gateway
         self.store = self.gateway.store
         self._clock = clock
@@ -97,6 +99,15 @@ class Office:
             for body in bodies
         ]
         return send(self.gateway, outgoing, now)
+
+    def trade(self, now: datetime) -> Desk:
+        """The trade with the partner, for acts."""
+        return Desk(self.gateway, self.partner.party, now, self.who.agreement or self.partner.agreement)
+
+    def readings(self) -> Readings:
+        """What meters read, with all that came until now."""
+        take_in(self.gateway, self._opened.readings)
+        return self._opened.readings
 
     def book_with(self, partner: Organisation) -> Ledger:
         """The book of the trade that our gateway has with a partner."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeVar
 
 from intertie.gateway.trade_desk import Desk
 from intertie.market.account import items_under
 from intertie.market.billing import local_day
 from intertie.market.billing_state import Accounts, Item
+from intertie.market.due_dates import due_date
 from intertie.model.errors import SettingsError
+from intertie.model.interval import Window
 from intertie.model.record import Record
+
+# Of an agreement on paper nobody here knows the payment date; thirty days are usual.
+PAID_WITHIN = timedelta(days=30)
 
 _Of = TypeVar("_Of", bound=Record)
 
@@ -19,6 +24,14 @@ _Of = TypeVar("_Of", bound=Record)
 def today(desk: Desk) -> date:
     """The day, in the zone of the contract's calendar."""
     return local_day(desk.text, desk.now)
+
+
+def due_of(desk: Desk, period: Window, issued: date) -> date:
+    """When an invoice is due that names no day of its own: as the contract says, or, where it stands on paper, so many days after
+    issue."""
+    known = desk.book.contracts.get(desk.agreement)
+    text = known.text_at(desk.now) if known is not None else None
+    return issued + PAID_WITHIN if text is None else due_date(text, period, issued)
 
 
 def items_of(desk: Desk) -> tuple[Item, ...]:

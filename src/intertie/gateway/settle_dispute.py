@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from intertie.gateway.billing_desk import due_of
 from intertie.gateway.readings import Readings
 from intertie.gateway.settle import Settled, bodies_of, statement_of
 from intertie.gateway.settle_inputs import Period, find_deal
@@ -126,7 +127,7 @@ def _correct(
     old, settled = checked.invoice, checked.settled
     issued = desk.now.astimezone(ZoneInfo(settled.held.deal.zone)).date()
     name = asked.corrected or f"{old.invoice}-corrected"
-    due = asked.due or issued + (old.due - old.issued)
+    due = asked.due or due_of(desk, old.period, issued)
     invoice = invoice_of(
         settled.statement, settled.lines, settled.held.deal, name, issued, due, corrects=old.invoice
     )

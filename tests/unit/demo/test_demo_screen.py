@@ -35,6 +35,8 @@ SUMMARY = Summary(
                    "rate": "6.00", "amount": "96.60"}],
     },
     paid="507.19 EUR",
+    account={"statement": "A-1", "rows": 12, "closing": "0.00", "currency": "EUR", "same": True, "sha256": "ab" * 32,
+             "documents": ["I-2.pdf"]},
     journals_verified=True,
     evidence="demo/invoice.evidence.json",
     seconds=14.2,

@@ -11,16 +11,13 @@ from typing import NamedTuple
 from intertie.demo.chapters.daily import estimated_node, true_reading
 from intertie.demo.plan import DEAL_STARTS, Fate
 from intertie.demo.season import DEAL, Desk, Season
-from intertie.market.compare import Candidate, differing_inputs, disputed_lines
-from intertie.market.payment import Line
-from intertie.market.statement import invoice_of, settle
+from intertie.gateway.settle import Settled, invoice_for, statement_of
+from intertie.gateway.settle_dispute import Asked, check_invoice, dispute, resolve
+from intertie.gateway.settle_inputs import Period, find_deal
 from intertie.model.billing import (
-    DifferingInput,
     Dispute,
-    DisputeAnswer,
     Invoice,
     InvoiceLine,
-    LineAnswer,
     LineCode,
     PaidInvoice,
     PaymentMethod,
@@ -31,7 +28,6 @@ from intertie.model.ids import MeterId
 from intertie.model.message import Verb
 from intertie.model.metering import MeterReadingSet, MeterRequest, RequestReason
 from intertie.model.quantity import Money, to_cents
-from intertie.model.settlement import PerformanceStatement
 
 PAID_WITHIN = timedelta(days=30)
 METER_FEE = Decimal("0.35")  # what the utility charges for the data of one meter and month
@@ -104,35 +100,23 @@ def _plan_fee(season: Season, month: Month) -> None:
     season.plan_action(season.at(month.after(14), NOON), "the aggregator pays it", partial(_pay_fee, season))
 
 
-def run(desk: Desk, month: Month, older: int | None = None) -> tuple[PerformanceStatement, list[Line]]:
-    """Settlement of a month from one side's books; `older` puts that revised reading back to what it was before."""
-    books = desk.books
-    replaced = None if older is None else books.revised(month.first, month.last)[older]
-    return settle(
-        books.book(replaced),
-        books.confirmed(),
-        books.calls(month.first, month.last),
-        month.first,
-        month.last,
-        f"S-{month.name}",
-    )
+def settled(season: Season, desk: Desk, month: Month) -> Settled:
+    """Settlement of a month from what one side's gateway holds."""
+    trade = desk.office.trade(season.clock.now)
+    deal = find_deal(trade, DEAL)
+    period = Period(month.first, month.last)
+    return statement_of(trade, desk.office.readings(), deal, period, name=f"S-{month.name}")
 
 
 def _send_statement(season: Season, month: Month) -> None:
-    statement, _ = run(season.utility, month)
-    season.utility.office.send(statement, about=f"settlement-{month.name}")
+    made = settled(season, season.utility, month)
+    season.utility.office.send(made.statement, about=f"settlement-{month.name}")
 
 
 def _send_invoice(season: Season, month: Month) -> None:
-    statement, lines = run(season.aggregator, month)
-    invoice = invoice_of(
-        statement,
-        lines,
-        season.aggregator.books.confirmed(),
-        f"I-{month.name}",
-        month.after(2),
-        month.after(2) + PAID_WITHIN,
-    )
+    made = settled(season, season.aggregator, month)
+    issued = month.after(2)
+    invoice = invoice_for(made, f"I-{month.name}", issued, issued + PAID_WITHIN)
     season.aggregator.office.send(invoice, about=f"settlement-{month.name}")
 
 
@@ -146,39 +130,12 @@ def _revise(season: Season, month: Month, day: date) -> None:
 
 
 def _check(season: Season, month: Month) -> None:
-    """The utility settles from its own books; if older readings explain a difference, the dispute names them."""
-    desk = season.utility
-    mail, invoice = desk.newest(Invoice, "invoice", f"I-{month.name}")
-    _, own = run(desk, month)
-    lines = disputed_lines(
-        invoice, own, desk.books.confirmed().tolerance_percent, [*_candidates(season, month)]
-    )
-    if lines:
-        dispute = Dispute(
-            dispute=f"X-{month.name}",
-            invoice=invoice.invoice,
-            lines=lines,
-            reply_by=season.clock.now + timedelta(days=5),
-            text=f"Lines beyond the tolerance of {desk.books.confirmed().tolerance_percent} %.",
-        )
-        desk.office.send(dispute, about=f"settlement-{month.name}", reply_to=mail)
-
-
-def _candidates(season: Season, month: Month) -> list[Candidate]:
-    desk = season.utility
-    found = []
-    for place, revised in enumerate(desk.books.revised(month.first, month.last)):
-        held = DifferingInput(
-            input=f"{revised.meter}/{revised.day}",
-            theirs=f"revision {revised.older.revision}: {revised.older.series.total()} kWh, {revised.older.quality}",
-            ours=f"revision {revised.newer.revision}: {revised.newer.series.total()} kWh, {revised.newer.quality}",
-        )
-        found.append(Candidate(held, partial(_lines, desk, month, place)))
-    return found
-
-
-def _lines(desk: Desk, month: Month, older: int) -> list[Line]:
-    return run(desk, month, older)[1]
+    """The utility works the invoice out again; if an older reading explains a difference, the dispute names it."""
+    office = season.utility.office
+    trade = office.trade(season.clock.now)
+    checked = check_invoice(trade, office.readings(), f"I-{month.name}")
+    if checked.lines:
+        dispute(trade, checked, f"X-{month.name}", season.clock.now + timedelta(days=5))
 
 
 def _ask(season: Season, month: Month) -> None:
@@ -205,46 +162,18 @@ def _answer_request(season: Season, month: Month) -> None:
 
 
 def _correct(season: Season, month: Month) -> None:
-    """With the true reading the aggregator comes to the utility's numbers, concedes, and replaces its invoice."""
-    desk = season.aggregator
-    mail, dispute = desk.newest(Dispute, "dispute", f"X-{month.name}")
-    _, theirs = desk.newest(PerformanceStatement, "statement", f"S-{month.name}")
-    statement, lines = run(desk, month)
-    issued = desk.books.local_day(season.clock.now)
-    invoice = invoice_of(
-        statement,
-        lines,
-        desk.books.confirmed(),
-        f"I-{month.name}-2",
-        issued,
-        issued + PAID_WITHIN,
-        corrects=dispute.invoice,
-    )
-    differing = differing_inputs(statement, theirs)
-    answer = DisputeAnswer(
-        dispute=dispute.dispute,
-        resolution=Resolution.CORRECTED,
-        lines=tuple(
-            LineAnswer(
-                line=one.line,
-                resolution=Resolution.CORRECTED if not differing else Resolution.REJECTED,
-                agreed=one.claimed if differing else one.expected,
-            )
-            for one in dispute.lines
-        ),
-        corrected_invoice=invoice.invoice,
-        text="The statements agree now." if not differing else f"{len(differing)} inputs still differ.",
-    )
-    desk.office.send(answer, verb=Verb.REPLY, about=f"settlement-{month.name}", reply_to=mail)
-    desk.office.send(invoice, verb=Verb.CHANGED, about=f"settlement-{month.name}", reply_to=mail)
+    """With the true reading the aggregator comes to the utility's numbers, and replaces its invoice; without, it could not."""
+    office = season.aggregator.office
+    asked = Asked(corrected=f"I-{month.name}-2", text="The statements agree now.")
+    trade = office.trade(season.clock.now)
+    resolve(trade, office.readings(), f"X-{month.name}", Resolution.CORRECTED, asked)
 
 
 def _pay(season: Season, month: Month) -> None:
-    """Paid is the newest invoice of the month, once nothing in it is disputed any more."""
+    """Paid is the newest invoice of the month, once nothing in it is wrong any more."""
     desk = season.utility
     mail, invoice = desk.newest(Invoice, "invoice", f"I-{month.name}")
-    _, own = run(desk, month)
-    if disputed_lines(invoice, own, desk.books.confirmed().tolerance_percent):
+    if check_invoice(desk.office.trade(season.clock.now), desk.office.readings(), invoice.invoice).lines:
         return
     advice = _advice(invoice, f"P-{month.name}", f"ACH-{month.name}-0001", season.clock.now)
     desk.office.send(advice, about=f"settlement-{month.name}", reply_to=mail)
