@@ -96,7 +96,7 @@ def foreign_of(party: PartyId, until: date = date(2027, 12, 31), **terms: Any) -
         **terms,
     }
     return Foreign(
-        name=party, roles=(PARTY_ROLES[party],), legacy_until=until, uftp=Terms(**said), contract=TEXT
+        name=party, roles=(PARTY_ROLES[party],), legacy_until=until, uftp_terms=Terms(**said), contract=TEXT
     )
 
 
