@@ -16,6 +16,7 @@ from pathlib import Path
 
 from joserfc import jws
 
+from fuzz.as2 import posts, read_post
 from intertie.catalogue.load import read_interface
 from intertie.exchange.joining import Reason, Terms
 from intertie.exchange.joining_messages import (
@@ -379,6 +380,7 @@ TARGETS: Mapping[str, Target] = {
     "join_message": Target(read_any_join_message, join_messages),
     "token": Target(read_access_token, tokens),
     "x12": Target(read_x12, interchanges),
+    "as2": Target(read_post, posts),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),
 }
 

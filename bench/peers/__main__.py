@@ -7,7 +7,7 @@ import sys
 
 from bench.peers.environment import Unavailable, python_of
 
-TESTED_WITH = ("shapeshifter-uftp", "x12", "espi")
+TESTED_WITH = ("espi", "pyas2lib", "shapeshifter-uftp", "x12")
 
 for name in TESTED_WITH:
     try:

@@ -15,8 +15,10 @@ from tests.exchange.uftp_world import DEAL, TEXT, foreign_of
 
 from intertie.cli import run
 from intertie.model.ids import PartyId
+from intertie.seal.encoding import from_base64url
 from intertie.seal.sodium_sign import SodiumKey, fingerprint, read_public, write_public
 
+VECTORS = Path(__file__).parents[2] / "vectors"
 KEY = SodiumKey.of_seed(b"k" * 32).public
 LEGACY = f"""
 name = "An aggregator"
@@ -141,3 +143,17 @@ def test_the_next_key_of_ours_is_made_listed_and_a_late_partner_keeps_to_the_old
     file.write_text(LEGACY + f'[[uftp.keys]]\nkey = "{new}"\n')
     wrong = here(capsys, "partner", "legacy", "agr.example", file, "--dir", gateway)
     assert wrong.code == 1 and "stated time" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"), [("valid__came", 0, "key cs1."), ("wrong_key", 1, "step 46")]
+)
+def test_evidence_in_another_protocol_is_verified_without_a_gateway(
+    name: str, code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = json.loads((VECTORS / "translated" / f"{name}.json").read_text(encoding="utf-8"))
+    file = tmp_path / "evidence.json"
+    file.write_bytes(from_base64url(case["file"]))
+    roots = VECTORS / "translated_roots.pem"
+    found = here(capsys, "evidence", "verify", file, "--trust", roots, "--at", case["now"])
+    assert found.code == code and said in found.out + found.err

@@ -113,5 +113,8 @@ def test_a_template_begins_with_who_the_two_are_and_what_a_rule_forbids_does_not
     assert kept["general_terms"]["title"] == "general" and kept["agreement"] == "GSA-9"
     seller = here(capsys, *arguments, "--set", "seller=third.example")
     assert seller.code == 1 and "contract." in seller.err
+    mended = here(capsys, "trade", "mend", AGGREGATOR, "--dir", utility)
+    assert mended.code == 0 and "No receipt is missing." in mended.out and "digest" in mended.out
+    assert here(capsys, "trade", "mend", AGGREGATOR, "--dir", utility, "--json").json["messages"] == []
     nothing = here(capsys, "trade", "confirm", AGGREGATOR, "D-1", "--dir", utility)
     assert nothing.code == 1 and "was not signed through the gateway" in nothing.err

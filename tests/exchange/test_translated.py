@@ -327,7 +327,9 @@ def test_what_has_no_counterpart_is_rejected_as_such() -> None:
     assert answer.rejection_reason == "Invalid Message: FlexReservationUpdate has no counterpart here"
 
 
-def test_it_does_not_stop_the_list_of_what_lapses() -> None:
+def test_it_lapses_as_classical_signatures_do() -> None:
     two = asked()
     for party in (UTILITY, AGGREGATOR):
-        assert list(lapsing(two.gateways[party], timedelta(days=40_000), two.now)) == []
+        assert list(lapsing(two.gateways[party], timedelta(days=365), two.now)) == []
+        (found,) = lapsing(two.gateways[party], timedelta(days=4000), two.now)
+        assert (found.row.document, found.until, found.profile) == ("need", date(2035, 12, 31), "uftp")

@@ -13,7 +13,7 @@ from tests.exchange.uftp_world import KEYS, NEED, Two, foreign_of, offer_to
 from intertie.exchange.outbound import State
 from intertie.gateway.export_evidence import NoEvidenceError, export
 from intertie.gateway.ports import Query
-from intertie.gateway.renew_evidence import renew
+from intertie.gateway.renew_evidence import lapsing, renew, renew_message
 from intertie.model.errors import EvidenceError
 from intertie.model.ids import MessageId, PartyId, derived_uuid7
 from intertie.run.verifiers import VERIFIERS
@@ -92,6 +92,9 @@ def test_it_is_renewed_like_any_other() -> None:
     renewed = renew(gateway, raw, PROFILES["hybrid"], two.now, NO_TSA, verifiers=VERIFIERS)
     report = verify_file(renewed, trial_ca().trust(), two.now, verifiers=VERIFIERS)
     assert isinstance(report, RenewedReport) and isinstance(report.inner, TranslatedReport)
+    (need, _) = lapsing(gateway, timedelta(days=4000), two.now)
+    again = renew_message(gateway, need.row, PROFILES["hybrid"], two.now, NO_TSA, verifiers=VERIFIERS)
+    assert verify_file(again, trial_ca().trust(), two.now, verifiers=VERIFIERS)
     with pytest.raises(EvidenceError) as caught:
         renew(gateway, raw, PROFILES["hybrid"], two.now, NO_TSA)
     assert caught.value.step == 45

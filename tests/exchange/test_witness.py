@@ -432,3 +432,24 @@ def test_a_checkpoint_carries_the_newest_time_stamp(
         assert (found.state, found.stamped) == ("consistent", None)
 
     over_link(traffic.utility, work)
+
+
+def test_a_receipt_is_given_again_to_who_sent_the_parcel_and_to_nobody_else(
+    traffic: Traffic, doors: tuple[Door, Door]
+) -> None:
+    store = traffic.utility.gateway.store
+    row = next(row for row in store.messages(Query(outgoing=True)) if row.parcel is not None)
+    assert row.parcel is not None
+    sent = store.parcel(row.parcel, outgoing=True)
+    assert sent is not None
+    page = f"/journal/receipt?parcel={row.parcel}"
+    with caller(traffic.utility, traffic.aggregator) as client:
+        authorize(client, doors[1].url)
+        given = client.get(doors[1].url + page)
+        assert (given.status_code, given.content) == (200, sent.receipt)
+        missing = client.get(f"{doors[1].url}/journal/receipt?parcel={row.id}")
+        assert missing.status_code == 404 and missing.json()["code"] == "no_such_receipt"
+        assert client.get(f"{doors[1].url}/journal/receipt?parcel=x").status_code == 400
+    with caller(traffic.aggregator, traffic.utility) as client:  # its own id there is nobody's
+        authorize(client, doors[0].url)
+        assert client.get(doors[0].url + page).status_code == 404

@@ -51,7 +51,7 @@ from intertie.model.interval import IntervalSeries, Window
 from intertie.model.message import Mode
 from intertie.model.offers import Need, Offer, OfferOption, Order
 from intertie.model.party import Role
-from intertie.model.quantity import Money, Unit
+from intertie.model.quantity import Kilowatts, Money, Unit
 from intertie.model.record import Record
 from intertie.seal.keys import PublicKeys
 from intertie.seal.sodium_keys import only
@@ -96,7 +96,7 @@ def foreign_of(party: PartyId, until: date = date(2027, 12, 31), **terms: Any) -
         **terms,
     }
     return Foreign(
-        name=party, roles=(PARTY_ROLES[party],), legacy_until=until, uftp=Terms(**said), contract=TEXT
+        name=party, roles=(PARTY_ROLES[party],), legacy_until=until, uftp_terms=Terms(**said), contract=TEXT
     )
 
 
@@ -145,6 +145,7 @@ DEAL = replace(
     service=NEED.service,
     points=(POINT,),
     term=Window(start=NOW, end=NOW + timedelta(days=300)),
+    contracted_kw=Kilowatts(Decimal(100)),
     currency="USD",
     zone=ZONE,
     confirm_deadline=NOW,

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 from tests.exchange.house import trial_ca
-from tests.exchange.test_uftp_settlement import DAY, EVENT, STATEMENT
+from tests.exchange.test_translated_settlement import DAY, EVENT, STATEMENT
 from tests.exchange.uftp_world import DEAL, NEED, OPTION, POINT, offer_to
 from tests.interop.uftp_clocked import AGGREGATOR, UTILITY, Clocked, clocked
 from tests.interop.uftp_house import PYTHON, SEED

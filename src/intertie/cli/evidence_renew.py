@@ -91,7 +91,7 @@ def renew_files(
                 continue
             try:
                 raw = renew_message(
-                    it.gateway, found.row, PROFILES[profile], it.clock(), roots, _stamper(tsa)
+                    it.gateway, found.row, PROFILES[profile], it.clock(), roots, _stamper(tsa), VERIFIERS
                 )
             except IntertieError as error:
                 failed.append({"message": found.row.id, "why": str(error)})

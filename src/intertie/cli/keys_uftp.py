@@ -62,7 +62,7 @@ def _late(it: Opened) -> dict[bytes, list[str]]:
     """The partners that keep to a key, by its public half."""
     found: dict[bytes, list[str]] = {}
     for partner in it.partners.all():
-        terms = partner.foreign.uftp if partner.foreign is not None else None
+        terms = partner.foreign.uftp_terms if partner.foreign is not None else None
         if terms is not None and terms.our_key is not None and terms.our_key_until is not None:
             said = f"{partner.party} until {terms.our_key_until.isoformat()}"
             found.setdefault(read_public(terms.our_key), []).append(said)

@@ -9,8 +9,12 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print
 from intertie.gateway.foreign import Foreign, paper_events
 from intertie.market.book import fold
 from intertie.model.errors import SettingsError
+from intertie.model.ids import PartyId
 from intertie.run import Opened, opened
-from intertie.seal.sodium_sign import fingerprint, read_public, write_public
+from intertie.seal.inventory import LegacyUse
+from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
+from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
+from intertie.seal.sodium_sign import read_public, write_public
 from intertie.stores.partner_files import LEGACY, Standing, read_foreign, standing_text, write_whole
 
 
@@ -22,10 +26,10 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
     party
         The partner's name here.
     file
-        Who it is, the key that it signs with, until when it may, and the contract on paper (docs/uftp.md has one).
+        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, docs/as2.md).
     """
     with opened(dir) as it:
-        foreign = _read(it, file)
+        foreign = _read(it, party, file)
         folder = it.places.partners
         folder.mkdir(mode=0o700, exist_ok=True)
         standing = folder / f"{party}.toml"
@@ -33,7 +37,7 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
             write_whole(standing, standing_text(party, Standing(added=it.clock())).encode())
         shutil.copyfile(file, folder / f"{party}{LEGACY}.new")
         (folder / f"{party}{LEGACY}.new").replace(folder / f"{party}{LEGACY}")
-        ours = write_public(it.uftp.key_for(foreign, it.clock()).public) if it.uftp is not None else ""
+        ours = _our_key(it, foreign)
     lines = [("party", party), *legacy_lines(foreign), ("our key", ours)]
     if json:
         print_json(dict(lines))
@@ -41,13 +45,19 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
         print_pairs(lines)
 
 
-def _read(it: Opened, file: Path) -> Foreign:
+def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
     foreign = read_foreign(file)
     if foreign is None:
-        raise SettingsError(f"{file} is not there", do="docs/uftp.md has an example of a legacy file.")
-    read_public(foreign.uftp.key)
-    if it.uftp is None:
-        raise SettingsError("[uftp] domain says nobody that we are", do="Name our domain in intertie.toml.")
+        do = "docs/uftp.md and docs/as2.md have an example of a legacy file."
+        raise SettingsError(f"{file} is not there", do=do)
+    if foreign.binding == "as2":
+        _check_as2(it, party, file, foreign)
+    else:
+        read_public(foreign.uftp.key)
+        if it.uftp is None:
+            raise SettingsError(
+                "[uftp] domain says nobody that we are", do="Name our domain in intertie.toml."
+            )
     contract = foreign.contract
     if contract is not None and it.settings.party.id not in (contract.buyer, contract.seller):
         raise SettingsError(
@@ -59,18 +69,75 @@ def _read(it: Opened, file: Path) -> Foreign:
     return foreign
 
 
+def _check_as2(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
+    """What a message to it, or from it, would stumble over."""
+    terms, trading = foreign.as2, foreign.trading
+    certificates = [read_certificate(pem) for pem in terms.certificates]
+    ends = {trading.utility.party, trading.aggregator.party}
+    if ends != {party, it.settings.party.id}:
+        raise SettingsError(
+            f"{file}: [x12] is between {' and '.join(sorted(ends))}", do="Name the partner and us there."
+        )
+    encrypt_for = read_certificate(terms.encrypt_for or terms.certificates[0], encrypts=True)
+    if not all(is_valid(one, it.clock()) for one in (certificates[0], encrypt_for)):
+        do = "Ask the partner for its new one, and put it first."
+        raise SettingsError(f"{file}: the first certificate is not valid today", do=do)
+    if it.as2 is None:
+        raise SettingsError("[as2] name says nobody that we are", do="Name us in intertie.toml.")
+    if terms.receipt == "async" and not it.settings.as2.receipts_url:
+        do = "Name our door as the partner reaches it, or take receipts as `sync`."
+        raise SettingsError("receipts that come later need [as2] receipts_url", do=do)
+
+
+def _our_key(it: Opened, foreign: Foreign) -> str:
+    """By which the partner verifies us; in AS2 it encrypts for it too."""
+    if foreign.binding == "as2":
+        return it.as2.certificate().decode() if it.as2 is not None else ""
+    return write_public(it.uftp.key_for(foreign, it.clock()).public) if it.uftp is not None else ""
+
+
 def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
     """How a partner in its own protocol stands."""
+    paper = [
+        ("on paper", foreign.agreement or "no contract: only what needs no agreement is taken"),
+        *(("deal", one.confirmation) for one in foreign.deals),
+    ]
+    if foreign.binding == "as2":
+        return [*_as2_lines(foreign), *paper]
     return [
         ("speaks", f"{foreign.binding} as {foreign.uftp.role} {foreign.uftp.domain} at {foreign.url}"),
         (
             "legacy",
             f"until {foreign.legacy_until}: signed (Ed25519) but not sealed, TLS as its address says, not post-quantum",
         ),
-        ("its key", f"SHA-256 {fingerprint(read_public(foreign.uftp.key))}"),
+        ("its key", f"SHA-256 {sodium_fingerprint(read_public(foreign.uftp.key))}"),
         *_key_lines(foreign),
-        ("on paper", foreign.agreement or "no contract: only what needs no agreement is taken"),
-        *(("deal", one.confirmation) for one in foreign.deals),
+        *paper,
+    ]
+
+
+def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
+    """The same for the inventory of cryptography."""
+    until = foreign.legacy_until.isoformat()
+    if foreign.binding == "as2":
+        terms = foreign.as2
+        how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under {terms.key_transport}"
+        return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
+    return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")
+
+
+def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:
+    terms = foreign.as2
+    certificates = [read_certificate(pem) for pem in terms.certificates]
+    how = f"signed ({terms.digest}) and encrypted ({terms.cipher} under {terms.key_transport}), not post-quantum"
+    return [
+        ("speaks", f"as2 as {terms.name} at {terms.url}, x12 ({foreign.trading.profile})"),
+        ("legacy", f"until {foreign.legacy_until}: {how}; receipts {terms.receipt}"),
+        ("quirks", ", ".join(sorted(terms.quirks)) or "none"),
+        *(
+            ("its certificate", f"SHA-256 {fingerprint(one)} until {one.not_valid_after_utc.date()}")
+            for one in certificates
+        ),
     ]
 
 
@@ -80,9 +147,9 @@ def _key_lines(foreign: Foreign) -> list[tuple[str, str]]:
     for one in foreign.uftp.keys:
         since = f"from {one.since.isoformat()} " if one.since else ""
         until = f"until {one.until.isoformat()} " if one.until else ""
-        lines.append(("its other key", f"{since}{until}SHA-256 {fingerprint(read_public(one.key))}"))
+        lines.append(("its other key", f"{since}{until}SHA-256 {sodium_fingerprint(read_public(one.key))}"))
     if foreign.uftp.our_key is not None and foreign.uftp.our_key_until is not None:
         until = foreign.uftp.our_key_until.isoformat()
-        said = f"until {until} SHA-256 {fingerprint(read_public(foreign.uftp.our_key))}"
+        said = f"until {until} SHA-256 {sodium_fingerprint(read_public(foreign.uftp.our_key))}"
         lines.append(("our older key", said))
     return lines

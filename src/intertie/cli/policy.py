@@ -12,6 +12,7 @@ from typing import Annotated
 from cyclopts import App, Parameter, Token
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, write_file
+from intertie.cli.partner_legacy import legacy_use
 from intertie.cli.policy_explain import explain_flow
 from intertie.gateway.check_policy import Dates, Finding, KeyAge, check_policy
 from intertie.model.errors import SettingsError
@@ -77,7 +78,9 @@ def inventory(
     material), and how they hang together."""
     with opened(dir) as it:
         partners = [partner.keys for partner in it.partners.all()]
-        holdings = Holdings(it.gateway.keys, it.gateway.trust, partners, tuple(_kept(it)))
+        spoken = [(one.party, one.foreign) for one in it.partners.all() if one.foreign is not None]
+        legacy = [legacy_use(party, foreign) for party, foreign in spoken]
+        holdings = Holdings(it.gateway.keys, it.gateway.trust, partners, tuple(_kept(it)), legacy)
         raw = write_inventory(holdings, it.settings.policy, it.clock())
     if output is None:
         sys.stdout.write(raw.decode())

@@ -41,7 +41,7 @@ def confirm(
 
     Example:
 
-        intertie trade confirm aggregator.example NWS-2 --template > deal.toml
+        intertie trade confirm aggregator.example NWS-2 --template
         intertie trade confirm aggregator.example NWS-2 deal.toml --wait 20
         intertie trade confirm aggregator.example NWS-2 --set contracted_kw=40
 

@@ -49,7 +49,7 @@ def propose(
 
     Example:
 
-        intertie trade propose aggregator.example GSA-7 --template > gsa.toml
+        intertie trade propose aggregator.example GSA-7 --template
         intertie trade propose aggregator.example GSA-7 gsa.toml --general-terms terms.pdf --wait 20
         intertie trade propose utility.example GSA-7 --set elections.payment_day_of_month=20
 

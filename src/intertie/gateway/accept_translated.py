@@ -71,6 +71,8 @@ class Arrived(NamedTuple):
     key: str  # that verified it, as the protocol writes it
     # Raises Broken for what breaks a rule of the trade before it is a document, another IntertieError for what it cannot say.
     translate: Callable[[Known], Said]
+    # What a repeat has in common with it, if not the signed bytes: some programs sign and encrypt anew each time.
+    same: bytes | None = None
 
 
 # Writes the signed answer. It is called under the store's lock and must not use the store.
@@ -84,7 +86,7 @@ def accept_translated(gateway: Gateway, arrived: Arrived, answer: Answer, now: d
     is kept; StoreError when nothing could be kept.
     """
     partner, foreign = find_foreign(gateway, arrived.partner)
-    digest = hashlib.sha256(arrived.signed).digest()
+    digest = hashlib.sha256(arrived.signed if arrived.same is None else arrived.same).digest()
     name = arrived.foreign_id
     known = gateway.store.find_incoming_parcel(partner.party, _parcel(foreign, name))
     reused = known is not None and known.digest != digest

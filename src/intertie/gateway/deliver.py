@@ -164,10 +164,10 @@ def judge_answer(
     if answer.status == 200:
         try:
             with gateway.observer.span("receipt"):
-                receipt = _read_receipt(gateway, partner, parcel, answer.body, now)
+                receipt = read_receipt_of(gateway, partner, parcel, answer.body, now)
         except Refused as error:
             return unconfirmed(gateway, parcel, f"the answer is no receipt: {error}", now, random)
-        return _close(gateway, partner, parcel, rows, receipt, answer, now, random)
+        return close_by_receipt(gateway, partner, parcel, rows, receipt, answer, now, random)
     problem = _read_problem(answer.body)
     known = 400 <= answer.status < 500 and problem.code in RULES
     remedy = remedy_here(gateway, parcel, problem.code, now) if known else Remedy.WAIT
@@ -282,16 +282,16 @@ async def _take_receipt(
     descriptor is fetched first. Anything else leaves the parcel open."""
     try:
         try:
-            receipt = _read_receipt(gateway, partner, parcel, answer.body, clock())
+            receipt = read_receipt_of(gateway, partner, parcel, answer.body, clock())
         except Refused as refused:
             if refused.code is not Code.UNKNOWN_CERTIFICATE:
                 raise
             await fetch_descriptor(gateway, link, partner.party, clock())
             partner = gateway.partners.find(partner.party) or partner
-            receipt = _read_receipt(gateway, partner, parcel, answer.body, clock())
+            receipt = read_receipt_of(gateway, partner, parcel, answer.body, clock())
     except (Refused, PartnerError) as error:
         return _unknown(gateway, parcel, rows, f"the answer is no receipt: {error}", clock(), random, None)
-    return _close(gateway, partner, parcel, rows, receipt, answer, clock(), random)
+    return close_by_receipt(gateway, partner, parcel, rows, receipt, answer, clock(), random)
 
 
 def _judge(
@@ -320,7 +320,7 @@ def _judge(
     return delivery._replace(detail=f"HTTP {answer.status} {_known_code(problem)}".strip())
 
 
-def _read_receipt(
+def read_receipt_of(
     gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: bytes, now: datetime
 ) -> Receipt:
     """The partner's receipt for exactly this parcel, or Refused."""
@@ -341,7 +341,7 @@ def _profile_of(gateway: Gateway, parcel: ParcelRow) -> Profile:
     return profile_of_suite(header.suite, parcel.partner)
 
 
-def _close(
+def close_by_receipt(
     gateway: Gateway,
     partner: Partner,
     parcel: ParcelRow,

@@ -14,13 +14,15 @@ from typing import Annotated, NamedTuple, Protocol
 import msgspec
 from msgspec import Meta
 
+from intertie.formats.as2.terms import As2Terms
 from intertie.formats.uftp.terms import Terms as UftpTerms
+from intertie.formats.x12.trading import Trading
 from intertie.market.book import Book
 from intertie.market.contract import terms_hash
 from intertie.market.event import Event
 from intertie.model.agreement import BaseContract, ConfirmingParty, ContractSignature
 from intertie.model.contract import Confirmation, ConfirmationAnswer, ConfirmationResponse
-from intertie.model.errors import Code, Refused
+from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId, MessageId, PartyId, ShortText, derived_uuid7
 from intertie.model.message import Header
 from intertie.model.party import Role
@@ -42,27 +44,55 @@ class Foreign(Record, frozen=True, kw_only=True):
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=len(Role))]
     # The last day on which anything goes to it, or is taken from it, in its own protocol.
     legacy_until: date
-    uftp: UftpTerms
+    uftp_terms: UftpTerms | None = msgspec.field(default=None, name="uftp")
+    as2_terms: As2Terms | None = msgspec.field(default=None, name="as2")
+    # What a file that AS2 carries says: X12 between these two ends.
+    x12: Trading | None = None
     # What both signed on paper: the rules of the trade are asked by it as by one that was made through the gateway.
     contract: BaseContract | None = None
     # The deals under it that both agreed to, where its protocol has no words for them: what it calls by ContractID, and settles.
     deals: Annotated[tuple[Confirmation, ...], Meta(max_length=DEALS_MAX)] = ()
 
     def check(self) -> None:
-        """Deals are under the contract, and each is there once."""
+        """It speaks exactly one protocol, what AS2 carries is said, deals are under the contract, and each is there once."""
         if any(self.contract is None or one.agreement != self.contract.agreement for one in self.deals):
             raise RuleError("deals: under another agreement than [contract]")
         no_repeats("deals", (one.confirmation for one in self.deals))
+        if (self.uftp_terms is None) is (self.as2_terms is None):
+            raise RuleError("a legacy file has either [uftp] or [as2]")
+        if (self.as2_terms is None) is not (self.x12 is None):
+            raise RuleError("[x12] goes with [as2]: it says what its files are")
 
     @property
     def binding(self) -> str:
         """The protocol that it speaks."""
-        return "uftp"
+        return "uftp" if self.as2_terms is None else "as2"
+
+    @property
+    def uftp(self) -> UftpTerms:
+        """SettingsError if it speaks another one."""
+        if self.uftp_terms is None:
+            raise SettingsError(f"{self.name} does not speak UFTP", do="See its legacy file.")
+        return self.uftp_terms
+
+    @property
+    def as2(self) -> As2Terms:
+        """SettingsError if it speaks another one."""
+        if self.as2_terms is None:
+            raise SettingsError(f"{self.name} does not speak AS2", do="See its legacy file.")
+        return self.as2_terms
+
+    @property
+    def trading(self) -> Trading:
+        """The two ends of its X12; SettingsError if it has none."""
+        if self.x12 is None:
+            raise SettingsError(f"{self.name} does not speak X12", do="See its legacy file.")
+        return self.x12
 
     @property
     def url(self) -> str:
         """Where it is reached."""
-        return self.uftp.url
+        return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property
     def agreement(self) -> AgreementId | None:
@@ -102,7 +132,7 @@ def check_legacy(party: PartyId, foreign: Foreign, today: date, message: Message
     """Refused(PROTECTION_TOO_WEAK) after the end date."""
     if today > foreign.legacy_until:
         detail = (
-            f"{party} speaks {foreign.binding}, which is signed but not sealed and has no post-quantum algorithm; "
+            f"{party} speaks {foreign.binding}, which has no post-quantum algorithm; "
             f"that it may ended on {foreign.legacy_until}"
         )
         raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=message, partner=party)

@@ -19,7 +19,7 @@ from intertie.seal.profile import Profile, profile_of_algorithms
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP
 from intertie.seal.renewal import Stamper, build_renewed
 from intertie.seal.timestamp import TsaTrust
-from intertie.seal.translated_evidence import ForeignVerifier
+from intertie.seal.translated_evidence import FOREIGN, ForeignVerifier
 
 # Parcels in memory at once while the store is searched; a receipt may have 8 MiB, the usual one 10 KB.
 PAGE = 100
@@ -70,15 +70,17 @@ def renew_message(
     now: datetime,
     tsa: TsaTrust,
     stamper: Stamper | None = None,
+    verifiers: Mapping[str, ForeignVerifier] = NONE,
 ) -> bytes:
     """The evidence of a message, exported and renewed at once."""
-    return renew(gateway, export_row(gateway, row, now), profile, now, tsa, stamper)
+    return renew(gateway, export_row(gateway, row, now), profile, now, tsa, stamper, verifiers)
 
 
 def _end(parcel: SignedParcel, policy: PolicySettings) -> tuple[date, str] | None:
     """The day on which the first of the parcel's signatures ends, and which; None if no end is known."""
-    if is_translated(parcel.manifest):  # signed as its protocol signs: there is no evidence file to renew
-        return None
+    if is_translated(parcel.manifest):  # signed as its protocol signs, which counts as classical
+        end = proof_until(FOREIGN)
+        return None if end is None else (end, parcel.manifest.decode())
     profiles = [_profile(parcel.manifest, MANIFEST_TYP, MANIFEST_BYTES_MAX)]
     if parcel.receipt is not None:
         profiles.append(_profile(parcel.receipt, RECEIPT_TYP, RECEIPT_BYTES_MAX))

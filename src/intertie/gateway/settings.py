@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Meta
 
+from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.gateway import Limits
 from intertie.gateway.listening import LOOPBACK, address_of
@@ -280,6 +281,7 @@ class Settings(Record, frozen=True, kw_only=True):
     escalation: Escalation = Escalation()
     attachments: AttachmentLimits = AttachmentLimits()
     uftp: UftpDoor = UftpDoor()
+    as2: As2Door = As2Door()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
@@ -522,6 +524,19 @@ listen = {listen}          # host:port on this machine
 # connections = 64
 # posts_per_minute = 600.0    # of one address
 # seconds = 30.0              # for a post of ours to be taken
+
+# Partners that speak AS2 in place of parcels. docs/as2.md.
+[as2]
+# name = ""                   # our AS2-From; empty: nobody speaks it here
+# listen = ""                 # host:port of the door, as "127.0.0.1:8490"; path /as2
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# receipts_url = ""           # our door as partners reach it, for receipts that come later
+# body_bytes = 5242880        # of a message as it comes
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 64
+# posts_per_minute = 600.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
 
 # Interval readings as Parquet, made from messages and imported files. docs/readings.md.
 [readings]

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.own_keys import keys_towards
+from intertie.gateway.own_keys import good_receipt, keys_towards
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import read_entry
 from intertie.journal.rows import TreeRows
@@ -43,6 +43,12 @@ Hash = Annotated[str, Meta(min_length=43, max_length=43)]
 
 class NoSuchHead(IntertieError):
     """The journal never had this size."""
+
+    fault = Fault.THEIRS
+
+
+class NoSuchReceipt(IntertieError):
+    """No parcel of this id was taken from the asker."""
 
     fault = Fault.THEIRS
 
@@ -140,6 +146,13 @@ class WitnessDesk:
             hashes = tuple(to_base64url(node) for node in self._tree.inclusion(index, size))
             found.append(Line(index=index, entry=to_base64url(raw), hashes=hashes))
         return write_canonical(Lines(size=size, entries=tuple(found[:ENTRIES_MAX])))
+
+    def receipt(self, asker: PartyId, parcel: ParcelId, now: datetime) -> bytes:
+        """The receipt that we wrote for a parcel of the asker's, as a repeat of the parcel is answered. Raises NoSuchReceipt."""
+        known = self._gateway.store.find_incoming_parcel(asker, parcel)
+        if known is None or known.receipt is None or not known.receipt.startswith(b"{"):
+            raise NoSuchReceipt("no parcel of this id was taken from you")
+        return good_receipt(self._gateway, asker, parcel, known.receipt, now)
 
     def _growth_of(self, earlier: int, size: int) -> tuple[str, ...]:
         if earlier > size:

@@ -246,6 +246,21 @@ ORDER_NO_OFFER = Rule(
     "An order without an offer is under a confirmation in force",
     _UFTP + "Unknown FlexOfferMessageID or ContractID",
 )
+ORDER_DEAL_PRODUCT = Rule(
+    "order.deal_product",
+    "An order under a confirmation is of its service and direction, at its points or below them",
+    _CONTRACT + "terms of the confirmation",
+)
+ORDER_DEAL_TERM = Rule(
+    "order.deal_term",
+    "An order under a confirmation lies within its term",
+    _CONTRACT + "terms of the confirmation",
+)
+ORDER_DEAL_POWER = Rule(
+    "order.deal_power",
+    "All orders under a confirmation stay within what it contracts, in every interval",
+    _CONTRACT + "terms of the confirmation",
+)
 ORDER_PERIOD = Rule("order.period", "The period has not begun", _UFTP + "Period out of bounds")
 ORDER_CONFLICT = Rule(
     "order.interval_conflict",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from intertie.market.event import Broken, Rule
 from intertie.model.agreement import INTERVALS_SECONDS
-from intertie.model.contract import Direction, Service
+from intertie.model.contract import Confirmation, Direction, Service
 from intertie.model.ids import AggregationId, ConnectionPointId, MessageId, PartyId
 from intertie.model.interval import IntervalSeries
 from intertie.model.quantity import Money
@@ -38,6 +38,8 @@ class Setting(NamedTuple):
     points: frozenset[ConnectionPointId] | None = None
     parents: Mapping[ConnectionPointId, ConnectionPointId] = MappingProxyType({})
     confirmations: frozenset[str] | None = None
+    # The terms of those that a book knows.
+    deals: Mapping[str, Confirmation] = MappingProxyType({})
     aggregations: frozenset[str] | None = None
     availabilities: frozenset[MessageId] | None = None
     declared: Declared | None = None

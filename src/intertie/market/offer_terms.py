@@ -90,6 +90,7 @@ def setting_of(
         points=frozenset(tree.places) or None,
         parents=parents,
         confirmations=frozenset(deal.terms.confirmation for deal in in_force),
+        deals={deal.terms.confirmation: deal.terms for deal in in_force},
         aggregations=frozenset(registry),
         availabilities=frozenset(known),
         declared=Declarations(availability, grounds_of(text, registry, grid, at)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intertie.market import offer_rules as rules
 from intertie.market.counters import book_order
-from intertie.market.declared import check_declared, kw_between
+from intertie.market.declared import check_deal, check_declared, kw_between
 from intertie.market.event import Broken, Event
 from intertie.market.offer_checks import (
     check_conversation,
@@ -61,11 +61,12 @@ def place_order(book: Offers, event: Event, order: Order, setting: Setting) -> O
         check_needed(book, event.received, order.ordered_kw, need)
     _check_price(book, order, option, need.need if need else None)
     check_declared(book, order, state.offer.aggregation, setting)
+    check_deal(book, order, setting)
     return book_order(book, event, order, state)
 
 
 def _check_call(book: Offers, event: Event, order: Order, setting: Setting) -> None:
-    """An order without an offer: what a confirmation allows, which its own rules judge when it is dispatched."""
+    """An order without an offer: a call under a confirmation, by the cover sheet."""
     check_conversation(book, event, None)
     known = setting.confirmations is not None and order.confirmation in setting.confirmations
     forbid(order.confirmation is None or not known, rules.ORDER_NO_OFFER)
@@ -75,6 +76,7 @@ def _check_call(book: Offers, event: Event, order: Order, setting: Setting) -> N
     forbid(step not in setting.steps_seconds, rules.NEED_STEP, f"{step} s is none of them")
     forbid(setting.currency not in (None, price.currency), rules.ORDER_PRICE, f"it is in {setting.currency}")
     forbid(cap is not None and price.amount > cap.amount, rules.ORDER_PRICE, f"the cap is {cap}")
+    check_deal(book, order, setting)
 
 
 def _check_terms(order: Order, offer: Offer, option: OfferOption) -> None:

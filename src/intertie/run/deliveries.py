@@ -18,7 +18,6 @@ from intertie.bindings.operations.link import MeteredLink
 from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.serving import DRAIN_SECONDS
-from intertie.bindings.uftp.client import UftpClient
 from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
@@ -31,8 +30,8 @@ from intertie.gateway.turns import Turns
 from intertie.gateway.upload import Uploads
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
+from intertie.run.foreign import ForeignPosts
 from intertie.run.opening import Opened, street_link
-from intertie.run.uftp import uftp_client
 
 LOG = logging.getLogger("intertie.run")
 # How soon a message that another process queued begins its way.
@@ -62,7 +61,7 @@ class Deliveries:
         self._stopping = threading.Event()
         self._lanes = AllLanes()
         # Partners whose descriptor we should ask for: filled by the street door's thread.
-        self._foreign: UftpClient | None = None  # made in the loop that posts
+        self._foreign: ForeignPosts | None = None  # made in the loop that posts
         self._stale: queue.SimpleQueue[PartyId] = queue.SimpleQueue()
 
     def ask_for(self, party: PartyId) -> None:
@@ -83,7 +82,7 @@ class Deliveries:
 
     async def _run(self) -> None:
         way = street_link(self._it, self._meter.tracer)
-        self._foreign = uftp_client(self._it)
+        self._foreign = ForeignPosts(self._it)
         link = MeteredLink(way, self._meter, self._it.clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         files = street_link(self._it)  # connections of its own: files do not hold up parcels

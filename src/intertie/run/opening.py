@@ -7,8 +7,10 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+from intertie.bindings.as2.translator import As2
 from intertie.bindings.clock import Clock, FileClock, system_clock
 from intertie.bindings.joining.door import Door
 from intertie.bindings.mail_smtp.client import SmtpMailer
@@ -18,7 +20,7 @@ from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
-from intertie.gateway.foreign import paper_events
+from intertie.gateway.foreign import Translator, paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
@@ -28,6 +30,7 @@ from intertie.market.event import Event
 from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
+from intertie.seal.smime_keys import SmimeKey
 from intertie.seal.sodium_keys import VaultKeys
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
@@ -72,6 +75,10 @@ class Opened:
         self.sealed = SealedFiles(vault, self.places.sealed)
         domain = self.settings.uftp.domain
         self.uftp = Uftp(domain, VaultKeys(vault)) if domain else None
+        as2 = self.settings.as2
+        smime = cache(lambda: SmimeKey.of_vault(vault, as2.name, self.clock()))
+        self.as2 = As2(as2.name, as2.receipts_url, as2.file_bytes, smime) if as2.name else None
+        spoken: dict[str, Translator | None] = {"uftp": self.uftp, "as2": self.as2}
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
@@ -86,7 +93,7 @@ class Opened:
                 AttachmentFiles(self.places.of(self.settings.attachments.folder)), self.settings.attachments
             ),
             books=Books(self._on_paper),
-            translators={"uftp": self.uftp} if self.uftp is not None else {},
+            translators={name: one for name, one in spoken.items() if one is not None},
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway

@@ -31,6 +31,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
+from intertie.run.as2 import serve_as2
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
 from intertie.run.keep_readings import keep_readings
@@ -184,6 +185,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(keep_readings(it)),
             asyncio.ensure_future(it.joining_door().watch()),
             asyncio.ensure_future(serve_uftp(it)),
+            asyncio.ensure_future(serve_as2(it)),
         ]
     try:
         await street.serve()

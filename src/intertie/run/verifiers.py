@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from intertie.bindings.as2.proof import As2Verifier
 from intertie.bindings.uftp.proof import UftpVerifier
 from intertie.seal.translated_evidence import ForeignVerifier
 
-VERIFIERS: Mapping[str, ForeignVerifier] = MappingProxyType({"uftp": UftpVerifier()})
+VERIFIERS: Mapping[str, ForeignVerifier] = MappingProxyType({"uftp": UftpVerifier(), "as2": As2Verifier()})

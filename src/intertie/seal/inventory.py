@@ -70,6 +70,16 @@ class KeptKey(NamedTuple):
     since: datetime
 
 
+class LegacyUse(NamedTuple):
+    """A partner that speaks a protocol of its own: how it protects, until when, and what is taken from it although weak."""
+
+    party: str
+    protocol: str
+    until: str
+    protection: str
+    quirks: Sequence[str] = ()
+
+
 class Holdings(NamedTuple):
     """What a gateway holds and knows: the subject of inventory and check. `None` for a part that is not there."""
 
@@ -77,6 +87,7 @@ class Holdings(NamedTuple):
     trust: TrustStore | None
     partners: Sequence[PublicKeys] = ()
     kept: Sequence[KeptKey] = ()
+    legacy: Sequence[LegacyUse] = ()
 
 
 class _Parts(NamedTuple):
@@ -117,6 +128,8 @@ def write_inventory(holdings: Holdings, settings: PolicySettings, now: datetime)
             _add_kept_key(parts, kept, holdings.keys.party, settings)
     for partner in holdings.partners:
         _add_partner_keys(parts, partner)
+    for one in holdings.legacy:
+        _add_legacy(parts, one)
     issuers = {facts.subject: facts.algorithm for _, facts in certificates}
     for whose, facts in certificates:
         _add_certificate(parts, whose, facts, issuers)
@@ -207,6 +220,18 @@ def _add_tls(parts: _Parts, settings: PolicySettings) -> None:
         refs,
         ("first-group", rule("tls_groups").value),
     )
+
+
+def _add_legacy(parts: _Parts, one: LegacyUse) -> None:
+    """A protocol that is not ours, with the day on which it ends."""
+    properties = CryptoProperties(
+        asset_type=CryptoAssetType.PROTOCOL,
+        protocol_properties=ProtocolProperties(type=ProtocolPropertiesType.OTHER),
+    )
+    notes = [("party", one.party), ("legacy-until", one.until), ("protection", one.protection)]
+    notes += [("quirk", quirk) for quirk in sorted(one.quirks)]
+    ref = _ref("legacy", f"{one.protocol}/{one.party}")
+    parts.add(ref, f"{one.protocol} with {one.party}", properties, [], *notes)
 
 
 def _add_own_keys(parts: _Parts, keys: PrivateKeys, settings: PolicySettings) -> None:

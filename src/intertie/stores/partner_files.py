@@ -193,7 +193,9 @@ def read_foreign(path: Path) -> Foreign | None:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error}", do="Check its permissions.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise SettingsError(f"{path}: {error}", do="Mend it; docs/uftp.md has an example.") from error
+        raise SettingsError(
+            f"{path}: {error}", do="Mend it; docs/uftp.md and docs/as2.md have examples."
+        ) from error
 
 
 def foreign_entry(party: PartyId, foreign: Foreign, standing: Standing) -> Entry:

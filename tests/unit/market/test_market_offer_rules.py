@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from market_cases import DEAL
 from offer_world import (
     P1,
+    P2,
     SELLER,
     SETTING,
     START,
@@ -46,6 +48,7 @@ from intertie.model.offers import (
     OfferResult,
     OfferRevocation,
     OfferVerdict,
+    Order,
     RevocationReason,
     WithdrawalReason,
 )
@@ -91,6 +94,28 @@ def declared(much: int) -> Setting:
 
 
 AGG: dict[str, Any] = {"aggregation": "AGG-1"}
+
+
+def called(name: str = "D1", **changes: Any) -> Order:
+    """A call under the deal K."""
+    return order(
+        **{
+            "order": name,
+            "offer": None,
+            "offer_revision": None,
+            "option": None,
+            "confirmation": "K",
+            **changes,
+        }
+    )
+
+
+def under(kilowatts: int = 120, **changes: Any) -> Setting:
+    """A deal K at one point, for two hours."""
+    terms = {"confirmation": "K", "points": (P1,), "term": WINDOW, "contracted_kw": Decimal(kilowatts)}
+    deal = changed(DEAL, {**terms, **changes})
+    return SETTING._replace(confirmations=frozenset({"K"}), deals={"K": deal})
+
 
 # rule, what went before, the message that breaks it, and the setting where it is not the usual one.
 CASES: list[tuple[str, list[Event], Event, Setting]] = [
@@ -280,6 +305,24 @@ CASES: list[tuple[str, list[Event], Event, Setting]] = [
         event(order(offer=None, offer_revision=None, option=None, confirmation="K", points=("F13-T1",)), 3),
         SETTING._replace(confirmations=frozenset({"K"}), points=frozenset({P1})),
     ),
+    ("order.deal_product", [], event(called(service=Service.RELIABILITY), 3), under()),
+    ("order.deal_product", [], event(called(direction=Direction.DOWN), 3), under()),
+    ("order.deal_product", [], event(called(points=(P1, P2)), 3), under()),
+    (
+        "order.deal_product",
+        [N, event(offer(), 1)],
+        event(order(confirmation="K"), 3),
+        under(service=Service.RELIABILITY),
+    ),
+    ("order.deal_term", [], event(called(), 3), under(term=Window(start=at(0), end=at(1)))),
+    ("order.deal_power", [], event(called(), 3), under(kilowatts=59)),
+    ("order.deal_power", [event(called(), 3)], event(called(order="D2"), 3.5), under(kilowatts=119)),
+    (
+        "order.deal_power",
+        [N, BID, renamed(event(called("D0"), 3), "conv-k")],
+        event(order(confirmation="K"), 3.5),
+        under(kilowatts=119),
+    ),
     ("order.period", [U], renamed(event(order(offer="U1"), 8), "conv-u"), SETTING),
     ("order.interval_conflict", [N, event(offer(**AGG), 1)], event(order(), 3), declared(59)),
     (
@@ -431,6 +474,9 @@ def test_rules_of_counters(rule: str, before: list[Event], broken: Event, settin
 @pytest.mark.rule("order.two_prices")
 @pytest.mark.rule("order.more_than_needed")
 @pytest.mark.rule("order.without_offer")
+@pytest.mark.rule("order.deal_product")
+@pytest.mark.rule("order.deal_term")
+@pytest.mark.rule("order.deal_power")
 @pytest.mark.rule("order.period")
 @pytest.mark.rule("order.interval_conflict")
 @pytest.mark.parametrize(CASE, of("order"), ids=lambda value: value if isinstance(value, str) else "")

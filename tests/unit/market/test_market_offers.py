@@ -8,9 +8,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from market_cases import DEAL
 from offer_world import (
+    P1,
+    P2,
     SETTING,
+    WINDOW,
     at,
+    changed,
     counter,
     event,
     kw,
@@ -180,6 +185,19 @@ def test_an_order_without_an_offer_is_a_call_under_a_confirmation() -> None:
     setting = SETTING._replace(confirmations=frozenset({"K"}))
     call = order(offer=None, offer_revision=None, option=None, confirmation="K")
     assert play([event(call, 3)], setting).orders["D1"].order == call
+
+
+def test_calls_under_a_deal_share_what_it_contracts_and_reach_points_below_its_own() -> None:
+    terms = {"confirmation": "K", "points": (P2,), "term": WINDOW, "contracted_kw": Decimal(120)}
+    setting = SETTING._replace(
+        confirmations=frozenset({"K"}), deals={"K": changed(DEAL, terms)}, parents={P1: P2}
+    )
+    calls = [
+        order(order=name, offer=None, offer_revision=None, option=None, confirmation="K")
+        for name in ("D1", "D2")
+    ]
+    book = play([event(call, 3 + place / 10) for place, call in enumerate(calls)], setting)
+    assert set(book.orders) == {"D1", "D2"}
 
 
 def test_a_uniform_price_is_above_what_was_offered() -> None:

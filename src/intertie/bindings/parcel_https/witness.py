@@ -22,7 +22,7 @@ from intertie.bindings.parcel_https import RECEIPT
 from intertie.bindings.parcel_https.limits import Bucket
 from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.gateway.gateway import Gateway, Peer
-from intertie.gateway.witness import PROOFS_MAX, NoSuchHead, WitnessDesk
+from intertie.gateway.witness import PROOFS_MAX, NoSuchHead, NoSuchReceipt, WitnessDesk
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import Code, EvidenceError, IntertieError, Refused
 from intertie.model.ids import UUID7, MessageId, ParcelId, PartyId
@@ -64,6 +64,7 @@ class WitnessRoutes:
             Route("/journal/growth", self.growth, methods=["GET"]),
             Route("/journal/witnessed", self.witnessed, methods=["GET"]),
             Route("/journal/lines", self.lines, methods=["GET"]),
+            Route("/journal/receipt", self.receipt, methods=["GET"]),
         ]
 
     async def checkpoint(self, request: Request) -> Response:
@@ -109,6 +110,14 @@ class WitnessRoutes:
 
         return await self._answer(request, page, "application/json")
 
+    async def receipt(self, request: Request) -> Response:
+        """GET /journal/receipt?parcel=ID: the receipt of a parcel that the asker sent."""
+
+        def page(asker: PartyId) -> bytes:
+            return self._desk.receipt(asker, ParcelId(_text(request, "parcel", _UUID7)), self._clock())
+
+        return await self._answer(request, page, RECEIPT)
+
     async def _answer(self, request: Request, page: Page, media_type: str) -> Response:
         try:
             asker = (await self._peer_of(request)).party
@@ -119,6 +128,8 @@ class WitnessRoutes:
         except Refused as refused:
             LOG.info("refused", extra={"partner": refused.partner, "code": refused.code.value})
             return refusal(refused, headers=challenge(refused, self._party))
+        except NoSuchReceipt as error:
+            return problem(404, "no_such_receipt", error.why)
         except NoSuchHead as error:
             return problem(404, "no_such_head", error.why)
         except ValueError as error:

@@ -15,7 +15,7 @@ from intertie.formats.uftp.read import read_message
 from intertie.formats.uftp.read_settlement import statuses_of
 from intertie.formats.uftp.reasons import code_of, reason_of
 from intertie.formats.uftp.say import say
-from intertie.formats.uftp.terms import Context, ids_of
+from intertie.formats.uftp.terms import SCHEME, Context, ids_of
 from intertie.gateway.accept_translated import Arrived, Said
 from intertie.gateway.deliver_translated import Reply
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known
@@ -48,7 +48,9 @@ def find_partner(gateway: Gateway, domain: str, role: Role) -> tuple[Partner, Fo
     """The partner of this domain and role; Refused(UNKNOWN_SENDER)."""
     for partner in gateway.partners.all():
         foreign = partner.foreign
-        if foreign is not None and (foreign.uftp.domain, foreign.uftp.role) == (domain, role):
+        if foreign is None or foreign.binding != SCHEME:
+            continue
+        if (foreign.uftp.domain, foreign.uftp.role) == (domain, role):
             return partner, foreign
     raise Refused(Code.UNKNOWN_SENDER, f"no partner is {role} at this domain")
 

@@ -1,0 +1,147 @@
+"""The door for partners that speak AS2: one address, one method. A receipt that it gives is on disk before, with its message.
+
+What does not verify leaves nothing behind. It is told on the connection: in a receipt if one is wanted there, else by the status.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from intertie.bindings.as2.kept import KeptReceipt, read_kept
+from intertie.bindings.as2.translator import As2
+from intertie.bindings.parcel_https.limits import Bucket
+from intertie.formats.as2 import mime
+from intertie.formats.as2.flaws import As2Error, modifier_of
+from intertie.formats.as2.message import Post
+from intertie.formats.as2.names import read_asked, read_names
+from intertie.formats.as2.receipt import is_receipt
+from intertie.gateway.accept_translated import accept_translated
+from intertie.gateway.as2_settings import As2Door
+from intertie.gateway.deliver_translated import take_reply
+from intertie.gateway.gateway import Gateway
+from intertie.model.errors import Code, IntertieError, Refused, StoreError
+
+LOG = logging.getLogger("intertie.as2")
+PATH = "/as2"
+# By the code of what is refused without a receipt.
+STATUSES = {Code.UNKNOWN_SENDER: 403, Code.WRONG_RECIPIENT: 403, Code.SENDER_SUSPENDED: 403}
+# Posts of an address that come at once.
+BURST = 100.0
+# Addresses of which we know how much they sent; beyond it all are forgotten, and begin with a full allowance.
+ADDRESSES_MAX = 10_000
+
+
+class Answer(NamedTuple):
+    """What the door says: a receipt, or a status with a line for people."""
+
+    status: int = 200
+    post: Post | None = None
+    text: str = ""
+
+
+class As2Doorway:
+    """The application. `ticks` is a monotonic clock in seconds, `clock` the gateway's."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        as2: As2,
+        settings: As2Door,
+        clock: Callable[[], datetime],
+        ticks: Callable[[], float],
+    ) -> None:
+        self._gateway = gateway
+        self._as2 = as2
+        self._settings = settings
+        self._clock = clock
+        self._ticks = ticks
+        self._buckets: dict[str, Bucket] = {}
+
+    def app(self) -> Starlette:
+        """For a server."""
+        return Starlette(routes=[Route(PATH, self.post, methods=["POST"])])
+
+    async def post(self, request: Request) -> Response:
+        """POST a message or a receipt: 2xx once it is kept."""
+        wait = self._wait(request.client.host if request.client else "")
+        if wait:
+            return Response(status_code=429, headers={"retry-after": str(int(wait) + 1)})
+        try:
+            body = await self._body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if body is None:
+            return Response(status_code=413)
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        try:
+            answer = await run_in_threadpool(self.take, headers, body)
+        except StoreError as error:
+            LOG.error("store", extra={"why": error.why})
+            return Response(status_code=503, headers={"retry-after": "5"})
+        except IntertieError as error:
+            LOG.error("as2", extra={"why": error.why})
+            return Response(status_code=500)
+        if answer.post is None:
+            return Response(answer.text, answer.status, media_type="text/plain")
+        return Response(answer.post.body, answer.status, headers=dict(answer.post.headers))
+
+    def _wait(self, address: str) -> float:
+        """Seconds until one more post of an address is looked at; it is counted if that is now."""
+        tick = self._ticks()
+        bucket = self._buckets.get(address)
+        if bucket is None:
+            if len(self._buckets) >= ADDRESSES_MAX:
+                self._buckets.clear()
+            bucket = self._buckets[address] = Bucket(self._settings.posts_per_minute / 60, BURST, tick)
+        wait = bucket.wait(1.0, tick)
+        if not wait:
+            bucket.take(1.0)
+        return wait
+
+    async def _body(self, request: Request) -> bytes | None:
+        """All of it; None if it is longer than it may be."""
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > self._settings.body_bytes:
+                return None
+        return bytes(body)
+
+    def take(self, headers: list[tuple[str, str]], body: bytes) -> Answer:
+        """Verify a post and do what it says. Raises StoreError, and then nothing is kept."""
+        found, now = mime.of_http(headers, body), self._clock()
+        try:
+            if is_receipt(found):
+                take_reply(self._gateway, self._as2.reply(self._gateway, found, now), now)
+                return Answer()
+            partner, foreign = self._as2.find(self._gateway, read_names(found))
+            asked = read_asked(found)
+        except As2Error as error:
+            LOG.warning("as2 refused", extra={"why": error.flaw.value})
+            return Answer(400, text=error.flaw.value)
+        except Refused as refused:
+            LOG.warning("as2 refused", extra={"code": refused.code.value, "partner": refused.partner})
+            return Answer(STATUSES.get(refused.code, 400))
+        try:
+            verified = self._as2.verify(found, partner, foreign, now)
+        except As2Error as error:
+            LOG.warning("as2 refused", extra={"partner": partner.party, "why": str(error)})
+            if asked.wanted and not asked.address:
+                return Answer(post=self._as2.failed(found, error, now))
+            return Answer(422, text=modifier_of(error.shown))
+        receipt = accept_translated(
+            self._gateway, self._as2.arrived(verified, now), self._as2.answer(verified, now), now
+        )
+        kept = read_kept(receipt)
+        if asked.wanted and not asked.address and isinstance(kept, KeptReceipt):
+            return Answer(post=kept.post)
+        return Answer()

@@ -1,0 +1,223 @@
+"""Between the gateway's acts and AS2: who a message is from, what its file says, our receipts, and the receipts for ours."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import NamedTuple
+
+from intertie.bindings.as2.kept import KeptMessage, keep_message, keep_receipt, read_kept
+from intertie.bindings.as2.proof import As2Verifier, foreign_id, keep_signed
+from intertie.formats.as2 import mime
+from intertie.formats.as2.flaws import UNEXPECTED, As2Error, Flaw, modifier_of
+from intertie.formats.as2.message import File, Post, Received, read_message, write_message
+from intertie.formats.as2.names import Asked, Names, read_asked, read_names, same_name
+from intertie.formats.as2.receipt import Fields, check_receipt, original_id, read_receipt, write_receipt
+from intertie.formats.as2.terms import As2Terms, Quirk
+from intertie.formats.x12.carried import KIND, KINDS, CarriedError, read_carried, write_carried
+from intertie.gateway.accept_translated import Arrived, Said, original_of
+from intertie.gateway.deliver_translated import Reply
+from intertie.gateway.foreign import Foreign, ForeignKeys, Known
+from intertie.gateway.gateway import Gateway, Partner
+from intertie.model.errors import Code, Refused
+from intertie.model.ids import UUID7, MessageId, PartyId, new_uuid7
+from intertie.model.message import MESSAGE_BYTES_MAX, Header
+from intertie.model.record import Record
+from intertie.seal.cms import CmsError, Digest, digest_of, verify
+from intertie.seal.receipt import Outcome
+from intertie.seal.smime_keys import Certificate, SmimeKey, is_valid, read_certificate
+from intertie.seal.translated_evidence import ForeignVerifier
+
+# What is kept of a message is base64 in it, with the translation beside.
+KEPT_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4 - 512 * 1024
+BINDING = "as2"
+_certificate = cache(read_certificate)
+
+
+class Verified(NamedTuple):
+    """A post whose author is known."""
+
+    partner: Partner
+    foreign: Foreign
+    names: Names
+    asked: Asked
+    received: Received
+
+
+class As2:
+    """`gateway.foreign.Translator`, and the same for what arrives. `key` is asked for each time: it may be locked away."""
+
+    verifier: ForeignVerifier = As2Verifier()
+
+    def __init__(self, name: str, url: str, file_bytes: int, key: Callable[[], SmimeKey]) -> None:
+        self.name = name
+        self._url = url
+        self._file_bytes = file_bytes
+        self._key = key
+
+    def certificate(self) -> bytes:
+        """By which partners verify us, and encrypt for us; PEM."""
+        return self._key().pem
+
+    def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
+        """By which either side's signatures verify."""
+        return ForeignKeys((self._key().pem.decode(),), foreign.as2.certificates)
+
+    # Out
+
+    def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
+        """What is kept of a message of ours: the bytes that go, and what was signed of them."""
+        terms = foreign.as2
+        file = File(write_carried(header, body, foreign.trading), KIND, f"{header.document}-{header.id}.x12")
+        pem = terms.encrypt_for or terms.certificates[0]
+        encrypt_for = read_certificate(pem, encrypts=True)
+        if not is_valid(encrypt_for, header.created):
+            do = "Ask the partner for its new certificate."
+            raise As2Error(Flaw.WEAK, "the partner's certificate is not valid today", do=do)
+        names = Names(self.name, terms.name, f"<{header.id}@{header.sender}>")
+        kept = keep_message(
+            write_message(file, names, self._key(), terms, self._url, encrypt_for=encrypt_for)
+        )
+        if len(kept) > KEPT_BYTES_MAX:
+            raise As2Error(Flaw.TOO_LARGE, "the file does not fit a message", do="Send it in parts.")
+        return kept
+
+    # In
+
+    def find(self, gateway: Gateway, names: Names) -> tuple[Partner, Foreign]:
+        """Who wrote. Refused(UNKNOWN_SENDER | WRONG_RECIPIENT)."""
+        for partner in gateway.partners.all():
+            foreign = partner.foreign
+            if foreign is None or foreign.binding != BINDING:
+                continue
+            if same_name(foreign.as2.name, names.sender):
+                break
+        else:
+            raise Refused(Code.UNKNOWN_SENDER, "no partner has this AS2-From")
+        if not same_name(names.recipient, self.name):
+            raise Refused(Code.WRONG_RECIPIENT, "AS2-To is not our name", partner=partner.party)
+        return partner, foreign
+
+    def verify(self, found: mime.Entity, partner: Partner, foreign: Foreign, now: datetime) -> Verified:
+        """The message of a post. Raises As2Error, with `shown` for what may be said of it."""
+        names, asked, terms = read_names(found), read_asked(found), foreign.as2
+        if asked.address and asked.address not in (terms.url, *terms.receipt_urls):
+            raise As2Error(Flaw.RECEIPT_ADDRESS, "Receipt-Delivery-Option is no address of this partner's")
+        received = read_message(found, self._key(), terms, pinned(terms, now), self._file_bytes)
+        if len(received.entity) > KEPT_BYTES_MAX:
+            raise As2Error(Flaw.TOO_LARGE, "the file does not fit a message")
+        return Verified(partner, foreign, names, asked, received)
+
+    def arrived(self, verified: Verified, now: datetime) -> Arrived:
+        """A message that wants to be admitted. A repeat has the same Message-ID and the same content: programs sign it anew."""
+        return Arrived(
+            partner=verified.partner.party,
+            foreign_id=foreign_id(verified.names),
+            signed=keep_signed(verified.names, verified.received.entity),
+            created=now,
+            key=_signer(verified, now),
+            translate=lambda known: _translate(verified),
+            same=verified.received.over,
+        )
+
+    def answer(self, verified: Verified, now: datetime) -> Callable[[Outcome], bytes]:
+        """Writes the receipt, once what became of the message is known."""
+        names, asked, received = verified.names, verified.asked, verified.received
+
+        def write(outcome: Outcome) -> bytes:
+            mic, digest = received.mic(asked.digests, verified.foreign.as2.quirks)
+            fields = Fields(names.message_id, True, "", mic, digest, "The file was received and is kept.")
+            if outcome.status == "refused":
+                said = f"Refused: {outcome.code} {outcome.detail or ''}"
+                fields = Fields(names.message_id, True, f"error: {UNEXPECTED}", mic, digest, said)
+            address = asked.address if asked.wanted else ""
+            return keep_receipt(self._receipt(names, asked, fields, now), address)
+
+        return write
+
+    def failed(self, found: mime.Entity, error: As2Error, now: datetime) -> Post:
+        """The receipt for a message of which nothing is kept: it says no more than its author may know."""
+        names, asked = read_names(found), read_asked(found)
+        text = f"The message was not taken: {modifier_of(error.shown)}."
+        fields = Fields(names.message_id, True, f"error: {modifier_of(error.shown)}", text=text)
+        return self._receipt(names, asked, fields, now)
+
+    def _receipt(self, names: Names, asked: Asked, fields: Fields, now: datetime) -> Post:
+        back = Names(self.name, names.sender, f"<{new_uuid7(now)}@receipt>")
+        strong = [one for one in asked.digests if one is not Digest.SHA1]
+        digest = (strong or [Digest.SHA256])[0] if asked.signed else None
+        return write_receipt(fields, back, self._key(), digest)
+
+    # Receipts for ours
+
+    def reply(self, gateway: Gateway, found: mime.Entity, now: datetime) -> Reply:
+        """A partner's receipt for a message of ours. As2Error for what proves nothing, Refused for what is about nothing."""
+        names = read_names(found)
+        partner, foreign = self.find(gateway, names)
+        about = original_id(found)
+        message = _own_id(about, partner.party)
+        kept = _kept(gateway, message, partner.party)
+        receipt = read_receipt(found, pinned(foreign.as2, now), foreign.as2.quirks)
+        accepted, detail = receipt.fields.accepted, _said(receipt.fields)
+        try:
+            sent = Names(self.name, foreign.as2.name, about)
+            # Some programs have a digest of their own for the MIC; ours is one over the same bytes.
+            digest = receipt.fields.digest or kept.digest
+            if digest is Digest.SHA1 and Quirk.SHA1 not in foreign.as2.quirks:
+                digest = kept.digest
+            check_receipt(receipt, sent, digest_of(kept.over, digest), digest)
+        except As2Error as error:
+            if error.flaw is not Flaw.MIC_MISMATCH:
+                raise
+            accepted, detail = False, str(error)
+        whole = mime.write([(name, str(value)) for name, value in found.headers.items()], found.body)
+        return Reply(partner.party, message, accepted, detail, whole, now)
+
+
+def pinned(terms: As2Terms, now: datetime) -> tuple[Certificate, ...]:
+    """The partner's certificates that are valid now."""
+    return tuple(one for pem in terms.certificates if is_valid(one := _certificate(pem), now))
+
+
+def _signer(verified: Verified, now: datetime) -> str:
+    """Which of the partner's certificates it was; none for a message without a signature."""
+    terms, received = verified.foreign.as2, verified.received
+    for pem in terms.certificates if received.signature else ():
+        one = _certificate(pem)
+        with contextlib.suppress(CmsError):
+            if is_valid(one, now) and verify(received.over, received.signature, (one,), sha1=True):
+                return pem
+    return ""
+
+
+def _translate(verified: Verified) -> Said:
+    file, foreign = verified.received.file, verified.foreign
+    if file.kind not in KINDS:
+        raise CarriedError(f"{file.kind} is no content type of X12", do=f"Send it as {KIND}.")
+    carried = read_carried(file.content, foreign.trading, verified.partner.party)
+    return Said(carried.body, mode=carried.mode)
+
+
+def _own_id(about: str, party: PartyId) -> MessageId:
+    """The message of ours that a receipt names; Refused(BAD_MESSAGE)."""
+    text = about.strip("<>").partition("@")[0]
+    if re.fullmatch(UUID7, text) is None:
+        raise Refused(Code.BAD_MESSAGE, "the receipt is about nothing that we sent", partner=party)
+    return MessageId(text)
+
+
+def _kept(gateway: Gateway, message: MessageId, party: PartyId) -> KeptMessage:
+    row = gateway.store.message(message, outgoing=True, partner=party)
+    raw = original_of(row.body) if row is not None and row.body else None
+    kept = read_kept(raw) if raw is not None else None
+    if not isinstance(kept, KeptMessage):
+        raise Refused(Code.BAD_MESSAGE, f"nothing was sent as {message}", partner=party)
+    return kept
+
+
+def _said(fields: Fields) -> str:
+    """What a receipt says besides, for people."""
+    return " - ".join(part for part in (fields.modifier, fields.text if fields.modifier else "") if part)

@@ -1,0 +1,30 @@
+"""The ways to partners that speak a protocol of their own: by each partner's legacy file."""
+
+from __future__ import annotations
+
+from intertie.gateway.deliver_translated import PostAnswer
+from intertie.gateway.foreign import Foreign
+from intertie.model.errors import PartnerError
+from intertie.run.as2 import as2_client
+from intertie.run.opening import Opened
+from intertie.run.uftp import uftp_client
+
+
+class ForeignPosts:
+    """Posts what was kept in the protocol of its partner; close it when done."""
+
+    def __init__(self, it: Opened) -> None:
+        ways = {"uftp": uftp_client(it), "as2": as2_client(it)}
+        self._ways = {name: way for name, way in ways.items() if way is not None}
+
+    async def post(self, foreign: Foreign, signed: bytes) -> PostAnswer:
+        """What its door said; PartnerError when it said nothing, or we have no settings for its protocol."""
+        way = self._ways.get(foreign.binding)
+        if way is None:
+            raise PartnerError(f"[{foreign.binding}] of intertie.toml does not say who we are")
+        return await way.post(foreign, signed)
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        for way in self._ways.values():
+            await way.aclose()

@@ -1,0 +1,126 @@
+"""Keys and certificates of S/MIME: our own, kept encrypted with all others, and those of partners, pinned one by one.
+
+Classical only: partners' software has nothing else. One RSA key signs and opens envelopes, as AS2 programs expect; its
+certificate is its own issuer, since partners pin it, and says nothing but a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from intertie.model.errors import SettingsError
+from intertie.seal.cms import RSA_BITS_MIN
+from intertie.seal.vault import Vault
+
+Certificate = x509.Certificate
+# 128 bits of security (SP 800-57); partners' software takes it.
+RSA_BITS = 3072
+# A cryptoperiod of SP 800-57 for a key that signs and opens: two years, and some months in which both may be in use.
+LIFE = timedelta(days=730 + 120)
+# A clock at the partner may be behind ours.
+BEFORE = timedelta(days=1)
+# The secrets in the vault of keys.
+KEY, CERTIFICATE = "as2-rsa.key", "as2-rsa.der"
+# What a certificate's common name may have (X.520).
+NAME_MAX = 64
+
+
+@dataclass(frozen=True)
+class SmimeKey:
+    """A private key and its certificate."""
+
+    key: rsa.RSAPrivateKey = field(repr=False)
+    certificate: Certificate = field(repr=False)
+
+    @classmethod
+    def generate(cls, name: str, now: datetime) -> SmimeKey:
+        """A fresh one."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[:NAME_MAX])])
+        usage = x509.KeyUsage(
+            digital_signature=True,
+            key_encipherment=True,
+            content_commitment=True,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=False,
+            crl_sign=False,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - BEFORE)
+            .not_valid_after(now + LIFE)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        )
+        return cls(key, builder.sign(key, hashes.SHA256()))
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate, as partners are given it."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @classmethod
+    def of_vault(cls, vault: Vault, name: str, now: datetime) -> SmimeKey:
+        """Our own, made when it is first asked for. SettingsError, KeyPortError."""
+        with vault.lock():
+            if KEY not in vault.names():
+                fresh = cls.generate(name, now)
+                plain = fresh.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+                vault.add({KEY: plain, CERTIFICATE: fresh.certificate.public_bytes(Encoding.DER)})
+            raw, said = vault.read(KEY), vault.read(CERTIFICATE)
+        try:
+            key, certificate = load_der_private_key(raw, None), x509.load_der_x509_certificate(said)
+        except ValueError as error:
+            raise SettingsError(
+                "not a key for S/MIME", do="Restore the folder of keys from its backup."
+            ) from error
+        if not isinstance(key, rsa.RSAPrivateKey) or certificate.public_key() != key.public_key():
+            raise SettingsError(
+                "another key than the certificate's", do="Restore the folder of keys from its backup."
+            )
+        return cls(key, certificate)
+
+
+def read_certificate(pem: str, *, encrypts: bool = False) -> Certificate:
+    """A partner's certificate; SettingsError if it cannot be used, to encrypt for if it is asked."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        key = certificate.public_key()
+    except ValueError as error:
+        raise SettingsError("not a certificate", do="Give it as PEM, as the partner sent it.") from error
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < RSA_BITS_MIN:
+            do = f"Ask the partner for one of {RSA_BITS_MIN} bits or more."
+            raise SettingsError(f"the certificate's RSA key has {key.key_size} bits", do=do)
+    elif encrypts or not isinstance(key, ec.EllipticCurvePublicKey):
+        do = "Ask the partner for an RSA certificate; an EC key can sign, and not be encrypted for."
+        raise SettingsError("the certificate's key cannot be used here", do=do)
+    return certificate
+
+
+def is_valid(certificate: Certificate, now: datetime) -> bool:
+    """Whether now is within its time."""
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def fingerprint(certificate: Certificate) -> str:
+    """By which two people compare a certificate."""
+    return certificate.fingerprint(hashes.SHA256()).hex()

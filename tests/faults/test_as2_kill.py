@@ -1,0 +1,105 @@
+"""`kill -9` of a gateway that takes AS2 messages, at random moments: what was receipted is there, once, and no receipt is another
+one. `INTERTIE_SOAK=1` kills twenty times."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.command.as2_houses import AGGREGATOR, UTILITY, make_houses, notices
+from tests.command.gateways import served
+from tests.faults.test_kill_receiver import kill_and_restart, open_messages, serve
+
+from intertie.bindings.as2.kept import KeptMessage, KeptReceipt, read_kept
+from intertie.bindings.as2.translator import pinned
+from intertie.exchange.outbound import State
+from intertie.formats.as2 import mime
+from intertie.formats.as2.receipt import read_receipt
+from intertie.formats.as2.terms import Quirk
+from intertie.gateway.accept_translated import original_of
+from intertie.gateway.ports import Query
+from intertie.gateway.verify_journal import verify_journal
+from intertie.run import Opened
+from intertie.seal.cms import digest_of
+
+ROUNDS = 20 if os.environ.get("INTERTIE_SOAK") else 1
+MESSAGES = 12  # in a round
+
+
+@pytest.mark.parametrize("receipt", ["sync", "async"])
+def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path, receipt: str) -> None:
+    houses = make_houses(tmp_path, receipt)
+    here, there = houses.places[UTILITY], houses.places[AGGREGATOR]
+    chance = random.Random(5)
+    it = Opened(here)
+    try:
+        with served(here):
+            taker = serve(there)
+            try:
+                taker = _rounds(it, there, taker, chance)
+                deadline = time.monotonic() + 120
+                while open_messages(it.gateway) and time.monotonic() < deadline:
+                    time.sleep(0.1)
+            finally:
+                taker.send_signal(signal.SIGTERM)
+                taker.wait(30)
+        _check(it, there)
+    finally:
+        it.close()
+
+
+def _rounds(
+    it: Opened, there: Path, taker: subprocess.Popen[bytes], chance: random.Random
+) -> subprocess.Popen[bytes]:
+    for count in range(ROUNDS):
+        notices(it, MESSAGES, count * MESSAGES)
+        time.sleep(chance.uniform(0.3, 1.5))
+        taker = kill_and_restart(taker, there)
+    return taker
+
+
+def _check(it: Opened, there: Path) -> None:
+    other = Opened(there)
+    try:
+        sent = list(it.store.messages(Query(outgoing=True, limit=1000)))
+        came = list(other.store.messages(Query(outgoing=False, limit=1000)))
+        assert {row.state for row in sent} == {State.ACCEPTED} and len(sent) == ROUNDS * MESSAGES
+        signed = [mime.entity(original_of(row.body) or b"").body for row in came]
+        assert len(came) == len(sent) and len(set(signed)) == len(sent), "each exactly once"
+        assert other.as2 is not None
+        for row in sent:
+            kept = read_kept(original_of(row.body) or b"")
+            assert (
+                isinstance(kept, KeptMessage)
+                and mime.entity(kept.signed).body in signed
+                and row.parcel is not None
+            )
+            back = it.store.parcel(row.parcel, outgoing=True)
+            assert back is not None and back.receipt is not None
+            fields = read_receipt(mime.entity(back.receipt), _pinned(it), frozenset(Quirk)).fields
+            assert fields.accepted and fields.mic == digest_of(kept.over, kept.digest)
+        given = {read_kept(_receipt(other, row.parcel)).post.body for row in came}
+        taken = {mime.entity(_receipt(it, row.parcel, outgoing=True)).body for row in sent}
+        assert given == taken, "each receipt that went is the one that was kept"
+        for one in (it, other):
+            verify_journal(one.store)
+    finally:
+        other.close()
+
+
+def _receipt(it: Opened, parcel: object, *, outgoing: bool = False) -> bytes:
+    row = it.store.parcel(parcel, outgoing=outgoing)  # type: ignore[arg-type]
+    assert row is not None and row.receipt is not None
+    assert outgoing or isinstance(read_kept(row.receipt), KeptReceipt)
+    return row.receipt
+
+
+def _pinned(it: Opened) -> tuple:  # type: ignore[type-arg]
+    partner = it.partners.find(AGGREGATOR)
+    assert partner is not None and partner.foreign is not None
+    return pinned(partner.foreign.as2, it.clock())
