@@ -39,7 +39,13 @@ PROTOCOLS = [
         "works",
         "`tests/command/test_without_door.py`",
     ),
-    ("REQ.21 ESPI", "000, 001", NOT_YET, ""),
+    (
+        "REQ.21 ESPI: Green Button files in and out",
+        "000, 001",
+        "works",
+        "`tests/command/test_readings_espi.py`, `tests/interop/test_espi_peer.py`",
+    ),
+    ("REQ.21 ESPI: a custodian's resources, notification, authorisation", "000, 001", NOT_YET, ""),
     ("Secure FTP / SSH", "000, 001", NOT_YET, ""),
     ("FTP", "000, 001", NOT_YET, ""),
     (
@@ -48,7 +54,13 @@ PROTOCOLS = [
         "works",
         "`tests/vectors/test_x12_vectors.py`, `tests/interop/test_x12_peers.py`",
     ),
-    ("EDI / VAN: how they travel (Internet ET, AS2)", "000, 001", NOT_YET, ""),
+    (
+        "EDI / VAN: X12 over AS2",
+        "000, 001",
+        "works",
+        "`tests/interop/test_as2_door.py`, `tests/exchange/test_as2.py`",
+    ),
+    ("EDI / VAN: Internet ET, AS4, a mailbox between third parties", "000, 001", NOT_YET, ""),
     ("Upload to a utility-hosted web portal", "001", NOT_YET, ""),
     (
         "SD-WAN, IPsec, VPN",

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import msgspec
 from cyclopts import Parameter
 
-from intertie.cli._settle import Minutes, Open, settling, show_statement
+from intertie.cli._settle import Minutes, settling, show_statement
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.cli._trade import Under, Wait, told
-from intertie.gateway.billing_desk import due_of
-from intertie.gateway.settle import Settled, invoice_for, statement_of
+from intertie.gateway.settle import statement_of
 from intertie.gateway.settle_inputs import find_deal, period_of
-from intertie.model.billing import Invoice
-from intertie.model.errors import SettingsError
 from intertie.model.ids import ConfirmationId
-from intertie.model.party import Role
 
 
 def run(
@@ -30,8 +24,6 @@ def run(
     name: Annotated[str, Parameter(help="The statement's (default: S-DEAL-MONTH).")] = "",
     minutes: Minutes = 15,
     send: Annotated[bool, Parameter(negative=(), help="Send the statement.")] = False,
-    invoice: Annotated[str, Parameter(help="With --send: send an invoice of this name, too.")] = "",
-    due: Annotated[date | None, Parameter(help="Of the invoice (default: as the contract says).")] = None,
     agreement: Under = None,
     wait: Wait = 0.0,
     dir: Dir = HERE,
@@ -39,7 +31,8 @@ def run(
 ) -> int:
     """Settle a deal's month from what this gateway holds: calls, outages and readings.
 
-    Both sides get the same statement if they hold the same.
+    Both sides get the same statement if they hold the same. The utility sends it; the seller's invoice for it is
+    `intertie billing invoice --statement`.
 
     Example:
 
@@ -69,14 +62,4 @@ def run(
                     }
                 )
             return 0
-        bodies = [settled.statement, *_invoices(held, settled, invoice, due)]
-        return told(held.it, held.desk.say(*bodies), wait, json=json)
-
-
-def _invoices(held: Open, settled: Settled, name: str, due: date | None) -> list[Invoice]:
-    if not name:
-        return []
-    if Role.DER_AGGREGATOR not in held.it.gateway.party.roles:
-        raise SettingsError("the seller sends the invoice", do="Send the statement without --invoice.")
-    issued = held.desk.now.astimezone(ZoneInfo(settled.held.deal.zone)).date()
-    return [invoice_for(settled, name, issued, due or due_of(held.desk, settled.statement.period, issued))]
+        return told(held.it, held.desk.say(settled.statement), wait, json=json)
