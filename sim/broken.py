@@ -50,7 +50,7 @@ def _answer_first(disk: Disk, *args: Any) -> None:
     disk.answers_first = True
 
 
-_read_receipt = deliver._read_receipt
+_read_receipt = deliver.read_receipt_of
 
 
 def _believe(gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: bytes, now: datetime) -> Receipt:
@@ -124,7 +124,7 @@ MISTAKES: dict[str, Mistake] = {
     "the answer leaves before the write": Mistake(
         {"sim.disk.Disk.__init__": _answer_first}, r"lost|two receipts|journal"
     ),
-    "any 200 is a receipt": Mistake({"intertie.gateway.deliver._read_receipt": _believe}, "is lost"),
+    "any 200 is a receipt": Mistake({"intertie.gateway.deliver.read_receipt_of": _believe}, "is lost"),
     "nothing expires that was sent": Mistake(
         {
             "intertie.gateway.deliver.close_expired": _never,

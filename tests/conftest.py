@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 from tests import postgres_server
 
 from intertie.stores.postgres_schema import Server
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Commands that are run in this process set up its logs: no test hears less, or speaks elsewhere, because of another one."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    for handler in [
+        one for one in root.handlers if one not in handlers and type(one) is logging.StreamHandler
+    ]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
