@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.command.as2_houses import AGGREGATOR, NAMES, UTILITY, legacy_text
 from tests.command.gateways import free_port, served
+from tests.command.test_onboarding import wait_open
 from tests.exchange.test_as2 import notice_file
 
 from intertie.bindings.clock import system_clock
@@ -69,6 +70,7 @@ def test_a_message_over_tls_is_kept_and_receipted_once(tmp_path: Path) -> None:
         )
         trust = ssl.create_default_context(cafile=str(place / "as2.pem"))
         with served(place), httpx.Client(verify=trust, trust_env=False) as client:
+            wait_open(port)  # the street door, which `served` waits for, may open first
             door = f"https://127.0.0.1:{port}/as2"
             answers = [
                 client.post(door, headers=dict(sent.post.headers), content=sent.post.body) for _ in range(2)
