@@ -7,6 +7,7 @@ from cyclopts import App
 from intertie.cli.settle_compare import compare_statement
 from intertie.cli.settle_dispute import dispute_invoice
 from intertie.cli.settle_explain import explain
+from intertie.cli.settle_many import many
 from intertie.cli.settle_resolve import resolve_dispute
 from intertie.cli.settle_run import run
 
@@ -16,3 +17,4 @@ app.command(explain)
 app.command(compare_statement, name="compare")
 app.command(dispute_invoice, name="dispute")
 app.command(resolve_dispute, name="resolve")
+app.command(many, name="many")
