@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from intertie.bindings.spark_connect.cluster import Cluster, connect
 from intertie.cli._shared import Json, print_json
 from intertie.formats.many_job import read_job
 from intertie.gateway.settle_many import Done, Engine, Progress, settle_many
 from intertie.model.errors import SettingsError
 from intertie.run.many_engines import OneProcess, Pool
-from intertie.run.many_spark import Cluster, connect
 from intertie.stores.many_files import LinesFolder, ReadingsFolder
 
 # A screen names so many; all are in the JSON.

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intertie.formats.many_lines import LINES, Ask, settle_table
+from intertie.formats.many_lines import LINES, Ask
 from intertie.formats.many_loads import columns_of
-from intertie.gateway.settle_many import PART_METERS, Work
+from intertie.formats.many_stream import settle_stream
+from intertie.gateway.settle_many import Work
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.stores.many_files import FEW, ReadingsFolder
 
@@ -67,32 +68,6 @@ class Cluster:
                 do="See its log; run again when it is mended: finished parts stay.",
             ) from error
         return made.cast(LINES)
-
-
-def settle_stream(ask: Ask, batches: Iterator[Any]) -> Iterator[Any]:
-    """Lines from rows that come sorted by meter: so many meters are in memory as a part has."""
-    mine = {one.meter: one for one in ask.customers}
-    for table in whole_meters(batches, PART_METERS):
-        customers = [mine[meter] for meter in sorted(table["meter"].unique().to_pylist()) if meter in mine]
-        if customers:
-            yield from settle_table(table, ask._replace(customers=customers)).to_batches()
-
-
-def whole_meters(batches: Iterator[Any], meters: int) -> Iterator[Any]:
-    """Tables with all rows of their meters, about so many meters in each."""
-    kept: list[Any] = []
-    for batch in batches:
-        kept.append(batch)
-        names = [one for part in kept for one in part["meter"].unique().to_pylist()]
-        if len(set(names)) <= meters:
-            continue
-        table = pa.Table.from_batches(kept)
-        last = table["meter"][-1]
-        ends = pc.index(table["meter"], last).as_py()
-        yield table.slice(0, ends)
-        kept = table.slice(ends).to_batches()
-    if kept:
-        yield pa.Table.from_batches(kept)
 
 
 class Session(NamedTuple):
