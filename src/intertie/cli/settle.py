@@ -8,6 +8,7 @@ from intertie.cli.settle_compare import compare_statement
 from intertie.cli.settle_dispute import dispute_invoice
 from intertie.cli.settle_explain import explain
 from intertie.cli.settle_many import many
+from intertie.cli.settle_plan import plan
 from intertie.cli.settle_resolve import resolve_dispute
 from intertie.cli.settle_run import run
 
@@ -17,4 +18,5 @@ app.command(explain)
 app.command(compare_statement, name="compare")
 app.command(dispute_invoice, name="dispute")
 app.command(resolve_dispute, name="resolve")
-app.command(many, name="many")
+app.command(plan)
+app.command(many)

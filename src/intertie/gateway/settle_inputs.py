@@ -95,7 +95,7 @@ def held(desk: Desk, readings: Readings, deal: Confirmation, period: Period, min
             f"the days of readings are those of {readings.zone}, the deal's of {deal.zone}",
             do=f'Set [readings] zone = "{deal.zone}" and run `intertie readings rebuild`.',
         )
-    calls, left_out = _calls(desk.book, deal, period)
+    calls, left_out = calls_of(desk.book, deal, period)
     meters, others = _meters(desk.book, deal, period)
     if not meters:
         raise SettingsError(
@@ -104,18 +104,19 @@ def held(desk: Desk, readings: Readings, deal: Confirmation, period: Period, min
         )
     blocks = _blocks(readings, meters, period, minutes)
     book = Book(
-        rule=rule_of(deal, _holidays(desk, deal)),
+        rule=rule_of(deal, holidays_of(desk, deal)),
         terms=terms_of(deal),
         zone=deal.zone,
         readings=_net(blocks, meters),
-        not_usable=_not_usable(desk.book, deal, desk.now),
+        not_usable=not_usable_of(desk.book, deal, desk.now),
         delivered_cap=Fraction(deal.delivered_cap_fraction),
         at_point=_by_point(desk.book, deal, period, calls),
     )
     return Held(deal, period, book, calls, (*left_out, *others), blocks)
 
 
-def _calls(book: TradeBook, deal: Confirmation, period: Period) -> tuple[list[Call], list[tuple[str, str]]]:
+def calls_of(book: TradeBook, deal: Confirmation, period: Period) -> tuple[list[Call], list[tuple[str, str]]]:
+    """The calls of a deal in a period, and those that are none."""
     calls, left_out = [], []
     for name, one in sorted(book.dispatches.items(), key=lambda each: each[1].instruction.window.start):
         if one.instruction.confirmation != deal.confirmation or not _within(one, deal, period):
@@ -174,13 +175,14 @@ def _counted(starts: datetime | None, ends: datetime | None, start: datetime, en
     return starts is not None and starts < end and (ends is None or start < ends)
 
 
-def _holidays(desk: Desk, deal: Confirmation) -> frozenset[date]:
+def holidays_of(desk: Desk, deal: Confirmation) -> frozenset[date]:
+    """Those of the contract's calendar."""
     known = desk.book.contracts.get(deal.agreement)
     text = None if known is None else known.text_at(desk.now)
     return frozenset() if text is None else frozenset(text.calendar.holidays)
 
 
-def _not_usable(book: TradeBook, deal: Confirmation, now: datetime) -> dict[date, Reason]:
+def not_usable_of(book: TradeBook, deal: Confirmation, now: datetime) -> dict[date, Reason]:
     """Days on which somebody called these points, or on which they had no supply: no day like others."""
     zone = ZoneInfo(deal.zone)
     points = tree_at(book.grid.models, deal.term.start).under(deal.points)
