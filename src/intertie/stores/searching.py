@@ -121,6 +121,10 @@ def _conditions(wanted: Search, dialect: Dialect) -> tuple[list[str], dict[str, 
 def search(ask: Ask, wanted: Search, dialect: Dialect) -> tuple[list[Row], int | None]:
     """Rows of MESSAGE_COLUMNS, and where to go on; as `SearchStore.search`."""
     mark = dialect.value
+    if any(
+        "\0" in word for word in wanted.words
+    ):  # stands in no text that is kept, and PostgreSQL cannot be asked for it
+        return [], None
     lead = _lead(wanted, mark)
     where, values = _conditions(wanted, dialect)
     low, high = _bounds(ask, wanted, dialect)
