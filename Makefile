@@ -7,6 +7,9 @@ WORKERS ?= 3
 SECONDS ?= 60
 SEEDS   ?= 1000
 
+# Hundreds of processes are started by the tests: without kept bytecode each compiles 300 modules anew, a third of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup peers demo test soak sim check bench fuzz docs clean
 
 help:

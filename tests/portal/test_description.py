@@ -107,7 +107,17 @@ def test_the_page_names_every_address() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     rows = "".join(line for line in page.splitlines() if line.startswith("| `"))
     for word in (
-        *("/whoami", "/partners", "/flows", "/documents", "/schema", "/inbox", "/messages", "/dead-letters"),
+        *(
+            "/whoami",
+            "/partners",
+            "/flows",
+            "/documents",
+            "/schema",
+            "/inbox",
+            "/messages",
+            "/dead-letters",
+            "/search",
+        ),
         *(
             "/evidence",
             "/cancel",

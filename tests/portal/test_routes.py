@@ -319,3 +319,38 @@ def test_who_does_not_take_what_is_sent_is_cut_off() -> None:
 
     asyncio.run(cutting(app, 0.05)({}, lambda: None, Cycle().send))
     assert cut == [True]
+
+
+def test_messages_are_found_newest_first_by_what_a_person_has_at_hand(at: At) -> None:
+    first, second, third = (
+        at.post("/messages", outage(f"OUT-{number}")).json()["messages"][0] for number in (1, 2, 3)
+    )
+    at.world.deliver()
+
+    def ids(**asked: Any) -> list[str]:
+        return [line["id"] for line in at.get("/search", params=asked).json()["items"]]
+
+    assert ids() == [third, second, first]
+    assert ids(text=second) == ids(text=second.upper()) == [second]
+    parcel = at.get(f"/messages/{third}").json()["line"]["parcel"]
+    assert third in ids(text=parcel)
+    assert ids(text="OUTAGE " + PARTNER) == [third, second, first]
+    assert ids(direction="in") == ids(interface="TU") == ids(text="no-such-thing") == []
+    assert ids(state="accepted", partner=PARTNER, document="outage_notice", limit=2) == [third, second]
+    page = at.get("/search", params={"limit": 2}).json()
+    assert ids(after=page["next"]) == [first]
+    assert ids(since=NOW.isoformat()) and not ids(until="2001-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"since": "2026-01-01T00:00:00"},
+        {"interface": "da"},
+        {"text": "x" * 201},
+        {"after": -1},
+        {"limit": 100_000},
+    ],
+)
+def test_a_search_that_cannot_be_meant_is_refused(at: At, asked: dict[str, Any]) -> None:
+    assert at.get("/search", params=asked).status_code == 400

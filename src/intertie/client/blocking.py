@@ -125,6 +125,7 @@ class Client:
     schema = _does(calls.schema)
     inbox = _does(calls.inbox)
     messages = _does(calls.messages)
+    search = _does(calls.search)
     dead_letters = _does(calls.dead_letters)
     message = _does(calls.message)
     evidence = _does(calls.evidence)

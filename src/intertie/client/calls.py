@@ -39,6 +39,7 @@ from intertie.model.office import (
     PartnerLine,
     PartnerPage,
     Queued,
+    SearchPage,
     VoidPage,
     Whoami,
 )
@@ -155,6 +156,39 @@ def messages(
         document=document,
         conversation=conversation,
         state=state,
+    )
+
+
+def search(
+    text: str = "",
+    after: int = 0,
+    limit: int = PAGE,
+    direction: Literal["in", "out"] | None = None,
+    partner: str | None = None,
+    interface: str | None = None,
+    document: str | None = None,
+    agreement: str | None = None,
+    conversation: str | None = None,
+    state: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Call[SearchPage]:
+    """Messages of both directions, newest first. A short page is not the last one: go on with its `next`."""
+    return _get(
+        SearchPage,
+        "search",
+        text=text or None,
+        after=after,
+        limit=limit,
+        direction=direction,
+        partner=partner,
+        interface=interface,
+        document=document,
+        agreement=agreement,
+        conversation=conversation,
+        state=state,
+        since=None if since is None else since.isoformat(),
+        until=None if until is None else until.isoformat(),
     )
 
 

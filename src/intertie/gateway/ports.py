@@ -30,6 +30,8 @@ from intertie.seal.certificates import Chain
 from intertie.seal.receipt import Outcome
 from intertie.seal.transport import Transport
 
+# Messages looked at for one page of a search: some tens of milliseconds of a store, whatever is asked and however many are kept.
+SCAN_MAX = 100_000
 # Escalations in one transaction: more at once are one outage of ours, and the next call takes up the rest.
 ESCALATE_MAX = 500
 
@@ -170,6 +172,35 @@ class Query(NamedTuple):
     conversation: ConversationId | None = None
 
 
+class Search(NamedTuple):
+    """Which messages; None means any. `words` all stand in one of the ids, names or the detail of a message, in any case of
+    letters: its body is not looked into."""
+
+    before: int | None = None  # a seq
+    limit: int = 50
+    scan: int = SCAN_MAX
+    outgoing: bool | None = None
+    partner: PartyId | None = None
+    interface: InterfaceCode | None = None
+    document: DocumentName | None = None
+    agreement: AgreementId | None = None
+    conversation: ConversationId | None = None
+    parcel: ParcelId | None = None
+    message: MessageId | None = None
+    states: Sequence[State] | None = None
+    since: datetime | None = None  # queued or received at this time or later
+    until: datetime | None = None  # and before this one
+    words: Sequence[str] = ()
+
+
+class Found(NamedTuple):
+    """Rows without bodies, newest first. `older` is the seq to go on before, None when all has been looked at: a page may be
+    short, or empty, and yet not the last one."""
+
+    rows: list[MessageRow]
+    older: int | None
+
+
 class ReceiptWriter(Protocol):
     """Signs the receipt once the store knows the outcomes and the journal head that the receipt commits to."""
 
@@ -304,6 +335,9 @@ class Store(ProofStore, OperationsStore, TradeStore, TranslatedStore, Protocol):
 
     def messages(self, query: Query) -> list[MessageRow]:
         """Messages in the order of seq."""
+
+    def search(self, wanted: Search) -> Found:
+        """The newest messages that are wanted, of the newest `scan` that an index leads to."""
 
     def parcel(self, parcel: ParcelId, *, outgoing: bool, partner: PartyId | None = None) -> ParcelRow | None:
         """One parcel with its manifest and receipt. Two partners may choose the same id, as in `message`."""

@@ -32,6 +32,7 @@ UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?
 PARTY = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(?!\n)$"
 # Names that partners choose: visible, no blanks, no path tricks (no '..', never begins with a dot or slash).
 NAME = r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/#@+-]{0,127}(?!\n)$"
+INTERFACE = r"^[A-Z][A-Z0-9]{1,7}(?!\n)$"
 WORD = r"^[a-z][a-z0-9_]{1,63}(?!\n)$"
 
 # The forms in which a record holds an id: the type and what it must look like.
@@ -45,7 +46,7 @@ AggregationRef = Annotated[AggregationId, Meta(pattern=NAME)]
 DerRef = Annotated[DerId, Meta(pattern=NAME)]
 MeterRef = Annotated[MeterId, Meta(pattern=NAME)]
 PointRef = Annotated[ConnectionPointId, Meta(pattern=NAME)]
-InterfaceRef = Annotated[InterfaceCode, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}(?!\n)$")]
+InterfaceRef = Annotated[InterfaceCode, Meta(pattern=INTERFACE)]
 DocumentRef = Annotated[DocumentName, Meta(pattern=WORD)]
 Name = Annotated[str, Meta(pattern=NAME)]
 Text = Annotated[str, Meta(max_length=2000)]

@@ -197,6 +197,14 @@ class MessagePage(_Answer, frozen=True, kw_only=True):
     next: int | None
 
 
+class SearchPage(_Answer, frozen=True, kw_only=True):
+    """Messages that were looked for, newest first. `next` is the cursor of what is older, also where this page is short
+    or empty: so far was looked. None: nothing is left to look at."""
+
+    items: list[MessageLine]
+    next: int | None
+
+
 class AgreementLine(_Answer, frozen=True, kw_only=True):
     """An agreement on paper."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from litestar import Response
+from litestar.exceptions import ValidationException
 from litestar.params import JSONBody, QueryParameter, RawBody
 
 from intertie.exchange.outbound import State
@@ -12,8 +14,20 @@ from intertie.gateway.export_evidence import export_row
 from intertie.gateway.office_acts import find_message, send_again, send_document, take_back
 from intertie.gateway.office_lists import dead_letters, message_line, messages, whole_message
 from intertie.gateway.office_rights import Right
-from intertie.gateway.ports import Query
-from intertie.model.ids import NAME, PARTY, WORD, ConversationId, DocumentName, MessageId, PartyId
+from intertie.gateway.ports import Query, Search
+from intertie.gateway.search import TEXT_MAX, search_page
+from intertie.model.ids import (
+    INTERFACE,
+    NAME,
+    PARTY,
+    WORD,
+    AgreementId,
+    ConversationId,
+    DocumentName,
+    InterfaceCode,
+    MessageId,
+    PartyId,
+)
 from intertie.model.office import (
     PAGE,
     Message,
@@ -21,6 +35,7 @@ from intertie.model.office import (
     MessagePage,
     Queued,
     Resend,
+    SearchPage,
     SendMessage,
 )
 from intertie.portal.acting import Asked, act
@@ -32,6 +47,16 @@ Partner = Annotated[
 ]
 Document = Annotated[DocumentName | None, QueryParameter(pattern=WORD, description="Only this document.")]
 Talk = Annotated[ConversationId | None, QueryParameter(pattern=NAME, description="Only this conversation.")]
+
+
+def _aware(name: str, at: datetime | None) -> datetime | None:
+    """A time with its offset: without one it is another time for everybody."""
+    if at is not None and at.tzinfo is None:
+        raise ValidationException(
+            extra=[{"key": name, "message": "a time with its offset, as 2026-07-01T12:00:00Z"}]
+        )
+    return at
+
 
 Direction = Annotated[Literal["in", "out"], QueryParameter(description="From partners, or to them.")]
 
@@ -81,6 +106,52 @@ def list_messages(
         conversation=conversation,
     )
     return messages(office.gateway, query)
+
+
+@reads("/search", Right.LOOK, tags=["messages"])
+def search_messages(
+    office: OfficeDep,
+    text: Annotated[
+        str,
+        QueryParameter(
+            max_length=TEXT_MAX, description="An id, a conversation, or words of ids, names and details."
+        ),
+    ] = "",
+    after: After = 0,
+    limit: Limit = PAGE,
+    direction: Annotated[
+        Literal["in", "out"] | None, QueryParameter(description="From partners, or to them.")
+    ] = None,
+    partner: Partner = None,
+    interface: Annotated[
+        InterfaceCode | None, QueryParameter(pattern=INTERFACE, description="Only this interface.")
+    ] = None,
+    document: Document = None,
+    agreement: Annotated[
+        AgreementId | None, QueryParameter(pattern=NAME, description="Only this agreement.")
+    ] = None,
+    conversation: Talk = None,
+    message_state: Annotated[
+        State | None, QueryParameter(name="state", description="Only in this state.")
+    ] = None,
+    since: Annotated[datetime | None, QueryParameter(description="Queued or received then or later.")] = None,
+    until: Annotated[datetime | None, QueryParameter(description="And before this.")] = None,
+) -> SearchPage:
+    """Messages of both directions, newest first. A page costs a bounded amount of work, so it may be short: go on with `next`."""
+    wanted = Search(
+        before=after or None,
+        limit=limit,
+        outgoing=None if direction is None else direction == "out",
+        partner=partner,
+        interface=interface,
+        document=document,
+        agreement=agreement,
+        conversation=conversation,
+        states=None if message_state is None else (message_state,),
+        since=_aware("since", since),
+        until=_aware("until", until),
+    )
+    return search_page(office.gateway, wanted, text)
 
 
 @reads("/dead-letters", Right.LOOK, tags=["messages"])
@@ -162,6 +233,7 @@ ROUTES = [
     list_inbox,
     list_messages,
     list_dead_letters,
+    search_messages,
     get_message,
     get_evidence,
     send_message,

@@ -50,13 +50,14 @@ from intertie.stores.memory_follow import MemoryFollow
 from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
 from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
+from intertie.stores.memory_search import MemorySearch
 from intertie.stores.memory_trade import MemoryTrade
 from intertie.stores.sending import Tell
 
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
 
-class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade, MemoryAnswers):
+class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade, MemoryAnswers, MemorySearch):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:

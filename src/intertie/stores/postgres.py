@@ -48,13 +48,16 @@ from intertie.stores.postgres_operations import PostgresOperations
 from intertie.stores.postgres_proof import PostgresProof
 from intertie.stores.postgres_readers import PostgresReaders
 from intertie.stores.postgres_schema import Db, Server, open_store
+from intertie.stores.postgres_search import PostgresSearch
 from intertie.stores.postgres_trade import PostgresTrade
 from intertie.stores.postgres_writer import PostgresWriter
 from intertie.stores.rows import DataKeyRow
 from intertie.stores.sending import Tell
 
 
-class PostgresStore(PostgresProof, PostgresFollow, PostgresOperations, PostgresTrade, PostgresAnswers):
+class PostgresStore(
+    PostgresProof, PostgresFollow, PostgresOperations, PostgresTrade, PostgresAnswers, PostgresSearch
+):
     """`gateway.ports.Store` in a PostgreSQL database. Safe to use from any thread."""
 
     def __init__(self, server: Server, port: KeyPort | None = None) -> None:

@@ -52,11 +52,12 @@ from intertie.stores.sqlite_answers import SqliteAnswers
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
+from intertie.stores.sqlite_search import SqliteSearch
 from intertie.stores.sqlite_trade import SqliteTrade
 from intertie.stores.writer import Writer
 
 
-class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade, SqliteAnswers):
+class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade, SqliteAnswers, SqliteSearch):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path, port: KeyPort | None = None) -> None:

@@ -1,0 +1,34 @@
+"""Searching messages in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from intertie.gateway.ports import Found, Search
+from intertie.stores.postgres_readers import PostgresReaders
+from intertie.stores.postgres_schema import Db
+from intertie.stores.rows import Row, index_rows
+from intertie.stores.searching import Dialect, search
+
+POSTGRES = Dialect(value=lambda name: f"%({name})s", place="strpos", sources=lambda index: "messages AS m")
+
+
+def search_messages(db: Db, wanted: Search) -> Found:
+    """`Store.search`."""
+
+    def ask(sql: str, values: dict[str, Any]) -> Iterable[Row]:
+        return db.execute(sql, values, binary=True)
+
+    rows, older = search(ask, wanted, POSTGRES)
+    return Found(index_rows(rows), older)
+
+
+class PostgresSearch:
+    """Part of PostgresStore."""
+
+    _readers: PostgresReaders
+
+    def search(self, wanted: Search) -> Found:
+        """Messages, newest first."""
+        return self._readers.snapshot(lambda db: search_messages(db, wanted))
