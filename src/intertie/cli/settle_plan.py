@@ -40,7 +40,6 @@ def plan(
     Example:
 
         intertie settle plan aggregator.example NWS-2026-001 2026-07 july/
-        intertie settle many july/job.json july/readings july/lines
 
     Parameters
     ----------
