@@ -16,7 +16,11 @@ SOURCE = str(Path(__file__).parent.parent.parent / "src")
 sys.path.insert(0, SOURCE)
 # their workers are other processes
 os.environ.update(
-    PYTHONPATH=SOURCE, PYSPARK_PYTHON=sys.executable, RUST_LOG="error", SPARK_LOCAL_IP="127.0.0.1"
+    PYTHONPATH=SOURCE,
+    PYSPARK_PYTHON=sys.executable,
+    RUST_LOG="error",
+    SPARK_LOCAL_IP="127.0.0.1",
+    SPARK_TESTING="1",  # a port that is free: two runs on one machine do not meet
 )
 
 from pysail.spark import SparkConnectServer  # noqa: E402
@@ -41,7 +45,7 @@ def session(engine: str) -> Any:
             SESSIONS[engine] = connect(f"sc://localhost:{SERVERS[0].listening_address[1]}").spark
         else:
             local = SparkSession.builder.remote("local[2]").config("spark.ui.enabled", "false")
-            SESSIONS[engine] = local.config("spark.driver.memory", "1g").getOrCreate()
+            SESSIONS[engine] = local.config("spark.connect.grpc.binding.address", "127.0.0.1").getOrCreate()
     return SESSIONS[engine]
 
 
