@@ -163,6 +163,7 @@ def known_of(gateway: Gateway, party: PartyId) -> Known:
         gateway.books.of(store, party).ledger.book,
         original,
         lambda message: store.message(message, partner=party, body=False) is not None,
+        lambda: store.next_seq(party),
     )
 
 
