@@ -36,7 +36,7 @@ from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.send_message import Outgoing, send
 from intertie.gateway.trade_books import Books
 from intertie.model.errors import PartnerError
-from intertie.model.ids import InterfaceCode, MessageId, PartyId
+from intertie.model.ids import ConversationId, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode
 from intertie.model.record import Record
 from intertie.model.system import OutageNotice
@@ -129,17 +129,18 @@ class Two:
         assert isinstance(partners, Book)
         partners.partners[other(party)] = partners.partners[other(party)]._replace(**changed)
 
-    def say(self, party: PartyId, body: Record = NOTICE) -> MessageId:
+    def say(self, party: PartyId, body: Record = NOTICE, talk: ConversationId | None = None) -> MessageId:
         self.now += timedelta(seconds=1)
-        return send(self.gateways[party], [self.outgoing(party, body)], self.now)[0]
+        return send(self.gateways[party], [self.outgoing(party, body, talk)], self.now)[0]
 
-    def outgoing(self, party: PartyId, body: Record) -> Outgoing:
+    def outgoing(self, party: PartyId, body: Record, talk: ConversationId | None = None) -> Outgoing:
         return Outgoing(
             body=body,
             recipient=other(party),
             interface=InterfaceCode("DA"),
             mode=Mode.REAL_TIME if isinstance(body, OutageNotice) else Mode.SCHEDULED,
             agreement=TEXT.agreement,
+            conversation=talk,
         )
 
     def post(self, party: PartyId) -> Delivery | None:

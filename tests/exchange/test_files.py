@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tests.exchange.as2_world import NOTICE
 from tests.exchange.file_world import FORMATS, Two, foreign_of
 from tests.exchange.house import AGGREGATOR, UTILITY
-from tests.exchange.uftp_world import TEXT
+from tests.exchange.uftp_world import NEED, TALK, TEXT
 
 from intertie.exchange.outbound import State
 from intertie.formats.x12.advice_824 import Advice
@@ -29,9 +29,9 @@ from intertie.gateway.foreign import CARRIERS, Level
 from intertie.gateway.ports import Query
 from intertie.gateway.send_message import send, send_raw
 from intertie.journal.entry import Kind, read_entry
-from intertie.model.documents import example, read_message
+from intertie.model.documents import read_message
 from intertie.model.errors import Code, Refused, SettingsError
-from intertie.model.ids import DocumentName, MessageId, PartyId, new_uuid7
+from intertie.model.ids import MessageId, PartyId, new_uuid7
 from intertie.model.message import write_message
 from intertie.model.party import Role
 from intertie.model.record import RuleError
@@ -308,9 +308,8 @@ def test_a_loss_is_no_loss() -> None:
 
 
 def test_a_document_that_no_set_says_is_refused_when_it_is_queued() -> None:
-    _, declared = example(DocumentName("asset_outage"))
     with pytest.raises(Refused, match="no X12 set carries this document"):
-        Two().say(AGGREGATOR, declared)
+        Two().say(UTILITY, NEED, TALK)
 
 
 def test_after_its_end_date_nothing_comes_and_nothing_is_answered() -> None:

@@ -65,7 +65,7 @@ class JsonFormat:
 
     name = "json"
     suffix = "json"
-    kinds = (KIND, "application/octet-stream", "text/plain")
+    kinds: tuple[str, ...] = (KIND, "application/octet-stream", "text/plain")
 
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
         """Its documents, or the results of a file of ours."""

@@ -24,7 +24,7 @@ class X12Format:
 
     name = "x12"
     suffix = "x12"
-    kinds = carried.KINDS
+    kinds: tuple[str, ...] = carried.KINDS
 
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
         """Its sets."""
