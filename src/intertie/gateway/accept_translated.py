@@ -58,7 +58,7 @@ class Said(NamedTuple):
     body: Record | None
     conversation: ConversationId | None = None
     in_reply_to: MessageId | None = None
-    mode: Mode = Mode.SCHEDULED
+    mode: Mode | None = Mode.SCHEDULED  # None: it does not say, and each document goes in few
 
 
 class Arrived(NamedTuple):
@@ -242,13 +242,14 @@ def _header(
 ) -> Header:
     kind = document_of(body)
     created = utc(created)
+    interface, mode = _way(gateway, partner, kind.name, said.mode)
     return Header(
         id=message,
         verb=Verb.CREATED,
         document=kind.name,
         version=kind.version,
-        interface=_interface(gateway, partner, kind.name, said.mode),
-        mode=said.mode,
+        interface=interface,
+        mode=mode,
         sender=partner.party,
         recipient=gateway.party.id,
         agreement=foreign.agreement,
@@ -259,13 +260,17 @@ def _header(
     )
 
 
-def _interface(gateway: Gateway, partner: Partner, document: DocumentName, mode: Mode) -> InterfaceCode:
-    """Foreign protocols do not name it: that of the flow between our roles, else the first that has the document, and then
-    admission says which roles it lacks."""
-    flows = gateway.catalogue.find_flows(document)
+def _way(
+    gateway: Gateway, partner: Partner, document: DocumentName, mode: Mode | None
+) -> tuple[InterfaceCode, Mode]:
+    """Foreign protocols do not name the interface, and some not the mode: those of the flow between our roles, the scheduled one
+    if there are several; else the first that has the document, and then admission says which roles it lacks."""
+    flows = list(gateway.catalogue.find_flows(document))
     ours = gateway.party.roles
-    fitting = [f for f in flows if f.mode is mode and f.sender in partner.roles and f.recipient in ours]
-    return (fitting or list(flows))[0].interface
+    fitting = [f for f in flows if f.sender in partner.roles and f.recipient in ours]
+    said = [f for f in fitting if f.mode is (mode or Mode.SCHEDULED)]
+    found = (said or (fitting if mode is None else []) or flows)[0]
+    return found.interface, mode or found.mode
 
 
 def _keep(

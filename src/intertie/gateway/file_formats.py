@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from intertie.gateway.file_csv import CsvFormat
 from intertie.gateway.file_json import JsonFormat
 from intertie.gateway.file_x12 import X12Format
 from intertie.gateway.files import FileFormat
 from intertie.gateway.foreign import Foreign
 
-_ALL: tuple[FileFormat, ...] = (X12Format(), JsonFormat())
+_ALL: tuple[FileFormat, ...] = (X12Format(), CsvFormat(), JsonFormat())
 FILE_FORMATS: Mapping[str, FileFormat] = MappingProxyType({one.name: one for one in _ALL})
 
 

@@ -31,7 +31,7 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     document: DocumentRef
     body: msgspec.Raw
-    mode: Mode = Mode.SCHEDULED
+    mode: Mode | None = None
     conversation: ConversationRef | None = None
     in_reply_to: MessageRef | None = None
     id: MessageRef | None = None
