@@ -52,6 +52,8 @@ TRADING = Trading(
     utility=X12Party(party=UTILITY, name="The Utility", number="006982359"),
     aggregator=X12Party(party=AGGREGATOR, name="Sun & Wind", number="123456789"),
     usage="T",
+    acknowledge=False,
+    advice="none",
 )
 _, _NOTICE = example(DocumentName("outage_notice"))
 assert isinstance(_NOTICE, OutageNotice)

@@ -39,7 +39,7 @@ def file() -> bytes:
     two = Two()
     row = two.gateways[UTILITY].store.message(two.say(UTILITY, NOTICE), outgoing=True)
     assert row is not None
-    return write_carried(*read_message(row.body), TRADING)
+    return write_carried(*read_message(row.body), TRADING, 7)
 
 
 def posted(two: Two, post: Post) -> Post:

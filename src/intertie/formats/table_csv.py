@@ -23,11 +23,11 @@ _Of = TypeVar("_Of", bound=Record)
 
 
 def rows_of(
-    raw: bytes, needed: Collection[str], allowed: Collection[str]
+    raw: bytes, needed: Collection[str], allowed: Collection[str], separator: str = ","
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Number and filled fields of each line that has any. SettingsError for a header without a needed column, or with one
     that is not known, and for a line of another length."""
-    reader = csv.reader(io.StringIO(_text(raw), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(_text(raw), newline=""), strict=True, delimiter=separator)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(header, needed, allowed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -58,7 +58,7 @@ class Said(NamedTuple):
     body: Record | None
     conversation: ConversationId | None = None
     in_reply_to: MessageId | None = None
-    mode: Mode = Mode.SCHEDULED
+    mode: Mode | None = Mode.SCHEDULED  # None: it does not say, and each document goes in few
 
 
 class Arrived(NamedTuple):
@@ -75,19 +75,52 @@ class Arrived(NamedTuple):
     same: bytes | None = None
 
 
-# Writes the signed answer. It is called under the store's lock and must not use the store.
+class Part(NamedTuple):
+    """One message of what arrived: the bytes that say it, and what they say."""
+
+    signed: bytes  # kept with it
+    translate: Callable[[Known], Said]  # as `Arrived.translate`
+    place: str = ""  # where in what arrived it stands, for people
+
+
+class Arrival(NamedTuple):
+    """What a binding verified, with any number of messages in it: all of it is one parcel, each message has its outcome."""
+
+    partner: PartyId
+    foreign_id: str  # as its sender named it
+    created: datetime
+    key: str  # that verified it, as the protocol writes it
+    same: bytes  # what a repeat has in common with it
+    parts: Callable[[], Sequence[Part]]  # at least one; asked for unless it is a repeat
+
+
+# Write the signed answer. They are called under the store's lock and must not use the store.
 Answer = Callable[[Outcome], bytes]
+PartsAnswer = Callable[[Sequence[Outcome]], bytes]
 
 
 def accept_translated(gateway: Gateway, arrived: Arrived, answer: Answer, now: datetime) -> bytes:
-    """Take the message in; the bytes of our signed answer, once it is on disk that they are owed.
+    """Take the one message in; otherwise as `accept_parts`."""
+    arrival = Arrival(
+        partner=arrived.partner,
+        foreign_id=arrived.foreign_id,
+        created=arrived.created,
+        key=arrived.key,
+        same=arrived.signed if arrived.same is None else arrived.same,
+        parts=lambda: [Part(arrived.signed, arrived.translate)],
+    )
+    return accept_parts(gateway, arrival, lambda outcomes: answer(outcomes[0]), now)
+
+
+def accept_parts(gateway: Gateway, arrival: Arrival, answer: PartsAnswer, now: datetime) -> bytes:
+    """Take in what arrived, all of it in one transaction; the bytes of our signed answer, once it is on disk that they are owed.
 
     A repeat changes nothing and is answered with the same bytes. Raises Refused for a partner that is not one, and then nothing
     is kept; StoreError when nothing could be kept.
     """
-    partner, foreign = find_foreign(gateway, arrived.partner)
-    digest = hashlib.sha256(arrived.signed if arrived.same is None else arrived.same).digest()
-    name = arrived.foreign_id
+    partner, foreign = find_foreign(gateway, arrival.partner)
+    digest = hashlib.sha256(arrival.same).digest()
+    name = arrival.foreign_id
     known = gateway.store.find_incoming_parcel(partner.party, _parcel(foreign, name))
     reused = known is not None and known.digest != digest
     if reused:  # it is answered by itself, and the same again should it come again
@@ -96,14 +129,18 @@ def accept_translated(gateway: Gateway, arrived: Arrived, answer: Answer, now: d
     if known is not None and known.receipt is not None:
         gateway.store.owe_answer(partner.party, known.id, now)
         return known.receipt
-    message = MessageId(derived_uuid7(foreign.binding, name))
-    try:
-        if reused:
-            raise Refused(Code.PARCEL_ID_REUSED, message=message, partner=partner.party)
-        kept = _check(gateway, partner, foreign, arrived, message, now)
-    except Refused as refused:
-        return _keep(gateway, foreign, partner, name, digest, refused, answer, now)
-    return _keep(gateway, foreign, partner, name, digest, kept, answer, now)
+    check = _Check(gateway, partner, foreign, arrival, name, now)
+    parts = arrival.parts()
+    digests = [digest] if len(parts) == 1 else [hashlib.sha256(part.signed).digest() for part in parts]
+    verdicts = [check(number, part, reused=reused) for number, part in enumerate(parts)]
+    return _keep(
+        gateway, foreign, partner, name, digest, list(zip(digests, verdicts, strict=True)), answer, now
+    )
+
+
+def message_id(foreign: Foreign, name: str, number: int = 0) -> MessageId:
+    """What the message of this number is called here, in what its sender called so."""
+    return MessageId(derived_uuid7(foreign.binding, f"{name}#{number}" if number else name))
 
 
 def find_foreign(gateway: Gateway, party: PartyId) -> tuple[Partner, Foreign]:
@@ -126,6 +163,7 @@ def known_of(gateway: Gateway, party: PartyId) -> Known:
         gateway.books.of(store, party).ledger.book,
         original,
         lambda message: store.message(message, partner=party, body=False) is not None,
+        lambda: store.next_seq(party),
     )
 
 
@@ -145,52 +183,73 @@ def _parcel(foreign: Foreign, name: str) -> ParcelId:
     return ParcelId(derived_uuid7(foreign.binding, name))
 
 
-def _check(
-    gateway: Gateway, partner: Partner, foreign: Foreign, arrived: Arrived, message: MessageId, now: datetime
-) -> NewMessage | None:
-    """Step 9 for the one message, in the order of the design; the row to keep, if it is a message. Raises Refused."""
-    named = partial(Refused, message=message, partner=partner.party)
-    if partner.suspended:
-        raise named(Code.SENDER_SUSPENDED)
-    check_legacy(partner.party, foreign, now.date(), message)
-    try:
-        said = arrived.translate(known_of(gateway, partner.party))
-    except Broken as broken:
-        detail = f"{broken.rule.name}: {broken.detail or broken.rule.text}"
-        raise named(Code.TRADE_RULE, detail) from broken
-    except Refused:
-        raise
-    except IntertieError as error:
-        raise named(Code.SCHEMA, error.why) from error
-    if said.body is None:
-        return None
-    header = _header(gateway, partner, foreign, arrived, said, said.body, message)
-    check_live(partner.trial, header.conversation, header.agreement)
-    flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
-    check_times(header, gateway.limits.clock_skew_seconds, now)
-    traded = Rules(gateway, partner, now, sending=False).check(header, said.body, flow)
-    raw = with_original(header, said.body, foreign.binding, arrived.signed, arrived.key)
-    return new_message(raw, leaf_hash(raw), 0, header)._replace(traded=traded)
+class _Check:
+    """Step 9 for each message of what arrived, in the order of the design, by rules that know those before it."""
+
+    def __init__(
+        self, gateway: Gateway, partner: Partner, foreign: Foreign, arrival: Arrival, name: str, now: datetime
+    ) -> None:
+        self._gateway, self._partner, self._foreign = gateway, partner, foreign
+        self._arrival, self._name, self._now = arrival, name, now
+        self._rules = Rules(gateway, partner, now, sending=False)
+        self._known = known_of(gateway, partner.party)
+
+    def __call__(self, number: int, part: Part, *, reused: bool) -> NewMessage | Refused | None:
+        """The row to keep; None for what is no message; or why it is refused."""
+        message = message_id(self._foreign, self._name, number)
+        try:
+            if reused:
+                raise Refused(Code.PARCEL_ID_REUSED, message=message, partner=self._partner.party)
+            return self._message(number, part, message)
+        except Refused as refused:
+            refused.message = refused.message or message
+            return refused
+
+    def _message(self, number: int, part: Part, message: MessageId) -> NewMessage | None:
+        gateway, partner, foreign, now = self._gateway, self._partner, self._foreign, self._now
+        named = partial(Refused, message=message, partner=partner.party)
+        if partner.suspended:
+            raise named(Code.SENDER_SUSPENDED)
+        check_legacy(partner.party, foreign, now.date(), message)
+        try:
+            said = part.translate(self._known)
+        except Broken as broken:
+            detail = f"{broken.rule.name}: {broken.detail or broken.rule.text}"
+            raise named(Code.TRADE_RULE, detail) from broken
+        except Refused:
+            raise
+        except IntertieError as error:
+            raise named(Code.SCHEMA, error.why) from error
+        if said.body is None:
+            return None
+        header = _header(gateway, partner, foreign, self._arrival.created, said, said.body, message)
+        check_live(partner.trial, header.conversation, header.agreement)
+        flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
+        check_times(header, gateway.limits.clock_skew_seconds, now)
+        traded = self._rules.check(header, said.body, flow)
+        raw = with_original(header, said.body, foreign.binding, part.signed, self._arrival.key)
+        return new_message(raw, leaf_hash(raw), number, header)._replace(traded=traded)
 
 
 def _header(
     gateway: Gateway,
     partner: Partner,
     foreign: Foreign,
-    arrived: Arrived,
+    created: datetime,
     said: Said,
     body: Record,
     message: MessageId,
 ) -> Header:
     kind = document_of(body)
-    created = utc(arrived.created)
+    created = utc(created)
+    interface, mode = _way(gateway, partner, kind.name, said.mode)
     return Header(
         id=message,
         verb=Verb.CREATED,
         document=kind.name,
         version=kind.version,
-        interface=_interface(gateway, partner, kind.name, said.mode),
-        mode=said.mode,
+        interface=interface,
+        mode=mode,
         sender=partner.party,
         recipient=gateway.party.id,
         agreement=foreign.agreement,
@@ -201,13 +260,17 @@ def _header(
     )
 
 
-def _interface(gateway: Gateway, partner: Partner, document: DocumentName, mode: Mode) -> InterfaceCode:
-    """Foreign protocols do not name it: that of the flow between our roles, else the first that has the document, and then
-    admission says which roles it lacks."""
-    flows = gateway.catalogue.find_flows(document)
+def _way(
+    gateway: Gateway, partner: Partner, document: DocumentName, mode: Mode | None
+) -> tuple[InterfaceCode, Mode]:
+    """Foreign protocols do not name the interface, and some not the mode: those of the flow between our roles, the scheduled one
+    if there are several; else the first that has the document, and then admission says which roles it lacks."""
+    flows = list(gateway.catalogue.find_flows(document))
     ours = gateway.party.roles
-    fitting = [f for f in flows if f.mode is mode and f.sender in partner.roles and f.recipient in ours]
-    return (fitting or list(flows))[0].interface
+    fitting = [f for f in flows if f.sender in partner.roles and f.recipient in ours]
+    said = [f for f in fitting if f.mode is (mode or Mode.SCHEDULED)]
+    found = (said or (fitting if mode is None else []) or flows)[0]
+    return found.interface, mode or found.mode
 
 
 def _keep(
@@ -216,23 +279,25 @@ def _keep(
     partner: Partner,
     name: str,
     digest: bytes,
-    kept: NewMessage | Refused | None,
-    answer: Answer,
+    verdicts: Sequence[tuple[bytes, NewMessage | Refused | None]],
+    answer: PartsAnswer,
     now: datetime,
 ) -> bytes:
-    """Step 10: message or refusal, journal entries, and the answer that is owed, in one transaction."""
+    """Step 10: messages or refusals, journal entries, and the answer that is owed, in one transaction."""
     parcel = _parcel(foreign, name)
+    messages: list[NewMessage] = []
     refusals: list[Refusal] = []
-    if isinstance(kept, Refused):
-        leaf = leaf_hash(digest)  # nothing of it is kept but its hash
-        outcome = refused_outcome(kept.message, leaf, kept)
-        refusals.append(refusal_of(kept, parcel, partner.party, kept.message, digest, now))
-    elif kept is None:
-        leaf = leaf_hash(digest)
-        outcome = Outcome(leaf=leaf.hex(), status="accepted")
-    else:
-        leaf = kept.leaf
-        outcome = Outcome(message=kept.id, leaf=leaf.hex(), status="accepted")
+    outcomes: list[Outcome] = []
+    for what, verdict in verdicts:
+        leaf = leaf_hash(what)  # of what is refused nothing is kept but its hash
+        if isinstance(verdict, Refused):
+            outcomes.append(refused_outcome(verdict.message, leaf, verdict))
+            refusals.append(refusal_of(verdict, parcel, partner.party, verdict.message, what, now))
+        elif verdict is None:
+            outcomes.append(Outcome(leaf=leaf.hex(), status="accepted"))
+        else:
+            outcomes.append(Outcome(message=verdict.id, leaf=verdict.leaf.hex(), status="accepted"))
+            messages.append(verdict)
     row = ParcelRow(
         id=parcel,
         outgoing=False,
@@ -240,18 +305,17 @@ def _keep(
         digest=digest,
         blob=None,
         manifest=foreign.binding.encode(),
-        leaves=leaf,
+        leaves=b"".join(bytes.fromhex(outcome.leaf) for outcome in outcomes),
         receipt=None,
         at=now,
         owes=True,
     )
     final: list[Outcome] = []
 
-    def write_answer(outcomes: list[Outcome], head: Head) -> bytes:
+    def write_answer(outcomes: Sequence[Outcome], head: Head) -> bytes:
         final[:] = outcomes
-        return answer(outcomes[0])
+        return answer(outcomes)
 
-    messages = [kept] if isinstance(kept, NewMessage) else []
-    answered = gateway.store.accept(row, messages, refusals, [outcome], write_answer, now)  # type: ignore[arg-type]
+    answered = gateway.store.accept(row, messages, refusals, outcomes, write_answer, now)
     gateway.observer.accepted(partner.party, messages, final)
     return answered

@@ -37,6 +37,12 @@ class PostAnswer(NamedTuple):
 
     status: int
     retry_after: float | None = None
+    said: str = ""  # in words; without it, the status of HTTP
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return self.said or f"HTTP {self.status}"
 
     @property
     def taken(self) -> bool:
@@ -84,7 +90,7 @@ async def _post_answer(
     """None once it is there, or given up."""
     try:
         said = await post(foreign, owed.answer)
-        detail = f"HTTP {said.status}"
+        detail = said.words
     except PartnerError as error:
         said, detail = PostAnswer(0), error.why
     over = clock() - owed.since > OWED_MAX
@@ -154,7 +160,7 @@ async def _post_message(
     party = parcel.partner
     try:
         said = await post(foreign, original_of(row.body) or b"")
-        detail = "posted, not answered yet" if said.taken else f"HTTP {said.status}"
+        detail = "posted, not answered yet" if said.taken else said.words
     except PartnerError as error:
         said, detail = PostAnswer(0), error.why
     now = clock()
@@ -167,7 +173,7 @@ async def _post_message(
             partner=party,
             parcel=parcel.id,
             digest=parcel.digest.hex(),
-            note=f"http {said.status}",
+            note=said.said[:100] or f"http {said.status}",
         )
         gateway.store.close_parcel(parcel.id, None, [(row.id, State.REFUSED, detail)], [entry], now)
         return Delivery(parcel.id, party, 1, False, detail)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta
 
 from intertie.formats.as2.terms import As2Terms
+from intertie.formats.file_terms import CsvTerms, JsonTerms
+from intertie.formats.sftp_terms import SftpTerms
 from intertie.formats.uftp.terms import Terms as UftpTerms
 from intertie.formats.x12.trading import Trading
 from intertie.market.book import Book
@@ -35,6 +38,23 @@ AFTER = timedelta(microseconds=1)
 CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
+# The sections of a legacy file that say how the partner is reached, and what its files say.
+CARRIERS = ("uftp", "as2", "sftp")
+FORMATS = ("x12", "csv", "json")
+
+
+class Level(StrEnum):
+    """What a partner says of a message of ours, from the least to the most; which one closes it, its legacy file says."""
+
+    FETCHED = "fetched"  # it took the file away
+    RECEIPT = "receipt"  # its carrier's receipt: it has these bytes
+    SYNTAX = "syntax"  # its 997: they are what the format says
+    BUSINESS = "business"  # its 824 or table of results: it is in its books
+
+    def reaches(self, other: Level) -> bool:
+        """Whether it says as much."""
+        order = list(Level)
+        return order.index(self) >= order.index(other)
 
 
 class Foreign(Record, frozen=True, kw_only=True):
@@ -44,29 +64,75 @@ class Foreign(Record, frozen=True, kw_only=True):
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=len(Role))]
     # The last day on which anything goes to it, or is taken from it, in its own protocol.
     legacy_until: date
+    # How it is reached: exactly one of these.
     uftp_terms: UftpTerms | None = msgspec.field(default=None, name="uftp")
     as2_terms: As2Terms | None = msgspec.field(default=None, name="as2")
-    # What a file that AS2 carries says: X12 between these two ends.
+    sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
+    # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
+    csv: CsvTerms | None = None
+    json: JsonTerms | None = None
+    # What of its answers counts as the receipt of a message of ours; without it, what the carrier and the format can give.
+    received: Level | None = None
     # What both signed on paper: the rules of the trade are asked by it as by one that was made through the gateway.
     contract: BaseContract | None = None
     # The deals under it that both agreed to, where its protocol has no words for them: what it calls by ContractID, and settles.
     deals: Annotated[tuple[Confirmation, ...], Meta(max_length=DEALS_MAX)] = ()
 
     def check(self) -> None:
-        """It speaks exactly one protocol, what AS2 carries is said, deals are under the contract, and each is there once."""
+        """One carrier, one format if it carries files; an answer that closes and can come; deals are under the contract, once."""
         if any(self.contract is None or one.agreement != self.contract.agreement for one in self.deals):
             raise RuleError("deals: under another agreement than [contract]")
         no_repeats("deals", (one.confirmation for one in self.deals))
-        if (self.uftp_terms is None) is (self.as2_terms is None):
-            raise RuleError("a legacy file has either [uftp] or [as2]")
-        if (self.as2_terms is None) is not (self.x12 is None):
-            raise RuleError("[x12] goes with [as2]: it says what its files are")
+        if len(self._carriers()) != 1:
+            raise RuleError(f"a legacy file has one of {', '.join(f'[{name}]' for name in CARRIERS)}")
+        formats = self._formats()
+        if len(formats) != (self.binding != "uftp"):
+            said = ", ".join(f"[{name}]" for name in FORMATS)
+            raise RuleError(f"a file carrier goes with one of {said}, which says what its files are")
+        if self.received is not None and self.received not in self._answers():
+            raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
+
+    def _carriers(self) -> list[str]:
+        said = (self.uftp_terms, self.as2_terms, self.sftp_terms)
+        return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
+
+    def _formats(self) -> list[str]:
+        said = (self.x12, self.csv, self.json)
+        return [name for name, terms in zip(FORMATS, said, strict=True) if terms is not None]
+
+    def _answers(self) -> list[Level]:
+        """What comes from it, the usual one first."""
+        if self.binding == "uftp":
+            return [Level.RECEIPT]
+        of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
+        if self.binding == "as2":
+            return [Level.RECEIPT, *of_format]
+        return [*of_format, Level.FETCHED] if self.x12 is not None else [Level.FETCHED, *of_format]
+
+    @property
+    def closing(self) -> Level:
+        """What counts as its receipt."""
+        return self.received or self._answers()[0]
 
     @property
     def binding(self) -> str:
-        """The protocol that it speaks."""
-        return "uftp" if self.as2_terms is None else "as2"
+        """The carrier, or the protocol, that it speaks."""
+        return self._carriers()[0]
+
+    @property
+    def format(self) -> str:
+        """What its files say. SettingsError if it has none."""
+        for name in self._formats():
+            return name
+        raise SettingsError(f"{self.name} sends no files", do="See its legacy file.")
+
+    @property
+    def sftp(self) -> SftpTerms:
+        """SettingsError if it speaks another one."""
+        if self.sftp_terms is None:
+            raise SettingsError(f"{self.name} does not speak SFTP", do="See its legacy file.")
+        return self.sftp_terms
 
     @property
     def uftp(self) -> UftpTerms:
@@ -91,7 +157,9 @@ class Foreign(Record, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """Where it is reached."""
+        """Where it is reached; empty, if it comes to us."""
+        if self.sftp_terms is not None:
+            return self.sftp_terms.url
         return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property
@@ -102,11 +170,12 @@ class Foreign(Record, frozen=True, kw_only=True):
 
 class Known(NamedTuple):
     """What both hold, for what a message refers to. `original` gives the signed bytes of a message that was translated, `known`
-    whether a message of this id is here."""
+    whether a message of this id is here, `number` the next number towards the partner: never the same twice."""
 
     book: Book
     original: Callable[[MessageId], bytes | None]
     known: Callable[[MessageId], bool]
+    number: Callable[[], int] = lambda: 1
 
 
 class ForeignKeys(NamedTuple):

@@ -141,6 +141,9 @@ class Writer:
         if foreign is None or translator is None:
             detail = f"{partner.party} speaks a protocol for which there are no settings here"
             raise Refused(Code.PROTECTION_TOO_WEAK, detail, message=header.id, partner=partner.party)
+        again = self._queued_before(header, body)
+        if again is not None:
+            return again
         try:
             signed = translator.write(foreign, header, body, known_of(gateway, partner.party))
         except Refused:
@@ -150,6 +153,14 @@ class Writer:
         return with_original(
             header, body, foreign.binding, signed, translator.keys(foreign, header.created).ours[0]
         )
+
+    def _queued_before(self, header: Header, body: Record) -> bytes | None:
+        """What was kept of this message when it was queued, if it was: some protocols number, sign or encrypt anew each time."""
+        row = self._gateway.store.message(header.id, outgoing=True, partner=header.recipient)
+        if row is None or not row.body:
+            return None
+        known = read_envelope(row.body)
+        return row.body if known.header == header and read_body(known) == body else None
 
     def _rules_of(self, partner: Partner) -> Rules:
         found = self._rules.get(partner.party)

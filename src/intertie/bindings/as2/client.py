@@ -8,14 +8,15 @@ from datetime import datetime
 
 import httpx
 
-from intertie.bindings.as2.kept import KeptMessage, read_kept
+from intertie.bindings.as2.kept import KeptAnswers, KeptMessage, KeptReceipt, read_kept
 from intertie.bindings.as2.translator import As2
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error
 from intertie.formats.as2.message import Post
 from intertie.formats.as2.receipt import is_receipt
-from intertie.gateway.deliver_translated import PostAnswer, take_reply
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.deliver_file import take_level
+from intertie.gateway.deliver_translated import PostAnswer
+from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway
 from intertie.model.errors import PartnerError, Refused
 
@@ -46,13 +47,23 @@ class As2Client:
     async def post(self, foreign: Foreign, signed: bytes) -> PostAnswer:
         """What its door said; PartnerError when it said nothing, or a receipt that proves nothing."""
         kept = read_kept(signed)
+        if not isinstance(kept, KeptAnswers):
+            return await self._post_kept(foreign, kept)
+        said = await self._post_kept(foreign, kept.receipt)
+        for message in kept.messages:
+            if said.taken:
+                said = await self._post_kept(foreign, message)
+        return said
+
+    async def _post_kept(self, foreign: Foreign, kept: KeptMessage | KeptReceipt) -> PostAnswer:
         if isinstance(kept, KeptMessage):
-            return await self._post(foreign.as2.url, kept.post, receipted=foreign.as2.receipt == "sync")
+            receipted = foreign.as2.receipt == "sync"
+            return await self._post(foreign, foreign.as2.url, kept.post, receipted=receipted)
         if not kept.address:  # it was the answer of a connection: who lost it sends its message again
             return PostAnswer(200)
-        return await self._post(kept.address, kept.post, receipted=False)
+        return await self._post(foreign, kept.address, kept.post, receipted=False)
 
-    async def _post(self, url: str, post: Post, *, receipted: bool) -> PostAnswer:
+    async def _post(self, foreign: Foreign, url: str, post: Post, *, receipted: bool) -> PostAnswer:
         try:
             async with self._http.stream(
                 "POST", url, content=post.body, headers=dict(post.headers)
@@ -64,16 +75,19 @@ class As2Client:
                         body += part
                         if len(body) > RECEIPT_MAX:
                             raise PartnerError("the receipt has no end")
-                    self._take(mime.of_http(answer.headers.multi_items(), bytes(body)))
+                    self._take(foreign, mime.of_http(answer.headers.multi_items(), bytes(body)))
                 return said
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PartnerError(f"no answer: {type(error).__name__}") from error
 
-    def _take(self, found: mime.Entity) -> None:
+    def _take(self, foreign: Foreign, found: mime.Entity) -> None:
         """A receipt on the same connection. One that proves nothing is none: the message goes again, as it went."""
         try:
             if is_receipt(found):
-                take_reply(self._gateway, self._as2.reply(self._gateway, found, self._clock()), self._clock())
+                now = self._clock()
+                reply = self._as2.reply(self._gateway, found, now)
+                if reply is not None:
+                    take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
         except (As2Error, Refused) as error:
             LOG.warning("as2 receipt", extra={"why": error.why})
             raise PartnerError(f"a receipt that proves nothing: {error.why}") from error

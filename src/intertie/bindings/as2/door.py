@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from intertie.bindings.as2.kept import KeptReceipt, read_kept
+from intertie.bindings.as2.kept import KeptAnswers, KeptReceipt, read_kept
 from intertie.bindings.as2.translator import As2
 from intertie.bindings.parcel_https.limits import Bucket
 from intertie.formats.as2 import mime
@@ -24,9 +24,10 @@ from intertie.formats.as2.flaws import As2Error, modifier_of
 from intertie.formats.as2.message import Post
 from intertie.formats.as2.names import read_asked, read_names
 from intertie.formats.as2.receipt import is_receipt
-from intertie.gateway.accept_translated import accept_translated
+from intertie.gateway.accept_file import accept_file
 from intertie.gateway.as2_settings import As2Door
-from intertie.gateway.deliver_translated import take_reply
+from intertie.gateway.deliver_file import take_level
+from intertie.gateway.foreign import Level
 from intertie.gateway.gateway import Gateway
 from intertie.model.errors import Code, IntertieError, Refused, StoreError
 
@@ -121,7 +122,10 @@ class As2Doorway:
         found, now = mime.of_http(headers, body), self._clock()
         try:
             if is_receipt(found):
-                take_reply(self._gateway, self._as2.reply(self._gateway, found, now), now)
+                _, foreign = self._as2.find(self._gateway, read_names(found))
+                reply = self._as2.reply(self._gateway, found, now)
+                if reply is not None:
+                    take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
                 return Answer()
             partner, foreign = self._as2.find(self._gateway, read_names(found))
             asked = read_asked(found)
@@ -138,10 +142,12 @@ class As2Doorway:
             if asked.wanted and not asked.address:
                 return Answer(post=self._as2.failed(found, error, now))
             return Answer(422, text=modifier_of(error.shown))
-        receipt = accept_translated(
-            self._gateway, self._as2.arrived(verified, now), self._as2.answer(verified, now), now
+        answer = accept_file(
+            self._gateway, self._as2.brought(verified, now), self._as2.answer(verified, now), now
         )
-        kept = read_kept(receipt)
+        kept = read_kept(answer)
+        if isinstance(kept, KeptAnswers):
+            kept = kept.receipt
         if asked.wanted and not asked.address and isinstance(kept, KeptReceipt):
             return Answer(post=kept.post)
         return Answer()

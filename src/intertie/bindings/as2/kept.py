@@ -7,6 +7,7 @@ receipt has the MIC of, and what we show of it. Both are encrypted with the stor
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from intertie.formats.as2 import mime
@@ -20,6 +21,8 @@ ADDRESS = "X-Intertie-Address"
 # By what the receipt's MIC is.
 DIGEST = "X-Intertie-Digest"
 KIND = "multipart/x-intertie-sent"
+# A receipt with the answers of its file's format, which go as messages of their own.
+ANSWERS = "multipart/x-intertie-answers"
 
 
 class KeptMessage(NamedTuple):
@@ -38,6 +41,22 @@ class KeptReceipt(NamedTuple):
     address: str
 
 
+class KeptAnswers(NamedTuple):
+    """A receipt of ours, and answers of the file's format."""
+
+    receipt: KeptReceipt
+    messages: tuple[KeptMessage, ...]
+
+
+def keep_answers(receipt: bytes, messages: Sequence[bytes]) -> bytes:
+    """As one entity; the receipt alone if there is nothing else."""
+    if not messages:
+        return receipt
+    boundary = f"answers-{hashlib.sha256(receipt).hexdigest()[:40]}"
+    whole = mime.multipart(boundary, [receipt, *messages])
+    return mime.write([("Content-Type", f'{ANSWERS}; boundary="{boundary}"')], whole)
+
+
 def keep_message(sent: Sent) -> bytes:
     """As one entity."""
     boundary = f"sent-{hashlib.sha256(sent.post.body).hexdigest()[:40]}"
@@ -52,9 +71,19 @@ def keep_receipt(post: Post, address: str) -> bytes:
     return mime.write([(ADDRESS, address), *post.headers], post.body)
 
 
-def read_kept(raw: bytes) -> KeptMessage | KeptReceipt:
-    """What was kept. Raises As2Error if it is neither."""
+def read_kept(raw: bytes) -> KeptMessage | KeptReceipt | KeptAnswers:
+    """What was kept. Raises As2Error if it is none of it."""
     found = mime.entity(raw)
+    if found.kind == ANSWERS:
+        receipt, *messages = (_read(part) for part in mime.parts(found))
+        sent = tuple(one for one in messages if isinstance(one, KeptMessage))
+        if not isinstance(receipt, KeptReceipt) or len(sent) != len(messages):
+            raise As2Error(Flaw.BAD_MIME, "not what was kept of answers of ours")
+        return KeptAnswers(receipt, sent)
+    return _read(found)
+
+
+def _read(found: mime.Entity) -> KeptMessage | KeptReceipt:
     if found.kind != KIND:
         return KeptReceipt(_post(found), mime.header(found, ADDRESS))
     pieces = mime.parts(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from intertie.bindings.as2.kept import KIND
+from intertie.bindings.as2.kept import ANSWERS, KIND
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error, Flaw
 from intertie.formats.as2.message import protocol_headers, verified_parts
@@ -64,6 +64,8 @@ class As2Verifier:
 
 def _facts(found: mime.Entity, certificate: Certificate) -> ForeignFacts:
     pinned = (certificate,)
+    if found.kind == ANSWERS:  # the receipt is what is evidence; what goes with it is not
+        found = mime.parts(found)[0]
     if found.kind == KIND:
         inside, post = mime.parts(found)
         signature, _, _ = verified_parts(inside, pinned, _ALL)

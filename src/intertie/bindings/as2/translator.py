@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
-from intertie.bindings.as2.kept import KeptMessage, keep_message, keep_receipt, read_kept
+from intertie.bindings.as2.kept import KeptMessage, keep_answers, keep_message, keep_receipt, read_kept
 from intertie.bindings.as2.proof import As2Verifier, foreign_id, keep_signed
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import UNEXPECTED, As2Error, Flaw, modifier_of
-from intertie.formats.as2.message import File, Post, Received, read_message, write_message
+from intertie.formats.as2.message import File, Post, Received, file_content, read_message, write_message
 from intertie.formats.as2.names import Asked, Names, read_asked, read_names, same_name
 from intertie.formats.as2.receipt import Fields, check_receipt, original_id, read_receipt, write_receipt
 from intertie.formats.as2.terms import As2Terms, Quirk
-from intertie.formats.x12.carried import KIND, KINDS, CarriedError, read_carried, write_carried
-from intertie.gateway.accept_translated import Arrived, Said, original_of
+from intertie.gateway.accept_file import Brought
+from intertie.gateway.accept_translated import original_of
 from intertie.gateway.deliver_translated import Reply
+from intertie.gateway.file_formats import format_of
+from intertie.gateway.files import File as GatewayFile
+from intertie.gateway.files import Judged
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.model.errors import Code, Refused
@@ -27,13 +30,16 @@ from intertie.model.ids import UUID7, MessageId, PartyId, new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
 from intertie.model.record import Record
 from intertie.seal.cms import CmsError, Digest, digest_of, verify
-from intertie.seal.receipt import Outcome
 from intertie.seal.smime_keys import Certificate, SmimeKey, is_valid, read_certificate
 from intertie.seal.translated_evidence import ForeignVerifier
 
 # What is kept of a message is base64 in it, with the translation beside.
 KEPT_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4 - 512 * 1024
 BINDING = "as2"
+# The Message-IDs of 997, 824 and the like: they are no messages of ours.
+ANSWER = "@answer"
+# Refusals that a receipt tells in words: it is read by people.
+SAID_MAX = 5
 _certificate = cache(read_certificate)
 
 
@@ -70,14 +76,19 @@ class As2:
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """What is kept of a message of ours: the bytes that go, and what was signed of them."""
+        file = format_of(foreign).write(foreign, header, body, known.number())
+        return self._write(foreign, file, f"<{header.id}@{header.sender}>", header.created)
+
+    def _write(self, foreign: Foreign, said: GatewayFile, identity: str, at: datetime) -> bytes:
+        """A file as a message of AS2, kept as it goes."""
         terms = foreign.as2
-        file = File(write_carried(header, body, foreign.trading), KIND, f"{header.document}-{header.id}.x12")
         pem = terms.encrypt_for or terms.certificates[0]
         encrypt_for = read_certificate(pem, encrypts=True)
-        if not is_valid(encrypt_for, header.created):
+        if not is_valid(encrypt_for, at):
             do = "Ask the partner for its new certificate."
             raise As2Error(Flaw.WEAK, "the partner's certificate is not valid today", do=do)
-        names = Names(self.name, terms.name, f"<{header.id}@{header.sender}>")
+        file = File(said.content, said.kind, said.name)
+        names = Names(self.name, terms.name, identity)
         kept = keep_message(
             write_message(file, names, self._key(), terms, self._url, encrypt_for=encrypt_for)
         )
@@ -111,30 +122,40 @@ class As2:
             raise As2Error(Flaw.TOO_LARGE, "the file does not fit a message")
         return Verified(partner, foreign, names, asked, received)
 
-    def arrived(self, verified: Verified, now: datetime) -> Arrived:
-        """A message that wants to be admitted. A repeat has the same Message-ID and the same content: programs sign it anew."""
-        return Arrived(
+    def brought(self, verified: Verified, now: datetime) -> Brought:
+        """A file that wants to be taken in. A repeat has the same Message-ID and the same content: programs sign it anew."""
+        received = verified.received
+        return Brought(
             partner=verified.partner.party,
-            foreign_id=foreign_id(verified.names),
-            signed=keep_signed(verified.names, verified.received.entity),
+            content=received.file.content,
             created=now,
+            kind=received.file.kind,
+            carrier_id=foreign_id(verified.names),
+            same=received.over,
+            signed=keep_signed(verified.names, received.entity),
             key=_signer(verified, now),
-            translate=lambda known: _translate(verified),
-            same=verified.received.over,
+            content_of=content_of,
         )
 
-    def answer(self, verified: Verified, now: datetime) -> Callable[[Outcome], bytes]:
-        """Writes the receipt, once what became of the message is known."""
+    def answer(
+        self, verified: Verified, now: datetime
+    ) -> Callable[[Sequence[Judged], Sequence[GatewayFile]], bytes]:
+        """Writes the receipt, once what became of the file is known, and the format's answers as messages of their own."""
         names, asked, received = verified.names, verified.asked, verified.received
 
-        def write(outcome: Outcome) -> bytes:
+        def write(judged: Sequence[Judged], files: Sequence[GatewayFile]) -> bytes:
             mic, digest = received.mic(asked.digests, verified.foreign.as2.quirks)
-            fields = Fields(names.message_id, True, "", mic, digest, "The file was received and is kept.")
-            if outcome.status == "refused":
-                said = f"Refused: {outcome.code} {outcome.detail or ''}"
-                fields = Fields(names.message_id, True, f"error: {UNEXPECTED}", mic, digest, said)
+            fields = Fields(names.message_id, True, "", mic, digest, _taken(judged))
+            if all(one.outcome.status == "refused" for one in judged):
+                fields = Fields(names.message_id, True, f"error: {UNEXPECTED}", mic, digest, _refused(judged))
             address = asked.address if asked.wanted else ""
-            return keep_receipt(self._receipt(names, asked, fields, now), address)
+            receipt = keep_receipt(self._receipt(names, asked, fields, now), address)
+            messages = []
+            with contextlib.suppress(As2Error):  # its certificate has ended: the receipt goes all the same
+                messages = [
+                    self._write(verified.foreign, file, f"<{new_uuid7(now)}{ANSWER}>", now) for file in files
+                ]
+            return keep_answers(receipt, messages)
 
         return write
 
@@ -153,11 +174,14 @@ class As2:
 
     # Receipts for ours
 
-    def reply(self, gateway: Gateway, found: mime.Entity, now: datetime) -> Reply:
-        """A partner's receipt for a message of ours. As2Error for what proves nothing, Refused for what is about nothing."""
+    def reply(self, gateway: Gateway, found: mime.Entity, now: datetime) -> Reply | None:
+        """A partner's receipt for a message of ours; None for an answer of ours: nobody waits for it. As2Error for what proves
+        nothing, Refused for what is about nothing."""
         names = read_names(found)
         partner, foreign = self.find(gateway, names)
         about = original_id(found)
+        if about.endswith(f"{ANSWER}>"):
+            return None
         message = _own_id(about, partner.party)
         kept = _kept(gateway, message, partner.party)
         receipt = read_receipt(found, pinned(foreign.as2, now), foreign.as2.quirks)
@@ -193,12 +217,24 @@ def _signer(verified: Verified, now: datetime) -> str:
     return ""
 
 
-def _translate(verified: Verified) -> Said:
-    file, foreign = verified.received.file, verified.foreign
-    if file.kind not in KINDS:
-        raise CarriedError(f"{file.kind} is no content type of X12", do=f"Send it as {KIND}.")
-    carried = read_carried(file.content, foreign.trading, verified.partner.party)
-    return Said(carried.body, mode=carried.mode)
+def content_of(kept: bytes) -> bytes:
+    """The file of a message of ours, from what was kept of it. As2Error if it was none."""
+    found = read_kept(kept)
+    if not isinstance(found, KeptMessage):
+        raise As2Error(Flaw.BAD_MIME, "not what was kept of a message of ours")
+    return file_content(found.over, KEPT_BYTES_MAX)
+
+
+def _taken(judged: Sequence[Judged]) -> str:
+    refused = [one for one in judged if one.outcome.status == "refused"]
+    if not refused:
+        return "The file was received and is kept."
+    return f"The file was received; {len(refused)} of {len(judged)} in it are refused. {_refused(refused)}"
+
+
+def _refused(judged: Sequence[Judged]) -> str:
+    said = [f"{one.outcome.code} {one.outcome.detail or ''}".strip() for one in judged[:SAID_MAX]]
+    return f"Refused: {'; '.join(said)}{' ...' if len(judged) > SAID_MAX else ''}"
 
 
 def _own_id(about: str, party: PartyId) -> MessageId:

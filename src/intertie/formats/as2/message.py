@@ -248,6 +248,15 @@ def verified_parts(
         return signature, mime.entity(whole), cms.verify(whole, signature, pinned, sha1=sha1)
 
 
+def file_content(over: bytes, limit: int) -> bytes:
+    """The file in what was signed of a message, compressed or not. Raises As2Error."""
+    found = mime.entity(over)
+    if found.kind in SMIME:
+        with _cms():
+            found = mime.entity(cms.decompress(found.content(), limit))
+    return found.content()
+
+
 def _innermost(found: mime.Entity, got: Received, terms: As2Terms) -> Received:
     """The file, if it came as the terms ask. Raises As2Error."""
     if got.signed is None and Quirk.UNSIGNED not in terms.quirks:

@@ -128,8 +128,11 @@ def write_file(
     control: int,
     at: datetime,
     marks: Separators = COMMON,
+    first_group: int = 1,
+    first_set: int = 1,
 ) -> bytes:
-    """An interchange with a group for each kind of set. `control` numbers it; its groups and sets count from 1."""
+    """An interchange with a group for each kind of set. `control` numbers it; its groups and sets count from 1, or from where
+    it is said: a 997 names a set by the numbers of group and set alone."""
     receiver = trading.other(sender)
     local = at.astimezone(Call(profile(trading.profile), "all").zone)
     number = f"{control % (CONTROL_MAX + 1):09}"
@@ -145,16 +148,16 @@ def write_file(
         trading.usage,
     )
     groups = []
-    for count, functional in enumerate(dict.fromkeys(one.functional for one in sets), 1):
+    for count, functional in enumerate(dict.fromkeys(one.functional for one in sets), first_group):
         group = Group(
             functional,
             sender.number,
             receiver.number,
             local.strftime("%Y%m%d"),
             local.strftime("%H%M"),
-            f"{count}",
+            f"{count % (CONTROL_MAX + 1)}",
         )
         inside = [one for one in sets if one.functional == functional]
-        numbered = [(one.set_id, f"{n:04}", one.body) for n, one in enumerate(inside, 1)]
+        numbered = [(one.set_id, f"{n:04}", one.body) for n, one in enumerate(inside, first_set)]
         groups.append(OutGroup(group, numbered))
     return write_interchange(isa, groups, marks)

@@ -41,6 +41,10 @@ class Trading(Record, frozen=True, kw_only=True):
     aggregator: X12Party
     account: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{0,30}(?!\n)$")] = ""
     usage: Literal["T", "P"] = "P"
+    # Whether what comes gets a 997 from us.
+    acknowledge: bool = True
+    # Which sets get an 824 from us: all, only those that are refused, or none.
+    advice: Literal["all", "refusals", "none"] = "all"
 
     def other(self, one: X12Party) -> X12Party:
         """The other end."""

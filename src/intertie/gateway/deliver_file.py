@@ -1,0 +1,139 @@
+"""Sending files: a message becomes a file when it is queued, the same bytes each time, and a carrier takes it to the partner.
+
+That a carrier took it is no receipt. What counts as one, the partner's legacy file says (`received`): the carrier's receipt, the
+format's answer, or that the partner took the file away. It may come with the file, or much later, by another way (`take_level`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from intertie.exchange.outbound import State
+from intertie.gateway.deliver_translated import PostAnswer, Reply, take_reply
+from intertie.gateway.file_formats import format_of
+from intertie.gateway.files import File, FileError, read_files, write_files
+from intertie.gateway.foreign import Foreign, ForeignKeys, Known, Level
+from intertie.gateway.gateway import Gateway
+from intertie.journal.entry import Entry, Kind
+from intertie.model.errors import Code, Refused
+from intertie.model.message import MESSAGE_BYTES_MAX, Header, utc
+from intertie.model.record import Record
+from intertie.seal.translated_evidence import ForeignFacts, ForeignVerifier
+
+LOG = logging.getLogger("intertie.files")
+# What is kept of a message is base64 in it, with the translation beside.
+KEPT_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4 - 512 * 1024
+
+
+class Sent(NamedTuple):
+    """What became of a file that was handed to a carrier: how it was taken, and the partner's receipt, if one came with it."""
+
+    answer: PostAnswer
+    receipt: Reply | None = None
+
+
+class Carrier(Protocol):
+    """What moves files to partners. `foreign` has the terms of its section."""
+
+    async def send(self, foreign: Foreign, file: File) -> Sent:
+        """Hand it over. The same file (by name and content) again is harmless. PartnerError when it is not known whether the
+        partner has it, or it cannot be had now."""
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+
+
+class FilePosts:
+    """`deliver_translated.Post` by a carrier: posts what was kept of a message of ours, or of our answer."""
+
+    def __init__(self, gateway: Gateway, carrier: Carrier, clock: Clock) -> None:
+        self._gateway, self._carrier, self._clock = gateway, carrier, clock
+
+    async def post(self, foreign: Foreign, kept: bytes) -> PostAnswer:
+        """Each file in turn, until one is not taken."""
+        said = PostAnswer(200)
+        for file in read_files(kept):
+            sent = await self._carrier.send(foreign, file)
+            if sent.receipt is not None:
+                take_level(self._gateway, foreign, sent.receipt, Level.RECEIPT, self._clock())
+            said = sent.answer
+            if not said.taken:
+                break
+        return said
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        await self._carrier.aclose()
+
+
+class Clock(Protocol):
+    """The gateway's."""
+
+    def __call__(self) -> datetime:
+        """Now."""
+
+
+class FileTranslator:
+    """`gateway.foreign.Translator` for a carrier that signs nothing: what goes is the format's file, as it is."""
+
+    def __init__(self, binding: str) -> None:
+        self.verifier: ForeignVerifier = Unsigned(binding)
+
+    def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
+        """None: whose a file is, its carrier knows by the connection alone."""
+        return ForeignKeys(("",), ())
+
+    def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
+        """What is kept of a message of ours."""
+        file = format_of(foreign).write(foreign, header, body, known.number())
+        kept = write_files([file])
+        if len(kept) > KEPT_BYTES_MAX:
+            raise FileError("the file does not fit a message", do="Send it in parts.")
+        return kept
+
+
+class Unsigned:
+    """`seal.translated_evidence.ForeignVerifier` of such a carrier: there is no signature to verify."""
+
+    algorithm = "none"
+
+    def __init__(self, binding: str) -> None:
+        self._binding = binding
+
+    def check(self, signed: bytes, key: str) -> ForeignFacts:
+        """Always Refused(SIGNATURE_INVALID)."""
+        detail = f"{self._binding} signs no files: the journal is all that there is about them"
+        raise Refused(Code.SIGNATURE_INVALID, detail)
+
+
+def take_level(gateway: Gateway, foreign: Foreign, reply: Reply, level: Level, now: datetime) -> None:
+    """What a partner says about a message of ours, at one level. Bad news always counts, good news if it says enough; what
+    does not close the message is journaled. The same again changes nothing.
+
+    Raises Refused(UNKNOWN_SENDER | BAD_MESSAGE) if there is nothing that it could be about.
+    """
+    row = gateway.store.message(reply.message, outgoing=True, partner=reply.partner, body=False)
+    if row is not None and row.parcel is not None:
+        if row.state is State.ACCEPTED and not reply.accepted:
+            LOG.warning("refused after its receipt", extra={"message_id": row.id, "partner": reply.partner})
+            _note(gateway, reply, Kind.REFUSAL, level, now)
+            return
+        if row.state is State.SENDING and reply.accepted and not level.reaches(foreign.closing):
+            _note(gateway, reply, Kind.RECEIPT_IN, level, now)
+            return
+    take_reply(gateway, reply, now)
+
+
+def _note(gateway: Gateway, reply: Reply, kind: Kind, level: Level, now: datetime) -> None:
+    entry = Entry(
+        kind=kind,
+        at=utc(now),
+        partner=reply.partner,
+        message=reply.message,
+        digest=hashlib.sha256(reply.signed).hexdigest(),
+        note=f"{level}: {reply.detail}"[:200],
+    )
+    gateway.store.note([entry])

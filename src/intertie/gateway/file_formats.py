@@ -1,0 +1,20 @@
+"""The formats that files may have, by the section of the legacy file that chooses them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from intertie.gateway.file_csv import CsvFormat
+from intertie.gateway.file_json import JsonFormat
+from intertie.gateway.file_x12 import X12Format
+from intertie.gateway.files import FileFormat
+from intertie.gateway.foreign import Foreign
+
+_ALL: tuple[FileFormat, ...] = (X12Format(), CsvFormat(), JsonFormat())
+FILE_FORMATS: Mapping[str, FileFormat] = MappingProxyType({one.name: one for one in _ALL})
+
+
+def format_of(foreign: Foreign) -> FileFormat:
+    """That of a partner's files. SettingsError if it sends none."""
+    return FILE_FORMATS[foreign.format]
