@@ -181,6 +181,12 @@ NEEDS = [
 
 SETTLEMENT = [
     (
+        "The five baseline families of WEQ-015 and six programmes' presets, named by a deal",
+        "000",
+        "works",
+        "`tests/unit/market/test_method.py`, `tests/unit/market/test_other_methods.py`",
+    ),
+    (
         "One statement on both sides from what each holds, explained line by line",
         "000",
         "works",
@@ -196,7 +202,7 @@ SETTLEMENT = [
         "A DER that joins or leaves within a month, settled by days",
         "000",
         "works",
-        "`tests/unit/market/test_many.py`, `tests/exchange/test_settle_plan.py`",
+        "`tests/unit/market/test_many.py`, `tests/exchange/test_settle_inputs.py`",
     ),
 ]
 

@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from intertie.market.baseline_rule import Reason
 from intertie.market.many import Call, Customer, Programme, shares_of
-from intertie.market.terms import rule_of, terms_of
+from intertie.market.method import Family
+from intertie.market.terms import method_of, terms_of
 from intertie.model.contract import Confirmation
 from intertie.model.dispatch import DispatchInstruction
 from intertie.model.errors import SettingsError
@@ -24,6 +25,8 @@ from intertie.model.rules import no_repeats
 # A service territory has a few million meters; more in one file is several runs.
 METERS_MAX = 10_000_000
 MINUTES_OF_A_DAY = 1440
+# A level or a sample is of all meters together.
+OF_A_METER = (Family.TYPE_ONE, Family.METER_BEFORE_AFTER)
 
 
 class JobMeter(Record, frozen=True, kw_only=True):
@@ -88,8 +91,14 @@ def write_job(job: Job) -> bytes:
 
 
 def programme_of(job: Job) -> Programme:
-    """What the kernel takes. Raises SettingsError for a baseline method that is not known."""
+    """What the kernel takes. Raises SettingsError for a baseline method that is not known, or that is of a portfolio."""
     deal = job.deal
+    method = method_of(deal, frozenset(job.holidays))
+    if method.family not in OF_A_METER:
+        raise SettingsError(
+            f"{deal.baseline_method} is of the whole portfolio, not of each meter",
+            do="Settle it with `intertie settle run`.",
+        )
     calls = (
         Call(
             one.dispatch,
@@ -100,7 +109,7 @@ def programme_of(job: Job) -> Programme:
         for one in sorted(job.calls, key=lambda each: (each.window.start, each.dispatch))
     )
     return Programme(
-        rule=rule_of(deal, frozenset(job.holidays)),
+        rule=method.rule,
         terms=terms_of(deal),
         zone=deal.zone,
         step_minutes=job.minutes,
@@ -109,6 +118,7 @@ def programme_of(job: Job) -> Programme:
         calls=tuple(calls),
         not_usable={one.day: one.reason for one in job.not_usable},
         delivered_cap=Fraction(deal.delivered_cap_fraction),
+        before_after=method.family is Family.METER_BEFORE_AFTER,
     )
 
 

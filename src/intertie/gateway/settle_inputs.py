@@ -24,10 +24,10 @@ from intertie.market.book import Book as TradeBook
 from intertie.market.dispatch_state import Dispatch, State
 from intertie.market.feeder import tree_at
 from intertie.market.statement import Book, Call
-from intertie.market.terms import rule_of, terms_of
+from intertie.market.terms import method_of, terms_of
 from intertie.model.contract import Confirmation
 from intertie.model.errors import SettingsError
-from intertie.model.ids import ConfirmationId, ConnectionPointId, MeterId
+from intertie.model.ids import ConfirmationId, MeterId
 from intertie.model.interval import Window, local_day
 from intertie.model.metering import Channel
 
@@ -103,14 +103,16 @@ def held(desk: Desk, readings: Readings, deal: Confirmation, period: Period, min
             do="`intertie registration show` lists them.",
         )
     blocks = _blocks(readings, meters, period, minutes)
+    method = method_of(deal, holidays_of(desk, deal))
     book = Book(
-        rule=rule_of(deal, holidays_of(desk, deal)),
+        rule=method.rule,
         terms=terms_of(deal),
         zone=deal.zone,
         readings=_net(blocks, meters),
         not_usable=not_usable_of(desk.book, deal, desk.now),
         delivered_cap=Fraction(deal.delivered_cap_fraction),
-        at_point=_by_point(desk.book, deal, period, calls),
+        of_call=_of_call(desk.book, deal, calls),
+        method=method,
     )
     return Held(deal, period, book, calls, (*left_out, *others), blocks)
 
@@ -156,18 +158,19 @@ def _meters(
             elif not mine:
                 left_out.append((der, f"at {counted[-1].der.point}, which is not under a point of the deal"))
             elif not any(v.counts(start) for v in mine):
-                left_out.append((f"{der} (counted)", "joined during the period: settled for all of it"))
+                joined = min(v.starts or start for v in mine).astimezone(ZoneInfo(deal.zone)).date()
+                left_out.append((f"{der} (counted)", f"joined on {joined}: settled from that day on"))
     return sorted(meters), left_out
 
 
-def _by_point(
-    book: TradeBook, deal: Confirmation, period: Period, calls: Sequence[Call]
-) -> dict[ConnectionPointId, frozenset[MeterId]]:
-    """A call at a point is settled on the meters under it."""
+def _of_call(book: TradeBook, deal: Confirmation, calls: Sequence[Call]) -> dict[str, frozenset[MeterId]]:
+    """A call is settled on the meters under its point whose DERs counted on its day."""
+    zone = ZoneInfo(deal.zone)
     found = {}
-    for point in {call.instruction.point for call in calls}:
-        only = msgspec.structs.replace(deal, points=(point,))
-        found[point] = frozenset(_meters(book, only, period)[0])
+    for call in calls:
+        day = call.instruction.window.start.astimezone(zone).date()
+        only = msgspec.structs.replace(deal, points=(call.instruction.point,))
+        found[call.instruction.dispatch] = frozenset(_meters(book, only, Period(day, day))[0])
     return found
 
 

@@ -17,6 +17,7 @@ from intertie.market.block_events import BlockEvent, Looked, look, place
 from intertie.market.block_payment import Asked, Delivered, Month, Share, deliver, month
 from intertie.market.blocks import Block, Flags
 from intertie.market.exactly import Whole
+from intertie.market.other_methods import before_after
 from intertie.market.payment import Terms, terms_of_many
 from intertie.model.errors import IntertieError
 from intertie.model.interval import IntervalSeries, Window
@@ -52,6 +53,7 @@ class Programme(NamedTuple):
     calls: tuple[Call, ...]
     not_usable: Mapping[date, Reason]
     delivered_cap: Fraction = Fraction(1)
+    before_after: bool = False  # Meter Before / Meter After, over the rule's window, in the place of days
 
     @property
     def begins(self) -> date:
@@ -98,7 +100,11 @@ def settle_many(block: Block, programme: Programme, customers: Sequence[Customer
     terms = terms_of_many([programme.terms._replace(contracted_kw=one.contracted_kw) for one in customers])
     looked, events = [], []
     for event, call in zip(places(programme), programme.calls, strict=True):
-        found = look(block, event, programme.rule, programme.not_usable)
+        found = (
+            before_after(block, event)
+            if programme.before_after
+            else look(block, event, programme.rule, programme.not_usable)
+        )
         hours = Fraction(programme.step_minutes, 60)
         asked = Asked([share * hours * 1000 / terms.per_kw for share in call.shares], terms.contracted)
         here = _takes_part(customers, event.day)

@@ -43,7 +43,7 @@ class Performance(NamedTuple):
 
 def measure(
     baseline: Sequence[Fraction],
-    actual: Sequence[int | None],
+    actual: Sequence[Fraction | int | None],
     asked: Sequence[Fraction],
     cap: Fraction = Fraction(1),
 ) -> Performance:
@@ -54,11 +54,15 @@ def measure(
     """
     if not len(baseline) == len(actual) == len(asked):
         raise IntertieError(f"{len(baseline)} baseline, {len(actual)} actual and {len(asked)} asked values")
-    common = lcm(1, *(one.denominator for one in baseline))
+    # of a load that is no whole number, as of a sample that stands for more, the difference is taken first
+    taken = [Fraction(one or 0) for one in actual]
+    odd = any(one.denominator > 1 for one in taken)
+    base = [left - right for left, right in zip(baseline, taken, strict=True)] if odd else baseline
+    common = lcm(1, *(one.denominator for one in base))
     found = credit(
-        _row([int(one * common) for one in baseline]),
+        _row([int(one * common) for one in base]),
         whole([common]),
-        _row([one or 0 for one in actual]),
+        _row([0 if odd else one.numerator for one in taken]),
         np.array([[one is not None for one in actual]], np.bool_),
         Asked(asked),
         cap,

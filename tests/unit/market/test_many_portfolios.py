@@ -1,5 +1,5 @@
-"""From rows of readings to lines, against paper: plain loops over the wall clock and fractions, one meter at a time. Days of 23 or
-25 hours, gaps, revisions in any order, import and export, refused calls, meters that join and leave, caps and thresholds.
+"""From rows of readings to lines, against paper: plain loops over the wall clock and fractions, one meter at a time. Days of 23
+or 25 hours, gaps, revisions in any order, import and export, refused calls, meters that join and leave, caps and thresholds.
 
 `INTERTIE_SOAK=1` runs 10,000 random portfolios.
 """
