@@ -181,6 +181,12 @@ NEEDS = [
 
 SETTLEMENT = [
     (
+        "Shadow settlement by the gateway itself: accepted, or disputed with the reading that differs",
+        "000",
+        "works",
+        "`tests/exchange/test_settle_shadow.py`",
+    ),
+    (
         "The five baseline families of WEQ-015 and six programmes' presets, named by a deal",
         "000",
         "works",

@@ -19,6 +19,7 @@ from intertie.gateway.listening import LOOPBACK, address_of
 from intertie.gateway.office_settings import OfficeDoor
 from intertie.gateway.quota import Quota as Quota
 from intertie.gateway.readings_ports import ReadingsSettings
+from intertie.gateway.settlement_settings import SettlementSettings
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
@@ -284,6 +285,7 @@ class Settings(Record, frozen=True, kw_only=True):
     as2: As2Door = As2Door()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
+    settlement: SettlementSettings = SettlementSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 
@@ -544,6 +546,12 @@ listen = {listen}          # host:port on this machine
 # folder = "readings"
 # meters = ""                 # a CSV with meter and nameplate_kw: readings of other meters are refused
 # seconds = 5.0               # how often a serving gateway takes in what is new
+
+# Statements and invoices of partners, worked out again from what is held here. docs/settlement.md.
+[settlement]
+# shadow = "off"              # watch: logged; dispute: what differs is disputed; answer: and what is right is invoiced
+# wait_hours = 24.0           # after its arrival, for readings that are on their way
+# minutes = 15                # the length of the intervals of readings
 """
 
 
