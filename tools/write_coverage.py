@@ -181,6 +181,12 @@ NEEDS = [
 
 SETTLEMENT = [
     (
+        "True-up on revised readings inside the adjustment window",
+        "000",
+        "works",
+        "`tests/exchange/test_settle_true_up.py`",
+    ),
+    (
         "Shadow settlement by the gateway itself: accepted, or disputed with the reading that differs",
         "000",
         "works",

@@ -11,6 +11,7 @@ from intertie.cli.settle_many import many
 from intertie.cli.settle_plan import plan
 from intertie.cli.settle_resolve import resolve_dispute
 from intertie.cli.settle_run import run
+from intertie.cli.settle_true_up import true_up_statement
 
 app = App(name="settle", help="Settlement: what was delivered, what it is worth, and how both sides see it.")
 app.command(run)
@@ -20,3 +21,4 @@ app.command(dispute_invoice, name="dispute")
 app.command(resolve_dispute, name="resolve")
 app.command(plan)
 app.command(many)
+app.command(true_up_statement, name="true-up")
