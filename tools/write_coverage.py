@@ -184,6 +184,45 @@ NEEDS = [
     ("One-way architectures", "002", NOT_YET, "the flows say one_way; a parcel can be carried by any means"),
 ]
 
+SETTLEMENT = [
+    (
+        "True-up on revised readings inside the adjustment window",
+        "000",
+        "works",
+        "`tests/exchange/test_settle_true_up.py`",
+    ),
+    (
+        "Shadow settlement by the gateway itself: accepted, or disputed with the reading that differs",
+        "000",
+        "works",
+        "`tests/exchange/test_settle_shadow.py`",
+    ),
+    (
+        "The five baseline families of WEQ-015 and six programmes' presets, named by a deal",
+        "000",
+        "works",
+        "`tests/unit/market/test_method.py`, `tests/unit/market/test_other_methods.py`",
+    ),
+    (
+        "One statement on both sides from what each holds, explained line by line",
+        "000",
+        "works",
+        "`tests/exchange/test_settle.py`",
+    ),
+    (
+        "Many meters by one kernel: one process, a pool, a cluster; resumable; only what changed again",
+        "000",
+        "works",
+        "`tests/store/test_settle_many.py`, `tests/interop/test_settle_spark.py`",
+    ),
+    (
+        "A DER that joins or leaves within a month, settled by days",
+        "000",
+        "works",
+        "`tests/unit/market/test_many.py`, `tests/exchange/test_settle_inputs.py`",
+    ),
+]
+
 
 def render() -> str:
     """The page."""
@@ -203,7 +242,7 @@ def render() -> str:
         lines.append(f"| interface | {code}: {interface.title} | {interface.source} | works | {EVERY_FLOW} |")
     for flow in catalogue.flows():
         lines.append(f"| flow | `{flow.key}` | {flow.source} | works | {EVERY_FLOW} |")
-    for kind, rows in (("protocol", PROTOCOLS), ("security need", NEEDS)):
+    for kind, rows in (("protocol", PROTOCOLS), ("settlement", SETTLEMENT), ("security need", NEEDS)):
         for what, source, state, shown in rows:
             lines.append(f"| {kind} | {what} | {source} | {state} | {shown} |")
     return "\n".join(lines) + "\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import NamedTuple, cast
 
 import pytest
 from tests.exchange.house import UTILITY
@@ -24,9 +25,12 @@ from tests.exchange.trade_stage import HOUR, NWS, P9, der
 
 from intertie.gateway import trade_dispatch, trade_outage
 from intertie.gateway.settle_inputs import find_deal, held, period_of
+from intertie.gateway.trade_desk import Desk
 from intertie.market.baseline_rule import Reason
+from intertie.market.book import Book
+from intertie.market.statement import settle_event
 from intertie.model.dispatch import CancelReason
-from intertie.model.ids import MeterId
+from intertie.model.ids import DerId, MeterId, PartyId
 from intertie.model.interval import local_day
 from intertie.model.metering import Channel, MeterReadingSet
 from intertie.model.system import OutageCause, OutageKind, OutageNotice
@@ -105,3 +109,29 @@ def test_settled_twice_is_the_same(stage: Settling) -> None:
     assert first.statement == second.statement
     with pytest.raises(AttributeError):
         first.statement.text = "changed"  # type: ignore[misc]
+
+
+class Other(NamedTuple):
+    """A desk whose book was changed."""
+
+    partner: PartyId
+    now: datetime
+    book: Book
+
+
+def test_a_der_that_joins_within_the_month_counts_from_its_day_on(stage: Settling) -> None:
+    """M-2 joins the day after the call: the call is settled on M-1. Had it joined on the day itself, on both."""
+    deal, desk = find_deal(stage.utility, NWS), stage.utility
+    period = period_of(deal, "2026-01")
+    [(name, aggregation)] = desk.book.registry.items()
+    midnight = local_day(EVENT_DAY, ZONE).start
+    for after, meters in ((25, {"M-1"}), (23, {"M-1", "M-2"})):
+        joins = aggregation.ders[DerId("DER-2")][-1]._replace(starts=midnight + after * HOUR)
+        ders = {**aggregation.ders, DerId("DER-2"): (joins,)}
+        book = desk.book._replace(registry={name: aggregation._replace(ders=ders)})
+        found = held(cast(Desk, Other(desk.partner, desk.now, book)), read(stage, UTILITY), deal, period, 15)
+        [call] = found.calls
+        event = settle_event(found.book, call)
+        assert {one.meter for one in event.meters} == meters
+        joined = [what for what, why in found.left_out if "settled from that day on" in why]
+        assert ("DER-2 (counted)" in joined) is True

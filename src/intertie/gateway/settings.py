@@ -20,6 +20,7 @@ from intertie.gateway.office_settings import OfficeDoor
 from intertie.gateway.quota import Quota as Quota
 from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.gateway.settings_template import TEMPLATE
+from intertie.gateway.settlement_settings import SettlementSettings
 from intertie.gateway.sftp_settings import SftpDoor
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
@@ -287,6 +288,7 @@ class Settings(Record, frozen=True, kw_only=True):
     sftp: SftpDoor = SftpDoor()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
+    settlement: SettlementSettings = SettlementSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 

@@ -221,4 +221,10 @@ listen = {listen}          # host:port on this machine
 # folder = "readings"
 # meters = ""                 # a CSV with meter and nameplate_kw: readings of other meters are refused
 # seconds = 5.0               # how often a serving gateway takes in what is new
+
+# Statements and invoices of partners, worked out again from what is held here. docs/settlement.md.
+[settlement]
+# shadow = "off"              # watch: logged; dispute: what differs is disputed; answer: and what is right is invoiced
+# wait_hours = 24.0           # after its arrival, for readings that are on their way
+# minutes = 15                # the length of the intervals of readings
 """

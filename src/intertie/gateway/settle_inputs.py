@@ -24,10 +24,10 @@ from intertie.market.book import Book as TradeBook
 from intertie.market.dispatch_state import Dispatch, State
 from intertie.market.feeder import tree_at
 from intertie.market.statement import Book, Call
-from intertie.market.terms import rule_of, terms_of
+from intertie.market.terms import method_of, terms_of
 from intertie.model.contract import Confirmation
 from intertie.model.errors import SettingsError
-from intertie.model.ids import ConfirmationId, ConnectionPointId, MeterId
+from intertie.model.ids import ConfirmationId, MeterId
 from intertie.model.interval import Window, local_day
 from intertie.model.metering import Channel
 
@@ -95,7 +95,7 @@ def held(desk: Desk, readings: Readings, deal: Confirmation, period: Period, min
             f"the days of readings are those of {readings.zone}, the deal's of {deal.zone}",
             do=f'Set [readings] zone = "{deal.zone}" and run `intertie readings rebuild`.',
         )
-    calls, left_out = _calls(desk.book, deal, period)
+    calls, left_out = calls_of(desk.book, deal, period)
     meters, others = _meters(desk.book, deal, period)
     if not meters:
         raise SettingsError(
@@ -103,19 +103,22 @@ def held(desk: Desk, readings: Readings, deal: Confirmation, period: Period, min
             do="`intertie registration show` lists them.",
         )
     blocks = _blocks(readings, meters, period, minutes)
+    method = method_of(deal, holidays_of(desk, deal))
     book = Book(
-        rule=rule_of(deal, _holidays(desk, deal)),
+        rule=method.rule,
         terms=terms_of(deal),
         zone=deal.zone,
         readings=_net(blocks, meters),
-        not_usable=_not_usable(desk.book, deal, desk.now),
+        not_usable=not_usable_of(desk.book, deal, desk.now),
         delivered_cap=Fraction(deal.delivered_cap_fraction),
-        at_point=_by_point(desk.book, deal, period, calls),
+        of_call=_of_call(desk.book, deal, calls),
+        method=method,
     )
     return Held(deal, period, book, calls, (*left_out, *others), blocks)
 
 
-def _calls(book: TradeBook, deal: Confirmation, period: Period) -> tuple[list[Call], list[tuple[str, str]]]:
+def calls_of(book: TradeBook, deal: Confirmation, period: Period) -> tuple[list[Call], list[tuple[str, str]]]:
+    """The calls of a deal in a period, and those that are none."""
     calls, left_out = [], []
     for name, one in sorted(book.dispatches.items(), key=lambda each: each[1].instruction.window.start):
         if one.instruction.confirmation != deal.confirmation or not _within(one, deal, period):
@@ -155,18 +158,19 @@ def _meters(
             elif not mine:
                 left_out.append((der, f"at {counted[-1].der.point}, which is not under a point of the deal"))
             elif not any(v.counts(start) for v in mine):
-                left_out.append((f"{der} (counted)", "joined during the period: settled for all of it"))
+                joined = min(v.starts or start for v in mine).astimezone(ZoneInfo(deal.zone)).date()
+                left_out.append((f"{der} (counted)", f"joined on {joined}: settled from that day on"))
     return sorted(meters), left_out
 
 
-def _by_point(
-    book: TradeBook, deal: Confirmation, period: Period, calls: Sequence[Call]
-) -> dict[ConnectionPointId, frozenset[MeterId]]:
-    """A call at a point is settled on the meters under it."""
+def _of_call(book: TradeBook, deal: Confirmation, calls: Sequence[Call]) -> dict[str, frozenset[MeterId]]:
+    """A call is settled on the meters under its point whose DERs counted on its day."""
+    zone = ZoneInfo(deal.zone)
     found = {}
-    for point in {call.instruction.point for call in calls}:
-        only = msgspec.structs.replace(deal, points=(point,))
-        found[point] = frozenset(_meters(book, only, period)[0])
+    for call in calls:
+        day = call.instruction.window.start.astimezone(zone).date()
+        only = msgspec.structs.replace(deal, points=(call.instruction.point,))
+        found[call.instruction.dispatch] = frozenset(_meters(book, only, Period(day, day))[0])
     return found
 
 
@@ -174,13 +178,14 @@ def _counted(starts: datetime | None, ends: datetime | None, start: datetime, en
     return starts is not None and starts < end and (ends is None or start < ends)
 
 
-def _holidays(desk: Desk, deal: Confirmation) -> frozenset[date]:
+def holidays_of(desk: Desk, deal: Confirmation) -> frozenset[date]:
+    """Those of the contract's calendar."""
     known = desk.book.contracts.get(deal.agreement)
     text = None if known is None else known.text_at(desk.now)
     return frozenset() if text is None else frozenset(text.calendar.holidays)
 
 
-def _not_usable(book: TradeBook, deal: Confirmation, now: datetime) -> dict[date, Reason]:
+def not_usable_of(book: TradeBook, deal: Confirmation, now: datetime) -> dict[date, Reason]:
     """Days on which somebody called these points, or on which they had no supply: no day like others."""
     zone = ZoneInfo(deal.zone)
     points = tree_at(book.grid.models, deal.term.start).under(deal.points)

@@ -196,7 +196,9 @@ def check(event: Event, rule: Rule) -> None:
     pick = rule.pick(event.day)
     kept = pick.of - pick.drop_highest - pick.drop_lowest
     fewest = pick.minimum_days - pick.drop_highest - pick.drop_lowest
-    if not 1 <= pick.highest <= kept or (pick.highest > fewest if not pick.drop_highest else fewest < 1):
+    # the mean of all that are found needs no choice among them (10 in 10, at least 5)
+    short = pick.highest > fewest and pick.highest < kept
+    if not 1 <= pick.highest <= kept or (short if not pick.drop_highest else fewest < 1):
         raise NoBaseline(
             f"high {pick.highest} of {pick.of} with at least {pick.minimum_days} days is no rule"
         )

@@ -11,16 +11,41 @@ from typing import NamedTuple
 import numpy as np
 
 from intertie.market.block_events import Looked
-from intertie.market.exactly import Whole, add_up, limit, minus, rounded_ratio, times
+from intertie.market.blocks import Flags
+from intertie.market.exactly import SAFE, Whole, add_up, limit, minus, rounded_ratio, times
 from intertie.market.shapes import FACTOR_ONE, SHARE_ONE, Shape, earned, full, linear
 
 CENTS, THOUSAND = 100, 1000
+
+
+class Asked(NamedTuple):
+    """What was asked in each interval, in watt-hours; with `scale`, for each unit of a meter's own scale."""
+
+    each: Sequence[Fraction]
+    scale: Whole | None = None
+
+
+class Credit(NamedTuple):
+    """What counts as delivered, `top / bottom` by meter and interval, and what was asked, `asked / widen`."""
+
+    top: Whole
+    bottom: Whole
+    asked: Whole
+    widen: int
+
+
+class Share(NamedTuple):
+    """The part of a month in which the deal covers a meter: days of it over its days."""
+
+    days: Whole
+    of: int
 
 
 class Delivered(NamedTuple):
     """One event by meter: energy in watt-hours and the factor in hundredths, each rounded half up once.
 
     `settled` is 1 where there is a baseline; without one nothing counts as delivered, and a person has to look.
+    `counts` is False for a meter that was not yet there; None: it is for all.
     """
 
     energy: Whole
@@ -28,14 +53,15 @@ class Delivered(NamedTuple):
     factor: Whole
     missing: Whole
     settled: Whole
-    minutes: int
+    seconds: int
     test: bool = False
+    counts: Flags | None = None
 
 
 class Terms(NamedTuple):
     """The money part of a deal for each of many meters; all but the capacity is the same for all."""
 
-    contracted_w: Whole
+    contracted: Whole  # in whole parts of a kW, `per_kw` of them
     reservation_per_kw_month: Decimal
     utilisation_per_kwh: Decimal
     penalty_per_kwh: Decimal
@@ -47,6 +73,7 @@ class Terms(NamedTuple):
     test_pays: bool = (
         True  # whether a test event earns utilisation and costs penalties; it counts for the factor
     )
+    per_kw: int = THOUSAND
 
 
 class Amount(NamedTuple):
@@ -56,6 +83,7 @@ class Amount(NamedTuple):
     event: int  # its place among the events; -1: the month
     quantity: Whole
     cents: Whole
+    capped: Flags | None = None  # of a penalty: where the month's cap cut it
 
 
 class Month(NamedTuple):
@@ -69,55 +97,75 @@ class Month(NamedTuple):
         return add_up(np.stack([amount.cents for amount in self.amounts]), 0)
 
 
+def credit(top: Whole, bottom: Whole, actual: Whole, counts: Flags, asked: Asked, cap: Fraction) -> Credit:
+    """Baseline (`top / bottom`) less metered, never under zero nor over `cap` times what was asked; nothing where nothing
+    `counts`. Exact: this is all of the rule, for statements and for many meters."""
+    common = lcm(1, *(one.denominator for one in asked.each))
+    widen = common * cap.denominator
+    ask = _asks(asked, widen)
+    most = times(ask, cap.numerator) // cap.denominator
+    short = times(minus(top, times(actual, bottom[:, None])), widen)
+    taken = limit(short, 0, times(most, bottom[:, None]))
+    return Credit(np.where(counts, taken, 0), bottom, ask, widen)
+
+
+def factor_of(found: Credit) -> Whole:
+    """Delivered over asked in hundredths, from 0 to 100; 100 where nothing was asked."""
+    taken, wanted = add_up(found.top, 1), add_up(found.asked, 1)
+    some = np.asarray(wanted > 0, np.bool_)
+    bottom = np.where(some, times(found.bottom, np.where(some, wanted, 1)), 1)
+    share = limit(rounded_ratio(times(taken, FACTOR_ONE), bottom), 0, FACTOR_ONE)
+    return np.asarray(np.where(some, share, FACTOR_ONE))
+
+
 def deliver(
     looked: Looked,
-    asked_wh: Sequence[Fraction],
+    asked: Asked | Sequence[Fraction],
     cap: Fraction,
     step_minutes: int,
     test: bool = False,
+    counts: Flags | None = None,
 ) -> Delivered:
-    """Baseline less metered, never under zero nor over `cap` times what was asked; a gap delivered nothing, and counts.
-
-    `asked_wh` is the same for each meter, one value for each interval; the block is in watt-hours.
-    """
+    """An event of each meter; a gap delivered nothing, and is counted. The block is in watt-hours."""
+    wanted = asked if isinstance(asked, Asked) else Asked(asked)
     found = looked.expected
-    bottom = found.bottom[:, None]
-    common = lcm(cap.denominator, *(one.denominator for one in asked_wh))
-    ask = np.array([int(one * common * cap.denominator) for one in asked_wh], object)[None, :]
-    most = np.array([int(one * common * cap.denominator * cap) for one in asked_wh], object)[None, :]
-    if max((int(v) for v in (*ask[0], *most[0])), default=0) < 2**62:
-        ask, most = ask.astype(np.int64), most.astype(np.int64)
-    widen = common * cap.denominator
-    short = times(minus(found.top, times(looked.actual, bottom)), widen)
-    counts = looked.present & (found.number > 0)[:, None]
-    taken = add_up(np.where(counts, limit(short, 0, times(bottom, most)), 0), 1)
-    wanted = add_up(ask, 1)
-    energy = rounded_ratio(taken, times(found.bottom, widen))
-    asked = np.broadcast_to(rounded_ratio(wanted, np.array([widen])), energy.shape)
-    if int(wanted[0]) > 0:
-        factor = rounded_ratio(times(taken, FACTOR_ONE), times(found.bottom, wanted))
-        factor = limit(factor, 0, FACTOR_ONE)
-    else:
-        factor = np.full(energy.shape, FACTOR_ONE, np.int64)
-    missing = (~looked.present).sum(axis=1)
-    return Delivered(energy, asked, factor, missing, found.number > 0, step_minutes * len(asked_wh), test)
+    there = looked.present & (found.number > 0)[:, None]
+    made = credit(found.top, found.bottom, looked.actual, there, wanted, cap)
+    meters = len(found.bottom)
+    energy = rounded_ratio(add_up(made.top, 1), times(found.bottom, made.widen))
+    total = rounded_ratio(add_up(made.asked, 1), np.full(made.asked.shape[0], made.widen))
+    factor = np.where(found.number > 0, factor_of(made), 0)
+    return Delivered(
+        energy,
+        np.broadcast_to(total, (meters,)),
+        factor,
+        (~looked.present).sum(axis=1),
+        found.number > 0,
+        60 * step_minutes * len(wanted.each),
+        test,
+        counts,
+    )
 
 
-def month(events: Sequence[Delivered], terms: Terms, share: Fraction, before: Whole | None = None) -> Month:
+def month(
+    events: Sequence[Delivered], terms: Terms, share: Fraction | Share, before: Whole | None = None
+) -> Month:
     """The lines of a month, or of the `share` of it in which the deal is in force.
 
     The factor is the mean of the events' factors by their length. A month without an event keeps `before`; the first
     one has 1. Penalties stop, event by event, at the month's cap; the line that meets it shows the energy it pays for.
     """
-    factor = _month_factor(events, terms, before)
-    amounts = [_reservation(terms, share, factor)]
-    left = _cap(terms, share)
+    part = share if isinstance(share, Share) else _same_share(share, terms)
+    factor = month_factor(events, terms.contracted.shape[0], before)
+    amounts = [_reservation(terms, part, factor)]
+    left = _cap(terms, part)
     for place, event in enumerate(events):
         if event.test and not terms.test_pays:
             continue
         paid = rounded_ratio(
             times(event.energy, earned(event.factor, terms.utilisation_shape)), _all(event, SHARE_ONE)
         )
+        paid = paid if event.counts is None else np.where(event.counts, paid, 0)
         amounts.append(Amount("UTL", place, paid, money(paid, terms.utilisation_per_kwh)))
         penalty, left = _penalty(place, event, terms, left)
         amounts.append(penalty)
@@ -137,43 +185,67 @@ def money(thousandths: Whole, rate: Decimal) -> Whole:
     """Quantity times rate in cents, half away from zero."""
     exact = Fraction(rate)
     return rounded_ratio(
-        times(thousandths, exact.numerator * CENTS), np.full(thousandths.shape, THOUSAND * exact.denominator)
+        times(thousandths, exact.numerator * CENTS), _full(thousandths.shape, THOUSAND * exact.denominator)
     )
+
+
+def month_factor(events: Sequence[Delivered], meters: int, before: Whole | None = None) -> Whole:
+    """The mean of the factors in hundredths, weighted by length, over the events that count for a meter."""
+    weights = [
+        np.where(True if event.counts is None else event.counts, event.seconds, 0)
+        + np.zeros(meters, np.int64)
+        for event in events
+    ]
+    kept = np.full(meters, FACTOR_ONE, np.int64) if before is None else before
+    if not weights:
+        return kept
+    seconds = add_up(np.stack(weights), 0)
+    weighted = add_up(np.stack([times(e.factor, w) for e, w in zip(events, weights, strict=True)]), 0)
+    some = np.asarray(seconds > 0, np.bool_)
+    return np.asarray(np.where(some, rounded_ratio(weighted, np.where(some, seconds, 1)), kept))
+
+
+def _asks(asked: Asked, widen: int) -> Whole:
+    """One row for all meters, or one for each; times `widen`, so that all are whole."""
+    row = [int(one * widen) for one in asked.each]
+    wide = max((abs(one) for one in row), default=0) >= SAFE
+    each = np.array(row, object if wide else np.int64).reshape(1, -1)
+    return each if asked.scale is None else times(each, asked.scale[:, None])
+
+
+def _same_share(share: Fraction, terms: Terms) -> Share:
+    return Share(np.full(terms.contracted.shape, share.numerator, np.int64), share.denominator)
 
 
 def _all(event: Delivered, value: int) -> Whole:
     return np.full(event.energy.shape, value, np.int64)
 
 
-def _month_factor(events: Sequence[Delivered], terms: Terms, before: Whole | None) -> Whole:
-    minutes = sum(event.minutes for event in events)
-    if not minutes:
-        return np.full(terms.contracted_w.shape, FACTOR_ONE, np.int64) if before is None else before
-    weighted = add_up(np.stack([times(event.factor, event.minutes) for event in events]), 0)
-    return rounded_ratio(weighted, np.full(weighted.shape, minutes, np.int64))
-
-
-def _reservation(terms: Terms, share: Fraction, factor: Whole) -> Amount:
+def _reservation(terms: Terms, share: Share, factor: Whole) -> Amount:
     paid = earned(factor, terms.reservation_shape)
-    top = times(times(terms.contracted_w, paid), share.numerator)
-    quantity = rounded_ratio(top, np.full(paid.shape, SHARE_ONE * share.denominator, np.int64))
+    top = times(times(times(terms.contracted, paid), share.days), THOUSAND)
+    quantity = rounded_ratio(top, _full(paid.shape, SHARE_ONE * share.of * terms.per_kw))
     return Amount("RES", -1, quantity, money(quantity, terms.reservation_per_kw_month))
 
 
-def _cap(terms: Terms, share: Fraction) -> Whole:
+def _full(shape: tuple[int, ...], value: int) -> Whole:
+    return np.full(shape, value, np.int64 if value < SAFE else object)
+
+
+def _cap(terms: Terms, share: Share) -> Whole:
     """Cents that the penalties of a month may reach."""
-    most = Fraction(terms.reservation_per_kw_month) * share * terms.penalty_cap * CENTS
-    return rounded_ratio(
-        times(terms.contracted_w, most.numerator),
-        np.full(terms.contracted_w.shape, THOUSAND * most.denominator),
-    )
+    most = Fraction(terms.reservation_per_kw_month) * terms.penalty_cap * CENTS
+    top = times(times(terms.contracted, share.days), most.numerator)
+    return rounded_ratio(top, _full(top.shape, share.of * terms.per_kw * most.denominator))
 
 
 def _penalty(place: int, event: Delivered, terms: Terms, left: Whole) -> tuple[Amount, Whole]:
     grace = terms.grace
     owed = minus(times(event.asked, grace.numerator), times(event.energy, grace.denominator))
     short = np.maximum(0, rounded_ratio(owed, _all(event, grace.denominator)))
+    short = short if event.counts is None else np.where(event.counts, short, 0)
     rate = Fraction(terms.penalty_per_kwh)
+    over = np.zeros(short.shape, np.bool_)
     if rate > 0:
         # of the energy that the rest of the cap pays for, rounded down to the watt-hour
         room = times(left, THOUSAND * rate.denominator) // (CENTS * rate.numerator)
@@ -181,4 +253,4 @@ def _penalty(place: int, event: Delivered, terms: Terms, left: Whole) -> tuple[A
         short = np.where(over, room, short)
     cents = money(short, terms.penalty_per_kwh)
     short = np.where(np.asarray(cents > 0, np.bool_), short, 0)
-    return Amount("PEN", place, -short, -cents), minus(left, cents)
+    return Amount("PEN", place, -short, -cents, over), minus(left, cents)

@@ -5,6 +5,7 @@ Ratios are pairs of arrays, numerator over a denominator above zero; nothing is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ Whole = NDArray[Any]
 
 # Sums of two such numbers still fit in 64 bits.
 SAFE = 2**62
+
+
+def whole(values: Sequence[int]) -> Whole:
+    """Python's integers as an array: narrow if all fit."""
+    wide = any(abs(value) >= SAFE for value in values)
+    return np.array(values, object if wide else np.int64)
 
 
 def largest(values: Any) -> int:

@@ -81,9 +81,17 @@ def sampled(
     NoBaseline if a stratum has none left. The result holds the difference: its `actual` is zero.
     """
     found = look(block, event, rule, not_usable)
+    top, actual, _ = population_of(found, strata)
+    return _population(found, event, top, actual)
+
+
+def population_of(
+    found: Looked, strata: Sequence[Stratum]
+) -> tuple[list[Fraction], list[Fraction], list[int]]:
+    """Baselines and loads of the population, interval by interval, and the rows of the sample that they rest on."""
     whole = found.present.all(axis=1) & np.asarray(found.expected.number > 0, np.bool_)
-    top = [Fraction(0)] * len(event.slots)
-    actual = [Fraction(0)] * len(event.slots)
+    top = [Fraction(0)] * len(found.event.slots)
+    actual, used = list(top), []
     for place, stratum in enumerate(strata):
         rows = [row for row in stratum.rows if whole[row]]
         if not rows or stratum.population < len(rows):
@@ -91,14 +99,15 @@ def sampled(
                 f"stratum {place}: {len(rows)} meters with readings for {stratum.population}",
                 do="Ask for the sample's readings, or agree on another sample.",
             )
+        used += rows
         raised = Fraction(stratum.population, len(rows))
-        for i in range(len(event.slots)):
+        for i in range(len(found.event.slots)):
             bases = (
                 Fraction(int(found.expected.top[row, i]), int(found.expected.bottom[row])) for row in rows
             )
             top[i] += raised * sum(bases, Fraction(0))
             actual[i] += raised * sum(int(found.actual[row, i]) for row in rows)
-    return _population(found, event, top, actual)
+    return top, actual, used
 
 
 def _population(found: Looked, event: BlockEvent, top: list[Fraction], actual: list[Fraction]) -> Looked:

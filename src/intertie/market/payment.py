@@ -2,7 +2,8 @@
 
 The form is that of Con Edison's CSRP and DLRP (reservation per kW and month, scaled by the month's performance
 factor; utilisation per kWh), with a penalty for what was asked and not delivered. A line can be checked by hand from
-what it shows: its amount is quantity times rate, rounded half up to the cent.
+what it shows: its amount is quantity times rate, rounded half up to the cent. The arithmetic is that of many meters
+(`block_payment`), called for one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,16 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from intertie.market.performance import KWH_PLACES, month_factor, rounded
-from intertie.model.quantity import to_cents
+import numpy as np
 
+from intertie.market.block_payment import THOUSAND, Amount, Delivered, Month, Share, month
+from intertie.market.block_payment import Terms as Many
+from intertie.market.exactly import SAFE, Whole, whole
+from intertie.market.performance import month_factor
+from intertie.market.shapes import FACTOR_ONE, Shape, full, linear, threshold
+from intertie.model.errors import IntertieError
+
+UNITS = {"RES": "kW month", "UTL": "kWh", "PEN": "kWh"}
 ROUNDING = "each line half up to the cent; energy to the watt-hour first; total is the sum of the lines"
 
 
@@ -30,6 +38,8 @@ class Terms(NamedTuple):
     grace: Decimal = Decimal(1)  # a delivery of this share of what was asked costs no penalty
     threshold: Decimal = Decimal(0)  # under this factor the month earns no reservation
     penalty_cap: Decimal = Decimal(1)  # penalties of a month, as a multiple of its full reservation
+    reservation_shape: Shape | None = None  # in the place of the threshold
+    utilisation_shape: Shape = full()
 
 
 class EventResult(NamedTuple):
@@ -67,27 +77,69 @@ def month_lines(
     RES: contracted kW x share of the month x factor, to the watt. UTL per event. PEN per event, negative, until the
     month's cap is used up. `before` is the factor of the month before, for a month without an event.
     """
-    share = Fraction((last - first).days + 1, monthrange(first.year, first.month)[1])
+    of = monthrange(first.year, first.month)[1]
+    share = Share(_one((last - first).days + 1), of)
+    kept = None if before is None else _one(scaled(before, FACTOR_ONE))
+    found = month([_delivered(event) for event in events], terms_of_many([terms]), share, kept)
     factor = month_factor([(event.factor, event.hours) for event in events], before)
-    lines = [_reservation(terms, share, factor)]
-    left = to_cents(
-        _exact(Fraction(terms.contracted_kw * terms.reservation_per_kw_month) * share) * terms.penalty_cap
-    )
-    for event in events:
+    return lines_of(found, 0, events, terms, factor, Fraction(int(share.days[0]), of))
+
+
+def lines_of(
+    found: Month, row: int, events: Sequence[EventResult], terms: Terms, factor: Decimal, share: Fraction
+) -> list[Line]:
+    """One meter's lines of a month, with words; penalties of nothing are none."""
+    lines = []
+    for amount in found.amounts:
+        quantity, cents = int(amount.quantity[row]), int(amount.cents[row])
+        event = events[amount.event] if amount.event >= 0 else None
+        if amount.code == "PEN" and not cents:
+            continue
         lines.append(
-            _line(
-                "UTL",
-                f"energy delivered {event.day}",
-                event.delivered_kwh,
-                "kWh",
-                terms.utilisation_per_kwh,
-                event,
+            Line(
+                amount.code,
+                _text(amount, row, event, factor, share),
+                Decimal(quantity).scaleb(-3),
+                UNITS[amount.code],
+                rate_of(amount.code, terms),
+                Decimal(cents).scaleb(-2),
+                event.dispatch if event else None,
             )
         )
-        penalty, left = _penalty(event, terms, left)
-        if penalty is not None:
-            lines.append(penalty)
     return lines
+
+
+def terms_of_many(each: Sequence[Terms]) -> Many:
+    """The terms of one deal for the kernel: all but the capacity is that of the first."""
+    first = each[0]
+    places = max(3, *(-int(Decimal(one.contracted_kw).normalize().as_tuple().exponent) for one in each))
+    per_kw = 10**places
+    contracted = [scaled(one.contracted_kw, per_kw) for one in each]
+    wide = max(map(abs, contracted)) >= SAFE
+    return Many(
+        np.array(contracted, object if wide else np.int64),
+        first.reservation_per_kw_month,
+        first.utilisation_per_kwh,
+        first.penalty_per_kwh,
+        first.reservation_shape or threshold_at(first.threshold),
+        first.utilisation_shape,
+        Fraction(first.grace),
+        Fraction(first.penalty_cap),
+        per_kw=per_kw,
+    )
+
+
+def threshold_at(least: Decimal) -> Shape:
+    """The factor itself, nothing under the least one."""
+    return threshold(Fraction(least)) if least > 0 else linear()
+
+
+def scaled(value: Decimal, parts: int) -> int:
+    """So many whole parts. Raises IntertieError if it is no whole number of them."""
+    exact = Fraction(value) * parts
+    if exact.denominator != 1:
+        raise IntertieError(f"{value} is finer than 1/{parts}", do="Round it first.")
+    return exact.numerator
 
 
 def total(lines: Sequence[Line]) -> Decimal:
@@ -95,44 +147,36 @@ def total(lines: Sequence[Line]) -> Decimal:
     return sum((line.amount for line in lines), Decimal("0.00"))
 
 
-def _reservation(terms: Terms, share: Fraction, factor: Decimal) -> Line:
-    paid = factor if factor >= terms.threshold else Decimal(0)
-    quantity = rounded(Fraction(terms.contracted_kw) * share * Fraction(paid), KWH_PLACES)
-    days = "" if share == 1 else f", {float(share):.1%} of the month"
-    return _line(
-        "RES",
-        f"capacity kept ready, factor {factor}{days}",
-        quantity,
-        "kW month",
-        terms.reservation_per_kw_month,
+def rate_of(code: str, terms: Terms) -> Decimal:
+    """What a unit of a line costs."""
+    return {
+        "RES": terms.reservation_per_kw_month,
+        "UTL": terms.utilisation_per_kwh,
+        "PEN": terms.penalty_per_kwh,
+    }[code]
+
+
+def _text(amount: Amount, row: int, event: EventResult | None, factor: Decimal, share: Fraction) -> str:
+    if event is None:
+        days = "" if share == 1 else f", {float(share):.1%} of the month"
+        return f"capacity kept ready, factor {factor}{days}"
+    if amount.code == "UTL":
+        return f"energy delivered {event.day}"
+    cut = amount.capped is not None and bool(amount.capped[row])
+    return f"energy asked and not delivered {event.day}" + (", up to the month's cap" if cut else "")
+
+
+def _delivered(event: EventResult) -> Delivered:
+    seconds = event.hours * 3600
+    return Delivered(
+        energy=_one(scaled(event.delivered_kwh, THOUSAND)),
+        asked=_one(scaled(event.asked_kwh, THOUSAND)),
+        factor=_one(scaled(event.factor, FACTOR_ONE)),
+        missing=_one(0),
+        settled=_one(1),
+        seconds=int(seconds),
     )
 
 
-def _penalty(event: EventResult, terms: Terms, left: Decimal) -> tuple[Line | None, Decimal]:
-    """The penalty of an event and what is left of the cap. A penalty that meets the cap shows the energy it pays for."""
-    short = rounded(Fraction(terms.grace * event.asked_kwh - event.delivered_kwh), KWH_PLACES)
-    if short <= 0 or left <= 0 or terms.penalty_per_kwh <= 0:
-        return None, left
-    text = f"energy asked and not delivered {event.day}"
-    if to_cents(short * terms.penalty_per_kwh) > left:
-        short = _down(Fraction(left) / Fraction(terms.penalty_per_kwh))
-        text += ", up to the month's cap"
-    line = _line("PEN", text, -short, "kWh", terms.penalty_per_kwh, event)
-    return (line, left + line.amount) if line.amount < 0 else (None, left)
-
-
-def _down(value: Fraction) -> Decimal:
-    return Decimal(int(value * 1000)).scaleb(-3)
-
-
-def _exact(value: Fraction) -> Decimal:
-    """Nine places: finer than any rate times any capacity needs."""
-    return rounded(value, Decimal("0.000000001"))
-
-
-def _line(
-    code: str, text: str, quantity: Decimal, unit: str, rate: Decimal, event: EventResult | None = None
-) -> Line:
-    return Line(
-        code, text, quantity, unit, rate, to_cents(quantity * rate), event.dispatch if event else None
-    )
+def _one(value: int) -> Whole:
+    return whole([value])

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from math import lcm
 from typing import NamedTuple
 
+import numpy as np
+
+from intertie.market.block_payment import Asked, Delivered, credit
+from intertie.market.block_payment import factor_of as share_of
+from intertie.market.block_payment import month_factor as factor_of_month
+from intertie.market.exactly import Whole, whole
+from intertie.market.shapes import FACTOR_ONE
 from intertie.model.errors import IntertieError
 
 # Energy is settled to the watt-hour, factors to two places; both half away from zero.
 KWH_PLACES = Decimal("0.001")
-FACTOR_PLACES = Decimal("0.01")
+FACTOR_PLACES, FACTOR_EXPONENT = Decimal("0.01"), -2
 
 
 class Performance(NamedTuple):
@@ -35,28 +43,33 @@ class Performance(NamedTuple):
 
 def measure(
     baseline: Sequence[Fraction],
-    actual: Sequence[int | None],
+    actual: Sequence[Fraction | int | None],
     asked: Sequence[Fraction],
     cap: Fraction = Fraction(1),
 ) -> Performance:
     """Delivered is baseline less actual (import less export), never under zero, never over `cap` times what was asked.
 
-    All three are in watt-hours, one value per interval of the event. Raises IntertieError if their numbers differ.
+    All three are in watt-hours, one value per interval of the event; the arithmetic is that of many meters, called for
+    one. Raises IntertieError if their numbers differ.
     """
     if not len(baseline) == len(actual) == len(asked):
         raise IntertieError(f"{len(baseline)} baseline, {len(actual)} actual and {len(asked)} asked values")
-    delivered = tuple(
-        Fraction(0) if taken is None else max(Fraction(0), min(base - taken, cap * want))
-        for base, taken, want in zip(baseline, actual, asked, strict=True)
+    # of a load that is no whole number, as of a sample that stands for more, the difference is taken first
+    taken = [Fraction(one or 0) for one in actual]
+    odd = any(one.denominator > 1 for one in taken)
+    base = [left - right for left, right in zip(baseline, taken, strict=True)] if odd else baseline
+    common = lcm(1, *(one.denominator for one in base))
+    found = credit(
+        _row([int(one * common) for one in base]),
+        whole([common]),
+        _row([0 if odd else one.numerator for one in taken]),
+        np.array([[one is not None for one in actual]], np.bool_),
+        Asked(asked),
+        cap,
     )
-    return Performance(tuple(asked), delivered, sum(a is None for a in actual), factor_of(delivered, asked))
-
-
-def factor_of(delivered: Sequence[Fraction], asked: Sequence[Fraction]) -> Decimal:
-    """Delivered over asked, from 0 to 1, to two places; 1 where nothing was asked."""
-    wanted = sum(asked, Fraction(0))
-    share = sum(delivered, Fraction(0)) / wanted if wanted > 0 else Fraction(1)
-    return rounded(max(Fraction(0), min(Fraction(1), share)), FACTOR_PLACES)
+    delivered = tuple(Fraction(int(top), common * found.widen) for top in found.top[0])
+    factor = Decimal(int(share_of(found)[0])).scaleb(FACTOR_EXPONENT)
+    return Performance(tuple(asked), delivered, sum(one is None for one in actual), factor)
 
 
 def month_factor(events: Sequence[tuple[Decimal, Fraction]], before: Decimal | None = None) -> Decimal:
@@ -64,8 +77,17 @@ def month_factor(events: Sequence[tuple[Decimal, Fraction]], before: Decimal | N
     hours = sum((h for _, h in events), Fraction(0))
     if hours <= 0:
         return Decimal(1) if before is None else before
-    total = sum((Fraction(factor) * h for factor, h in events), Fraction(0))
-    return rounded(total / hours, FACTOR_PLACES)
+    weights = [int(h * 3600) for _, h in events]
+    one = whole([0])
+    made = [
+        Delivered(one, one, whole([int(factor * FACTOR_ONE)]), one, one, weight)
+        for (factor, _), weight in zip(events, weights, strict=True)
+    ]
+    return Decimal(int(factor_of_month(made, 1)[0])).scaleb(FACTOR_EXPONENT)
+
+
+def _row(values: Sequence[int]) -> Whole:
+    return whole(values).reshape(1, -1)
 
 
 def kwh(watt_hours: Fraction) -> Decimal:

@@ -12,21 +12,22 @@ from zoneinfo import ZoneInfo
 
 from intertie.market.baseline import (
     Adjustment,
-    Baseline,
     Event,
     Loads,
+    NoBaseline,
     Reason,
     Rule,
     apply,
     compute,
     mean_of_days,
 )
+from intertie.market.method import Family, Found, Method, find
 from intertie.market.payment import EventResult, Line, Terms, month_lines
 from intertie.market.performance import Performance, measure, month_factor, rounded
 from intertie.model.billing import Invoice, InvoiceLine, LineCode
 from intertie.model.contract import Confirmation
 from intertie.model.dispatch import DispatchInstruction
-from intertie.model.ids import ConnectionPointId, MeterId
+from intertie.model.ids import MeterId
 from intertie.model.interval import IntervalSeries, Window, local_day
 from intertie.model.quantity import Money, Unit
 from intertie.model.settlement import (
@@ -48,6 +49,8 @@ _REASONS = {
     Reason.CLOCK_CHANGE: ExclusionReason.OTHER,
     Reason.LOW_USAGE: ExclusionReason.LOW_USAGE,
     Reason.NOT_AMONG_HIGHEST: ExclusionReason.NOT_AMONG_HIGHEST,
+    Reason.TOO_NEAR: ExclusionReason.OTHER,
+    Reason.QUALITY: ExclusionReason.OTHER,
 }
 
 # Net watt-hours per interval, by meter and local day.
@@ -70,8 +73,14 @@ class Book(NamedTuple):
     readings: Readings
     not_usable: Mapping[date, Reason]
     delivered_cap: Fraction = Fraction(1)
-    # Meters by the point of a call, where the deal has several; None: every call is settled on all meters.
-    at_point: Mapping[ConnectionPointId, frozenset[MeterId]] | None = None
+    # The meters of each call, by its name: under its point, and of DERs that took part on its day; None: all, for each call.
+    of_call: Mapping[str, frozenset[MeterId]] | None = None
+    # How the deal says it; None: by the rule.
+    method: Method | None = None
+
+    def text(self) -> str:
+        """How the baseline is found, for people."""
+        return self.rule.text() if self.method is None else self.method.text()
 
 
 def settle(
@@ -101,19 +110,18 @@ def settle(
         lines=tuple(_statement_line(line) for line in lines),
         contracted_kw=confirmation.contracted_kw,
         performance_factor=month_factor([(r.factor, r.hours) for r in results], before),
-        text=book.rule.text(),
+        text=book.text(),
     )
     return statement, lines
 
 
 def settle_event(book: Book, call: Call) -> EventPerformance:
     """One event on the sum of all meters; each meter's part rests on the same days and the same adjustment."""
-    book = _of_point(book, call.instruction.point)
+    book = _of_call(book, call.instruction)
     event = event_of(call.instruction, book.zone)
-    total = add_up(book.readings)
-    base = compute(total, event, book.rule, book.not_usable)
     asked = asked_wh(call.instruction)
-    performance = measure(base.values, _actual(total, event), asked, book.delivered_cap)
+    base, actual, parts = _found(book, event, asked)
+    performance = measure(base.values, actual, asked, book.delivered_cap)
     if call.refused:
         performance = Performance(
             performance.asked, (Fraction(0),) * len(asked), performance.missing, Decimal("0.00")
@@ -124,26 +132,38 @@ def settle_event(book: Book, call: Call) -> EventPerformance:
         window=window,
         asked_kw=call.instruction.target_kw,
         baseline_kwh=_series(window, event, base.values),
-        actual_kwh=_series(window, event, _actual(total, event)),
+        actual_kwh=_series(window, event, actual),
         delivered_kwh=_series(window, event, performance.delivered),
         performance_factor=performance.factor,
-        meters=tuple(_meter(book, event, base, window, meter) for meter in sorted(book.readings)),
+        meters=tuple(
+            MeterPerformance(
+                meter=meter,
+                baseline_kwh=_series(window, event, parts[meter]),
+                actual_kwh=_series(window, event, _actual(book.readings[meter], event)),
+            )
+            for meter in sorted(parts)
+        ),
         days_used=base.days_used,
         days_excluded=tuple(
             ExcludedDay(day=one.day, reason=_REASONS[one.reason]) for one in base.days_excluded
         ),
         adjustment_factor=_shown(base.adjustment)
-        if book.rule.adjustment is Adjustment.MULTIPLICATIVE
+        if _type_one(book) and book.rule.adjustment is Adjustment.MULTIPLICATIVE
         else None,
         point=call.instruction.point,
         text="adjustment at its cap" if base.cap_hit else "",
     )
 
 
-def _of_point(book: Book, point: ConnectionPointId) -> Book:
-    if book.at_point is None:
+def _of_call(book: Book, instruction: DispatchInstruction) -> Book:
+    if book.of_call is None:
         return book
-    mine = book.at_point.get(point, frozenset())
+    mine = book.of_call.get(instruction.dispatch, frozenset())
+    if not mine:
+        raise NoBaseline(
+            f"no DER under {instruction.point} took part on the day of {instruction.dispatch}",
+            do="`intertie registration show` lists them; settle it by hand.",
+        )
     return book._replace(readings={meter: days for meter, days in book.readings.items() if meter in mine})
 
 
@@ -234,17 +254,25 @@ def _actual(loads: Loads, event: Event) -> tuple[int | None, ...]:
     return tuple(loads.get(event.day, (None,) * event.last)[event.first : event.last])
 
 
-def _meter(book: Book, event: Event, base: Baseline, window: Window, meter: MeterId) -> MeterPerformance:
-    loads = book.readings[meter]
-    plain = mean_of_days(loads, base.days_used, event.first, event.last)
+def _type_one(book: Book) -> bool:
+    return book.method is None or book.method.family is Family.TYPE_ONE
+
+
+def _found(book: Book, event: Event, asked: Sequence[Fraction]) -> Found:
+    """By the method of the deal, on the sum of all meters; each meter's part rests on the same days and adjustment."""
+    if book.method is not None and not _type_one(book):
+        return find(book.method, book.readings, event, asked, book.zone, book.not_usable)
+    total = add_up(book.readings)
+    base = compute(total, event, book.rule, book.not_usable)
     share = base.adjustment
     if book.rule.adjustment is Adjustment.ADDITIVE:
         share /= len(book.readings)
-    return MeterPerformance(
-        meter=meter,
-        baseline_kwh=_series(window, event, apply(plain, book.rule.adjustment, share)),
-        actual_kwh=_series(window, event, _actual(loads, event)),
-    )
+    parts = {}
+    for meter, loads in book.readings.items():
+        plain = mean_of_days(loads, base.days_used, event.first, event.last)
+        parts[meter] = apply(plain, book.rule.adjustment, share)
+    actual = tuple(None if one is None else Fraction(one) for one in _actual(total, event))
+    return Found(base, actual, parts)
 
 
 def _series(window: Window, event: Event, watt_hours: Sequence[Fraction | int | None]) -> IntervalSeries:

@@ -13,6 +13,7 @@ from pathlib import Path
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.gateway.readings import Taken, take_in
 from intertie.gateway.settings import read_settings
+from intertie.gateway.settle_shadow import Shadowing
 from intertie.model.errors import IntertieError
 from intertie.run.readings import ReadingsOpened, opened_readings
 
@@ -38,6 +39,7 @@ def keep(arguments: Sequence[str]) -> int:
 def _keep(it: ReadingsOpened) -> None:
     """Whenever the store has changed; what fails is logged and tried again the next time."""
     seen = -1
+    shadowing = Shadowing(it.gateway, it.readings, it.settings.settlement)
     while True:
         try:
             changed = it.gateway.store.changed()
@@ -46,6 +48,8 @@ def _keep(it: ReadingsOpened) -> None:
                 seen = changed
                 if taken != Taken():
                     LOG.info("readings", extra={"count": taken.rows})
+            for one in shadowing.judge(it.clock()):
+                LOG.info("settled", extra=one.logged())
         except IntertieError as error:
             LOG.error("readings", extra={"why": error.why})
         if select.select([sys.stdin], [], [], it.settings.readings.seconds)[0]:

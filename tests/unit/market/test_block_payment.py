@@ -9,12 +9,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from tests.unit.market.plain_payment import measure, month_lines
 
 from intertie.market.block_events import BlockEvent, Looked
 from intertie.market.block_payment import Delivered, Terms, deliver, money, month, true_up
-from intertie.market.payment import EventResult, month_lines
+from intertie.market.payment import EventResult
 from intertie.market.payment import Terms as OneTerms
-from intertie.market.performance import measure
 from intertie.market.shapes import (
     earned,
     full,
@@ -86,7 +86,7 @@ def test_delivery_by_hand() -> None:
     found = deliver(one, (F(50), F(400)), F(1), 15)
     assert (found.energy.tolist(), found.asked.tolist(), found.missing.tolist()) == ([33], [450], [1])
     assert found.factor.tolist() == [7]  # 33.33 / 450 = 0.074
-    assert found.minutes == 30
+    assert found.seconds == 1800
 
 
 @pytest.mark.parametrize("wide", [1, 2**40])
@@ -122,7 +122,9 @@ def random_month(chance: random.Random) -> tuple[list[Delivered], Terms, list[On
         asked = energy + of(*(chance.randint(-500, 3000) for _ in range(meters)))
         factor = of(*(chance.randint(0, 100) for _ in range(meters)))
         ones = np.ones(meters, np.int64)
-        events.append(Delivered(energy, np.maximum(asked, 0), factor, ones, ones, 15 * chance.randint(1, 16)))
+        events.append(
+            Delivered(energy, np.maximum(asked, 0), factor, ones, ones, 900 * chance.randint(1, 16))
+        )
     terms = Terms(of(*capacity), *rates, threshold(F(least)), grace=F(grace), penalty_cap=F(cap))
     ones_terms = [
         OneTerms(Decimal(one).scaleb(-3), *rates, grace=grace, threshold=least, penalty_cap=cap)
@@ -140,7 +142,7 @@ def test_a_month_of_many_meters_is_the_month_of_each() -> None:
                 EventResult(
                     f"d{i}",
                     DAY,
-                    F(event.minutes, 60),
+                    F(event.seconds, 3600),
                     Decimal(int(event.asked[row])).scaleb(-3),
                     Decimal(int(event.energy[row])).scaleb(-3),
                     Decimal(int(event.factor[row])).scaleb(-2),

@@ -241,6 +241,15 @@ def test_impossible_rules_are_refused(highest: int, of: int, minimum: int) -> No
         compute(ladder(), EVENT, rule)
 
 
+def test_a_mean_of_all_that_are_found_needs_only_the_least_of_them() -> None:
+    rule = Rule(highest=10, of=10, minimum_days=5, adjustment=Adjustment.NONE, low_usage=Fraction(0))
+    some = {day: load for day, load in ladder().items() if day not in TEN_DAYS[5:9]}
+    # 1000 to 1040, and 1090: six days
+    assert compute(some, EVENT, rule).values[0] == Fraction(5 * 1020 + 1090, 6)
+    with pytest.raises(NoBaseline, match="4 usable days"):
+        compute({day: load for day, load in ladder().items() if day in TEN_DAYS[:4]}, EVENT, rule)
+
+
 # --- adjustment -------------------------------------------------------------------------------------------------------
 
 

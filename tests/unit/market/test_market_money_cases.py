@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from market_world import EVENT_DAY, D, by_code, half_up, result, terms
 
 from intertie.market.payment import EventResult, Terms, month_lines, total
-from intertie.market.performance import factor_of, kwh, measure, month_factor, rounded
+from intertie.market.performance import kwh, measure, month_factor, rounded
 from intertie.model.errors import IntertieError
 
 F = Fraction
@@ -65,7 +65,7 @@ def test_energy_is_rounded_once_over_the_event() -> None:
     ],
 )
 def test_factors(delivered: int, asked: int, factor: str) -> None:
-    assert str(factor_of([F(delivered)], [F(asked)])) == factor
+    assert str(measure([F(delivered)], [0], [F(asked)]).factor) == factor
 
 
 def test_lengths_are_named() -> None:

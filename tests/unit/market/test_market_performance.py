@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.market.performance import factor_of, kwh, measure, month_factor, rounded
+from intertie.market.performance import kwh, measure, month_factor, rounded
 from intertie.model.errors import IntertieError
 
 
@@ -48,7 +48,7 @@ def test_uneven_lengths_are_refused() -> None:
 
 
 def test_nothing_asked_is_fully_met() -> None:
-    assert factor_of((), ()) == 1
+    assert measure((), (), ()).factor == 1
 
 
 def test_month_factor_by_hand() -> None:

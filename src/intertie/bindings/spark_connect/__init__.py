@@ -1,0 +1,1 @@
+"""Spark Connect: a cluster computes, and the lines come back."""
