@@ -1,4 +1,4 @@
-"""Mailboxes on disk: a file is in one place or another, what was left is put aside, and what is said of a file people can read."""
+"""Mailboxes on disk: a file is in one place or another, what was left is put aside, and what is said of a file is for people."""
 
 from __future__ import annotations
 
