@@ -46,7 +46,12 @@ PROTOCOLS = [
         "`tests/command/test_readings_espi.py`, `tests/interop/test_espi_peer.py`",
     ),
     ("REQ.21 ESPI: a custodian's resources, notification, authorisation", "000, 001", NOT_YET, ""),
-    ("Secure FTP / SSH", "000, 001", NOT_YET, ""),
+    (
+        "Secure FTP / SSH: a mailbox for partners, and our way to theirs",
+        "000, 001",
+        "works",
+        "`tests/interop/test_sftp.py`, `tests/faults/test_sftp_kill.py`",
+    ),
     ("FTP", "000, 001", NOT_YET, ""),
     (
         "EDI: X12 004010 files to and from our documents",

@@ -15,6 +15,7 @@ from intertie.seal.inventory import LegacyUse
 from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
 from intertie.seal.sodium_sign import read_public, write_public
+from intertie.seal.ssh_keys import CLIENT, HOST, check_public_line, public_line, ssh_fingerprint
 from intertie.stores.partner_files import LEGACY, Standing, read_foreign, standing_text, write_whole
 
 
@@ -26,7 +27,7 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
     party
         The partner's name here.
     file
-        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, docs/as2.md).
+        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, docs/as2.md, docs/sftp.md).
     """
     with opened(dir) as it:
         foreign = _read(it, party, file)
@@ -48,10 +49,12 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
 def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
     foreign = read_foreign(file)
     if foreign is None:
-        do = "docs/uftp.md and docs/as2.md have an example of a legacy file."
+        do = "docs/uftp.md, docs/as2.md and docs/sftp.md have an example of a legacy file."
         raise SettingsError(f"{file} is not there", do=do)
     if foreign.binding == "as2":
         _check_as2(it, party, file, foreign)
+    elif foreign.binding == "sftp":
+        _check_sftp(it, party, file, foreign)
     else:
         read_public(foreign.uftp.key)
         if it.uftp is None:
@@ -89,10 +92,38 @@ def _check_as2(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None
         raise SettingsError("receipts that come later need [as2] receipts_url", do=do)
 
 
+def _check_sftp(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
+    """What a file to it, or from it, would stumble over."""
+    terms = foreign.sftp
+    there = terms.server
+    for line in (*terms.keys, *terms.authorities, *(there.host_keys if there is not None else ())):
+        check_public_line(line)
+    if not it.settings.sftp.enabled:
+        raise SettingsError("[sftp] is not enabled", do="Set enabled = true in [sftp] of intertie.toml.")
+    if terms.user is not None and not it.settings.sftp.listen:
+        raise SettingsError("[sftp] has no mailbox that it could come to", do="Name an address: listen.")
+    for partner in it.partners.all():
+        other = partner.foreign.sftp_terms if partner.foreign is not None else None
+        if (
+            partner.party != party
+            and other is not None
+            and terms.user is not None
+            and other.user == terms.user
+        ):
+            raise SettingsError(f"{file}: {partner.party} logs in as {terms.user}", do="Choose another user.")
+    if foreign.x12 is not None and {foreign.x12.utility.party, foreign.x12.aggregator.party} != {
+        party,
+        it.settings.party.id,
+    }:
+        raise SettingsError(f"{file}: [x12] is between others", do="Name the partner and us there.")
+
+
 def _our_key(it: Opened, foreign: Foreign) -> str:
     """By which the partner verifies us; in AS2 it encrypts for it too."""
     if foreign.binding == "as2":
         return it.as2.certificate().decode() if it.as2 is not None else ""
+    if foreign.binding == "sftp":  # by which it knows our mailbox, or lets us in
+        return public_line(it.ssh_key(HOST if foreign.sftp.user is not None else CLIENT))
     return write_public(it.uftp.key_for(foreign, it.clock()).public) if it.uftp is not None else ""
 
 
@@ -104,6 +135,8 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
     ]
     if foreign.binding == "as2":
         return [*_as2_lines(foreign), *paper]
+    if foreign.binding == "sftp":
+        return [*_sftp_lines(foreign), *paper]
     return [
         ("speaks", f"{foreign.binding} as {foreign.uftp.role} {foreign.uftp.domain} at {foreign.url}"),
         (
@@ -123,6 +156,8 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
         terms = foreign.as2
         how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under {terms.key_transport}"
         return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
+    if foreign.binding == "sftp":
+        return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
     return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")
 
 
@@ -138,6 +173,21 @@ def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:
             ("its certificate", f"SHA-256 {fingerprint(one)} until {one.not_valid_after_utc.date()}")
             for one in certificates
         ),
+    ]
+
+
+def _sftp_lines(foreign: Foreign) -> list[tuple[str, str]]:
+    terms = foreign.sftp
+    where = f"comes as {terms.user}" if terms.server is None else f"we go to {terms.url}"
+    pinned = terms.keys if terms.server is None else terms.server.host_keys
+    return [
+        ("speaks", f"sftp ({where}), {foreign.format}"),
+        (
+            "legacy",
+            f"until {foreign.legacy_until}: SSH in transit, files neither signed nor sealed; what is received: {foreign.closing}",
+        ),
+        *(("its key", ssh_fingerprint(line)) for line in pinned),
+        *(("its authority", ssh_fingerprint(line)) for line in terms.authorities),
     ]
 
 

@@ -162,7 +162,8 @@ def _saying(item: Item) -> Callable[[Known], Said]:
             error = item.error
             if isinstance(error, Refused):
                 raise error
-            raise Refused(Code.SCHEMA, f"{item.place}: {error.why}"[:300]) from error
+            said = error.why if error.why.startswith(f"{item.place}: ") else f"{item.place}: {error.why}"
+            raise Refused(Code.SCHEMA, said[:300]) from error
         if len(item.part) > PART_BYTES_MAX:
             raise Refused(Code.TOO_LARGE, f"{item.place}: {len(item.part)} bytes do not fit a message")
         return item.said or Said(None)

@@ -29,10 +29,11 @@ KEPT_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4 - 512 * 1024
 
 
 class Sent(NamedTuple):
-    """What became of a file that was handed to a carrier: how it was taken, and the partner's receipt, if one came with it."""
+    """What became of a file that was handed to a carrier: how it was taken, and what the partner said of it, if it did."""
 
     answer: PostAnswer
     receipt: Reply | None = None
+    level: Level = Level.RECEIPT  # what the receipt says
 
 
 class Carrier(Protocol):
@@ -58,7 +59,7 @@ class FilePosts:
         for file in read_files(kept):
             sent = await self._carrier.send(foreign, file)
             if sent.receipt is not None:
-                take_level(self._gateway, foreign, sent.receipt, Level.RECEIPT, self._clock())
+                take_level(self._gateway, foreign, sent.receipt, sent.level, self._clock())
             said = sent.answer
             if not said.taken:
                 break

@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     MESSAGE = "message"
     ANSWER = "answer"  # of its format: a 997, an 824, a table of results
     RECEIPT = "receipt"  # of its carrier: these bytes are kept
+    REFUSAL = "refusal"  # the same, where nothing of them is kept
 
 
 class File(Record, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
+from intertie.gateway.deliver_file import FileTranslator
 from intertie.gateway.foreign import Translator, paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
@@ -32,6 +33,7 @@ from intertie.seal.joining import own_roots
 from intertie.seal.protection import Opener
 from intertie.seal.smime_keys import SmimeKey
 from intertie.seal.sodium_keys import VaultKeys
+from intertie.seal.ssh_keys import ssh_key_of_vault
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.tls import Tls
 from intertie.seal.token_keys import TokenKeyFiles
@@ -79,6 +81,9 @@ class Opened:
         smime = cache(lambda: SmimeKey.of_vault(vault, as2.name, self.clock()))
         self.as2 = As2(as2.name, as2.receipts_url, as2.file_bytes, smime) if as2.name else None
         spoken: dict[str, Translator | None] = {"uftp": self.uftp, "as2": self.as2}
+        if self.settings.sftp.enabled:
+            spoken["sftp"] = FileTranslator("sftp")
+        self._vault = vault
         self.gateway = Gateway(
             party=self.settings.party,
             ring=self.ring,
@@ -107,6 +112,10 @@ class Opened:
         """The contract with a partner that cannot make one here."""
         partner = self.partners.find(party)
         return paper_events(partner.foreign) if partner is not None and partner.foreign is not None else ()
+
+    def ssh_key(self, name: str) -> bytes:
+        """A private key of ours for SFTP, in OpenSSH's form. SettingsError, KeyPortError."""
+        return ssh_key_of_vault(self._vault, name)
 
     def turn_keys(self) -> None:
         """Do what is due with our keys: a descriptor that a crash left unwritten, and the end of old ones."""

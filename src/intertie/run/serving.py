@@ -37,6 +37,7 @@ from intertie.run.deliveries import Deliveries
 from intertie.run.keep_readings import keep_readings
 from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
+from intertie.run.sftp import serve_sftp
 from intertie.run.uftp import serve_uftp
 
 LOG = logging.getLogger("intertie.run")
@@ -186,6 +187,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(it.joining_door().watch()),
             asyncio.ensure_future(serve_uftp(it)),
             asyncio.ensure_future(serve_as2(it)),
+            asyncio.ensure_future(serve_sftp(it)),
         ]
     try:
         await street.serve()

@@ -7,6 +7,9 @@ from types import MappingProxyType
 
 from intertie.bindings.as2.proof import As2Verifier
 from intertie.bindings.uftp.proof import UftpVerifier
+from intertie.gateway.deliver_file import Unsigned
 from intertie.seal.translated_evidence import ForeignVerifier
 
-VERIFIERS: Mapping[str, ForeignVerifier] = MappingProxyType({"uftp": UftpVerifier(), "as2": As2Verifier()})
+VERIFIERS: Mapping[str, ForeignVerifier] = MappingProxyType(
+    {"uftp": UftpVerifier(), "as2": As2Verifier(), "sftp": Unsigned("sftp")}
+)

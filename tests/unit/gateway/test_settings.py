@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from intertie.gateway.gateway import Limits
 from intertie.gateway.settings import (
-    TEMPLATE,
     Authorization,
     Delivery,
     Escalation,
@@ -24,6 +23,7 @@ from intertie.gateway.settings import (
     read_settings,
     settings_text,
 )
+from intertie.gateway.settings_template import TEMPLATE
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
 from intertie.seal.policy_settings import AlgorithmEnd, KeyDays, PolicySettings

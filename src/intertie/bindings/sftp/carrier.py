@@ -1,0 +1,78 @@
+"""Files of ours on their way by SFTP: into the partner's mailbox here, or to its server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from intertie.bindings.sftp.boxes import Box
+from intertie.bindings.sftp.client import SftpClient
+from intertie.bindings.sftp.names import Folder
+from intertie.formats.sftp_terms import Theirs
+from intertie.gateway.deliver_file import Sent
+from intertie.gateway.deliver_translated import PostAnswer, Reply
+from intertie.gateway.files import File, Purpose
+from intertie.gateway.foreign import Foreign, Level
+from intertie.gateway.gateway import Gateway
+from intertie.model.errors import PartnerError
+from intertie.model.ids import PartyId
+
+TAKEN = PostAnswer(200)
+_FOLDERS = {
+    Purpose.MESSAGE: Folder.OUT,
+    Purpose.ANSWER: Folder.OUT,
+    Purpose.RECEIPT: Folder.RECEIPTS,
+    Purpose.REFUSAL: Folder.REFUSED,
+}
+
+
+class SftpCarrier:
+    """`gateway.deliver_file.Carrier`."""
+
+    def __init__(
+        self, gateway: Gateway, folder: Path, client: SftpClient, clock: Callable[[], datetime]
+    ) -> None:
+        self._gateway, self._folder, self._client, self._clock = gateway, folder, client, clock
+
+    async def send(self, foreign: Foreign, file: File) -> Sent:
+        """Put it where the partner looks. The same again is put again only if nobody has it."""
+        party = self._party(foreign)
+        box = Box(self._folder, party)
+        there = foreign.sftp.server
+        if there is not None:
+            await self._to_server(box, there, file)
+            return Sent(TAKEN)
+        name = (
+            f"{file.name.removesuffix('.txt')}.reason.txt" if file.purpose is Purpose.REFUSAL else file.name
+        )
+        said = await asyncio.to_thread(box.fetched, name)
+        if said is not None:  # whoever heard of it then may have died before it was kept
+            reply = None
+            if file.about is not None:
+                reply = Reply(party, file.about, True, f"fetched by {said}", name.encode(), self._clock())
+            return Sent(TAKEN, reply, Level.FETCHED)
+        if not await asyncio.to_thread(box.has, _FOLDERS[file.purpose], name):
+            await asyncio.to_thread(box.put, _FOLDERS[file.purpose], name, file.content)
+        return Sent(TAKEN)
+
+    async def _to_server(self, box: Box, there: Theirs, file: File) -> None:
+        """Once: what the partner took away from there is not put there again."""
+        receipt = file.purpose in (Purpose.RECEIPT, Purpose.REFUSAL)
+        if (receipt and there.receipts is None) or await asyncio.to_thread(box.was_put, file.name):
+            return
+        folder = there.receipts if receipt and there.receipts is not None else there.to
+        await self._client.put(there, folder, file.name, file.content)
+        if not receipt:
+            await asyncio.to_thread(box.note_put, file.name)
+
+    def _party(self, foreign: Foreign) -> PartyId:
+        for partner in self._gateway.partners.all():
+            if partner.foreign == foreign:
+                return partner.party
+        raise PartnerError("its legacy file has changed")
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        await self._client.aclose()

@@ -1,0 +1,81 @@
+"""Going to partners' servers: what lies there for us is taken in, and what they took of ours is said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from intertie.bindings.sftp.boxes import Box
+from intertie.bindings.sftp.client import Seen, SftpClient
+from intertie.bindings.sftp.taking import take_arrived, take_fetched
+from intertie.formats.sftp_terms import Theirs
+from intertie.gateway.gateway import Gateway
+from intertie.model.errors import IntertieError
+from intertie.model.ids import PartyId
+
+LOG = logging.getLogger("intertie.sftp")
+
+
+class Visits:
+    """Each partner's server in its own time. `ticks` is a monotonic clock in seconds."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        folder: Path,
+        client: SftpClient,
+        limit: int,
+        clock: Callable[[], datetime],
+        ticks: Callable[[], float],
+    ) -> None:
+        self._gateway, self._folder, self._client = gateway, folder, client
+        self._limit, self._clock, self._ticks = limit, clock, ticks
+        self._due: dict[PartyId, float] = {}
+        self._seen: dict[PartyId, Seen] = {}
+
+    async def go(self) -> None:
+        """Visit those whose time has come, all at once: a silent one holds nobody up."""
+        coming = []
+        for partner in self._gateway.partners.all():
+            terms = partner.foreign.sftp_terms if partner.foreign is not None else None
+            if terms is None or terms.server is None or partner.suspended:
+                continue
+            if self._ticks() >= self._due.get(partner.party, 0.0):
+                self._due[partner.party] = self._ticks() + terms.server.poll_seconds
+                coming.append(self._visit(partner.party, terms.server))
+        await asyncio.gather(*coming)
+
+    async def _visit(self, party: PartyId, there: Theirs) -> None:
+        try:
+            await self.visit(party, there)
+        except IntertieError as error:
+            LOG.warning("sftp visit", extra={"partner": party, "why": error.why})
+
+    async def visit(self, party: PartyId, there: Theirs) -> None:
+        """One visit: fetch what is whole, take it in, put it aside there; and see what is gone of ours. Raises IntertieError."""
+        box = Box(self._folder, party)
+        await asyncio.to_thread(box.make)
+        # What a crash left between fetching and taking in: the partner's copy may be gone by now.
+        await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
+        seen = self._seen.setdefault(party, Seen())
+        for name in seen.still(await self._client.look(there)):
+            content = await self._client.get(there, name, self._limit)
+            await asyncio.to_thread(box.keep, name, content)
+            await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
+            await self._client.took(there, name)
+        await self._gone(box, there)
+
+    async def _gone(self, box: Box, there: Theirs) -> None:
+        """Files of ours that the partner took away."""
+        put = await asyncio.to_thread(box.put_names)
+        if not put:
+            return
+        left = await self._client.names(there, there.to)
+        for name in put:
+            if name not in left:
+                who = f"{there.user} at {there.host}"
+                await asyncio.to_thread(take_fetched, self._gateway, box.party, name, who, self._clock())
+                await asyncio.to_thread(box.forget_put, name)
