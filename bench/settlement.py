@@ -24,6 +24,7 @@ from bench.settlement_run import DAYS, EVENTS, SLOTS
 
 RESULTS = ROOT / "bench" / "results.json"
 PEERS = ("duckdb", "polars")
+LABELS = {"duckdb": "DuckDB", "polars": "Polars"}
 RUNS, METERS = 3, (10_000, 100_000)
 # With more meters the peers' file, a row for each reading, takes longer to write than all the rest.
 PEER_METERS = 10_000
@@ -44,13 +45,15 @@ def run(console: Console, *, quick: bool) -> None:
 def _measured(meters: int, folder: Path, runs: int, console: Console) -> list[dict[str, Any]]:
     ours = [sys.executable, "-m", "bench.settlement_run"]
     subprocess.run([*ours, "write", str(meters), str(folder)], cwd=ROOT, check=True)
-    commands = {f"intertie, {act}": [*ours, act, str(meters), str(folder)] for act in ("full", "bare")}
+    commands = {
+        f"intertie, {act}": [*ours, act, str(meters), str(folder)] for act in ("full", "bare", "pool")
+    }
     if meters <= PEER_METERS:
         try:
             python, driver = str(python_of("settlement")), str(HERE / "settlement_driver.py")
             for name in PEERS:
                 days = ",".join(map(str, EVENTS))
-                commands[f"{name}, bare"] = [
+                commands[f"{LABELS[name]}, bare"] = [
                     python,
                     driver,
                     name,
@@ -65,7 +68,7 @@ def _measured(meters: int, folder: Path, runs: int, console: Console) -> list[di
             done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
             found[name].append(json.loads(done.stdout))
     _agree(found)
-    return [_row(name, meters, values) for name, values in found.items()]
+    return [row for name, values in found.items() for row in _rows(name, meters, values)]
 
 
 def _agree(found: dict[str, list[dict[str, Any]]]) -> None:
@@ -73,8 +76,20 @@ def _agree(found: dict[str, list[dict[str, Any]]]) -> None:
     sums = [one["delivered"] for values in found.values() for one in values if "delivered" in one]
     if max(sums) - min(sums) > 1e-6 * abs(max(sums)):
         raise RuntimeError(f"engines differ: {sums}")
-    if len({one["sha256"] for values in found.values() for one in values if "sha256" in one}) > 1:
-        raise RuntimeError("two runs gave different bytes")
+    for name, values in found.items():
+        if len({one["sha256"] for one in values if "sha256" in one}) > 1:
+            raise RuntimeError(f"{name}: two runs gave different bytes")
+
+
+def _rows(name: str, meters: int, values: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The bare rule twice, each engine on its own form in memory, and from Parquet; a pool's second run by itself."""
+    if "memory" in values[0]:
+        alone = [{**one, "seconds": one["memory"]} for one in values]
+        return [_row(f"{name}, in memory", meters, alone), _row(f"{name}, from Parquet", meters, values)]
+    if "again" in values[0]:
+        again = [{**one, "seconds": one["again"]} for one in values]
+        return [_row(f"{name}, lines on disk", meters, values), _row(f"{name}, nothing new", meters, again)]
+    return [_row(f"{name}, from Parquet", meters, values)]
 
 
 def _row(name: str, meters: int, values: Sequence[dict[str, Any]]) -> dict[str, Any]:
