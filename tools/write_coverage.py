@@ -66,7 +66,13 @@ PROTOCOLS = [
         "`tests/interop/test_as2_door.py`, `tests/exchange/test_as2.py`",
     ),
     ("EDI / VAN: Internet ET, AS4, a mailbox between third parties", "000, 001", NOT_YET, ""),
-    ("Upload to a utility-hosted web portal", "001", NOT_YET, ""),
+    (
+        "Upload of files over HTTPS, by people and scripts (a form and an address)",
+        "001",
+        "works",
+        "`tests/interop/test_upload.py`",
+    ),
+    ("Upload to a utility-hosted web portal: the page itself", "001", NOT_YET, ""),
     (
         "SD-WAN, IPsec, VPN",
         "000, 001",

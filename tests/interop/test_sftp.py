@@ -176,6 +176,7 @@ def test_an_upload_counts_when_it_is_whole_and_goes_on_where_it_stopped(at: At) 
 def test_nothing_leads_out_of_a_mailbox(at: At, line: str) -> None:
     at.file("ok.csv", table("OUT-50"))
     at.file("large.csv", b"x" * 30_000)
+    at.person.does("ls")  # the folders are there
     before = sorted(str(path) for path in at.house.place.rglob("*") if "store.db" not in path.name)
     at.person.fails(line)
     after = sorted(str(path) for path in at.house.place.rglob("*") if "store.db" not in path.name)

@@ -19,6 +19,7 @@ from intertie.cli.partner_legacy import legacy
 from intertie.cli.partner_live import live
 from intertie.cli.partner_pause import pause, resume
 from intertie.cli.partner_prove import prove
+from intertie.cli.partner_secret import secret
 from intertie.cli.partner_show import show
 from intertie.cli.partner_simulate import simulate
 from intertie.exchange.joining import State
@@ -32,7 +33,7 @@ from intertie.seal.descriptor import Descriptor, check_not_weaker, read_descript
 from intertie.stores.partner_files import Entry, Standing, write_partner, write_whole
 
 app = App(name="partner", help="The parties this gateway does business with.")
-for command in (invite, join, confirm, prove, live, legacy, show, cancel, pause, resume, simulate):
+for command in (invite, join, confirm, prove, live, legacy, secret, show, cancel, pause, resume, simulate):
     app.command(command)
 
 

@@ -27,7 +27,7 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
     party
         The partner's name here.
     file
-        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, docs/as2.md, docs/sftp.md).
+        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, sftp.md, upload.md).
     """
     with opened(dir) as it:
         foreign = _read(it, party, file)
@@ -49,12 +49,14 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
 def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
     foreign = read_foreign(file)
     if foreign is None:
-        do = "docs/uftp.md, docs/as2.md and docs/sftp.md have an example of a legacy file."
+        do = "docs/uftp.md, docs/as2.md, docs/sftp.md and docs/upload.md have an example of a legacy file."
         raise SettingsError(f"{file} is not there", do=do)
     if foreign.binding == "as2":
         _check_as2(it, party, file, foreign)
     elif foreign.binding == "sftp":
         _check_sftp(it, party, file, foreign)
+    elif foreign.binding == "upload":
+        _check_upload(it, party, file, foreign)
     else:
         read_public(foreign.uftp.key)
         if it.uftp is None:
@@ -111,10 +113,25 @@ def _check_sftp(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> Non
             and other.user == terms.user
         ):
             raise SettingsError(f"{file}: {partner.party} logs in as {terms.user}", do="Choose another user.")
-    if foreign.x12 is not None and {foreign.x12.utility.party, foreign.x12.aggregator.party} != {
-        party,
-        it.settings.party.id,
-    }:
+    _check_ends(it, party, file, foreign)
+
+
+def _check_upload(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
+    if not it.settings.upload.enabled:
+        raise SettingsError("[upload] has no door that it could come to", do="Name an address: listen.")
+    for partner in it.partners.all():
+        other = partner.foreign.upload_terms if partner.foreign is not None else None
+        if partner.party != party and other is not None and other.user == foreign.upload.user:
+            raise SettingsError(
+                f"{file}: {partner.party} comes as {foreign.upload.user}", do="Choose another user."
+            )
+    _check_ends(it, party, file, foreign)
+
+
+def _check_ends(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
+    """The two ends of its X12, if it speaks it, are the partner and us."""
+    x12 = foreign.x12
+    if x12 is not None and {x12.utility.party, x12.aggregator.party} != {party, it.settings.party.id}:
         raise SettingsError(f"{file}: [x12] is between others", do="Name the partner and us there.")
 
 
@@ -124,6 +141,8 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
         return it.as2.certificate().decode() if it.as2 is not None else ""
     if foreign.binding == "sftp":  # by which it knows our mailbox, or lets us in
         return public_line(it.ssh_key(HOST if foreign.sftp.user is not None else CLIENT))
+    if foreign.binding == "upload":  # it knows us by the certificate of our door
+        return ""
     return write_public(it.uftp.key_for(foreign, it.clock()).public) if it.uftp is not None else ""
 
 
@@ -137,6 +156,8 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
         return [*_as2_lines(foreign), *paper]
     if foreign.binding == "sftp":
         return [*_sftp_lines(foreign), *paper]
+    if foreign.binding == "upload":
+        return [*_upload_lines(foreign), *paper]
     return [
         ("speaks", f"{foreign.binding} as {foreign.uftp.role} {foreign.uftp.domain} at {foreign.url}"),
         (
@@ -158,6 +179,8 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
         return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
     if foreign.binding == "sftp":
         return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
+    if foreign.binding == "upload":
+        return LegacyUse(party, "upload", until, "TLS in transit; files neither signed nor sealed")
     return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")
 
 
@@ -188,6 +211,15 @@ def _sftp_lines(foreign: Foreign) -> list[tuple[str, str]]:
         ),
         *(("its key", ssh_fingerprint(line)) for line in pinned),
         *(("its authority", ssh_fingerprint(line)) for line in terms.authorities),
+    ]
+
+
+def _upload_lines(foreign: Foreign) -> list[tuple[str, str]]:
+    how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
+    return [
+        ("speaks", f"upload (comes as {foreign.upload.user}), {foreign.format}"),
+        ("legacy", f"until {foreign.legacy_until}: {how}"),
+        ("secrets", str(len(foreign.upload.secrets))),
     ]
 
 

@@ -19,6 +19,7 @@ from intertie.formats.as2.terms import As2Terms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.formats.uftp.terms import Terms as UftpTerms
+from intertie.formats.upload_terms import UploadTerms
 from intertie.formats.x12.trading import Trading
 from intertie.market.book import Book
 from intertie.market.contract import terms_hash
@@ -39,7 +40,7 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "sftp")
+CARRIERS = ("uftp", "as2", "sftp", "upload")
 FORMATS = ("x12", "csv", "json")
 
 
@@ -68,6 +69,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     uftp_terms: UftpTerms | None = msgspec.field(default=None, name="uftp")
     as2_terms: As2Terms | None = msgspec.field(default=None, name="as2")
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
+    upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
     # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
     csv: CsvTerms | None = None
@@ -94,7 +96,7 @@ class Foreign(Record, frozen=True, kw_only=True):
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
     def _carriers(self) -> list[str]:
-        said = (self.uftp_terms, self.as2_terms, self.sftp_terms)
+        said = (self.uftp_terms, self.as2_terms, self.sftp_terms, self.upload_terms)
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
@@ -135,6 +137,13 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.sftp_terms
 
     @property
+    def upload(self) -> UploadTerms:
+        """SettingsError if it does not upload."""
+        if self.upload_terms is None:
+            raise SettingsError(f"{self.name} does not upload files", do="See its legacy file.")
+        return self.upload_terms
+
+    @property
     def uftp(self) -> UftpTerms:
         """SettingsError if it speaks another one."""
         if self.uftp_terms is None:
@@ -160,6 +169,8 @@ class Foreign(Record, frozen=True, kw_only=True):
         """Where it is reached; empty, if it comes to us."""
         if self.sftp_terms is not None:
             return self.sftp_terms.url
+        if self.upload_terms is not None:
+            return ""
         return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property

@@ -22,6 +22,7 @@ from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.gateway.settings_template import TEMPLATE
 from intertie.gateway.settlement_settings import SettlementSettings
 from intertie.gateway.sftp_settings import SftpDoor
+from intertie.gateway.upload_settings import UploadDoor
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
 from intertie.model.record import Record
@@ -286,6 +287,7 @@ class Settings(Record, frozen=True, kw_only=True):
     uftp: UftpDoor = UftpDoor()
     as2: As2Door = As2Door()
     sftp: SftpDoor = SftpDoor()
+    upload: UploadDoor = UploadDoor()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
     settlement: SettlementSettings = SettlementSettings()

@@ -215,6 +215,17 @@ listen = {listen}          # host:port on this machine
 # keep_days = 30.0            # receipts, refused files, what was fetched and not removed
 # seconds = 30.0              # for a partner's server to answer
 
+# Partners whose people and scripts upload files over HTTPS. docs/upload.md.
+[upload]
+# listen = ""                 # host:port, as "127.0.0.1:8495"; empty: nobody uploads
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# folder = "upload"           # where our files wait for them
+# file_bytes = 5242880
+# files = 10                  # in one upload
+# connections = 64
+# requests_per_minute = 120.0 # of one address
+
 # Interval readings as Parquet, made from messages and imported files. docs/readings.md.
 [readings]
 # zone = "UTC"                # whose days are local days, as "America/New_York"; after a change: intertie readings rebuild

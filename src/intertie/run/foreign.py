@@ -9,13 +9,19 @@ from intertie.run.as2 import as2_client
 from intertie.run.opening import Opened
 from intertie.run.sftp import sftp_posts
 from intertie.run.uftp import uftp_client
+from intertie.run.upload import upload_posts
 
 
 class ForeignPosts:
     """Posts what was kept in the protocol of its partner; close it when done."""
 
     def __init__(self, it: Opened) -> None:
-        ways = {"uftp": uftp_client(it), "as2": as2_client(it), "sftp": sftp_posts(it)}
+        ways = {
+            "uftp": uftp_client(it),
+            "as2": as2_client(it),
+            "sftp": sftp_posts(it),
+            "upload": upload_posts(it),
+        }
         self._ways = {name: way for name, way in ways.items() if way is not None}
 
     async def post(self, foreign: Foreign, signed: bytes) -> PostAnswer:

@@ -83,6 +83,8 @@ class Opened:
         spoken: dict[str, Translator | None] = {"uftp": self.uftp, "as2": self.as2}
         if self.settings.sftp.enabled:
             spoken["sftp"] = FileTranslator("sftp")
+        if self.settings.upload.enabled:
+            spoken["upload"] = FileTranslator("upload")
         self._vault = vault
         self.gateway = Gateway(
             party=self.settings.party,

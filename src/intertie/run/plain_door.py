@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.settings import UftpDoor
+from intertie.gateway.upload_settings import UploadDoor
 from intertie.model.errors import SettingsError
 from intertie.run.opening import Opened
 
@@ -16,7 +17,9 @@ from intertie.run.opening import Opened
 KEEP_ALIVE_SECONDS = 15
 
 
-def door_config(it: Opened, app: Starlette, settings: UftpDoor | As2Door, section: str) -> uvicorn.Config:
+def door_config(
+    it: Opened, app: Starlette, settings: UftpDoor | As2Door | UploadDoor, section: str
+) -> uvicorn.Config:
     """How it is served. SettingsError for files that are not there."""
     certificate = it.places.of(settings.certificate) if settings.certificate else None
     key = it.places.of(settings.key) if settings.key else None

@@ -39,6 +39,7 @@ from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
 from intertie.run.sftp import serve_sftp
 from intertie.run.uftp import serve_uftp
+from intertie.run.upload import serve_upload
 
 LOG = logging.getLogger("intertie.run")
 # A supervisor gives its workers this long: their own draining of both sides, and a little.
@@ -188,6 +189,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(serve_uftp(it)),
             asyncio.ensure_future(serve_as2(it)),
             asyncio.ensure_future(serve_sftp(it)),
+            asyncio.ensure_future(serve_upload(it)),
         ]
     try:
         await street.serve()

@@ -11,5 +11,5 @@ from intertie.gateway.deliver_file import Unsigned
 from intertie.seal.translated_evidence import ForeignVerifier
 
 VERIFIERS: Mapping[str, ForeignVerifier] = MappingProxyType(
-    {"uftp": UftpVerifier(), "as2": As2Verifier(), "sftp": Unsigned("sftp")}
+    {"uftp": UftpVerifier(), "as2": As2Verifier(), "sftp": Unsigned("sftp"), "upload": Unsigned("upload")}
 )

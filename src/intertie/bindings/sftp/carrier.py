@@ -28,6 +28,45 @@ _FOLDERS = {
 }
 
 
+class BoxCarrier:
+    """`gateway.deliver_file.Carrier` into the partner's mailbox here: it comes for what lies there."""
+
+    def __init__(self, gateway: Gateway, folder: Path, clock: Callable[[], datetime]) -> None:
+        self._gateway, self._folder, self._clock = gateway, folder, clock
+
+    async def send(self, foreign: Foreign, file: File) -> Sent:
+        """Put it where the partner looks. The same again is put again only if nobody has it. What an upload is told at once is
+        not put."""
+        if foreign.upload_terms is not None and file.purpose in (Purpose.RECEIPT, Purpose.REFUSAL):
+            return Sent(TAKEN)
+        return await put_here(Box(self._folder, party_of(self._gateway, foreign)), file, self._clock)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+async def put_here(box: Box, file: File, clock: Callable[[], datetime]) -> Sent:
+    """Into a mailbox, unless the partner has it already: then it is fetched."""
+    name = f"{file.name.removesuffix('.txt')}.reason.txt" if file.purpose is Purpose.REFUSAL else file.name
+    said = await asyncio.to_thread(box.fetched, name)
+    if said is not None:  # whoever heard of it then may have died before it was kept
+        reply = None
+        if file.about is not None:
+            reply = Reply(box.party, file.about, True, f"fetched by {said}", name.encode(), clock())
+        return Sent(TAKEN, reply, Level.FETCHED)
+    if not await asyncio.to_thread(box.has, _FOLDERS[file.purpose], name):
+        await asyncio.to_thread(box.put, _FOLDERS[file.purpose], name, file.content)
+    return Sent(TAKEN)
+
+
+def party_of(gateway: Gateway, foreign: Foreign) -> PartyId:
+    """Whose legacy file it is. PartnerError if it changed meanwhile: the next attempt has the new one."""
+    for partner in gateway.partners.all():
+        if partner.foreign == foreign:
+            return partner.party
+    raise PartnerError("its legacy file has changed")
+
+
 class SftpCarrier:
     """`gateway.deliver_file.Carrier`."""
 
@@ -38,23 +77,11 @@ class SftpCarrier:
 
     async def send(self, foreign: Foreign, file: File) -> Sent:
         """Put it where the partner looks. The same again is put again only if nobody has it."""
-        party = self._party(foreign)
-        box = Box(self._folder, party)
+        box = Box(self._folder, party_of(self._gateway, foreign))
         there = foreign.sftp.server
-        if there is not None:
-            await self._to_server(box, there, file)
-            return Sent(TAKEN)
-        name = (
-            f"{file.name.removesuffix('.txt')}.reason.txt" if file.purpose is Purpose.REFUSAL else file.name
-        )
-        said = await asyncio.to_thread(box.fetched, name)
-        if said is not None:  # whoever heard of it then may have died before it was kept
-            reply = None
-            if file.about is not None:
-                reply = Reply(party, file.about, True, f"fetched by {said}", name.encode(), self._clock())
-            return Sent(TAKEN, reply, Level.FETCHED)
-        if not await asyncio.to_thread(box.has, _FOLDERS[file.purpose], name):
-            await asyncio.to_thread(box.put, _FOLDERS[file.purpose], name, file.content)
+        if there is None:
+            return await put_here(box, file, self._clock)
+        await self._to_server(box, there, file)
         return Sent(TAKEN)
 
     async def _to_server(self, box: Box, there: Theirs, file: File) -> None:
@@ -66,12 +93,6 @@ class SftpCarrier:
         await self._client.put(there, folder, file.name, file.content)
         if not receipt:
             await asyncio.to_thread(box.note_put, file.name)
-
-    def _party(self, foreign: Foreign) -> PartyId:
-        for partner in self._gateway.partners.all():
-            if partner.foreign == foreign:
-                return partner.party
-        raise PartnerError("its legacy file has changed")
 
     async def aclose(self) -> None:
         """Let go of connections."""

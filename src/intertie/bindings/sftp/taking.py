@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
+
 from intertie.bindings.sftp.boxes import Arrived, Box, plain, receipt_name
 from intertie.bindings.sftp.names import Folder
 from intertie.gateway.accept_file import AnswerWriter, Brought, accept_file
@@ -24,6 +26,7 @@ LOG = logging.getLogger("intertie.sftp")
 _OURS = re.compile(rf"[a-z0-9_]+-({UUID7.strip('^').replace('(?!' + chr(92) + 'n)$', '')})\.[a-z0-9]+")
 # Lines of a receipt: who sends more documents in a file has the format's answer.
 LINES_MAX = 1000
+JSON = "application/json"
 
 
 def take_file(
@@ -31,7 +34,7 @@ def take_file(
 ) -> File:
     """Take a file in; our receipt for it, once it is owed. Raises StoreError, and Refused for one that is no partner."""
     now = clock()
-    kept = accept_file(gateway, Brought(party, content, now), _answer(name, content, now), now)
+    kept = accept_file(gateway, Brought(party, content, now), receipt_of(name, content, now), now)
     return read_files(kept)[0]
 
 
@@ -57,18 +60,46 @@ def _take(gateway: Gateway, box: Box, one: Arrived, limit: int, clock: Callable[
     LOG.info("sftp file", extra={"partner": box.party, "count": len(content)})
 
 
-def _answer(name: str, content: bytes, now: datetime) -> AnswerWriter:
+def receipt_of(name: str, content: bytes, now: datetime, *, json: bool = False) -> AnswerWriter:
+    """Writes our receipt for a file, as text or as JSON, and puts the format's own answers behind it."""
+    write_receipt, suffix, kind = (
+        (receipt_json, "json", JSON) if json else (receipt_text, "txt", "text/plain")
+    )
+
     def write(judged: Sequence[Judged], files: Sequence[File]) -> bytes:
         refused = sum(one.outcome.status == "refused" for one in judged)
         purpose = Purpose.REFUSAL if refused == len(judged) else Purpose.RECEIPT
-        text = receipt_text(name, content, judged, now)
-        receipt = File(
-            name=receipt_name(name, content), kind="text/plain", content=text.encode(), purpose=purpose
-        )
+        text = write_receipt(name, content, judged, now).encode()
+        called = f"{receipt_name(name, content).removesuffix('txt')}{suffix}"
         answers = [File(name=f.name, kind=f.kind, content=f.content, purpose=Purpose.ANSWER) for f in files]
-        return write_files([receipt, *answers])
+        return write_files([File(name=called, kind=kind, content=text, purpose=purpose), *answers])
 
     return write
+
+
+def receipt_json(name: str, content: bytes, judged: Sequence[Judged], now: datetime) -> str:
+    """For programs."""
+    refused = sum(one.outcome.status == "refused" for one in judged)
+    said = {
+        "file": plain(name),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "received": now,
+        "taken": len(judged) - refused,
+        "refused": refused,
+        "messages": [_line(one) for one in judged[:LINES_MAX]],
+    }
+    return msgspec.json.encode(said).decode()
+
+
+def _line(one: Judged) -> dict[str, object]:
+    outcome = one.outcome
+    said: dict[str, object] = {"place": one.item.place, "status": outcome.status}
+    if outcome.message is not None:
+        said["message"] = outcome.message
+    if outcome.status == "refused":
+        said |= {"code": outcome.code, "detail": outcome.detail.removeprefix(f"{one.item.place}: ")}
+    return said
 
 
 def receipt_text(name: str, content: bytes, judged: Sequence[Judged], now: datetime) -> str:

@@ -1,0 +1,1 @@
+"""Files over HTTPS: partners' people and scripts upload theirs and fetch ours."""
