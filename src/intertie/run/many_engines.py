@@ -7,15 +7,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from intertie.formats.many_lines import settle_table
 from intertie.gateway.settle_many import Work
 from intertie.model.errors import IntertieError
 from intertie.stores.many_files import ReadingsFolder
+from intertie.stores.many_work import settle_work, settled_bytes
 
 # Parts that are handed out ahead: none of the processes waits, and no more results than these are in memory.
 AHEAD = 2
@@ -47,7 +46,7 @@ class Pool:
         with ProcessPoolExecutor(self._processes, mp_context=fresh) as pool:
             try:
                 for work in works:
-                    waiting.append((work, pool.submit(_settled, self._readings.folder, work)))
+                    waiting.append((work, pool.submit(settled_bytes, self._readings.folder, work)))
                     if len(waiting) >= self._processes + AHEAD:
                         yield _first(waiting)
                 while waiting:
@@ -59,21 +58,6 @@ class Pool:
                 ) from error
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-
-
-def settle_work(folder: Path, work: Work) -> Any:
-    """The lines of a part from its files."""
-    meters = [one.meter for one in work.ask.customers]
-    return settle_table(ReadingsFolder(folder).rows(work.low, work.high, meters), work.ask)
-
-
-def _settled(folder: Path, work: Work) -> bytes:
-    lines = settle_work(folder, work)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, lines.schema) as writer:
-        writer.write_table(lines)
-    whole: bytes = sink.getvalue().to_pybytes()
-    return whole
 
 
 def _first(waiting: deque[tuple[Work, Future[bytes]]]) -> tuple[Work, Any]:
