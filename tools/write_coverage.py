@@ -197,6 +197,12 @@ NEEDS = [
 
 SETTLEMENT = [
     (
+        "Disputes by rule: raised, answered, settled or gone on; with billing, against a model",
+        "000",
+        "works",
+        "`tests/unit/market/test_market_dispute.py`, `tests/unit/market/test_market_billing_walk.py`",
+    ),
+    (
         "True-up on revised readings inside the adjustment window",
         "000",
         "works",

@@ -15,6 +15,7 @@ from intertie.market import (
     confirmation,
     contract,
     dispatch_state,
+    dispute,
     offer_state,
     outage,
     registry,
@@ -104,6 +105,12 @@ INVOICE = """## An invoice
 That it is late, or disputed, is a question to `standing`: of a day, and of what disputes hold back ([billing.md](billing.md)).
 """
 
+DISPUTE = """## A dispute
+
+Raised by whoever was charged, answered line by line by the other side (`market/dispute.py`). A line that was rejected may be
+answered again. After the days of the cover sheet, what is not resolved goes where the contract says; time alone stores nothing.
+"""
+
 
 def main() -> None:
     """Write the page of this checkout."""
@@ -169,6 +176,9 @@ def page() -> str:
             INVOICE,
             _diagram(billing_state.TABLE, billing_state.STARTS, billing_state.FINAL, "billing_state.TABLE"),
             _meanings(billing_state.State),
+            DISPUTE,
+            _diagram(dispute.TABLE, dispute.STARTS, dispute.FINAL, "dispute.TABLE"),
+            _meanings(dispute.State),
             MARKET,
             *_market(),
         ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.trade_stage import Stage, dealt, registered
 
 from intertie.gateway import trade_contract
-from intertie.model.billing import Dispute, DisputedLine, DisputeReason
+from intertie.model.billing import (
+    Dispute,
+    DisputeAnswer,
+    DisputedLine,
+    DisputeReason,
+    LineAnswer,
+    Resolution,
+)
 
 
 @pytest.fixture
@@ -156,3 +164,25 @@ def test_interest_and_ageing(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_p
     assert (buyer["days_1_30"], buyer["not_due"], buyer["total"]) == ("500.00", "1.00", "501.00")
     assert out.read_text().splitlines()[1].startswith("utility.example,1.00,500.00")
     assert "over 90" in house.did(UTILITY, "ageing", "THEM", "--on", "2026-12-01").out
+
+
+def test_disputes_are_shown_with_their_answers_and_where_they_go(house: House) -> None:
+    stage = house.stage
+    house.did(AGGREGATOR, "invoice", "THEM")
+    assert "Nothing is or was in dispute" in house.did(UTILITY, "disputes", "THEM").out
+    dispute(stage, "I-S-1", 2, "20.00", "15.00")
+    [row] = house.shown(AGGREGATOR, "disputes", "THEM")
+    assert (row["of"], row["by"], row["line"], row["claimed"], row["expected"]) == (
+        *("I-S-1", UTILITY, "2", "20.00", "15.00"),
+    )
+    assert (row["answer"], row["state"]) == ("", "open")
+    answer = DisputeAnswer(
+        dispute="X-1",
+        resolution=Resolution.SPLIT,
+        lines=(LineAnswer(line=2, resolution=Resolution.REJECTED, agreed=Decimal("20.00")),),
+    )
+    stage.done(*stage.aggregator.say(answer))
+    stage.now += timedelta(days=31)
+    [row] = house.shown(UTILITY, "disputes", "THEM")
+    assert (row["answer"], row["agreed"]) == ("rejected", "20.00")
+    assert row["state"] == f"rejected, to arbitration since {row['until']}"

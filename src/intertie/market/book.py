@@ -24,6 +24,7 @@ from intertie.market import (
     confirmation,
     contract,
     dispatch,
+    dispute,
     elsewhere,
     grid,
     offer_rules,
@@ -36,6 +37,7 @@ from intertie.market import (
 from intertie.market.billing_state import Accounts
 from intertie.market.dispatch_rules import Deal, Ground
 from intertie.market.dispatch_state import Dispatches
+from intertie.market.dispute import Disputes
 from intertie.market.event import Broken, Event, Rule
 from intertie.market.feeder import tree_at
 from intertie.market.grid import Grid
@@ -92,6 +94,7 @@ class Book(NamedTuple):
     availability: availability.Availability = availability.EMPTY
     offers: Offers = offers.EMPTY
     accounts: Accounts = billing_state.EMPTY
+    disputes: Disputes = dispute.EMPTY
 
 
 def _contract(book: Book, event: Event) -> Book:
@@ -167,6 +170,8 @@ def _billing(book: Book, event: Event) -> Book:
     text = under.text_at(event.received)
     assert text is not None  # of what is in force
     setting = billing.Setting(text, book.deals)
+    if isinstance(event.body, dispute.BODIES):
+        book = book._replace(disputes=dispute.apply(book.disputes, event, book.accounts, text))
     return book._replace(accounts=billing.apply(book.accounts, event, setting))
 
 
@@ -233,6 +238,7 @@ RULES: tuple[Rule, ...] = (
     *(*contract.RULES, *services.RULES, *confirmation.RULES),
     *(*registry.RULES, *commitment.RULES, *grid.RULES, *dispatch.RULES),
     *(*availability.RULES, *offer_rules.RULES, *elsewhere.RULES, *settling.RULES, *billing.RULES),
+    *dispute.RULES,
 )
 
 # What settles goes on while a contract rests, and for a while after its end.

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.unit.market.trade_world import AGGREGATOR, GSA, TEXT, World
 
 from intertie.market.billing_state import Accounts, Item
+from intertie.market.dispute import Disputes
 from intertie.model.account import CreditLine, CreditMemo
 from intertie.model.agreement import BaseContract
 from intertie.model.billing import (
@@ -142,6 +143,15 @@ class Ledgers(World):
     @property
     def accounts(self) -> Accounts:
         return self.ledger().book.accounts
+
+    @property
+    def disputes(self) -> Disputes:
+        return self.ledger().book.disputes
+
+    @property
+    def broken(self) -> list[str]:
+        """The rules that were broken, in order."""
+        return [void.rule.name for void in self.ledger().voids]
 
     def item(self, name: str) -> Item:
         return self.accounts.items[name]

@@ -221,11 +221,13 @@ def test_disputes_and_answers_of_others_move_nothing() -> None:
     world.tell(AGGREGATOR, disputes("X-0", "I-1", l1=("100.00", "1.00")))  # its own
     world.tell(UTILITY, disputes("X-1", "I-9", l1=("100.00", "1.00")))
     world.tell(AGGREGATOR, answers("X-7", Resolution.CONCEDED, l1="1.00"))
-    world.tell(UTILITY, disputes("X-2", "I-1", l1=("100.00", "40.00"), l7=("1.00", "0.00")))
+    world.tell(UTILITY, disputes("X-3", "I-1", l1=("100.00", "40.00"), l7=("1.00", "0.00")))  # no line 7
+    assert world.item("I-1").held == 0
+    world.tell(UTILITY, disputes("X-2", "I-1", l1=("100.00", "40.00")))
     world.tell(UTILITY, answers("X-2", Resolution.CONCEDED, l1="1.00"))  # only who charged answers
     world.tell(AGGREGATOR, answers("X-2", Resolution.CONCEDED, l2="1.00"))  # not disputed
     assert (world.item("I-1").open, world.item("I-1").held) == (100, 60)
-    assert len(world.accounts.entries) == 7
+    assert len(world.accounts.entries) == 3
     assert balance(world.accounts, GSA) == 100
 
 

@@ -16,6 +16,7 @@ from trade_world import AGGREGATOR, GSA, TEXT, UTILITY
 from intertie.market.account import ageing, balance, items_under, statement_of
 from intertie.market.billing_state import allocation
 from intertie.market.book import Ledger, fold
+from intertie.market.dispute import State
 from intertie.model.billing import Resolution
 from intertie.model.ids import PartyId
 from intertie.model.interval import Window
@@ -56,7 +57,9 @@ class Walk(RuleBasedStateMachine):
         self.world = Ledgers()
         self.paper = Paper()
         self.count = 0
-        self.disputed: dict[str, tuple[str, Decimal]] = {}
+        # by name of the dispute: the invoice, what is claimed and expected; and what was rejected and may be answered again
+        self.disputed: dict[str, tuple[str, Decimal, Decimal]] = {}
+        self.rejected: set[str] = set()
 
     def name(self, kind: str) -> str:
         self.count += 1
@@ -85,6 +88,7 @@ class Walk(RuleBasedStateMachine):
         for part in (paper.issuer, paper.owed, paper.paid, paper.held):
             del part[old]  # type: ignore[attr-defined]
         self.disputed = {x: one for x, one in self.disputed.items() if one[0] != old}
+        self.rejected &= set(self.disputed)
 
     @rule(number=st.integers(0, 9), share=SHARES)
     def credit(self, number: int, share: int) -> None:
@@ -101,7 +105,7 @@ class Walk(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), share=SHARES)
     def dispute(self, number: int, share: int) -> None:
         name = self.pick(number)
-        if name is None or any(about == name for about, _ in self.disputed.values()):
+        if name is None:
             return
         owed = self.paper.owed[name]
         expected = (owed * (10 - share) / 10).quantize(Decimal("0.01"))
@@ -110,20 +114,58 @@ class Walk(RuleBasedStateMachine):
         payer = UTILITY if self.paper.issuer[name] == AGGREGATOR else AGGREGATOR
         x = self.name("X")
         self.world.tell(payer, disputes(x, name, l1=(str(owed), str(expected))))
+        if any(about == name for about, _, _ in self.disputed.values()):
+            return  # its line is disputed already
         self.paper.held[name] = max(owed - expected, Decimal(0))
-        self.disputed[x] = name, self.paper.owed[name]
+        self.disputed[x] = name, owed, expected
 
-    @rule(number=st.integers(0, 9), half=st.booleans())
-    def answer(self, number: int, half: bool) -> None:
+    @rule(number=st.integers(0, 9), how=st.sampled_from(list(Resolution)), twice=st.booleans())
+    def answer(self, number: int, how: Resolution, twice: bool) -> None:
         if not self.disputed:
             return
         x = sorted(self.disputed)[number % len(self.disputed)]
-        name, _ = self.disputed.pop(x)
-        item = self.world.item(name)
-        agreed = item.lines[0].claimed / 2 if half else item.lines[0].claimed
-        agreed = agreed.quantize(Decimal("0.01"))
-        self.world.tell(self.paper.issuer[name], answers(x, Resolution.SPLIT, l1=str(agreed)))
+        name, claimed, expected = self.disputed[x]
+        agreed = {
+            Resolution.CONCEDED: expected,
+            Resolution.REJECTED: claimed,
+        }.get(how, ((claimed + expected) / 2).quantize(Decimal("0.01")))
+        said = answers(x, how, "I-0" if how is Resolution.CORRECTED else None, l1=str(agreed))
+        self.world.tell(self.paper.issuer[name], said)
         self.paper.owed[name], self.paper.held[name] = agreed, Decimal(0)
+        if how is Resolution.REJECTED:
+            self.rejected.add(x)
+            return
+        del self.disputed[x]
+        self.rejected.discard(x)
+        if twice:  # settled is settled
+            self.world.tell(self.paper.issuer[name], answers(x, Resolution.CONCEDED, l1=str(expected)))
+
+    @rule(
+        number=st.integers(0, 9), cents=st.integers(1, 500), wrong=st.sampled_from(["side", "line", "amount"])
+    )
+    def answer_wrongly(self, number: int, cents: int, wrong: str) -> None:
+        """By who raised it, about a line that is not disputed, or with an amount that nobody named: nothing changes."""
+        if not self.disputed:
+            return
+        x = sorted(self.disputed)[number % len(self.disputed)]
+        name, claimed, expected = self.disputed[x]
+        other = UTILITY if self.paper.issuer[name] == AGGREGATOR else AGGREGATOR
+        side = other if wrong == "side" else self.paper.issuer[name]
+        beyond = max(claimed, expected) + Decimal(cents).scaleb(-2)
+        amount = beyond if wrong == "amount" else claimed
+        line = "l2" if wrong == "line" else "l1"
+        self.world.tell(side, answers(x, Resolution.SPLIT, **{line: str(amount)}))
+
+    @rule(number=st.integers(0, 9))
+    def dispute_wrongly(self, number: int) -> None:
+        """One's own invoice, or a line that it has not."""
+        name = self.pick(number)
+        if name is None:
+            return
+        issuer = self.paper.issuer[name]
+        payer = UTILITY if issuer == AGGREGATOR else AGGREGATOR
+        self.world.tell(issuer, disputes(self.name("X"), name, l1=("1.00", "0.00")))
+        self.world.tell(payer, disputes(self.name("X"), name, l2=("1.00", "0.00")))
 
     @rule(side=SIDES, numbers=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), share=SHARES)
     def pay(self, side: PartyId, numbers: list[int], share: int) -> None:
@@ -179,6 +221,14 @@ class Walk(RuleBasedStateMachine):
         assert balance(accounts, GSA) == self.paper.balance
 
     @invariant()
+    def disputes_stand_as_on_paper(self) -> None:
+        found = self.world.disputes
+        for x in self.disputed:
+            assert found[x].state is (State.REJECTED if x in self.rejected else State.OPEN)
+        settled = {x for x, one in found.items() if one.state is State.RESOLVED}
+        assert not settled & set(self.disputed)
+
+    @invariant()
     def the_ageing_comes_to_the_balance(self) -> None:
         accounts = self.world.accounts
         items = items_under(accounts, GSA)
@@ -200,10 +250,11 @@ class Walk(RuleBasedStateMachine):
         assert one == other
         assert one.closing == self.paper.balance
         broken = {void.rule.name for void in shuffled.voids}
-        assert broken <= {f"billing.{name}" for name in FORBIDDEN}
+        assert broken <= {f"billing.{name}" for name in FORBIDDEN} | {f"dispute.{name}" for name in QUARRELS}
 
 
 # What a walk may run into; anything else would be a fault of the walk.
+QUARRELS = ("payer", "line", "once", "unknown", "answer", "agreed")
 FORBIDDEN = ("paid_twice", "credit_used", "netting", "remittance_once", "credit")
 SOAK = os.environ.get("INTERTIE_SOAK") == "1"
 Walk.TestCase.settings = settings(
