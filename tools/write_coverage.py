@@ -52,7 +52,12 @@ PROTOCOLS = [
         "works",
         "`tests/interop/test_sftp.py`, `tests/faults/test_sftp_kill.py`",
     ),
-    ("FTP", "000, 001", NOT_YET, ""),
+    (
+        "FTP (over TLS; without it none is spoken)",
+        "000, 001",
+        "works",
+        "`tests/interop/test_ftps.py`",
+    ),
     (
         "EDI: X12 004010 files to and from our documents",
         "000, 001",

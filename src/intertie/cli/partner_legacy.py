@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
+from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.foreign import Foreign, paper_events
 from intertie.market.book import fold
 from intertie.model.errors import SettingsError
@@ -27,7 +28,7 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
     party
         The partner's name here.
     file
-        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, sftp.md, upload.md).
+        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, sftp.md, ftps.md, upload.md).
     """
     with opened(dir) as it:
         foreign = _read(it, party, file)
@@ -55,8 +56,8 @@ def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
         _check_as2(it, party, file, foreign)
     elif foreign.binding == "sftp":
         _check_sftp(it, party, file, foreign)
-    elif foreign.binding == "upload":
-        _check_upload(it, party, file, foreign)
+    elif foreign.binding in ("upload", "ftps"):
+        _check_comes(it, party, file, foreign)
     else:
         read_public(foreign.uftp.key)
         if it.uftp is None:
@@ -116,15 +117,23 @@ def _check_sftp(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> Non
     _check_ends(it, party, file, foreign)
 
 
-def _check_upload(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
-    if not it.settings.upload.enabled:
-        raise SettingsError("[upload] has no door that it could come to", do="Name an address: listen.")
+def _comes(foreign: Foreign) -> UploadTerms:
+    """Of a partner that comes with user and secret."""
+    return foreign.upload if foreign.binding == "upload" else foreign.ftps
+
+
+def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
+    door = it.settings.upload if foreign.binding == "upload" else it.settings.ftps
+    if not door.enabled:
+        do = "Name an address: listen."
+        raise SettingsError(f"[{foreign.binding}] has no door that it could come to", do=do)
+    user = _comes(foreign).user
     for partner in it.partners.all():
-        other = partner.foreign.upload_terms if partner.foreign is not None else None
-        if partner.party != party and other is not None and other.user == foreign.upload.user:
-            raise SettingsError(
-                f"{file}: {partner.party} comes as {foreign.upload.user}", do="Choose another user."
-            )
+        other = partner.foreign
+        if partner.party == party or other is None or other.binding != foreign.binding:
+            continue
+        if _comes(other).user == user:
+            raise SettingsError(f"{file}: {partner.party} comes as {user}", do="Choose another user.")
     _check_ends(it, party, file, foreign)
 
 
@@ -141,7 +150,7 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
         return it.as2.certificate().decode() if it.as2 is not None else ""
     if foreign.binding == "sftp":  # by which it knows our mailbox, or lets us in
         return public_line(it.ssh_key(HOST if foreign.sftp.user is not None else CLIENT))
-    if foreign.binding == "upload":  # it knows us by the certificate of our door
+    if foreign.binding in ("upload", "ftps"):  # it knows us by the certificate of our door
         return ""
     return write_public(it.uftp.key_for(foreign, it.clock()).public) if it.uftp is not None else ""
 
@@ -156,8 +165,8 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
         return [*_as2_lines(foreign), *paper]
     if foreign.binding == "sftp":
         return [*_sftp_lines(foreign), *paper]
-    if foreign.binding == "upload":
-        return [*_upload_lines(foreign), *paper]
+    if foreign.binding in ("upload", "ftps"):
+        return [*_comes_lines(foreign), *paper]
     return [
         ("speaks", f"{foreign.binding} as {foreign.uftp.role} {foreign.uftp.domain} at {foreign.url}"),
         (
@@ -179,8 +188,8 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
         return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
     if foreign.binding == "sftp":
         return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
-    if foreign.binding == "upload":
-        return LegacyUse(party, "upload", until, "TLS in transit; files neither signed nor sealed")
+    if foreign.binding in ("upload", "ftps"):
+        return LegacyUse(party, foreign.binding, until, "TLS in transit; files neither signed nor sealed")
     return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")
 
 
@@ -214,12 +223,12 @@ def _sftp_lines(foreign: Foreign) -> list[tuple[str, str]]:
     ]
 
 
-def _upload_lines(foreign: Foreign) -> list[tuple[str, str]]:
+def _comes_lines(foreign: Foreign) -> list[tuple[str, str]]:
     how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
     return [
-        ("speaks", f"upload (comes as {foreign.upload.user}), {foreign.format}"),
+        ("speaks", f"{foreign.binding} (comes as {_comes(foreign).user}), {foreign.format}"),
         ("legacy", f"until {foreign.legacy_until}: {how}"),
-        ("secrets", str(len(foreign.upload.secrets))),
+        ("secrets", str(len(_comes(foreign).secrets))),
     ]
 
 

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from intertie.formats.as2.terms import As2Terms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
+from intertie.formats.ftps_terms import FtpsTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.formats.uftp.terms import Terms as UftpTerms
 from intertie.formats.upload_terms import UploadTerms
@@ -40,7 +41,7 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "sftp", "upload")
+CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps")
 FORMATS = ("x12", "csv", "json")
 
 
@@ -70,6 +71,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     as2_terms: As2Terms | None = msgspec.field(default=None, name="as2")
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
     upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
+    ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
     # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
     csv: CsvTerms | None = None
@@ -96,7 +98,7 @@ class Foreign(Record, frozen=True, kw_only=True):
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
     def _carriers(self) -> list[str]:
-        said = (self.uftp_terms, self.as2_terms, self.sftp_terms, self.upload_terms)
+        said = (self.uftp_terms, self.as2_terms, self.sftp_terms, self.upload_terms, self.ftps_terms)
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
@@ -137,6 +139,13 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.sftp_terms
 
     @property
+    def ftps(self) -> FtpsTerms:
+        """SettingsError if it does not speak FTPS."""
+        if self.ftps_terms is None:
+            raise SettingsError(f"{self.name} does not speak FTPS", do="See its legacy file.")
+        return self.ftps_terms
+
+    @property
     def upload(self) -> UploadTerms:
         """SettingsError if it does not upload."""
         if self.upload_terms is None:
@@ -169,7 +178,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         """Where it is reached; empty, if it comes to us."""
         if self.sftp_terms is not None:
             return self.sftp_terms.url
-        if self.upload_terms is not None:
+        if self.upload_terms is not None or self.ftps_terms is not None:
             return ""
         return self.uftp.url if self.as2_terms is None else self.as2.url
 

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.attachment_ports import AttachmentLimits
+from intertie.gateway.ftps_settings import FtpsDoor
 from intertie.gateway.gateway import Limits
 from intertie.gateway.listening import LOOPBACK, address_of
 from intertie.gateway.office_settings import OfficeDoor
@@ -287,6 +288,7 @@ class Settings(Record, frozen=True, kw_only=True):
     uftp: UftpDoor = UftpDoor()
     as2: As2Door = As2Door()
     sftp: SftpDoor = SftpDoor()
+    ftps: FtpsDoor = FtpsDoor()
     upload: UploadDoor = UploadDoor()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()

@@ -215,6 +215,23 @@ listen = {listen}          # host:port on this machine
 # keep_days = 30.0            # receipts, refused files, what was fetched and not removed
 # seconds = 30.0              # for a partner's server to answer
 
+# Partners that come for files by FTP over TLS. docs/ftps.md.
+[ftps]
+# listen = ""                 # host:port, as "0.0.0.0:2121"; empty: nobody comes
+# certificate = ""            # PEM chain and key
+# key = ""
+# data_ports = []             # first and last port for data, as [50000, 50099]; without them any
+# address = ""                # what partners are told for data, where something translates ours
+# folder = "ftps"             # where the mailboxes are
+# file_bytes = 5242880
+# files = 1000                # of one partner, not taken in yet
+# uploads_per_minute = 120.0  # of one partner
+# connections = 64
+# connections_per_address = 8
+# idle_seconds = 300
+# unfinished_hours = 24.0     # an upload that was begun and left
+# keep_days = 30.0            # receipts, refused files, what was fetched and not removed
+
 # Partners whose people and scripts upload files over HTTPS. docs/upload.md.
 [upload]
 # listen = ""                 # host:port, as "127.0.0.1:8495"; empty: nobody uploads

@@ -6,6 +6,7 @@ from intertie.gateway.deliver_translated import PostAnswer
 from intertie.gateway.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
+from intertie.run.ftps import ftps_posts
 from intertie.run.opening import Opened
 from intertie.run.sftp import sftp_posts
 from intertie.run.uftp import uftp_client
@@ -21,6 +22,7 @@ class ForeignPosts:
             "as2": as2_client(it),
             "sftp": sftp_posts(it),
             "upload": upload_posts(it),
+            "ftps": ftps_posts(it),
         }
         self._ways = {name: way for name, way in ways.items() if way is not None}
 

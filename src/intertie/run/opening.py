@@ -83,8 +83,9 @@ class Opened:
         spoken: dict[str, Translator | None] = {"uftp": self.uftp, "as2": self.as2}
         if self.settings.sftp.enabled:
             spoken["sftp"] = FileTranslator("sftp")
-        if self.settings.upload.enabled:
-            spoken["upload"] = FileTranslator("upload")
+        for name, door in (("upload", self.settings.upload), ("ftps", self.settings.ftps)):
+            if door.enabled:
+                spoken[name] = FileTranslator(name)
         self._vault = vault
         self.gateway = Gateway(
             party=self.settings.party,

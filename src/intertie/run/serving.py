@@ -34,6 +34,7 @@ from intertie.model.ids import PartyId
 from intertie.run.as2 import serve_as2
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
+from intertie.run.ftps import serve_ftps
 from intertie.run.keep_readings import keep_readings
 from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
@@ -189,6 +190,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(serve_uftp(it)),
             asyncio.ensure_future(serve_as2(it)),
             asyncio.ensure_future(serve_sftp(it)),
+            asyncio.ensure_future(serve_ftps(it)),
             asyncio.ensure_future(serve_upload(it)),
         ]
     try:

@@ -11,5 +11,9 @@ from intertie.gateway.deliver_file import Unsigned
 from intertie.seal.translated_evidence import ForeignVerifier
 
 VERIFIERS: Mapping[str, ForeignVerifier] = MappingProxyType(
-    {"uftp": UftpVerifier(), "as2": As2Verifier(), "sftp": Unsigned("sftp"), "upload": Unsigned("upload")}
+    {
+        "uftp": UftpVerifier(),
+        "as2": As2Verifier(),
+        **{name: Unsigned(name) for name in ("sftp", "ftps", "upload")},
+    }
 )

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import BinaryIO, NoReturn, cast
+from typing import BinaryIO, NoReturn, Protocol, cast
 
 import asyncssh
 from asyncssh import SFTPAttrs, SFTPName
@@ -18,7 +18,6 @@ from asyncssh import SFTPAttrs, SFTPName
 from intertie.bindings.parcel_https.limits import Bucket
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.names import Folder, Place, is_unfinished, place_of
-from intertie.gateway.sftp_settings import SftpDoor
 from intertie.model.errors import StoreError
 from intertie.model.ids import PartyId
 
@@ -32,10 +31,26 @@ BURST = 60.0
 _WRITES = asyncssh.FXF_WRITE | asyncssh.FXF_APPEND | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC
 
 
+class Limits(Protocol):
+    """What a partner may bring."""
+
+    @property
+    def files(self) -> int:
+        """That wait, or are being uploaded."""
+
+    @property
+    def file_bytes(self) -> int:
+        """Of one."""
+
+    @property
+    def uploads_per_minute(self) -> float:
+        """Begun."""
+
+
 class Guest:
     """A partner that comes, over all its sessions: its box, what is being written, and how much it wrote."""
 
-    def __init__(self, box: Box, settings: SftpDoor, ticks: Callable[[], float]) -> None:
+    def __init__(self, box: Box, settings: Limits, ticks: Callable[[], float]) -> None:
         self.box = box
         self.settings = settings
         self.writing: set[str] = set()

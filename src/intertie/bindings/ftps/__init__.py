@@ -1,0 +1,1 @@
+"""Files by FTP over TLS: the mailbox of SFTP for partners that know nothing newer."""

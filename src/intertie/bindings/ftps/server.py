@@ -1,0 +1,224 @@
+"""The door for partners that come by FTP over TLS. Control and data both go over TLS, or nothing does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from OpenSSL import SSL
+from pyftpdlib.authorizers import AuthenticationFailed
+from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.servers import FTPServer
+
+from intertie.bindings.ftps.filesystem import BoxFs
+from intertie.bindings.sftp.boxes import Box
+from intertie.bindings.sftp.mailbox import Guest, Told
+from intertie.bindings.sftp.names import Folder, is_unfinished
+from intertie.formats.ftps_terms import FtpsTerms
+from intertie.formats.upload_terms import hash_secret, is_secret_of
+from intertie.gateway.ftps_settings import FtpsDoor
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.listening import address_of
+from intertie.model.errors import SettingsError, StoreError
+from intertie.model.ids import PartyId
+
+LOG = logging.getLogger("intertie.ftps")
+# Change folder, list, read, remove, rename, store, append. No folders are made, no rights set.
+PERMITTED = "elrdfwa"
+# How soon the server sees that it is to end.
+TURN_SECONDS = 0.2
+# After so many wrong secrets the connection is closed; each takes so long.
+LOGIN_TRIES, LOGIN_SECONDS = 3, 1
+
+
+class FtpsDoorway:
+    """Who is let in, and where. `ticks` is a monotonic clock in seconds."""
+
+    def __init__(
+        self, gateway: Gateway, settings: FtpsDoor, folder: Path, told: Told, ticks: Callable[[], float]
+    ) -> None:
+        self._gateway, self._settings, self._folder, self._ticks = gateway, settings, folder, ticks
+        self.told = told
+        self._guests: dict[PartyId, Guest] = {}
+        self._stopping = threading.Event()
+
+    def open(self, certificate: Path, key: Path) -> FTPServer:
+        """A server that listens. SettingsError for files or an address that cannot be had."""
+        settings = self._settings
+        said = {
+            "authorizer": _Authorizer(self),
+            "door": self,
+            "ssl_context": _context(certificate, key),
+            "timeout": settings.idle_seconds,
+            "passive_ports": range(settings.data_ports[0], settings.data_ports[1] + 1)
+            if settings.data_ports
+            else None,
+            "masquerade_address": settings.address or None,
+        }
+        handler = type("Handler", (_Session,), said)
+        try:
+            server = FTPServer(
+                address_of(settings.listen), handler, ioloop=IOLoop()
+            )  # its own: it is closed at the end
+        except OSError as error:
+            do = "Choose another port, or free it."
+            raise SettingsError(f"[ftps] listen {settings.listen}: {error.strerror}", do=do) from error
+        server.max_cons = settings.connections
+        server.max_cons_per_ip = settings.connections_per_address
+        return server
+
+    def serve(self, server: FTPServer) -> None:
+        """Until `stop`; for a thread."""
+        try:
+            while not self._stopping.is_set():
+                server.ioloop.loop(TURN_SECONDS, blocking=False)
+        finally:
+            server.close_all()
+
+    def stop(self) -> None:
+        """End; from any thread."""
+        self._stopping.set()
+
+    def find(self, user: str, secret: str) -> tuple[PartyId, FtpsTerms] | None:
+        """The partner of this user and secret, if it may come."""
+        for partner in self._gateway.partners.all():
+            terms = partner.foreign.ftps_terms if partner.foreign is not None else None
+            if terms is not None and terms.user == user:
+                known = is_secret_of(terms, secret) and not partner.suspended
+                return (partner.party, terms) if known else None
+        hash_secret(secret)
+        return None
+
+    def home_of(self, user: str) -> str:
+        """The top of the mailbox of this user."""
+        for partner in self._gateway.partners.all():
+            terms = partner.foreign.ftps_terms if partner.foreign is not None else None
+            if terms is not None and terms.user == user:
+                return str(self.guest(partner.party).box.root)
+        raise AuthenticationFailed("user and secret are not known")
+
+    def guest(self, party: PartyId) -> Guest:
+        """Its box and limits, over all its sessions."""
+        found = self._guests.get(party)
+        if found is None:
+            box = Box(self._folder, party)
+            box.make()
+            found = self._guests[party] = Guest(box, self._settings, self._ticks)
+        return found
+
+
+def _context(certificate: Path, key: Path) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    try:
+        context.use_certificate_chain_file(str(certificate))
+        context.use_privatekey_file(str(key))
+        context.check_privatekey()
+    except (SSL.Error, OSError) as error:
+        raise SettingsError("[ftps] certificate and key cannot be used", do="Look at both files.") from error
+    return context
+
+
+class _Authorizer:
+    """What pyftpdlib asks about who comes."""
+
+    def __init__(self, door: FtpsDoorway) -> None:
+        self._door = door
+
+    def validate_authentication(self, username: str, password: str, handler: Any) -> None:
+        """AuthenticationFailed, or the session has its mailbox."""
+        found = self._door.find(username, password)
+        if found is None:
+            LOG.warning("ftps refused", extra={"why": "not let in"})
+            raise AuthenticationFailed("user and secret are not known")
+        handler.guest, handler.terms = self._door.guest(found[0]), found[1]
+        LOG.info("ftps session", extra={"partner": found[0]})
+
+    def get_home_dir(self, username: str) -> str:
+        """Of whoever was just let in."""
+        return self._door.home_of(username)
+
+    def has_user(self, username: str) -> bool:
+        """Nothing is told."""
+        return True
+
+    def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
+        """Alike for all; which folder, the file system knows."""
+        return perm in PERMITTED
+
+    def get_perms(self, username: str) -> str:
+        """The same."""
+        return PERMITTED
+
+    def get_msg_login(self, username: str) -> str:
+        """What is said then."""
+        return "in, out, receipts, refused"
+
+    def get_msg_quit(self, username: str) -> str:
+        """And at the end."""
+        return "Goodbye."
+
+    def impersonate_user(self, username: str, password: str) -> None:
+        """Nobody on this machine."""
+
+    def terminate_impersonation(self, username: str) -> None:
+        """Nobody."""
+
+
+class _Session(TLS_FTPHandler):  # type: ignore[misc]
+    """One connection."""
+
+    door: FtpsDoorway
+    guest: Guest
+    terms: FtpsTerms
+    banner = "Ready."
+    abstracted_fs = BoxFs
+    tls_control_required = True
+    tls_data_required = True
+    permit_foreign_addresses = False
+    use_sendfile = False
+    max_login_attempts = LOGIN_TRIES
+    auth_failed_timeout = LOGIN_SECONDS
+    log_prefix = "ftps"
+
+    def log(self, *said: Any, **more: Any) -> None:
+        """Its own words would hold names: ours stand elsewhere."""
+
+    logline = log_cmd = log_transfer = log
+
+    def log_exception(self, instance: Any) -> None:
+        """A mistake in a session ends it."""
+        LOG.error("ftps", exc_info=True)
+
+    def arrived(self, name: str) -> None:
+        """A file counts."""
+        self.door.told.arrived(self.guest.box.party)
+
+    def on_file_received(self, file: str) -> None:
+        """Whole, as far as its sender says."""
+        name = Path(file).name
+        if self.terms.complete != "closed" or is_unfinished(name):
+            return
+        try:
+            self.guest.box.arrive(name, name)
+        except (StoreError, FileNotFoundError):
+            LOG.error("ftps", extra={"partner": self.guest.box.party, "why": "an upload could not be kept"})
+            return
+        self.arrived(name)
+
+    def on_file_sent(self, file: str) -> None:
+        """To its end."""
+        path, box = Path(file), self.guest.box
+        if path.parent == box.path(Folder.OUT):
+            box.note_fetched(path.name, self.terms.user)
+            self.door.told.fetched(box.party, path.name)
+
+
+def port_of(server: FTPServer) -> int:
+    """Where it listens."""
+    return cast(int, server.socket.getsockname()[1])
