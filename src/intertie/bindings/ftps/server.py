@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from OpenSSL import SSL
 from pyftpdlib.authorizers import AuthenticationFailed
 from pyftpdlib.handlers import TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
@@ -25,6 +24,7 @@ from intertie.gateway.gateway import Gateway
 from intertie.gateway.listening import address_of
 from intertie.model.errors import SettingsError, StoreError
 from intertie.model.ids import PartyId
+from intertie.seal.tls_files import context_of_files
 
 LOG = logging.getLogger("intertie.ftps")
 # Change folder, list, read, remove, rename, store, append. No folders are made, no rights set.
@@ -52,7 +52,7 @@ class FtpsDoorway:
         said = {
             "authorizer": _Authorizer(self),
             "door": self,
-            "ssl_context": _context(certificate, key),
+            "ssl_context": context_of_files(certificate, key, "[ftps]"),
             "timeout": settings.idle_seconds,
             "passive_ports": range(settings.data_ports[0], settings.data_ports[1] + 1)
             if settings.data_ports
@@ -109,19 +109,6 @@ class FtpsDoorway:
             box.make()
             found = self._guests[party] = Guest(box, self._settings, self._ticks)
         return found
-
-
-def _context(certificate: Path, key: Path) -> SSL.Context:
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
-    try:
-        context.use_certificate_chain_file(str(certificate))
-        context.use_privatekey_file(str(key))
-        context.check_privatekey()
-    except (SSL.Error, OSError) as error:
-        raise SettingsError("[ftps] certificate and key cannot be used", do="Look at both files.") from error
-    return context
 
 
 class _Authorizer:
