@@ -3,6 +3,7 @@ what changed is settled again, nothing else."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
@@ -18,8 +19,10 @@ from intertie.formats.many_job import Job, JobMeter
 from intertie.gateway.settle_many import Done, Progress, Work, settle_many
 from intertie.market.baseline_rule import NoBaseline
 from intertie.model.errors import IntertieError, StoreError
+from intertie.run import many_engines
 from intertie.run.many_engines import OneProcess, Pool
 from intertie.stores.many_files import LinesFolder, ReadingsFolder
+from intertie.stores.many_work import settled_bytes
 
 METERS = 12
 
@@ -227,3 +230,25 @@ def test_only_row_groups_that_may_have_the_meters_are_read(
     found = world.readings.rows("m0003", "m0005", names(METERS) * 10)
     assert set(found["meter"].to_pylist()) == {"m0003", "m0004"}
     assert set(world.readings.rows("", None, ["m0011"])["meter"].to_pylist()) == {"m0011"}
+
+
+def die(folder: Path, work: Work) -> bytes:
+    """What a process does that runs out of memory at its second part."""
+    if work.number:
+        os._exit(9)
+    return settled_bytes(folder, work)
+
+
+def test_a_pool_whose_process_dies_says_so_and_another_run_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run("whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(many_engines, "settled_bytes", die)
+        with pytest.raises(IntertieError, match="a process of the pool died"):
+            settle_many(world.job, world.readings, world.lines(), Pool(world.readings, 1), part_meters=5)
+    kept = len(world.bytes())
+    assert kept in (0, 1), "what was handed over before is kept"
+    done = world.run()
+    assert (done.untouched, done.settled) == (kept, METERS - 5 * kept)
+    assert world.bytes() == world.bytes("whole")
