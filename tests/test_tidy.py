@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,12 @@ CRYPTO_ALLOWED = {"seal"}
 TLS_TYPES_ALLOWED = {"bindings", "cli", "run"}  # `ssl` only: to hold a context or to catch its errors
 
 
+@cache
 def python_files() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -89,11 +92,15 @@ def test_every_folder_has_a_place_in_the_order() -> None:
     assert found <= set(ORDER), f"give these a place in ORDER and in ARCHITECTURE.md: {found - set(ORDER)}"
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_go_upward_only(path: Path) -> None:
+def test_imports_go_upward_only() -> None:
+    wrong = [f"{path}: {said}" for path in python_files() for said in downward(path)]
+    assert not wrong, wrong
+
+
+def downward(path: Path) -> list[str]:
     here = folder_of(path)
     if here == "__init__":
-        return
+        return []
     wrong = []
     for name, line in imports_of(tree_of(path)):
         parts = name.split(".")
@@ -105,7 +112,7 @@ def test_imports_go_upward_only(path: Path) -> None:
         if here == "run" or ORDER.index(there) <= ORDER.index(here):
             continue
         wrong.append(f"line {line}: {here} imports {name}")
-    assert not wrong, wrong
+    return wrong
 
 
 def test_no_import_cycle() -> None:
@@ -133,49 +140,57 @@ def test_no_import_cycle() -> None:
         visit(name)
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_sizes(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= FILE_LINES
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            size = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert size <= FUNCTION_LINES, f"{node.name} has {size} lines"
+def test_sizes() -> None:
+    wrong = []
+    for path in python_files():
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines > FILE_LINES:
+            wrong.append(f"{path} has {lines} lines")
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                size = (node.end_lineno or node.lineno) - node.lineno + 1
+                if size > FUNCTION_LINES:
+                    wrong.append(f"{path}: {node.name} has {size} lines")
+    assert not wrong, wrong
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_no_late_import_no_bare_except(path: Path) -> None:
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            late = [n.lineno for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
-            assert not late, f"import inside {node.name}, line {late}"
-        if isinstance(node, ast.ExceptHandler):
-            assert node.type is not None, f"bare except, line {node.lineno}"
+def test_no_late_import_no_bare_except() -> None:
+    wrong = []
+    for path in python_files():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                late = [n.lineno for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+                wrong += [f"{path}: import inside {node.name}, line {line}" for line in late]
+            if isinstance(node, ast.ExceptHandler) and node.type is None:
+                wrong.append(f"{path}: bare except, line {node.lineno}")
+    assert not wrong, wrong
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_clock_is_read_at_the_edges_only(path: Path) -> None:
-    relative = str(path.relative_to(SOURCE))
-    if relative.startswith(CLOCK_ALLOWED):
-        return
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Attribute):
-            owner = (
-                node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
-            )
-            assert (owner, node.attr) not in CLOCK_CALLS, f"line {node.lineno}: `now` is an argument here"
-
-
-@pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_cryptography_stays_in_seal(path: Path) -> None:
-    here = folder_of(path)
-    if here in CRYPTO_ALLOWED:
-        return
-    for name, line in imports_of(tree_of(path)):
-        top = name.split(".")[0]
-        if top == "ssl" and here in TLS_TYPES_ALLOWED:
+def test_clock_is_read_at_the_edges_only() -> None:
+    wrong = []
+    for path in python_files():
+        if str(path.relative_to(SOURCE)).startswith(CLOCK_ALLOWED):
             continue
-        assert top not in CRYPTO, f"line {line}: {here} imports {name}"
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Attribute):
+                inner = node.value
+                owner = inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", "")
+                if (owner, node.attr) in CLOCK_CALLS:
+                    wrong.append(f"{path}, line {node.lineno}: `now` is an argument here")
+    assert not wrong, wrong
+
+
+def test_cryptography_stays_in_seal() -> None:
+    wrong = []
+    for path in python_files():
+        here = folder_of(path)
+        if here in CRYPTO_ALLOWED:
+            continue
+        for name, line in imports_of(tree_of(path)):
+            top = name.split(".")[0]
+            if top in CRYPTO and not (top == "ssl" and here in TLS_TYPES_ALLOWED):
+                wrong.append(f"{path}, line {line}: {here} imports {name}")
+    assert not wrong, wrong
 
 
 def test_every_file_is_imported_by_somebody() -> None:
