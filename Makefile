@@ -2,8 +2,8 @@
 PY  ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, ssl, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN  = .venv/bin
-# One more than the cores that CI has: a third of the tests' time is waiting for other processes.
-WORKERS ?= 3
+# Two for each core that CI has: a third of the tests' time is waiting for other processes.
+WORKERS ?= 4
 SECONDS ?= 60
 SEEDS   ?= 1000
 
