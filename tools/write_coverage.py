@@ -56,7 +56,7 @@ PROTOCOLS = [
         "FTP (over TLS; without it none is spoken)",
         "000, 001",
         "works",
-        "`tests/interop/test_ftps.py`",
+        "`tests/interop/test_ftps.py`, `tests/faults/test_ftps_kill.py`",
     ),
     (
         "EDI: X12 004010 files to and from our documents",

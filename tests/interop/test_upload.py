@@ -212,6 +212,8 @@ def test_what_is_too_large_or_no_form_is_refused(at: At) -> None:
 
 
 def test_everything_that_was_answered_is_in_the_journal(at: At) -> None:
+    at.file("journal.csv", table("OUT-90"))
+    assert at.curl("-F", "file=@journal.csv")[0] == 200
     rows = at.it.store.messages(Query(outgoing=False, limit=1000))
     assert rows and all(row.parcel is not None for row in rows)
     answer = httpx.get(f"http://127.0.0.1:{at.port}/files", auth=("utility", SECRET))

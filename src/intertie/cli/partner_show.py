@@ -5,6 +5,7 @@ from __future__ import annotations
 from intertie.cli._onboarding import find_partner_entry, line_json, print_proof
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, when
 from intertie.cli.partner_legacy import legacy_lines
+from intertie.gateway.choosing import choose
 from intertie.gateway.prove_partner import read_proof
 from intertie.run import opened
 from intertie.seal.certificates import read_certificate, thumbprint
@@ -22,6 +23,8 @@ def show(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> None:
     with opened(dir) as it:
         entry = find_partner_entry(it, party)
         trial = entry.standing.trial
+        spoken_here = [name for name, way in it.gateway.translators.items() if way is not None]
+        way = choose(entry.partner, spoken_here, it.clock().date())
         lines = read_proof(it.gateway, entry.partner, trial) if trial else []
     descriptor, standing = entry.descriptor, entry.standing
     certificates = _certificates(descriptor)
@@ -34,6 +37,7 @@ def show(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> None:
                 "name": descriptor.name,
                 "roles": sorted(descriptor.roles),
                 "url": descriptor.url,
+                "goes_by": {"binding": way.binding, "why": way.why},
                 "state": standing.state,
                 "suspended": standing.suspended,
                 "added": standing.added,
@@ -55,6 +59,7 @@ def show(party: PartyOption, /, *, dir: Dir = HERE, json: Json = False) -> None:
             ("state", f"{standing.state}{', suspended' if standing.suspended else ''}"),
             ("roles", ", ".join(sorted(descriptor.roles))),
             ("door", descriptor.url or "(none: it comes for its parcels here)"),
+            ("goes by", f"{way.binding}: {way.why}"),
             ("words", standing.words),
             *spoken,
             *(

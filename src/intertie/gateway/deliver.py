@@ -20,6 +20,7 @@ from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.lanes import UnderWay
+from intertie.gateway.moving import of_kind, unfinished
 from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
@@ -81,7 +82,7 @@ async def deliver_once(
     partner = gateway.partners.find(party)
     if partner is None or partner.suspended or partner.fetches or partner.translated:
         return None
-    parcel = None if urgent else gateway.store.unfinished_parcel(party, clock(), without=under_way)
+    parcel = None if urgent else unfinished(gateway, party, clock(), translated=False, without=under_way)
     if parcel is None:
         rows = _take(gateway, partner, clock(), urgent=urgent)
         try:
@@ -144,7 +145,7 @@ def next_parcel(
     """For a partner that comes for its parcels: the oldest one without a receipt that is due at `due`, the same bytes; else
     what waits, sealed now, unless it has not receipted `most` already. With its messages, and the connection they need.
     None if there is nothing."""
-    parcel = gateway.store.unfinished_parcel(partner.party, due)
+    parcel = unfinished(gateway, partner.party, due, translated=False)
     if parcel is not None:
         rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
         return parcel, rows, _channel_of(gateway, partner, rows, now)
@@ -194,7 +195,8 @@ def _take(gateway: Gateway, partner: Partner, now: datetime, *, urgent: bool = F
     stopped = stop_up(gateway, partner.party, ours=False, now=now) is not None
     if stopped or urgent:
         count = URGENT_COUNT
-    rows = shrink(gateway.store.take_outgoing(partner.party, now, count=count, size=size), count, size)
+    taken = of_kind(gateway.store.take_outgoing(partner.party, now, count=count, size=size), translated=False)
+    rows = shrink(taken, count, size)
     return ready_to_go(gateway, unstopped(rows) if stopped or urgent else rows, now)
 
 

@@ -17,6 +17,7 @@ from intertie.gateway.accept_translated import find_foreign, original_of
 from intertie.gateway.deliver import Clock, Delivery, Random, close_expired
 from intertie.gateway.foreign import Foreign, check_legacy
 from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.moving import of_kind, unfinished
 from intertie.gateway.ports import MessageRow, ParcelRow
 from intertie.gateway.trade import shared_of
 from intertie.gateway.translated_ports import OwedAnswer
@@ -70,8 +71,6 @@ async def deliver_translated(
         failed = await _post_answer(gateway, post, partner.foreign, party, owed, clock, random)
         if failed is not None:
             return failed
-    if not partner.translated:
-        return None
     found = _next(gateway, partner, partner.foreign, clock())
     if found is None:
         return None
@@ -106,10 +105,14 @@ def _next(
     gateway: Gateway, partner: Partner, foreign: Foreign, now: datetime
 ) -> tuple[ParcelRow, MessageRow] | None:
     """The oldest message without an answer that is due again, else the next that waits, as a parcel of its own."""
-    parcel = gateway.store.unfinished_parcel(partner.party, now)
+    parcel = unfinished(gateway, partner.party, now, translated=True)
     if parcel is not None:
         return parcel, gateway.store.parcel_messages(parcel.id, outgoing=True)[0]
-    rows = gateway.store.take_outgoing(partner.party, now, count=1, size=gateway.limits.parcel_bytes)
+    limits = gateway.limits
+    count = 1 if partner.translated else limits.messages_per_parcel
+    rows = gateway.store.take_outgoing(partner.party, now, count=count, size=limits.parcel_bytes)
+    if not partner.translated:  # it has a gateway now: only what was queued before goes here
+        rows = of_kind(rows, translated=True)
     if not rows:
         return None
     row = rows[0]

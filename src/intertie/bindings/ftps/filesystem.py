@@ -41,6 +41,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         super().__init__(root, cmd_channel)
         self._guest: Guest = cmd_channel.guest
         self._arrived: Callable[[str], None] = cmd_channel.arrived
+        self._fetched: Callable[[str], None] = cmd_channel.fetched
 
     # Where a path leads
 
@@ -117,7 +118,18 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         place = self._place(path)
         if not place.name or (place.folder is Folder.IN and place.name in self._guest.writing):
             raise FilesystemError("it is not removed now")
+        if place.folder is Folder.OUT and self._guest.box.has(Folder.OUT, place.name):
+            try:
+                self._fetched(place.name)
+            except StoreError as error:
+                raise FilesystemError("the disk of this mailbox cannot be used; try later") from error
         os.unlink(path)
+
+    def chdir(self, path: str) -> None:
+        """For this session: pyftpdlib would take all of the process there."""
+        if not os.path.isdir(path):
+            raise FilesystemError("there is no such folder")
+        self.cwd = self.fs2ftp(path)
 
     def mkdir(self, path: str) -> None:
         """Never."""

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from pyftpdlib.authorizers import AuthenticationFailed
-from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
 from intertie.bindings.ftps.filesystem import BoxFs
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.mailbox import Guest, Told
-from intertie.bindings.sftp.names import Folder, is_unfinished
+from intertie.bindings.sftp.names import is_unfinished
 from intertie.formats.ftps_terms import FtpsTerms
 from intertie.formats.upload_terms import hash_secret, is_secret_of
 from intertie.gateway.ftps_settings import FtpsDoor
@@ -93,6 +93,14 @@ class FtpsDoorway:
         hash_secret(secret)
         return None
 
+    def may_stay(self, user: str) -> bool:
+        """Whether a session that is open goes on: not of a partner that was suspended, or is another's, meanwhile."""
+        for partner in self._gateway.partners.all():
+            terms = partner.foreign.ftps_terms if partner.foreign is not None else None
+            if terms is not None and terms.user == user:
+                return not partner.suspended
+        return False
+
     def home_of(self, user: str) -> str:
         """The top of the mailbox of this user."""
         for partner in self._gateway.partners.all():
@@ -135,8 +143,8 @@ class _Authorizer:
         return True
 
     def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
-        """Alike for all; which folder, the file system knows."""
-        return perm in PERMITTED
+        """Alike for all that may come, now; which folder, the file system knows."""
+        return perm in PERMITTED and self._door.may_stay(username)
 
     def get_perms(self, username: str) -> str:
         """The same."""
@@ -157,6 +165,17 @@ class _Authorizer:
         """Nobody."""
 
 
+class _Data(TLS_DTPHandler):  # type: ignore[misc]
+    """A data connection. pyftpdlib says nothing when a file cannot be written and TLS is spoken, and its client waits."""
+
+    def handle_error(self) -> None:
+        """Say so before it is closed."""
+        most = self.cmd_channel.guest.settings.file_bytes
+        said = f"426 it was cut off: a file has at most {most} bytes, or the disk cannot be written"
+        self._resp = (said, self.cmd_channel.log)
+        super().handle_error()
+
+
 class _Session(TLS_FTPHandler):  # type: ignore[misc]
     """One connection."""
 
@@ -165,6 +184,7 @@ class _Session(TLS_FTPHandler):  # type: ignore[misc]
     terms: FtpsTerms
     banner = "Ready."
     abstracted_fs = BoxFs
+    dtp_handler = _Data
     tls_control_required = True
     tls_data_required = True
     permit_foreign_addresses = False
@@ -182,6 +202,11 @@ class _Session(TLS_FTPHandler):  # type: ignore[misc]
         """A mistake in a session ends it."""
         LOG.error("ftps", exc_info=True)
 
+    def ftp_AUTH(self, line: str) -> None:
+        """Turn to TLS. What was sent ahead without it is not heard (as in CVE-2011-0411)."""
+        self.ac_in_buffer = b""
+        super().ftp_AUTH(line)
+
     def arrived(self, name: str) -> None:
         """A file counts."""
         self.door.told.arrived(self.guest.box.party)
@@ -198,12 +223,11 @@ class _Session(TLS_FTPHandler):  # type: ignore[misc]
             return
         self.arrived(name)
 
-    def on_file_sent(self, file: str) -> None:
-        """To its end."""
-        path, box = Path(file), self.guest.box
-        if path.parent == box.path(Folder.OUT):
-            box.note_fetched(path.name, self.terms.user)
-            self.door.told.fetched(box.party, path.name)
+    def fetched(self, name: str) -> None:
+        """Its reader removes a file of `out`. That it was sent to its end would not say that it arrived."""
+        box = self.guest.box
+        box.note_fetched(name, self.terms.user)
+        self.door.told.fetched(box.party, name)
 
 
 def port_of(server: FTPServer) -> int:

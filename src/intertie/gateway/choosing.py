@@ -1,0 +1,35 @@
+"""How what we say goes to a partner, and why: the strongest that both have. What a flow needs beyond it is asked each time."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from datetime import date
+from typing import NamedTuple
+
+from intertie.gateway.gateway import Partner
+
+NOTHING = "nothing"
+
+
+class Way(NamedTuple):
+    """A binding, and the reason."""
+
+    binding: str
+    why: str
+
+
+def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
+    """The way of a message that is written today; `spoken` are the protocols of others that are set up here."""
+    foreign = partner.foreign
+    if foreign is None or not partner.translated:
+        how = "it comes for them" if partner.fetches else "over HTTPS"
+        older = ""
+        if foreign is not None:
+            older = f"; stronger than {foreign.binding}, which carries on only what began there"
+        return Way("parcels", f"both have a gateway: signed, and sealed for it alone, {how}{older}")
+    name = foreign.binding
+    if today > foreign.legacy_until:
+        return Way(NOTHING, f"it has no gateway, and {name} ended on {foreign.legacy_until}")
+    if name not in spoken:
+        return Way(NOTHING, f"it has no gateway, and [{name}] is not set up here")
+    return Way(name, f"it has no gateway; until {foreign.legacy_until} its legacy file allows this")
