@@ -124,3 +124,8 @@ def is_valid(certificate: Certificate, now: datetime) -> bool:
 def fingerprint(certificate: Certificate) -> str:
     """By which two people compare a certificate."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def certificate_der(certificate: Certificate) -> bytes:
+    """As XML has it, in base64."""
+    return certificate.public_bytes(Encoding.DER)
