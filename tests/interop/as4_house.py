@@ -40,7 +40,9 @@ class Peer:
         return dict(json.loads(self._process.stdout.readline()))
 
     def build(self, identity: str, content: bytes, kind: str = "application/edi-x12", **more: Any) -> Post:
-        said = self.ask(do="build", id=identity, content=base64.b64encode(content).decode(), kind=kind, **more)
+        said = self.ask(
+            do="build", id=identity, content=base64.b64encode(content).decode(), kind=kind, **more
+        )
         assert "failed" not in said, said
         return Post(tuple((name, value) for name, value in said["headers"]), base64.b64decode(said["body"]))
 

@@ -15,17 +15,15 @@ from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
-from signxml import (
+from signxml.algorithms import (
     CanonicalizationMethod,
     DigestAlgorithm,
-    SignatureConfiguration,
     SignatureConstructionMethod,
     SignatureMethod,
-    SignatureReference,
-    XMLSigner,
-    XMLVerifier,
 )
 from signxml.exceptions import InvalidDigest, InvalidSignature, SignXMLException
+from signxml.signer import SignatureReference, XMLSigner
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from intertie.seal.cms import Digest, digest_of
 from intertie.seal.smime_keys import Certificate, SmimeKey
@@ -33,9 +31,7 @@ from intertie.seal.xml_error import XmlError, XmlFlaw
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
-ATTACHMENT = (
-    "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform"
-)
+ATTACHMENT = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform"
 DS_PATH = f"{{{DS}}}"
 # Messaging, body, time stamp, tokens and attachments: a message has five of them. Each costs a copy of the envelope.
 REFERENCES_MAX = 16
@@ -125,12 +121,14 @@ def verify_parts(
     *,
     sha1: bool = False,
 ) -> Verified:
-    """What the one signature of an envelope covers, if one of these certificates made it. Whether that is valid today, who pinned it asks.
+    """What the one signature of an envelope covers, if one of these certificates made it.
 
-    `named` are the elements of the envelope that a signature may cover. Raises XmlError.
+    Whether that is valid today is asked by who pinned it. `named` are the elements that a signature may cover. Raises XmlError.
     """
     signature, ids = _signature(envelope), _ids(envelope)
-    references = [_reference(one, sha1=sha1) for one in signature.findall(f"{DS_PATH}SignedInfo/{DS_PATH}Reference")]
+    references = [
+        _reference(one, sha1=sha1) for one in signature.findall(f"{DS_PATH}SignedInfo/{DS_PATH}Reference")
+    ]
     if not 0 < len(references) <= REFERENCES_MAX:
         raise XmlError(XmlFlaw.UNSUPPORTED, f"{len(references)} references in a signature")
     if len({one.uri for one in references}) != len(references):
@@ -185,14 +183,18 @@ def _reference(element: Any, *, sha1: bool) -> Reference:
     uri = element.get("URI") or ""
     wanted = ATTACHMENT if uri.startswith("cid:") else EXCLUSIVE
     transforms = [one.get("Algorithm") for one in element.findall(f"{DS_PATH}Transforms/{DS_PATH}Transform")]
-    if transforms != [wanted] or not (uri.startswith("cid:") or uri[:1] == "#" and uri.count("#") == 1 and len(uri) > 1):
+    if transforms != [wanted] or not (
+        uri.startswith("cid:") or uri[:1] == "#" and uri.count("#") == 1 and len(uri) > 1
+    ):
         raise XmlError(XmlFlaw.UNSUPPORTED, "a reference by another way than its id and its transform")
     algorithm = _algorithm(element, "DigestMethod")
     digest = next((name for name, one in _DIGESTS.items() if one.value == algorithm), None)
     if digest is None or (digest is Digest.SHA1 and not sha1):
         raise XmlError(XmlFlaw.WEAK, "a digest by an algorithm that is not taken")
     try:
-        value = base64.b64decode("".join((element.findtext(f"{DS_PATH}DigestValue") or "").split()), validate=True)
+        value = base64.b64decode(
+            "".join((element.findtext(f"{DS_PATH}DigestValue") or "").split()), validate=True
+        )
     except (binascii.Error, ValueError) as error:
         raise XmlError(XmlFlaw.NOT_XML, "a digest is not base64") from error
     return Reference(uri, digest, value)

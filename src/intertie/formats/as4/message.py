@@ -126,7 +126,9 @@ def write_message(
         sealed = seal_content(content, encrypt_for, terms.cipher)
         what = Encryption(attached.cid, sealed.key, Oaep(), terms.cipher, attached.kind)
         add_encryption(envelope.security, what, encrypt_for, identity)
-        references = sign_envelope(envelope, {attached.cid: _as_signed(attached)}, keys, terms.digest, identity)
+        references = sign_envelope(
+            envelope, {attached.cid: _as_signed(attached)}, keys, terms.digest, identity
+        )
     return Sent(_with_file(write_envelope(envelope), attached.cid, sealed.content), attached, references)
 
 
@@ -156,7 +158,9 @@ def _with_file(envelope: bytes, cid: str, content: bytes) -> Post:
         ],
         content,
     )
-    boundary = f"intertie-{hashlib.sha256(content).hexdigest()[:40]}"  # stands in nothing that was there before it
+    boundary = (
+        f"intertie-{hashlib.sha256(content).hexdigest()[:40]}"  # stands in nothing that was there before it
+    )
     kind = f'multipart/related; type="{SOAP_KIND}"; boundary="{boundary}"'
     return Post((("MIME-Version", "1.0"), ("Content-Type", kind)), mime.multipart(boundary, [soap, file]))
 
@@ -169,15 +173,13 @@ def without_file(envelope: bytes) -> Post:
 def open_post(found: mime.Entity) -> Opened:
     """Envelope and attachments of a post. Raises As4Error(BAD_MIME | NOT_XML | BAD_HEADER)."""
     with in_words():
-        if found.kind != "multipart/related":
-            pieces = [found]
-        else:
-            pieces = mime.parts(found)
+        pieces = mime.parts(found) if found.kind == "multipart/related" else [found]
         if not pieces or pieces[0].kind != SOAP_KIND:
             raise As4Error(Flaw.BAD_MIME, "it does not begin with an envelope of SOAP 1.2")
         raw = pieces[0].content()
         attached = tuple(
-            Attached(mime.header(one, "content-id").strip("<> "), one.kind, one.content()) for one in pieces[1:]
+            Attached(mime.header(one, "content-id").strip("<> "), one.kind, one.content())
+            for one in pieces[1:]
         )
     if len({one.cid for one in attached}) != len(attached) or not all(one.cid for one in attached):
         raise As4Error(Flaw.BAD_MIME, "an attachment without an id of its own")

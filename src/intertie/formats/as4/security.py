@@ -28,7 +28,7 @@ from intertie.formats.as4.names import (
 )
 from intertie.formats.as4.xml import Envelope
 from intertie.seal.cms import CipherName, Digest
-from intertie.seal.smime_keys import Certificate, certificate_der
+from intertie.seal.smime_keys import Certificate, certificate_der, read_der
 from intertie.seal.xml_encryption import Oaep
 
 _OAEP, _OAEP_MGF1P = f"{XENC11}rsa-oaep", f"{XENC}rsa-oaep-mgf1p"
@@ -126,7 +126,9 @@ def read_encryption(envelope: Envelope) -> Encryption | None:
     as_is = [one.get("Algorithm") for one in transforms] == [CIPHERTEXT]
     if found.get("Type") != CONTENT_ONLY or not uri.startswith("cid:") or not as_is:
         raise As4Error(Flaw.UNSUPPORTED, "another encryption than of an attachment's content")
-    return Encryption(content_id(uri), _cipher_value(key), _oaep(key), _cipher(found), found.get("MimeType") or "")
+    return Encryption(
+        content_id(uri), _cipher_value(key), _oaep(key), _cipher(found), found.get("MimeType") or ""
+    )
 
 
 def content_id(uri: str) -> str:
@@ -135,11 +137,14 @@ def content_id(uri: str) -> str:
 
 
 def _cipher_value(key: Any) -> bytes:
-    text = key.findtext(f"{xenc('CipherData')}/{xenc('CipherValue')}") or ""
+    return _base64(key.findtext(f"{xenc('CipherData')}/{xenc('CipherValue')}") or "")
+
+
+def _base64(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise As4Error(Flaw.NOT_XML, "the encrypted key is not base64") from error
+        raise As4Error(Flaw.NOT_XML, "a key or a certificate is not base64") from error
 
 
 def _oaep(key: Any) -> Oaep:
@@ -177,3 +182,17 @@ def signable(envelope: Envelope) -> dict[str, Any]:
         named |= {f"stamp {number}": one for number, one in enumerate(stamp)}
         named |= {f"token {number}": one for number, one in enumerate(tokens)}
     return named
+
+
+def token_certificate(envelope: Envelope) -> Certificate:
+    """The certificate that stands beside a signature. It is the signer's own word: whoever trusts it has it from elsewhere.
+    Raises As4Error."""
+    signature = None if envelope.security is None else envelope.security.find(ds("Signature"))
+    uri = None
+    if signature is not None:
+        place = signature.find(f"{ds('KeyInfo')}/{wsse('SecurityTokenReference')}/{wsse('Reference')}")
+        uri = None if place is None else place.get("URI")
+    for token in () if envelope.security is None else envelope.security.findall(wsse("BinarySecurityToken")):
+        if uri == f"#{token.get(WSU_ID)}":
+            return read_der(_base64(token.text or ""))
+    raise As4Error(Flaw.UNSUPPORTED, "a signature without its certificate beside it")

@@ -140,4 +140,6 @@ def check_receipt(signal: Signal, about: str, sent: Sequence[Reference]) -> None
         raise As4Error(Flaw.BAD_RECEIPT, "it is about another message")
     if signal.accepted and not signal.errors and set(signal.references) != set(sent):
         do = "The partner holds other bytes than we sent: settle with it which, and send again."
-        raise As4Error(Flaw.OTHER_DIGESTS, "the receipt is for other digests than those of what was sent", do=do)
+        raise As4Error(
+            Flaw.OTHER_DIGESTS, "the receipt is for other digests than those of what was sent", do=do
+        )

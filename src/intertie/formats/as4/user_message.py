@@ -132,7 +132,9 @@ def read_id(element: Any) -> str:
 def _word(element: Any) -> str:
     text = text_of(element)
     if not PRINTABLE.match(text):
-        raise As4Error(Flaw.BAD_HEADER, f"{etree.QName(element).localname} has no value of printable characters")
+        raise As4Error(
+            Flaw.BAD_HEADER, f"{etree.QName(element).localname} has no value of printable characters"
+        )
     return text
 
 

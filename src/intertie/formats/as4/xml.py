@@ -1,4 +1,4 @@
-"""XML of partners: no document type, no entities, no network, bounded in size, depth and number; and the SOAP envelope around it."""
+"""XML of partners: no document type, no entities, no network, bounded in size, depth and number; and SOAP envelopes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def parse_xml(raw: bytes) -> Any:
     """The root of some XML. Raises As4Error(NOT_XML)."""
     if len(raw) > ENVELOPE_BYTES_MAX:
         raise As4Error(Flaw.NOT_XML, f"an envelope of more than {ENVELOPE_BYTES_MAX} bytes")
-    if b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:  # before it is parsed: an entity costs memory when it is declared
+    if (
+        b"<!DOCTYPE" in raw or b"<!ENTITY" in raw
+    ):  # before it is parsed: an entity costs memory when it is declared
         raise As4Error(Flaw.NOT_XML, "it has a document type")
     parser = etree.XMLParser(
         resolve_entities=False,
