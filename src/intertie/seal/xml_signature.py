@@ -184,7 +184,7 @@ def _reference(element: Any, *, sha1: bool) -> Reference:
     wanted = ATTACHMENT if uri.startswith("cid:") else EXCLUSIVE
     transforms = [one.get("Algorithm") for one in element.findall(f"{DS_PATH}Transforms/{DS_PATH}Transform")]
     if transforms != [wanted] or not (
-        uri.startswith("cid:") or uri[:1] == "#" and uri.count("#") == 1 and len(uri) > 1
+        uri.startswith("cid:") or (uri[:1] == "#" and uri.count("#") == 1 and len(uri) > 1)
     ):
         raise XmlError(XmlFlaw.UNSUPPORTED, "a reference by another way than its id and its transform")
     algorithm = _algorithm(element, "DigestMethod")
