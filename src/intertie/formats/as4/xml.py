@@ -36,6 +36,12 @@ def parse_envelope(raw: bytes) -> Envelope:
     for name in (eb("Messaging"), soap("Header"), soap("Body"), wsse("Security")):
         if sum(1 for _ in root.iter(name)) > 1:
             raise As4Error(Flaw.BAD_HEADER, f"more than one {etree.QName(name).localname}")
+    for one in header:
+        if one.tag not in (eb("Messaging"), wsse("Security")) and one.get(soap("mustUnderstand")) in (
+            "1",
+            "true",
+        ):
+            raise As4Error(Flaw.BAD_HEADER, "a header that must be understood, and is not")
     security = header.find(wsse("Security"))
     if security is None and next(root.iter(wsse("Security")), None) is not None:
         raise As4Error(Flaw.BAD_HEADER, "Security stands elsewhere than in the header")
