@@ -23,6 +23,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from intertie.bindings.clock import system_clock
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.protocol import protocol_with
@@ -123,6 +124,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         Buckets(time.monotonic),
         people,
         strangers(time.monotonic),
+        system_clock,
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))
