@@ -315,6 +315,21 @@ def test_a_receipt_that_comes_later_is_taken_at_our_door_once() -> None:
     assert kinds(two, UTILITY).count(Kind.RECEIPT_IN) == 1
 
 
+def test_an_error_that_somebody_had_signed_refuses_nothing_at_our_door() -> None:
+    two = Two()
+    message = two.say(UTILITY, NOTICE)
+    two.lose_posts = {AGGREGATOR}
+    two.carry(UTILITY)
+    # A stranger posts rubbish under our name and our message's id, and the partner signs an error about it.
+    forged = two.take(AGGREGATOR, theirs(b"x", f"{message}@{UTILITY}", by=STRANGER))
+    assert signal_of(forged.body).about == f"{message}@{UTILITY}"
+    assert two.take(UTILITY, without_file(forged.body)).status_code == 400
+    assert two.state(UTILITY, message)[0] is State.SENDING
+    two.lose_posts = set()
+    two.carry(UTILITY, HOUR)
+    assert two.state(UTILITY, message)[0] is State.ACCEPTED
+
+
 def test_signals_about_nothing_and_by_nobody_are_refused_at_our_door() -> None:
     two = Two()
     message = two.say(UTILITY, NOTICE)

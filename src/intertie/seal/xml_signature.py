@@ -247,6 +247,7 @@ def _verify(
             expect_references=count,
             signature_methods=_methods(sha1=sha1),
             digest_algorithms=digests,
+            ignore_ambiguous_key_info=True,  # the key is the pinned one, whatever stands beside the signature
             verification_time=certificate.not_valid_before_utc,
         )
         if not isinstance(certificate.public_key(), (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):

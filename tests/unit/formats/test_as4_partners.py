@@ -112,6 +112,22 @@ def test_other_prefixes_and_blanks_outside_of_what_is_signed_do_not_matter() -> 
     assert spread != raw and taken(with_envelope(post, spread)).file == FILE
 
 
+def test_a_key_that_stands_beside_a_signature_is_not_asked() -> None:
+    def beside(root: Any) -> None:
+        value = etree.SubElement(find(find(root, "Signature"), "KeyInfo"), f"{{{DS}}}KeyValue")
+        for name in ("Modulus", "Exponent"):
+            value.append(etree.Element(f"{{{DS}}}{name}"))
+
+    def whole(root: Any) -> None:
+        value = etree.SubElement(find(find(root, "Signature"), "KeyInfo"), f"{{{DS}}}KeyValue")
+        rsa = etree.SubElement(value, f"{{{DS}}}RSAKeyValue")
+        for name in ("Modulus", "Exponent"):
+            etree.SubElement(rsa, f"{{{DS}}}{name}").text = "AQAB"
+
+    assert flaw(changed(sent().post, beside)) is Flaw.SIGNATURE_INVALID  # not valid by the schema
+    assert taken(changed(sent().post, whole)).file == FILE
+
+
 def test_a_comment_hides_nothing() -> None:
     post = sent().post
     raw = etree.tostring(envelope_of(post)).replace(b"m1@us", b"m1<!-- x -->@us")

@@ -234,6 +234,11 @@ class As4:
         if whole is None or partner is None or partner.foreign is None or partner.foreign.binding != BINDING:
             raise Refused(Code.BAD_MESSAGE, f"nothing went as {row.id} in AS4")
         judged = self.judge(partner.foreign, _kept(whole), envelope, now)
+        if judged.signal.errors:
+            # A partner signs errors about whatever names it, before it knows who wrote: anybody can have one for any id of ours.
+            raise Refused(
+                Code.BAD_MESSAGE, "an error counts on the connection of its message", partner=partner.party
+            )
         return self.reply_of(gateway, partner.foreign, about, judged, raw, now)
 
     def judge(self, foreign: Foreign, kept: KeptMessage, envelope: Envelope, now: datetime) -> JudgedSignal:
