@@ -143,11 +143,13 @@ def test_what_an_error_says_is_printable_and_short(detail: str) -> None:
     assert len(said.text) <= DETAIL_MAX and said.text.isprintable() and said.failure
 
 
-def test_a_warning_is_no_refusal() -> None:
+def test_a_warning_is_no_refusal_and_no_receipt() -> None:
     messaging = write_error("e1@them", NOW, "m1@us", OTHER, "careful")
     find(messaging, "Error").set("severity", "warning")
     signal = read_signal(messaging)
     assert signal.accepted and "careful" in signal.words
+    with pytest.raises(As4Error, match="no receipt"):
+        check_receipt(signal, "m1@us", SENT.references)
 
 
 def _without(name: str) -> Any:

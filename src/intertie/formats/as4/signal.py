@@ -40,7 +40,7 @@ class Signal(NamedTuple):
 
     @property
     def accepted(self) -> bool:
-        """Whether it says that the message is there. A warning is no refusal (ebMS s.6.2.5)."""
+        """Whether it refuses nothing. A warning is no refusal (ebMS s.6.2.5), and no receipt."""
         return not any(one.failure for one in self.errors)
 
     @property
@@ -138,7 +138,9 @@ def check_receipt(signal: Signal, about: str, sent: Sequence[Reference]) -> None
     Raises As4Error(BAD_RECEIPT | OTHER_DIGESTS)."""
     if signal.about != about:
         raise As4Error(Flaw.BAD_RECEIPT, "it is about another message")
-    if signal.accepted and not signal.errors and set(signal.references) != set(sent):
+    if signal.accepted and signal.errors:
+        raise As4Error(Flaw.BAD_RECEIPT, f"a warning, and no receipt: {signal.words}")
+    if signal.accepted and set(signal.references) != set(sent):
         do = "The partner holds other bytes than we sent: settle with it which, and send again."
         raise As4Error(
             Flaw.OTHER_DIGESTS, "the receipt is for other digests than those of what was sent", do=do
