@@ -199,6 +199,19 @@ listen = {listen}          # host:port on this machine
 # posts_per_minute = 600.0    # of one address
 # seconds = 60.0              # for a post of ours to be taken and receipted
 
+# Partners that speak AS4 in place of parcels. docs/as4.md.
+[as4]
+# party_id = ""               # our PartyId; empty: nobody speaks it here
+# party_type = ""             # its type
+# listen = ""                 # host:port of the door, as "127.0.0.1:8495"; path /as4
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# body_bytes = 5242880        # of a message as it comes
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 64
+# posts_per_minute = 600.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
+
 # Partners that exchange files by SFTP. docs/sftp.md.
 [sftp]
 # enabled = false
