@@ -62,3 +62,10 @@ def test_what_partners_send(body: bytes) -> None:
 )
 def test_what_is_no_receipt(body: bytes) -> None:
     assert read(body) is None
+
+
+def test_what_the_page_escapes_comes_back() -> None:
+    said = status(Code.UNKNOWN_FILE, "A&B <c> &amp;")
+    got = read(report(Receipt("20261126223000", said, "host.example", "17"), "b"))
+    assert got is not None
+    assert got.status == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 
@@ -39,15 +40,11 @@ def _lines(receipt: Receipt) -> str:
 def report(receipt: Receipt, boundary: str) -> bytes:
     """The body that is signed: from the first boundary to the last, without the headers of the part around it."""
     said = _lines(receipt)
-    page = f"<HTML><HEAD><TITLE>Receipt</TITLE></HEAD><BODY><P>\r\n{_escaped(said)}</P></BODY></HTML>\r\n"
+    page = f"<HTML><HEAD><TITLE>Receipt</TITLE></HEAD><BODY><P>\r\n{html.escape(said, quote=False)}</P></BODY></HTML>\r\n"
     return (
         f"--{boundary}\r\ncontent-type: text/html\r\n\r\n{page}"
         f"--{boundary}\r\ncontent-type: text/plain\r\n\r\n{said}--{boundary}--\r\n"
     ).encode()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def read(body: bytes) -> Receipt | None:
@@ -66,4 +63,5 @@ def read(body: bytes) -> Receipt | None:
 
 def _first(text: str, name: str) -> str | None:
     found = re.search(rf"(?<![\w-]){name}=([^*]*)\*", text)
-    return found[1].strip() if found else None
+    # The first is in the page, where <, > and & are escaped; cleaned again, for &#42; would be a star.
+    return clean(html.unescape(found[1])).strip() if found else None
