@@ -49,6 +49,10 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with served(place):
         until(lambda: is_open(port))
         lines = commands[1].replace("$SECRET", made["secret"]).replace(":8495", f":{port}")
-        done = script(f"set -eu\n{lines}", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert '"file": "outages.csv"' in done.stdout and "results-" in done.stdout
+        first, *later = lines.splitlines()
+        done = script(f"set -eu\n{first}", tmp_path)
+        assert done.returncode == 0, done.stderr
+        until(lambda: list((place / "upload" / THEM / "box" / "out").glob("results-*")))  # they follow
+        listed = script("set -eu\n" + "\n".join(later), tmp_path)
+        assert listed.returncode == 0, listed.stderr
+    assert '"file": "outages.csv"' in done.stdout and "results-" in listed.stdout

@@ -184,12 +184,15 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     added = here(capsys, "partner", "legacy", "sunwind.example", file, "--dir", place, "--json")
     assert added.code == 0 and added.json["speaks"] == "ftps (comes as sunwind), csv", added.err
     (place / "outages.csv").write_bytes(table("OUT-1"))
-    with serving(House(place, port)):
+    with serving(House(place, port)) as it:
         script = "set -e\n" + commands[1].replace("$SECRET", made["secret"]).replace(":2121", f":{port}")
         done = subprocess.run(["bash", "-c", script], cwd=place, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         assert all(word in done.stdout for word in ("in", "out", "receipts", "refused"))
-        until(lambda: list((place / "ftps" / "sunwind.example" / "box" / "out").iterdir()) or True)
+        mailbox = place / "ftps" / "sunwind.example"
+        until(lambda: inbox(it) or it.store.refusals())  # it was taken in, and judged
+        until(lambda: not list((mailbox / "arrived").iterdir()))
+        assert not list((mailbox / "box" / "in").iterdir())
 
 
 @needs_curl

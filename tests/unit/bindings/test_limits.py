@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.bindings.parcel_https.limits import STRANGER, Bucket, Held, Quotas
+from intertie.bindings.parcel_https.limits import ADDRESSES_MAX, STRANGER, Addresses, Bucket, Held, Quotas
 from intertie.gateway.settings import Quota
 from intertie.model.ids import PartyId
 
@@ -112,3 +112,21 @@ def test_held_counts_right_from_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert held.count == 4 * 2000
+
+
+def test_an_address_that_comes_too_often_waits_and_others_do_not() -> None:
+    now = [0.0]
+    door = Addresses(60.0, 3.0, lambda: now[0])
+    assert [door.wait("one") for _ in range(3)] == [0.0] * 3
+    assert door.wait("one") == 1.0 == door.wait("one"), "what has to wait is not counted"
+    assert door.wait("other") == 0.0
+    now[0] = 1.0
+    assert door.wait("one") == 0.0 < door.wait("one")
+
+
+def test_addresses_are_forgotten_before_they_fill_the_memory() -> None:
+    door = Addresses(60.0, 1.0, lambda: 0.0)
+    assert door.wait("first") == 0.0 < door.wait("first")
+    for number in range(ADDRESSES_MAX):
+        assert door.wait(str(number)) == 0.0
+    assert door.wait("first") == 0.0, "a full allowance again"

@@ -23,7 +23,7 @@ from intertie.model.message import write_message
 from intertie.model.record import Record
 
 NAMES = sorted(DOCUMENTS)
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=LARGE)
+QUICK = settings(max_examples=10, deadline=None, suppress_health_check=LARGE)
 
 
 def parts_of(kind: type[Record]) -> set[type[Record]]:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from intertie.bindings.as2.kept import KeptAnswers, KeptReceipt, read_kept
 from intertie.bindings.as2.translator import As2
-from intertie.bindings.parcel_https.limits import Bucket
+from intertie.bindings.parcel_https.limits import Addresses
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error, modifier_of
 from intertie.formats.as2.message import Post
@@ -37,8 +37,6 @@ PATH = "/as2"
 STATUSES = {Code.UNKNOWN_SENDER: 403, Code.WRONG_RECIPIENT: 403, Code.SENDER_SUSPENDED: 403}
 # Posts of an address that come at once.
 BURST = 100.0
-# Addresses of which we know how much they sent; beyond it all are forgotten, and begin with a full allowance.
-ADDRESSES_MAX = 10_000
 
 
 class Answer(NamedTuple):
@@ -64,8 +62,7 @@ class As2Doorway:
         self._as2 = as2
         self._settings = settings
         self._clock = clock
-        self._ticks = ticks
-        self._buckets: dict[str, Bucket] = {}
+        self._addresses = Addresses(settings.posts_per_minute, BURST, ticks)
 
     def app(self) -> Starlette:
         """For a server."""
@@ -73,7 +70,7 @@ class As2Doorway:
 
     async def post(self, request: Request) -> Response:
         """POST a message or a receipt: 2xx once it is kept."""
-        wait = self._wait(request.client.host if request.client else "")
+        wait = self._addresses.wait(request.client.host if request.client else "")
         if wait:
             return Response(status_code=429, headers={"retry-after": str(int(wait) + 1)})
         try:
@@ -94,19 +91,6 @@ class As2Doorway:
         if answer.post is None:
             return Response(answer.text, answer.status, media_type="text/plain")
         return Response(answer.post.body, answer.status, headers=dict(answer.post.headers))
-
-    def _wait(self, address: str) -> float:
-        """Seconds until one more post of an address is looked at; it is counted if that is now."""
-        tick = self._ticks()
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            if len(self._buckets) >= ADDRESSES_MAX:
-                self._buckets.clear()
-            bucket = self._buckets[address] = Bucket(self._settings.posts_per_minute / 60, BURST, tick)
-        wait = bucket.wait(1.0, tick)
-        if not wait:
-            bucket.take(1.0)
-        return wait
 
     async def _body(self, request: Request) -> bytes | None:
         """All of it; None if it is longer than it may be."""

@@ -18,6 +18,8 @@ from intertie.model.ids import PartyId
 
 # Strangers (connections whose certificate names no partner) share one bucket, so that they cannot fill this table.
 STRANGER = PartyId("")
+# Addresses of which we know how often they came; beyond it all are forgotten, and begin with a full allowance.
+ADDRESSES_MAX = 10_000
 
 
 class _Outcomes(msgspec.Struct):
@@ -56,6 +58,27 @@ class Bucket:
     def take(self, amount: float) -> None:
         """Take it, into debt if need be."""
         self.level -= amount
+
+
+class Addresses:
+    """A bucket for each address that somebody comes from, so that none keeps a door busy. For one thread."""
+
+    def __init__(self, per_minute: float, burst: float, ticks: Callable[[], float]) -> None:
+        self._rate, self._burst, self._ticks = per_minute / 60, burst, ticks
+        self._buckets: dict[str, Bucket] = {}
+
+    def wait(self, address: str) -> float:
+        """Seconds until one more of it is looked at; it is counted if that is now."""
+        tick = self._ticks()
+        bucket = self._buckets.get(address)
+        if bucket is None:
+            if len(self._buckets) >= ADDRESSES_MAX:
+                self._buckets.clear()
+            bucket = self._buckets[address] = Bucket(self._rate, self._burst, tick)
+        wait = bucket.wait(1.0, tick)
+        if not wait:
+            bucket.take(1.0)
+        return wait
 
 
 class _Buckets(NamedTuple):

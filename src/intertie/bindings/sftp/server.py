@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncssh
 from asyncssh.kex import get_kex_algs
 
-from intertie.bindings.parcel_https.limits import Bucket
+from intertie.bindings.parcel_https.limits import Addresses
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.mailbox import Guest, Mailbox, Told
 from intertie.formats.sftp_terms import SftpTerms
@@ -36,8 +36,6 @@ SIGNATURES = (
     *("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
     *("rsa-sha2-512", "rsa-sha2-256"),
 )
-# Addresses of which we know how often they came; beyond it all are forgotten, and begin with a full allowance.
-ADDRESSES_MAX = 10_000
 # Connections of an address that come at once.
 BURST = 20.0
 
@@ -51,7 +49,7 @@ class SftpDoorway:
         self._gateway, self._settings, self._folder, self._told = gateway, settings, folder, told
         self._ticks = ticks
         self._guests: dict[PartyId, Guest] = {}
-        self._buckets: dict[str, Bucket] = {}
+        self._addresses = Addresses(settings.connections_per_minute, BURST, ticks)
         self.connections = 0
 
     async def listen(self, host: str, port: int, host_key: bytes) -> asyncssh.SSHAcceptor:
@@ -110,16 +108,7 @@ class SftpDoorway:
         """Whether one more connection of this address is looked at; it is counted if so."""
         if self.connections >= self._settings.connections:
             return False
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            if len(self._buckets) >= ADDRESSES_MAX:
-                self._buckets.clear()
-            rate = self._settings.connections_per_minute / 60
-            bucket = self._buckets[address] = Bucket(rate, BURST, self._ticks())
-        if bucket.wait(1.0, self._ticks()):
-            return False
-        bucket.take(1.0)
-        return True
+        return not self._addresses.wait(address)
 
     def enter(self, party: PartyId) -> bool:
         """Whether one more session of this partner may begin; it is counted if so."""

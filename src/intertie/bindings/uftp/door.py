@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from intertie.bindings.parcel_https.limits import Bucket
+from intertie.bindings.parcel_https.limits import Addresses
 from intertie.bindings.uftp.translator import Uftp, Verified, verify
 from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.codec import NotUftpError
@@ -32,8 +32,6 @@ PATH = "/shapeshifter/api/v3/message"
 STATUSES = {Code.UNKNOWN_SENDER: 419, Code.SIGNATURE_INVALID: 401, Code.TOO_LARGE: 413}
 # Posts of an address that come at once.
 BURST = 100.0
-# Addresses of which we know how much they sent; beyond it all are forgotten, and begin with a full allowance.
-ADDRESSES_MAX = 10_000
 
 
 class UftpDoorway:
@@ -51,8 +49,7 @@ class UftpDoorway:
         self._uftp = uftp
         self._settings = settings
         self._clock = clock
-        self._ticks = ticks
-        self._buckets: dict[str, Bucket] = {}
+        self._addresses = Addresses(settings.posts_per_minute, BURST, ticks)
 
     def app(self) -> Starlette:
         """For a server."""
@@ -96,23 +93,10 @@ class UftpDoorway:
             return Response(status_code=411)
         if int(length) > self._settings.body_bytes:
             return Response(status_code=413)
-        wait = self._wait(request.client.host if request.client else "")
+        wait = self._addresses.wait(request.client.host if request.client else "")
         if wait:
             return Response(status_code=429, headers={"retry-after": str(int(wait) + 1)})
         return None
-
-    def _wait(self, address: str) -> float:
-        """Seconds until one more post of an address is looked at; it is counted if that is now."""
-        tick = self._ticks()
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            if len(self._buckets) >= ADDRESSES_MAX:
-                self._buckets.clear()
-            bucket = self._buckets[address] = Bucket(self._settings.posts_per_minute / 60, BURST, tick)
-        wait = bucket.wait(1.0, tick)
-        if not wait:
-            bucket.take(1.0)
-        return wait
 
     async def _body(self, request: Request) -> bytes | None:
         """All of it; None if it is longer than it said it could be."""

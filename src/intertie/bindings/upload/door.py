@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from intertie.bindings.parcel_https.limits import Bucket
+from intertie.bindings.parcel_https.limits import Addresses
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.names import Folder, is_file_name
 from intertie.bindings.sftp.taking import receipt_of, take_fetched
@@ -35,8 +35,6 @@ LOG = logging.getLogger("intertie.upload")
 FORM_BYTES = 64 * 1024
 # Requests of an address that come at once.
 BURST = 30.0
-# Addresses of which we know how often they came; beyond it all are forgotten, and begin with a full allowance.
-ADDRESSES_MAX = 10_000
 NAME_HEADER = "x-file-name"
 _HEADERS = {
     "cache-control": "no-store",
@@ -58,8 +56,8 @@ class UploadDoorway:
         ticks: Callable[[], float],
     ) -> None:
         self._gateway, self._settings, self._folder = gateway, settings, folder
-        self._clock, self._ticks = clock, ticks
-        self._buckets: dict[str, Bucket] = {}
+        self._clock = clock
+        self._addresses = Addresses(settings.requests_per_minute, BURST, ticks)
 
     def app(self) -> Starlette:
         """For a server."""
@@ -168,7 +166,7 @@ class UploadDoorway:
     def _enter(self, request: Request) -> Partner | Response:
         """The partner, by its user and secret; or what it is told instead."""
         address = request.client.host if request.client else ""
-        wait = self._wait(address)
+        wait = self._addresses.wait(address)
         if wait:
             return _problem(429, "too many requests", "Wait.", {"retry-after": str(int(wait) + 1)})
         user, secret = _basic(request.headers)
@@ -183,18 +181,6 @@ class UploadDoorway:
         LOG.warning("upload refused", extra={"why": "not let in"})
         headers = {"www-authenticate": 'Basic realm="files", charset="UTF-8"'}
         return _problem(401, "user and secret are not known", "curl -u USER: asks for the secret.", headers)
-
-    def _wait(self, address: str) -> float:
-        tick = self._ticks()
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            if len(self._buckets) >= ADDRESSES_MAX:
-                self._buckets.clear()
-            bucket = self._buckets[address] = Bucket(self._settings.requests_per_minute / 60, BURST, tick)
-        wait = bucket.wait(1.0, tick)
-        if not wait:
-            bucket.take(1.0)
-        return wait
 
     async def _body(self, request: Request) -> bytes | None:
         body = bytearray()
