@@ -13,10 +13,11 @@ import pytest
 class Gpg:
     """A home of GnuPG; close it when done, for its agent stays else."""
 
-    def __init__(self, name: str, bits: int = 2048) -> None:
+    def __init__(self, name: str, bits: int = 2048, at: str = "") -> None:
         if shutil.which("gpg") is None:
             pytest.skip("gpg is not installed")
         self.name = name
+        self._at = ["--faked-system-time", at] if at else []
         # Sockets have short paths.
         self.home = Path(tempfile.mkdtemp(prefix="gpg"))
         self.home.chmod(0o700)
@@ -36,7 +37,7 @@ class Gpg:
             "--trust-model",
             "always",
         ]
-        done = subprocess.run([*always, *arguments], input=given, capture_output=True)
+        done = subprocess.run([*always, *self._at, *arguments], input=given, capture_output=True)
         assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
         return done.stdout
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from tests.interop.gpg_home import Gpg
 
+from intertie.model.errors import SettingsError
 from intertie.seal.pgp import (
     PgpError,
     PgpFlaw,
@@ -17,6 +19,7 @@ from intertie.seal.pgp import (
     verify_detached,
 )
 
+NOW = datetime.now(UTC)
 US = PgpKey.generate("us")
 CONTENT = b"content-type: application/EDI-X12\r\n\r\nISA*00*~\nno line end"
 MOST = 1_000_000
@@ -45,7 +48,7 @@ def test_what_gpg_signs_and_encrypts_is_opened_and_verified(gpg: Gpg, options: l
     opened = open_package(gpg.package("us", CONTENT, *options), [US], MOST)
     assert opened.content == CONTENT
     signed = verify_detached(opened.content, opened.signatures[0], [gpg.public])
-    assert signed.fingerprint == read_public_key(gpg.public).fingerprint
+    assert signed.fingerprint == read_public_key(gpg.public, NOW).fingerprint
     assert signed.digest in ("sha512", "sha256")
 
 
@@ -56,7 +59,7 @@ def test_a_text_signature_verifies_over_what_came_out(gpg: Gpg) -> None:
 
 
 def test_gpg_opens_and_verifies_what_we_write(gpg: Gpg) -> None:
-    assert gpg.opened(US.seal(CONTENT, gpg.public)) == (CONTENT, True)
+    assert gpg.opened(US.seal(CONTENT, gpg.public, NOW)) == (CONTENT, True)
     signature, digest = US.sign(CONTENT)
     assert digest == "sha512" and gpg.verifies(CONTENT, signature)
     assert not gpg.verifies(CONTENT + b"!", signature)
@@ -134,3 +137,30 @@ def test_a_file_that_is_too_long_is_said_to_be(gpg: Gpg) -> None:
 def test_a_signature_that_was_in_a_package_stands_alone(gpg: Gpg) -> None:
     opened = open_package(gpg.package("us", CONTENT), [US], MOST)
     assert gpg.verifies(CONTENT, armored_signature(opened.signatures[0]))
+
+
+def test_what_was_signed_before_the_key_ended_stays_good_and_the_key_is_used_no_more() -> None:
+    old = Gpg("old", at="20240301T000000")
+    try:
+        signature, public = old.sign(CONTENT), old.public
+    finally:
+        old.close()
+    assert verify_detached(CONTENT, signature, [public]).created.year == 2024
+    with pytest.raises(SettingsError, match="ended"):
+        read_public_key(public, NOW)
+
+
+def test_a_short_key_is_not_taken() -> None:
+    short = Gpg("short", bits=1024)
+    try:
+        with pytest.raises(SettingsError, match="1024 bits"):
+            read_public_key(short.public, NOW)
+    finally:
+        short.close()
+
+
+def test_who_hides_the_recipient_is_opened_too(gpg: Gpg) -> None:
+    other = PgpKey.generate("other")
+    assert open_package(gpg.package("us", CONTENT, "--throw-keyids"), [other, US], MOST).content == CONTENT
+    with pytest.raises(PgpError):
+        open_package(gpg.package("us", CONTENT, "--throw-keyids"), [other], MOST)

@@ -127,8 +127,9 @@ class PgpKey:
             raise _ended() from error
         return said, _digest(Sig.from_bytes(said))
 
-    def seal(self, content: bytes, recipient: str) -> bytes:
+    def seal(self, content: bytes, recipient: str, now: datetime) -> bytes:
         """Signed, then encrypted for the holder of this public key; armored. SettingsError if either key has ended."""
+        read_public_key(recipient, now)  # the library asks its parts, and not the whole
         try:
             return pysequoia.encrypt(
                 content,
@@ -154,7 +155,7 @@ class PublicKeyFacts(NamedTuple):
     bits: int  # of an RSA key; 0 for another
 
 
-def read_public_key(text: str) -> PublicKeyFacts:
+def read_public_key(text: str, now: datetime) -> PublicKeyFacts:
     """A partner's public key; SettingsError if it cannot be used: too short, at its end, revoked, or not to encrypt for."""
     try:
         cert = Cert.from_bytes(text.encode())
@@ -167,11 +168,13 @@ def read_public_key(text: str) -> PublicKeyFacts:
     if bits and min(bits) < RSA_BITS_MIN:
         do = f"Ask the partner for one of {RSA_BITS_MIN} bits or more."
         raise SettingsError(f"the key's RSA has {min(bits)} bits", do=do)
+    do = "Ask the partner for its new one, with a part that encrypts."
+    if cert.is_revoked or (cert.expiration is not None and cert.expiration <= now):
+        raise SettingsError("the key has ended, or was revoked", do=do)
     try:
         pysequoia.encrypt(b"", recipients=[cert])
     except RuntimeError as error:
-        do = "Ask the partner for its new one, with a part that encrypts."
-        raise SettingsError("the key has ended, was revoked, or cannot be encrypted for", do=do) from error
+        raise SettingsError("the key has no part, not ended, to encrypt for", do=do) from error
     return PublicKeyFacts(cert.fingerprint, cert.expiration, min(bits, default=0))
 
 

@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterable, Iterator
 
-from openpgp.composed import Message, SignedSecretKey
+from openpgp.composed import DecryptedMessage, Message, SignedSecretKey
 from openpgp.errors import Error
 
 # Python and the library before they have done anything, and some copies of what came out.
@@ -22,7 +22,7 @@ LENGTH = 4
 NOT_ENCRYPTED, OTHER_KEY, TRUNCATED, BROKEN, TOO_LARGE, UNPROTECTED = range(10, 16)
 
 # What the library says of bytes that end too early.
-CUT_OFF = ("shorter than expected", "not enough bytes", "EOF", "eof", "end of file")
+CUT_OFF = ("shorter than expected", "not enough bytes", "no more data", "BodyReader errored", "EOF")
 
 
 def write_pieces(pieces: Iterable[bytes]) -> bytes:
@@ -57,23 +57,43 @@ def open_message(keys: list[bytes], message: bytes, most: int) -> list[bytes]:
             raise Failed(NOT_ENCRYPTED)
         if said.encrypted_data_packet().kind == "sed":  # nobody would see that it was changed
             raise Failed(UNPROTECTED)
-        wanted = {packet.recipient_key_id for packet in said.public_key_encrypted_session_key_packets()}
+        packets = said.public_key_encrypted_session_key_packets()
+        wanted = {packet.recipient_fingerprint or packet.recipient_key_id for packet in packets}
+        hidden = any(packet.recipient_is_anonymous for packet in packets)
     except (Error, UnicodeDecodeError) as error:
-        raise Failed(TRUNCATED if any(word in str(error) for word in CUT_OFF) else BROKEN) from error
+        raise Failed(_reason(error)) from error
     secrets = [SignedSecretKey.from_bytes(key) for key in keys]
-    ours = [
-        one for one in secrets if wanted & {one.key_id, *(part.key.key_id for part in one.secret_subkeys)}
-    ]
+    ours = [one for one in secrets if hidden or wanted & _names(one)]
     if not ours:
         raise Failed(OTHER_KEY)
     try:
-        opened = said.decrypt(None, ours[0])
+        opened = _decrypted(said, ours)
         content = opened.as_data_vec()
         if len(content) > most:
             raise Failed(TOO_LARGE)
         return [content, *(one.to_bytes() for one in opened.signatures())]
     except (Error, MemoryError) as error:
-        raise Failed(TRUNCATED if any(word in str(error) for word in CUT_OFF) else BROKEN) from error
+        raise Failed(_reason(error)) from error
+
+
+def _names(key: SignedSecretKey) -> set[str]:
+    parts = [part.key for part in key.secret_subkeys]
+    ids = {key.key_id, *(one.key_id for one in parts)}
+    return ids | {key.fingerprint, *(one.fingerprint for one in parts)}
+
+
+def _decrypted(said: Message, keys: list[SignedSecretKey]) -> DecryptedMessage:
+    """By the first key that does it: who hides the recipient leaves us to try."""
+    for key in keys[:-1]:
+        try:
+            return said.decrypt(None, key)
+        except Error:
+            continue
+    return said.decrypt(None, keys[-1])
+
+
+def _reason(error: Exception) -> int:
+    return TRUNCATED if any(word in str(error) for word in CUT_OFF) else BROKEN
 
 
 def main() -> int:
