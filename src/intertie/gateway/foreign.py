@@ -18,6 +18,7 @@ from msgspec import Meta
 from intertie.formats.as2.terms import As2Terms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
+from intertie.formats.internet_et.terms import InternetEtTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.formats.uftp.terms import Terms as UftpTerms
 from intertie.formats.upload_terms import UploadTerms
@@ -41,7 +42,7 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps")
+CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps", "internet_et")
 FORMATS = ("x12", "csv", "json")
 
 
@@ -72,6 +73,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
     upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
+    internet_et_terms: InternetEtTerms | None = msgspec.field(default=None, name="internet_et")
     # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
     csv: CsvTerms | None = None
@@ -98,7 +100,14 @@ class Foreign(Record, frozen=True, kw_only=True):
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
     def _carriers(self) -> list[str]:
-        said = (self.uftp_terms, self.as2_terms, self.sftp_terms, self.upload_terms, self.ftps_terms)
+        said = (
+            self.uftp_terms,
+            self.as2_terms,
+            self.sftp_terms,
+            self.upload_terms,
+            self.ftps_terms,
+            self.internet_et_terms,
+        )
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
@@ -110,7 +119,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
-        if self.binding == "as2":
+        if self.binding in ("as2", "internet_et"):
             return [Level.RECEIPT, *of_format]
         return [*of_format, Level.FETCHED] if self.x12 is not None else [Level.FETCHED, *of_format]
 
@@ -167,6 +176,13 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.as2_terms
 
     @property
+    def internet_et(self) -> InternetEtTerms:
+        """SettingsError if it speaks another one."""
+        if self.internet_et_terms is None:
+            raise SettingsError(f"{self.name} does not speak Internet ET", do="See its legacy file.")
+        return self.internet_et_terms
+
+    @property
     def trading(self) -> Trading:
         """The two ends of its X12; SettingsError if it has none."""
         if self.x12 is None:
@@ -180,6 +196,8 @@ class Foreign(Record, frozen=True, kw_only=True):
             return self.sftp_terms.url
         if self.upload_terms is not None or self.ftps_terms is not None:
             return ""
+        if self.internet_et_terms is not None:
+            return self.internet_et_terms.url
         return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property

@@ -195,6 +195,15 @@ def open_package(message: bytes, keys: Sequence[PgpKey], most: int) -> Package:
         message = message[message.index(_BEGIN) : message.index(_END) + len(_END)] + b"\n"
     elif not message or not message[0] & 0x80:  # no packet begins so
         raise PgpError(PgpFlaw.NOT_ENCRYPTED)
+    return _opened(message, keys, most)
+
+
+def open_signed(message: bytes, most: int) -> Package:
+    """What is in an armored message that is only signed, at most so long. Nothing is verified yet. Raises PgpError."""
+    return _opened(message.strip() + b"\n", (), most)
+
+
+def _opened(message: bytes, keys: Sequence[PgpKey], most: int) -> Package:
     pieces = child.write_pieces([b"%d" % most, message, *(key.raw for key in keys)])
     try:
         done = subprocess.run(

@@ -46,13 +46,15 @@ class Failed(Exception):
 
 
 def open_message(keys: list[bytes], message: bytes, most: int) -> list[bytes]:
-    """What was in it, then the signatures over that, each as the body of its packet."""
+    """What was in it, then the signatures over that, each as the body of its packet. Without keys it is only signed."""
     try:
         said = (
             Message.from_armor(message.decode())[0]
             if message.startswith(b"-----")
             else Message.from_bytes(message)
         )
+        if not keys and said.kind != "encrypted":
+            return _content(said, most)
         if said.kind != "encrypted":
             raise Failed(NOT_ENCRYPTED)
         if said.encrypted_data_packet().kind == "sed":  # nobody would see that it was changed
@@ -67,13 +69,16 @@ def open_message(keys: list[bytes], message: bytes, most: int) -> list[bytes]:
     if not ours:
         raise Failed(OTHER_KEY)
     try:
-        opened = _decrypted(said, ours)
-        content = opened.as_data_vec()
-        if len(content) > most:
-            raise Failed(TOO_LARGE)
-        return [content, *(one.to_bytes() for one in opened.signatures())]
+        return _content(_decrypted(said, ours), most)
     except (Error, MemoryError) as error:
         raise Failed(_reason(error)) from error
+
+
+def _content(opened: Message | DecryptedMessage, most: int) -> list[bytes]:
+    content = opened.as_data_vec()
+    if len(content) > most:
+        raise Failed(TOO_LARGE)
+    return [content, *(one.to_bytes() for one in opened.signatures())]
 
 
 def _names(key: SignedSecretKey) -> set[str]:

@@ -47,6 +47,7 @@ def test_a_good_request_in_any_order() -> None:
         ("receipt-security-selection", None, Code.NO_SECURITY),
         ("receipt-security-selection", "none", Code.BAD_SECURITY),
         ("transaction-set", None, Code.NO_SET),
+        ("transaction-set", "810", Code.BAD_SET),
         ("refnum", None, Code.NO_REFNUM),
         ("refnum-orig", None, Code.NO_REFNUM_ORIG),
     ],
@@ -77,3 +78,14 @@ def test_an_error_notification_has_no_agreed_elements() -> None:
 def test_a_blank_after_the_semicolon_is_taken(blank: str) -> None:
     wish = f"signed-receipt-protocol=required,pgp-signature;{blank}signed-receipt-micalg=required,md5"
     assert flaw(GOOD | {"receipt-security-selection": wish}, file=True, agreed=ALL) is None
+
+
+def test_who_says_nothing_of_the_receipt_gets_a_signed_one_where_that_is_agreed() -> None:
+    silent = {name: text for name, text in GOOD.items() if name != "receipt-security-selection"}
+    assumed = Agreed(refnums=True, sets=ALL.sets, security_assumed=True)
+    assert flaw(silent, file=True, agreed=ALL) is Code.NO_SECURITY
+    assert flaw(silent, file=True, agreed=assumed) is None
+    assert warnings(silent, assumed) == (Code.SECURITY_ASSUMED,)
+    assert (
+        flaw(silent | {"receipt-security-selection": "none"}, file=True, agreed=assumed) is Code.BAD_SECURITY
+    )

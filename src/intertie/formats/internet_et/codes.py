@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from intertie.model.errors import Fault, IntertieError
+
 # Supplement text after the description, at most (Internet ET, request-status).
 SUPPLEMENT_MOST = 80
 
@@ -100,3 +102,13 @@ def status(code: Code, supplement: str = "") -> str:
     said = f"{code.value}: {TEXTS[code]}"
     more = clean(supplement)[:SUPPLEMENT_MOST].strip()
     return f"{said};{more}" if more else said
+
+
+class EtError(IntertieError):
+    """A package that is not taken, with the code that its receipt says."""
+
+    fault = Fault.THEIRS
+
+    def __init__(self, code: Code, supplement: str = "") -> None:
+        super().__init__(status(code, supplement))
+        self.code = code

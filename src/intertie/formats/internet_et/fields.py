@@ -26,6 +26,8 @@ ORDER = (
 FORMATS = frozenset({"x12", "ff", "error"})
 # D-U-N-S, nine digits, or D-U-N-S+4.
 _COMMON_CODE = re.compile(r"[0-9]{9}(?:[0-9A-Za-z]{1,4})?\Z")
+# Of the quadrant's book: eight characters.
+_SET = re.compile(r"[0-9A-Za-z]{8}\Z")
 _VERSION = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\Z")
 _SECURITY = re.compile(
     r"signed-receipt-protocol=required,\s*pgp-signature;\s*signed-receipt-micalg=required,\s*(md5|sha1|sha256)\Z",
@@ -49,6 +51,8 @@ class Agreed:
     refnums: bool = False
     # Transaction sets that may be sent; none: the element is not used.
     sets: frozenset[str] = frozenset()
+    # Its program says nothing of the receipt that it wants: a signed one.
+    security_assumed: bool = False
 
 
 def flaw(fields: Mapping[str, str], *, file: bool, agreed: Agreed) -> Code | None:
@@ -59,7 +63,8 @@ def flaw(fields: Mapping[str, str], *, file: bool, agreed: Agreed) -> Code | Non
         if name == "input-data":
             found = None if file else Code.NO_FILE
         elif name in _MISSING and not fields.get(name):
-            found = _MISSING[name]
+            assumed = name == "receipt-security-selection" and agreed.security_assumed
+            found = None if assumed else _MISSING[name]
         else:
             found = _wrong(name, fields, agreed)
         if found is not None:
@@ -70,6 +75,8 @@ def flaw(fields: Mapping[str, str], *, file: bool, agreed: Agreed) -> Code | Non
 def _wrong(name: str, fields: Mapping[str, str], agreed: Agreed) -> Code | None:
     value = fields.get(name, "")
     error = fields.get("input-format", "").lower() == "error"
+    if name == "transaction-set" and value and not _SET.match(value):
+        return Code.BAD_SET
     checks = {
         "from": (_COMMON_CODE.match(value), Code.BAD_FROM),
         "to": (_COMMON_CODE.match(value), Code.BAD_TO),
@@ -90,6 +97,8 @@ def _wrong(name: str, fields: Mapping[str, str], agreed: Agreed) -> Code | None:
 def warnings(fields: Mapping[str, str], agreed: Agreed) -> tuple[Code, ...]:
     """What came although it was not agreed, and is ignored."""
     found = []
+    if not fields.get("receipt-security-selection"):
+        found.append(Code.SECURITY_ASSUMED)
     if fields.get("transaction-set") and fields["transaction-set"] not in agreed.sets:
         found.append(Code.SET_NOT_AGREED)
     if not agreed.refnums:
