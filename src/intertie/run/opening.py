@@ -12,6 +12,8 @@ from pathlib import Path
 
 from intertie.bindings.as2.translator import As2
 from intertie.bindings.clock import Clock, FileClock, system_clock
+from intertie.bindings.internet_et.keys import OwnKeys
+from intertie.bindings.internet_et.translator import InternetEt
 from intertie.bindings.joining.door import Door
 from intertie.bindings.mail_smtp.client import SmtpMailer
 from intertie.bindings.operations.telemetry import Tracer
@@ -30,6 +32,7 @@ from intertie.gateway.trade_books import Books
 from intertie.market.event import Event
 from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
+from intertie.seal.pgp import PgpKey
 from intertie.seal.protection import Opener
 from intertie.seal.smime_keys import SmimeKey
 from intertie.seal.sodium_keys import VaultKeys
@@ -80,7 +83,14 @@ class Opened:
         as2 = self.settings.as2
         smime = cache(lambda: SmimeKey.of_vault(vault, as2.name, self.clock()))
         self.as2 = As2(as2.name, as2.receipts_url, as2.file_bytes, smime) if as2.name else None
-        spoken: dict[str, Translator | None] = {"uftp": self.uftp, "as2": self.as2}
+        et = self.settings.internet_et
+        pgp = OwnKeys(et.key_number, lambda number: PgpKey.of_vault(vault, et.code, number))
+        self.internet_et = InternetEt(et.code, et.server, et.file_bytes, pgp) if et.code else None
+        spoken: dict[str, Translator | None] = {
+            "uftp": self.uftp,
+            "as2": self.as2,
+            "internet_et": self.internet_et,
+        }
         if self.settings.sftp.enabled:
             spoken["sftp"] = FileTranslator("sftp")
         for name, door in (("upload", self.settings.upload), ("ftps", self.settings.ftps)):

@@ -5,6 +5,7 @@ The message of OpenPGP is the same each time; each attempt has a refnum of its o
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -90,11 +91,11 @@ class InternetEtClient:
             kind, body = await self._posted_to(foreign.internet_et, package, row, began)
             told = read_told(kind, body, package.signed.names, foreign.internet_et, self._it.code)
         except (PartnerError, SettingsError) as error:
-            return self._failure(foreign, name, row, error.why)
+            return await self._failure(foreign, name, row, error.why)
         apart = clocks_apart(told, began, self._clock())
         if apart:
             LOG.warning("clocks are apart", extra={"partner": foreign.name, "seconds": round(apart)})
-        return self._receipt(foreign, name, row, told)
+        return await self._receipt(foreign, name, row, told)
 
     async def _posted_to(
         self, terms: InternetEtTerms, package: KeptMessage, row: MessageRow | None, now: datetime
@@ -165,7 +166,7 @@ class InternetEtClient:
     def _failures(self, name: str, row: MessageRow | None) -> int:
         return row.attempts if row is not None else self._failed.get(name, 0)
 
-    def _failure(self, foreign: Foreign, name: str, row: MessageRow | None, why: str) -> PostAnswer:
+    async def _failure(self, foreign: Foreign, name: str, row: MessageRow | None, why: str) -> PostAnswer:
         """A Protocol Failure; the third of a package is an Exchange Failure. It is tried on, until the message expires."""
         count = self._failures(name, row) + 1
         self._failed[name] = count
@@ -174,15 +175,16 @@ class InternetEtClient:
             said = f"exchange failure after {count} attempts: {why}"
             LOG.error("exchange failure", extra={"partner": foreign.name, "message_id": name, "why": why})
             party = row.recipient if row is not None else PartyId(foreign.name)
-            self._tell(party, foreign.internet_et.contact or "", name, why)
+            contact = foreign.internet_et.contact or ""
+            await asyncio.to_thread(self._tell, party, contact, name, why)
         return PostAnswer(0, said=said, again=self._again)
 
-    def _receipt(self, foreign: Foreign, name: str, row: MessageRow | None, told: Told) -> PostAnswer:
+    async def _receipt(self, foreign: Foreign, name: str, row: MessageRow | None, told: Told) -> PostAnswer:
         """What it says counts at once, also if the connection had been lost a moment later."""
         said = told.receipt
         if not said.good and said.status.upper().startswith((Code.SYSTEM, Code.DUPLICATE_REFNUM)):
             # Theirs is away; or it has the first attempt, whose receipt was lost: then a resend gets that.
-            return self._failure(foreign, name, row, said.status)
+            return await self._failure(foreign, name, row, said.status)
         if said.good:
             self._receipted.add(name)
         if row is None:  # an answer of ours: nobody waits for it
