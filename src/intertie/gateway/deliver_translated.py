@@ -189,7 +189,9 @@ async def _post_message(
 
 def _wait(gateway: Gateway, attempts: int, random: Random, said: PostAnswer) -> timedelta:
     if said.again is not None:
-        return timedelta(seconds=said.again)
+        return min(
+            timedelta(seconds=said.again), WAIT_MAX
+        )  # no store waits longer: who said it says it again
     limits = gateway.limits
     wait = backoff(attempts, random(), first=limits.retry_first_seconds, ceiling=limits.retry_ceiling_seconds)
     return max(wait, timedelta(seconds=min(said.retry_after or 0.0, limits.retry_ceiling_seconds)))

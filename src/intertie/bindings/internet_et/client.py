@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -35,6 +36,7 @@ LOG = logging.getLogger("intertie.internet_et")
 RECEIPT_MAX = 256 * 1024
 # Failures of one package that make an Exchange Failure (Internet ET, 12.2.24).
 ATTEMPTS = 3
+_COUNT = re.compile(r"protocol failure ([0-9]{1,6})\b")
 SECURITY = "signed-receipt-protocol=required,pgp-signature;signed-receipt-micalg=required,sha256"
 # Told of an Exchange Failure: the partner, its contact, the message, what failed last. May block.
 Tell = Callable[[PartyId, str, str, str], None]
@@ -58,7 +60,8 @@ class InternetEtClient:
         self._directory = directory
         self._again = retry_minutes * 60
         self._since = clock()
-        # Of this process: what was posted, how often that failed, and what has its receipt.
+        # Of this process: what was posted, when it may be again, and what has its receipt.
+        self._due: dict[str, datetime] = {}
         self._failed: dict[str, int] = {}
         self._posted: set[str] = set()
         self._receipted: set[str] = set()
@@ -87,6 +90,11 @@ class InternetEtClient:
             return PostAnswer(200)
         row = self._gateway.store.message(MessageId(name), outgoing=True, body=False)
         began = self._clock()
+        left = (self._due.get(name, began) - began).total_seconds()
+        if (
+            0 < left <= self._again
+        ):  # the store asks more often than the protocol allows; a clock put back is no reason to wait
+            return PostAnswer(0, said=row.detail if row is not None else "not yet", again=left)
         try:
             kind, body = await self._posted_to(foreign.internet_et, package, row, began)
             told = read_told(kind, body, package.signed.names, foreign.internet_et, self._it.code)
@@ -164,15 +172,19 @@ class InternetEtClient:
         return {"authorization": request.headers["authorization"]}
 
     def _failures(self, name: str, row: MessageRow | None) -> int:
-        return row.attempts if row is not None else self._failed.get(name, 0)
+        """How many there were: of this process, or as the one before it left it in the message's detail."""
+        if name not in self._failed and row is not None and (found := _COUNT.match(row.detail)):
+            return int(found[1])
+        return self._failed.get(name, 0)
 
     async def _failure(self, foreign: Foreign, name: str, row: MessageRow | None, why: str) -> PostAnswer:
         """A Protocol Failure; the third of a package is an Exchange Failure. It is tried on, until the message expires."""
         count = self._failures(name, row) + 1
         self._failed[name] = count
+        self._due[name] = self._clock() + timedelta(seconds=self._again)
         said = f"protocol failure {count}: {why}"
         if count == ATTEMPTS:
-            said = f"exchange failure after {count} attempts: {why}"
+            said = f"protocol failure {count}, an exchange failure: {why}"
             LOG.error("exchange failure", extra={"partner": foreign.name, "message_id": name, "why": why})
             party = row.recipient if row is not None else PartyId(foreign.name)
             contact = foreign.internet_et.contact or ""
