@@ -205,13 +205,15 @@ class Two:
     def inbox(self, party: PartyId) -> list[MessageRow]:
         return list(self.gateways[party].store.messages(Query(outgoing=False)))
 
-    def post(self, body: bytes, headers: dict[str, str], query: str = "") -> httpx.Response:
-        """A post of anybody's to the aggregator's door."""
+    def post(
+        self, body: bytes, headers: dict[str, str], query: str = "", to: PartyId = AGGREGATOR
+    ) -> httpx.Response:
+        """A post of anybody's to a door."""
 
         async def posted() -> httpx.Response:
-            app = httpx.ASGITransport(self.doors[AGGREGATOR].app())
+            app = httpx.ASGITransport(self.doors[to].app())
             async with httpx.AsyncClient(transport=app) as client:
-                return await client.post(URLS[AGGREGATOR] + query, content=body, headers=headers)
+                return await client.post(URLS[to] + query, content=body, headers=headers)
 
         self.now += timedelta(seconds=1)
         return asyncio.run(posted())
@@ -227,6 +229,8 @@ def notice_file(number: int = 7) -> bytes:
 
 
 FILE = notice_file()
+# Another outage.
+OTHER = FILE.replace(b"000000007", b"000000008").replace(b"OUT-2026-0031", b"OUT-2026-0032")
 BOUNDARY = "--boundary1--200309090001"
 
 

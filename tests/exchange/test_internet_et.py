@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.exchange.et_world import CODES, FILE, KEYS, NOTICE, STRANGER, URLS, Two, form, package, told
+from tests.exchange.et_world import CODES, KEYS, NOTICE, OTHER, STRANGER, URLS, Two, form, package, told
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_as2 import kinds  # type: ignore[attr-defined]
 
@@ -228,8 +228,6 @@ def test_the_key_of_a_generation_before_still_opens() -> None:
     body, headers = form(package(to=older))
     assert told(two.post(body, headers), newer).status == "ok"
     two.change(AGGREGATOR, our_key=1)
-    body, headers = form(
-        package(FILE.replace(b"000000007", b"000000008"), to=newer), refnum="2", refnum_orig="2"
-    )
+    body, headers = form(package(OTHER, to=newer), refnum="2", refnum_orig="2")
     assert told(two.post(body, headers), older).status == "ok"
     assert KEYS[AGGREGATOR] is older

@@ -8,7 +8,7 @@ from datetime import date
 import pysequoia
 import pytest
 from msgspec.structs import replace
-from tests.exchange.et_world import FILE, KEYS, STRANGER, Two, form, package, told
+from tests.exchange.et_world import FILE, KEYS, OTHER, STRANGER, Two, form, package, told
 from tests.exchange.house import AGGREGATOR, UTILITY
 
 from intertie.formats.internet_et.codes import TEXTS, Code, stops
@@ -76,7 +76,7 @@ def locked(two: Two) -> tuple[bytes, dict[str, str]]:
 
 def used_before(two: Two) -> tuple[bytes, dict[str, str]]:
     assert told(two.post(*form())).status == "ok"
-    return form(package(FILE.replace(b"000000007", b"000000008")))
+    return form(package(OTHER))
 
 
 def without_file(_: Two) -> tuple[bytes, dict[str, str]]:
