@@ -88,7 +88,7 @@ def test_without_refnums_the_same_content_is_the_same_package() -> None:
     assert len(two.inbox(AGGREGATOR)) == 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4), st.booleans()), max_size=6))
 def test_whatever_comes_no_content_has_two_effects_under_one_number(
     said: list[tuple[int, int, bool]],
@@ -170,9 +170,13 @@ def test_a_late_error_refuses_what_waits_for_more_than_the_receipt() -> None:
     two.now = two.now.replace(hour=13)
     two.carry(UTILITY)
     assert len(two.posted) == 1  # it has its receipt: it does not go again
-    store = two.gateways[UTILITY].store
-    row = store.message(message, outgoing=True)
-    assert row is not None and row.state is State.SENDING
+    two.restart(UTILITY)
+    two.now = two.now.replace(hour=14)
+    two.carry(UTILITY)
+    assert len(two.posted) == 1 and two.state(UTILITY, message)[0] is State.SENDING
+    assert told(two.post(*notice(two), to=UTILITY), KEYS[UTILITY]).status == "ok"
+    state, detail = two.state(UTILITY, message)
+    assert state is State.REFUSED and "EEDM601" in detail
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ async def _post_message(
     party = parcel.partner
     try:
         said = await post(foreign, original_of(row.body) or b"")
-        detail = "posted, not answered yet" if said.taken else said.words
+        detail = (said.said or "posted, not answered yet") if said.taken else said.words
     except PartnerError as error:
         said, detail = PostAnswer(0), error.why
     now = clock()

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from intertie.bindings.internet_et.kept import KeptAnswers, KeptMessage, read_kept
-from intertie.bindings.internet_et.replies import Told, clocks_apart, read_told
+from intertie.bindings.internet_et.replies import RECEIPTED, Told, clocks_apart, read_told, receipted
 from intertie.bindings.internet_et.translator import InternetEt
 from intertie.formats.internet_et.codes import Code
 from intertie.formats.internet_et.fields import REPORT
@@ -60,11 +60,10 @@ class InternetEtClient:
         self._directory = directory
         self._again = retry_minutes * 60
         self._since = clock()
-        # Of this process: what was posted, when it may be again, and what has its receipt.
+        # Of this process: what was posted, when it may be again, and how often that failed.
         self._due: dict[str, datetime] = {}
         self._failed: dict[str, int] = {}
         self._posted: set[str] = set()
-        self._receipted: set[str] = set()
         # Redirects lead elsewhere than to what an operator wrote.
         self._http = httpx.AsyncClient(
             timeout=seconds, follow_redirects=False, trust_env=False, transport=transport
@@ -86,9 +85,9 @@ class InternetEtClient:
     async def _post(self, foreign: Foreign, package: KeptMessage) -> PostAnswer:
         """One unit of work."""
         name = package.signed.names.name
-        if name in self._receipted:  # what is waited for now is the format's answer
-            return PostAnswer(200)
         row = self._gateway.store.message(MessageId(name), outgoing=True, body=False)
+        if row is not None and row.detail.startswith(RECEIPTED):
+            return PostAnswer(200, said=row.detail)  # what is waited for now is the format's answer
         began = self._clock()
         left = (self._due.get(name, began) - began).total_seconds()
         if (
@@ -197,14 +196,12 @@ class InternetEtClient:
         if not said.good and said.status.upper().startswith((Code.SYSTEM, Code.DUPLICATE_REFNUM)):
             # Theirs is away; or it has the first attempt, whose receipt was lost: then a resend gets that.
             return await self._failure(foreign, name, row, said.status)
-        if said.good:
-            self._receipted.add(name)
         if row is None:  # an answer of ours: nobody waits for it
             return PostAnswer(200) if said.good else PostAnswer(422, said=said.status)
         detail = "" if said.status.lower() == "ok" else said.status
         reply = Reply(row.recipient, row.id, said.good, detail, told.kept, told.received)
         take_level(self._gateway, foreign, reply, Level.RECEIPT, self._clock())
-        return PostAnswer(200)
+        return PostAnswer(200, said=receipted(said))
 
     async def aclose(self) -> None:
         """Let go of connections."""

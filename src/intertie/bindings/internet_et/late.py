@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from intertie.bindings.internet_et.kept import KeptReceipt, Names, keep_receipt, read_kept
+from intertie.bindings.internet_et.replies import receipted
 from intertie.formats.as2.flaws import As2Error
 from intertie.formats.internet_et import receipt as receipts
 from intertie.formats.internet_et.codes import Code, EtError
@@ -60,8 +61,10 @@ def _sent(gateway: Gateway, partner: Partner) -> Iterator[MessageRow]:
 def _is_about(gateway: Gateway, row: MessageRow, notice: Notice) -> bool:
     """By the receipt that it got."""
     parcel = gateway.store.parcel(row.parcel, outgoing=True) if row.parcel is not None else None
-    if parcel is None or parcel.receipt is None:
+    if parcel is None:
         return False
+    if parcel.receipt is None:  # its receipt was noted, and the format's answer is waited for
+        return row.detail == receipted(receipts.Receipt(notice.time_c, "ok", notice.server, notice.trans))
     try:
         kept = read_kept(parcel.receipt)
     except As2Error:

@@ -15,6 +15,7 @@ from intertie.seal.pgp import PgpError
 
 # How far a clock may be from the true time (Internet ET); ours is held by the machine.
 CLOCK_SECONDS = 5
+RECEIPTED = "receipted:"
 
 
 class Told(NamedTuple):
@@ -45,6 +46,11 @@ def _time(text: str, terms: InternetEtTerms) -> datetime:
         return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=ZoneInfo(terms.zone))
     except ValueError as error:
         raise PartnerError("a receipt whose time is none") from error
+
+
+def receipted(receipt: receipts.Receipt) -> str:
+    """What is noted of a message whose receipt came, while the format's answer is waited for: an error told later names it so."""
+    return f"{RECEIPTED} time-c={receipt.time_c} server-id={receipt.server} trans-id={receipt.trans}"
 
 
 def clocks_apart(told: Told, began: datetime, ended: datetime) -> float:
