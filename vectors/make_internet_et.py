@@ -1,5 +1,5 @@
-"""Write the cases of vectors/internet_et anew: requests and receipts of NAESB Internet ET as partners' programs really write them,
-each with one thing that is strange, or wrong. Packages are made by `gpg`. Signatures are random, so all files change; it is run
+"""Write the cases of vectors/internet_et anew: requests and receipts of NAESB Internet ET as partners' programs write them, each
+with one thing that is strange, or wrong. Packages are made by `gpg`. Signatures are random, so all files change; it is run
 only when the set of cases does.
 
     python vectors/make_internet_et.py --write

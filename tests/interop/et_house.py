@@ -1,0 +1,36 @@
+"""A gateway directory that speaks Internet ET over TLS, and its partner with gpg and curl."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.command.gateways import free_port
+from tests.command.test_as2_door_tls import tls_pair
+
+from intertie.cli import run
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "internet-et.md").read_text(encoding="utf-8")
+US, THEM = "utility.example", "sunwind.example"
+SECTION = re.search(r"       \[internet_et\]\n((?:       .*\n)+)", PAGE)
+LEGACY = re.search(r"```toml\n(.*?)```", PAGE, re.S)
+COMMANDS = re.search(r"```sh\n(.*?)```", PAGE, re.S)
+
+
+def make_house(place: Path, port: int, section: str = "") -> None:
+    """With a certificate, and the settings of the page."""
+    assert SECTION is not None
+    url = f"https://127.0.0.1:{free_port()}"
+    assert run(["init", US, "--role", "distribution_utility", "--url", url, "--dir", str(place)]) == 0
+    tls_pair(place)
+    for name in ("pem", "key"):
+        (place / f"as2.{name}").rename(place / f"et.{name}")
+    said = (section or SECTION[1]).replace(":6304", f":{port}")
+    path = place / "intertie.toml"
+    path.write_text(path.read_text().replace("[internet_et]\n", f"[internet_et]\n{said}", 1))
+
+
+def legacy_text(key: str, hashed: str) -> str:
+    """The page's."""
+    assert LEGACY is not None
+    return LEGACY[1].replace('KEY"', f'{key}"', 1).replace("sha256:HASH", hashed)
