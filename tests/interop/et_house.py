@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.command.gateways import free_port
 from tests.command.test_as2_door_tls import tls_pair
+from tests.exchange.uftp_world import TEXT
 
 from intertie.cli import run
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "internet-et.md").read_text(encoding="utf-8")
-US, THEM = "utility.example", "sunwind.example"
+# The one that takes outages here, and the one that writes them: the page has it the other way round, without a contract.
+US, THEM = "aggregator.example", "utility.example"
+CONTRACT = """
+[contract]
+agreement = "{agreement}"
+buyer = "utility.example"
+seller = "aggregator.example"
+effective = {effective}
+general_terms = {{ title = "Base contract", edition = "2026", sha256 = "{sha256}" }}
+calendar = {{ name = "utility", zone = "America/New_York" }}
+"""
 SECTION = re.search(r"       \[internet_et\]\n((?:       .*\n)+)", PAGE)
 LEGACY = re.search(r"```toml\n(.*?)```", PAGE, re.S)
 COMMANDS = re.search(r"```sh\n(.*?)```", PAGE, re.S)
@@ -21,7 +33,7 @@ def make_house(place: Path, port: int, section: str = "") -> None:
     """With a certificate, and the settings of the page."""
     assert SECTION is not None
     url = f"https://127.0.0.1:{free_port()}"
-    assert run(["init", US, "--role", "distribution_utility", "--url", url, "--dir", str(place)]) == 0
+    assert run(["init", US, "--role", "der_aggregator", "--url", url, "--dir", str(place)]) == 0
     tls_pair(place)
     for name in ("pem", "key"):
         (place / f"as2.{name}").rename(place / f"et.{name}")
@@ -31,6 +43,11 @@ def make_house(place: Path, port: int, section: str = "") -> None:
 
 
 def legacy_text(key: str, hashed: str) -> str:
-    """The page's."""
+    """The page's, of a partner with a contract."""
     assert LEGACY is not None
-    return LEGACY[1].replace('KEY"', f'{key}"', 1).replace("sha256:HASH", hashed)
+    effective = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = LEGACY[1].replace('KEY"', f'{key}"', 1).replace("sha256:HASH", hashed)
+    text = text.replace("der_aggregator", "distribution_utility")
+    return text + CONTRACT.format(
+        agreement=TEXT.agreement, effective=effective, sha256=TEXT.general_terms.sha256
+    )

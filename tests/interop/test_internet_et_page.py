@@ -138,7 +138,7 @@ def test_without_the_settings_it_says_so(
                 "init",
                 US,
                 "--role",
-                "distribution_utility",
+                "der_aggregator",
                 "--url",
                 "https://127.0.0.1:9",
                 "--dir",
