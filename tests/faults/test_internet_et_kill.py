@@ -9,17 +9,17 @@ import random
 import signal
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import httpx
+from tests.command.as2_houses import notices
 from tests.command.gateways import free_port
 from tests.exchange.et_world import BOUNDARY, key_of
-from tests.exchange.uftp_world import TEXT
 from tests.faults.test_kill_receiver import kill_and_restart, open_messages, serve
-from tests.interop.et_house import THEM, legacy_text, make_house
+from tests.interop.et_house import THEM, US, legacy_text, make_house
 from tests.interop.sftp_house import table
 
 from intertie.bindings.internet_et.client import SECURITY
@@ -33,11 +33,7 @@ from intertie.formats.internet_et.package import read_package, write_inside, wri
 from intertie.formats.internet_et.signed import read_signed, write_signed
 from intertie.formats.upload_terms import hash_secret
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
 from intertie.gateway.verify_journal import verify_journal
-from intertie.model.documents import example
-from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId
-from intertie.model.message import Mode
 from intertie.run import Opened
 from intertie.seal.pgp import open_package, verify_detached
 
@@ -47,15 +43,15 @@ KEY = key_of("partner")
 HTTP = 'listen = "127.0.0.1:6304"\ncode = "006982359"\n'
 
 
-def make(tmp_path: Path, there: int = 9) -> tuple[Path, int, str]:
-    """The gateway, its port, and its public key; its partner is at `there`."""
+def make(tmp_path: Path, there: int = 0) -> tuple[Path, int, str]:
+    """The gateway, its port, and its public key; it sends, if its partner is at a port `there`."""
     place, port = tmp_path / "gateway", free_port()
-    make_house(place, port, HTTP)
+    make_house(place, port, HTTP, writes=bool(there))
     file = tmp_path / "them.file"
-    text = legacy_text(KEY.public, hash_secret(""))
+    text = legacy_text(KEY.public, hash_secret(""), writes=not there)
     text = text.replace("https://et.sunwind.example:6304/", f"http://127.0.0.1:{there}/")
     file.write_text("\n".join(line for line in text.splitlines() if not line.startswith("their_")))
-    assert run(["partner", "legacy", THEM, str(file), "--dir", str(place)]) == 0
+    assert run(["partner", "legacy", US if there else THEM, str(file), "--dir", str(place)]) == 0
     it = Opened(place)
     try:
         assert it.internet_et is not None
@@ -187,9 +183,9 @@ def test_what_was_sent_has_one_effect_at_the_partner(tmp_path: Path) -> None:
     it = Opened(place)
     sender = serve(place)
     try:
-        for _ in range(ROUNDS):
+        for count in range(ROUNDS):
             seen = len(Server.came)
-            _say(it, FILES)
+            notices(it, FILES, count * FILES)
             deadline = time.monotonic() + 60
             while len(Server.came) == seen and time.monotonic() < deadline:
                 time.sleep(0.01)
@@ -213,17 +209,3 @@ def test_what_was_sent_has_one_effect_at_the_partner(tmp_path: Path) -> None:
         it.close()
         server.shutdown()
         server.server_close()
-
-
-def _say(it: Opened, count: int) -> None:
-    _, body = example(DocumentName("availability_declaration"))
-    now = datetime.now(UTC)
-    out = Outgoing(
-        body=body,
-        recipient=PartyId(THEM),
-        interface=InterfaceCode("DA"),
-        mode=Mode.SCHEDULED,
-        agreement=AgreementId(TEXT.agreement),
-        expires=now + timedelta(hours=2),
-    )
-    assert send(it.gateway, [out] * count, now)

@@ -29,11 +29,12 @@ LEGACY = re.search(r"```toml\n(.*?)```", PAGE, re.S)
 COMMANDS = re.search(r"```sh\n(.*?)```", PAGE, re.S)
 
 
-def make_house(place: Path, port: int, section: str = "") -> None:
-    """With a certificate, and the settings of the page."""
+def make_house(place: Path, port: int, section: str = "", *, writes: bool = False) -> None:
+    """With a certificate, and the settings of the page; of the one that takes outages, or writes them."""
     assert SECTION is not None
     url = f"https://127.0.0.1:{free_port()}"
-    assert run(["init", US, "--role", "der_aggregator", "--url", url, "--dir", str(place)]) == 0
+    party, role = (THEM, "distribution_utility") if writes else (US, "der_aggregator")
+    assert run(["init", party, "--role", role, "--url", url, "--dir", str(place)]) == 0
     tls_pair(place)
     for name in ("pem", "key"):
         (place / f"as2.{name}").rename(place / f"et.{name}")
@@ -42,12 +43,13 @@ def make_house(place: Path, port: int, section: str = "") -> None:
     path.write_text(path.read_text().replace("[internet_et]\n", f"[internet_et]\n{said}", 1))
 
 
-def legacy_text(key: str, hashed: str) -> str:
+def legacy_text(key: str, hashed: str, *, writes: bool = True) -> str:
     """The page's, of a partner with a contract."""
     assert LEGACY is not None
     effective = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = LEGACY[1].replace('KEY"', f'{key}"', 1).replace("sha256:HASH", hashed)
-    text = text.replace("der_aggregator", "distribution_utility")
+    if writes:
+        text = text.replace("der_aggregator", "distribution_utility")
     return text + CONTRACT.format(
         agreement=TEXT.agreement, effective=effective, sha256=TEXT.general_terms.sha256
     )
