@@ -1,7 +1,7 @@
 """Pictures of every page of both portals of a played season, light and dark, wide and narrow: `make screenshots`.
 
-The pages are found by following links from the navigation; of pages that differ only in an id, the first is taken. The pictures go
-to docs/screenshots/, which is not kept in the repository, with an index to look at them side by side.
+The pages are found by following links from the navigation; of pages that differ only in an id, the first is taken. The pictures
+go to docs/screenshots/, which is not kept in the repository, with an index to look at them side by side.
 """
 
 from __future__ import annotations

@@ -212,6 +212,21 @@ listen = {listen}          # host:port on this machine
 # posts_per_minute = 600.0    # of one address
 # seconds = 60.0              # for a post of ours to be taken and receipted
 
+# Partners that speak NAESB Internet ET. docs/internet-et.md.
+[internet_et]
+# code = ""                   # our Common Code Identifier (D-U-N-S); empty: nobody speaks it here
+# server = "intertie"         # `server-id` of our receipts: the name of this door
+# key_number = 1              # of our OpenPGP key that signs; another one is made by naming it, those before it still open
+# listen = ""                 # host:port of the door, as "127.0.0.1:6304"; path /internet-et, or / alone
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# body_bytes = 7340032        # of a request
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 32
+# posts_per_minute = 300.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
+# retry_minutes = 15.0        # between attempts: the third that fails is an Exchange Failure
+
 # Partners that exchange files by SFTP. docs/sftp.md.
 [sftp]
 # enabled = false
