@@ -55,14 +55,12 @@ def come_back(request: Asking, office: OfficeDep) -> Response[Any]:
     query = Fields.read(request.url.query.encode())
     onward = "/"
     try:
+        code = query.maybe("code", 4000)
+        if code is None:  # has no effect, whoever sent it; some providers forget the state then
+            why = (query.maybe("error", 200) or "no reason")[:60]
+            raise NotSignedOn(f"the provider let nobody in ({why})", do="Try again.")
         pending = _pending(request, office, query)
         onward = pending.onward
-        code = query.maybe("code", 4000)
-        if code is None:
-            raise NotSignedOn(
-                f"the provider let nobody in ({(query.maybe('error', 200) or 'no reason')[:60]})",
-                do="Try again.",
-            )
         name = _provider(office).finish(pending, site_of(request).origin + BACK, code, office.wall())
         key, session = by_oidc(office.gateway, office.people, name, visitor_of(request), office.clock())
     except (NotSignedOn, NotKnown, Wait, NoPasskey) as error:
