@@ -18,6 +18,7 @@ from bench import (
     flood,
     handshakes,
     outage,
+    portal,
     readings,
     receipts,
     sealing,
@@ -34,7 +35,8 @@ PRINTED_WIDTH = 120
 
 # Gateways at work; the others time one act against the primitives.
 EXCHANGE, FLOOD, OUTAGE, READINGS, SETTLEMENT = "exchange", "flood", "outage", "readings", "settlement"
-AT_WORK = (EXCHANGE, FLOOD, OUTAGE, READINGS, SETTLEMENT)
+PORTAL = "portal"
+AT_WORK = (EXCHANGE, FLOOD, OUTAGE, PORTAL, READINGS, SETTLEMENT)
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
     "receipts": receipts,
@@ -96,6 +98,11 @@ def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
         settlement.run(console, quick=quick)
     elif name == FLOOD:
         flood.run(console, quick=quick)
+    elif name == PORTAL:
+        if quick:
+            portal.run(console, portal.QUICK, None)
+        else:
+            portal.run(console, portal.Scale())
     elif name == READINGS:
         if quick:
             readings.run(console, readings.QUICK, None)

@@ -209,19 +209,21 @@ def measured(folder: Path, scale: Scale) -> Found:
 
 def make(folder: Path, partners: Sequence[PartyId], scale: Scale) -> None:
     """The directories, as `intertie init` and `intertie partner add` make them."""
-    _command("init", UTILITY, "--role", "distribution_utility", "--dir", folder / UTILITY)
+    command_quietly("init", UTILITY, "--role", "distribution_utility", "--dir", folder / UTILITY)
     if scale.per_parcel is not None:
         add_settings(folder / UTILITY, "limits", f"messages_per_parcel = {scale.per_parcel}\n")
     ca = folder / UTILITY / "ca"
     for party in partners:
         place, url = folder / party, f"https://127.0.0.1:{free_port()}"
-        _command("init", party, "--role", "der_aggregator", "--dir", place, "--url", url, "--ca", ca)
+        command_quietly("init", party, "--role", "der_aggregator", "--dir", place, "--url", url, "--ca", ca)
         add_settings(place, "quota", QUOTA)
         for here, there in ((place, folder / UTILITY), (folder / UTILITY, place)):
-            _command("partner", "add", there / "descriptor.json", "--agreement", AGREEMENT, "--dir", here)
+            command_quietly(
+                "partner", "add", there / "descriptor.json", "--agreement", AGREEMENT, "--dir", here
+            )
 
 
-def _command(*words: object) -> None:
+def command_quietly(*words: object) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         code = command([str(word) for word in words])
     if code:
