@@ -227,7 +227,9 @@ def unlisted(filled: Filled, listed: Sequence[str]) -> dict[str, str]:
 def ask(store: str, url: str, page: str, path: str, cookie: str, requests: int) -> Row:
     """One page, again and again over one connection; the first time does not count."""
     took = []
-    with httpx.Client(base_url=url, cookies={"intertie": cookie}, headers={"User-Agent": AGENT}) as http:
+    with httpx.Client(
+        base_url=url, cookies={"intertie": cookie}, headers={"User-Agent": AGENT}, timeout=START_SECONDS
+    ) as http:
         for number in range(requests + 1):
             begun = time.perf_counter()
             answer = http.get(path)
