@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.formats.as2.terms import As2Terms
+from intertie.formats.espi.terms import EspiTerms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
 from intertie.formats.sftp_terms import SftpTerms
@@ -42,7 +43,7 @@ CONTRACT_MESSAGES = 3
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
 CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps")
-FORMATS = ("x12", "csv", "json")
+FORMATS = ("x12", "csv", "json", "espi")
 
 
 class Level(StrEnum):
@@ -76,6 +77,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     x12: Trading | None = None
     csv: CsvTerms | None = None
     json: JsonTerms | None = None
+    espi: EspiTerms | None = None
     # What of its answers counts as the receipt of a message of ours; without it, what the carrier and the format can give.
     received: Level | None = None
     # What both signed on paper: the rules of the trade are asked by it as by one that was made through the gateway.
@@ -102,7 +104,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
-        said = (self.x12, self.csv, self.json)
+        said = (self.x12, self.csv, self.json, self.espi)
         return [name for name, terms in zip(FORMATS, said, strict=True) if terms is not None]
 
     def _answers(self) -> list[Level]:
@@ -110,6 +112,8 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
+        if self.espi is not None:  # it has no word for an answer
+            of_format = []
         if self.binding == "as2":
             return [Level.RECEIPT, *of_format]
         return [*of_format, Level.FETCHED] if self.x12 is not None else [Level.FETCHED, *of_format]
