@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.attachment_ports import AttachmentLimits
+from intertie.gateway.espi_settings import EspiDoor
 from intertie.gateway.ftps_settings import FtpsDoor
 from intertie.gateway.gateway import Limits
 from intertie.gateway.listening import LOOPBACK, address_of
@@ -290,6 +291,7 @@ class Settings(Record, frozen=True, kw_only=True):
     sftp: SftpDoor = SftpDoor()
     ftps: FtpsDoor = FtpsDoor()
     upload: UploadDoor = UploadDoor()
+    espi: EspiDoor = EspiDoor()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
     settlement: SettlementSettings = SettlementSettings()
