@@ -318,7 +318,7 @@ class Grants:
         tokens = consent.access if consent is not None else application.access
         for one in tokens:
             if one.is_it(token, now) and (consent is None or consent.counts(now)):
-                return Bearer(application, consent, read_scope(one.scope))
+                return Bearer(application, consent, read_scope(one.scope).bounded(application.what))
         raise NotGranted("no token that counts", do="Ask the token endpoint for another one.")
 
     def refreshed_by(self, token: str, now: datetime) -> Consent:
@@ -392,7 +392,7 @@ class Grants:
         until: datetime,
         now: datetime,
     ) -> Consent:
-        history = read_scope(scope).history
+        history = read_scope(scope).bounded(application.what).history
         one = _made(
             Consent,
             id=new_id(),

@@ -10,7 +10,6 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
@@ -21,22 +20,13 @@ from intertie.bindings.espi.notify import Notifier
 from intertie.bindings.espi.resources import Custodian
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.parcel_https.serving import QuietServer
-from intertie.gateway.espi_grants import Grants, Lives
 from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.run.opening import Opened
+from intertie.run.espi_grants import grants_of
 from intertie.run.plain_door import door_config
 from intertie.run.readings import ReadingsOpened, opened_readings
-from intertie.stores.espi_files import EspiFiles
 
 LOG = logging.getLogger("intertie.espi")
-
-
-def grants_of(it: Opened) -> Grants:
-    """Applications and consents of this gateway."""
-    settings = it.settings.espi
-    lives = Lives(timedelta(seconds=settings.access_seconds), timedelta(days=settings.refresh_days))
-    return Grants(it.gateway, EspiFiles(it.places.of(settings.folder)), lives)
 
 
 def doorway_of(it: ReadingsOpened) -> EspiDoorway:

@@ -221,7 +221,8 @@ class Authority(AuthorizationServer):
     def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Response:
         """JSON, never kept by anyone on the way."""
         content = msgspec.json.encode(body) if body else b"{}"
-        return Response(content, status, {**dict(headers), **HEADERS}, "application/json")
+        said = {name.lower(): text for name, text in headers if name.lower() != "content-type"}
+        return Response(content, status, {**said, **HEADERS}, "application/json")
 
     def _generate(
         self,

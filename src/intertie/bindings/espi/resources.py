@@ -162,7 +162,8 @@ class Custodian:
         def nodes() -> Iterator[Node]:
             for consent in self._grants.book.consents(bearer.application.id):
                 if consent.counts(now) and consent.what.bulk == bulk:
-                    yield from self._batched(consent, consent.what, query, now)
+                    scope = consent.what.bounded(bearer.application.what)
+                    yield from self._batched(consent, scope, query, now)
 
         return nodes()
 
@@ -194,7 +195,7 @@ class Custodian:
         other = self._grants.book.consent(bearer.application.id, id) if own is None else None
         if other is None:
             raise NotThere("there is no such subscription for this token")
-        scope = other.what
+        scope = other.what.bounded(bearer.application.what)
         if not _opens_bulk(bearer) or scope.bulk != bearer.scope.bulk or not other.counts(now):
             raise NotAllowed("this subscription is opened by a token of its own")
         return other, scope

@@ -25,6 +25,7 @@ BLOCK_DAYS = {"daily": 1, "weekly": 7, "monthly": 31, "billingPeriod": 31, "bimo
 DAY_SECONDS = 86_400
 # Ten years: beyond what is kept.
 HISTORY_MAX = timedelta(days=3660)
+_NONE = timedelta(0)
 _PARTS = (
     "FB",
     "IntervalDuration",
@@ -56,10 +57,17 @@ class Scope(NamedTuple):
         """Whether it has this function block."""
         return block in self.blocks
 
+    def bounded(self, other: Scope) -> Scope:
+        """The same, where it says no bound by the other's."""
+        history = self.history if self.history is not None else other.history
+        return self._replace(finest=self.finest or other.finest, history=history)
+
     def within(self, other: Scope) -> bool:
-        """Whether all of it may be had by who may have the other."""
-        finer = other.finest is not None and (self.finest is None or self.finest < other.finest)
-        longer = other.history is not None and (self.history is None or self.history > other.history)
+        """Whether all that it says may be had by who may have the other."""
+        finer = None not in (self.finest, other.finest) and (self.finest or 0) < (other.finest or 0)
+        longer = None not in (self.history, other.history) and (self.history or _NONE) > (
+            other.history or _NONE
+        )
         bulk = bool(self.bulk) and self.bulk != other.bulk
         return self.blocks <= other.blocks and not finer and not longer and not bulk
 
