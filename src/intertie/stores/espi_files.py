@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from intertie.gateway.espi_ports import ID_CHARACTERS, Application, Asking, Consent
-from intertie.model.errors import SettingsError
+from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.record import Record
 from intertie.seal.private_files import locked, replace_private
 
@@ -111,7 +111,7 @@ def _read(path: Path, kind: type[_Of]) -> _Of | None:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, IntertieError) as error:
         raise SettingsError(
             f"{path} cannot be read: {type(error).__name__}", do="Restore it from a backup."
         ) from error
