@@ -36,7 +36,10 @@ class EspiDoor(Record, frozen=True, kw_only=True):
     refresh_days: Annotated[int, Meta(ge=1, le=3660)] = REFRESH_DAYS
     # How often it is looked whether third parties are to be told of something.
     notify_seconds: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
-    # PEM of the authorities of third parties' servers; empty: those of this machine.
+    # Fetch from custodians whose third party we are (`[green_button]` of a partner's legacy file); with a door, they tell us.
+    fetch: bool = False
+    fetch_seconds: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
+    # PEM of the authorities of others' servers; empty: those of this machine.
     ca_file: str = ""
 
     @property

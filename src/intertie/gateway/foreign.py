@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.formats.as2.terms import As2Terms
+from intertie.formats.custodian_terms import CustodianTerms
 from intertie.formats.espi.terms import EspiTerms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
@@ -42,7 +43,7 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps")
+CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps", "green_button")
 FORMATS = ("x12", "csv", "json", "espi")
 
 
@@ -73,6 +74,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
     upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
+    custodian_terms: CustodianTerms | None = msgspec.field(default=None, name="green_button")
     # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
     csv: CsvTerms | None = None
@@ -96,11 +98,20 @@ class Foreign(Record, frozen=True, kw_only=True):
         if len(formats) != (self.binding != "uftp"):
             said = ", ".join(f"[{name}]" for name in FORMATS)
             raise RuleError(f"a file carrier goes with one of {said}, which says what its files are")
+        if self.custodian_terms is not None and self.espi is None:
+            raise RuleError("[green_button] goes with [espi]: a custodian gives feeds, and nothing else")
         if self.received is not None and self.received not in self._answers():
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
     def _carriers(self) -> list[str]:
-        said = (self.uftp_terms, self.as2_terms, self.sftp_terms, self.upload_terms, self.ftps_terms)
+        said = (
+            self.uftp_terms,
+            self.as2_terms,
+            self.sftp_terms,
+            self.upload_terms,
+            self.ftps_terms,
+            self.custodian_terms,
+        )
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
@@ -157,6 +168,15 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.upload_terms
 
     @property
+    def custodian(self) -> CustodianTerms:
+        """SettingsError if we fetch no feeds from it."""
+        if self.custodian_terms is None:
+            raise SettingsError(
+                f"{self.name} is no custodian whose feeds we fetch", do="See its legacy file."
+            )
+        return self.custodian_terms
+
+    @property
     def uftp(self) -> UftpTerms:
         """SettingsError if it speaks another one."""
         if self.uftp_terms is None:
@@ -184,6 +204,8 @@ class Foreign(Record, frozen=True, kw_only=True):
             return self.sftp_terms.url
         if self.upload_terms is not None or self.ftps_terms is not None:
             return ""
+        if self.custodian_terms is not None:
+            return self.custodian_terms.resources
         return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property

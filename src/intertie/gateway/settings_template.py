@@ -257,7 +257,9 @@ listen = {listen}          # host:port on this machine
 # access_seconds = 3600       # how long an access token lives
 # refresh_days = 366          # and a refresh token that is not used
 # notify_seconds = 60.0       # how often it is looked for what third parties are to be told
-# ca_file = ""                # PEM of the authorities of third parties' servers
+# fetch = false               # from custodians whose third party we are
+# fetch_seconds = 60.0        # how often it is looked for what is to be fetched
+# ca_file = ""                # PEM of the authorities of others' servers
 
 # Interval readings as Parquet, made from messages and imported files. docs/readings.md.
 [readings]

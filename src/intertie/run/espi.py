@@ -9,13 +9,14 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 import uvloop
 
 from intertie.bindings.espi.door import EspiDoorway
+from intertie.bindings.espi.fetching import Fetcher
 from intertie.bindings.espi.notify import Notifier
 from intertie.bindings.espi.resources import Custodian
 from intertie.bindings.operations.logs import log_to_stderr
@@ -23,23 +24,26 @@ from intertie.bindings.parcel_https.serving import QuietServer
 from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.run.espi_grants import grants_of
+from intertie.run.opening import Opened
 from intertie.run.plain_door import door_config
 from intertie.run.readings import ReadingsOpened, opened_readings
+from intertie.stores.espi_wanted import WantedFiles
 
 LOG = logging.getLogger("intertie.espi")
 
 
-def doorway_of(it: ReadingsOpened) -> EspiDoorway:
+def doorway_of(it: ReadingsOpened, fetcher: Fetcher | None = None) -> EspiDoorway:
     """The application of the door."""
     settings, grants = it.settings.espi, grants_of(it)
     custodian = Custodian(grants, it.readings, settings.url, it.gateway.party.id)
-    return EspiDoorway(grants, custodian, settings, it.clock, time.monotonic)
+    told = fetcher.told if fetcher is not None else None
+    return EspiDoorway(grants, custodian, settings, it.clock, time.monotonic, told)
 
 
-def door_server(it: ReadingsOpened) -> uvicorn.Config:
+def door_server(it: ReadingsOpened, fetcher: Fetcher | None = None) -> uvicorn.Config:
     """How it is served. SettingsError for files that are not there."""
     settings = it.settings.espi
-    config = door_config(it, doorway_of(it).app(), settings, "[espi]")
+    config = door_config(it, doorway_of(it, fetcher).app(), settings, "[espi]")
     if config.is_ssl and config.ssl is not None and not settings.tls_1_2:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
     return config
@@ -47,6 +51,21 @@ def door_server(it: ReadingsOpened) -> uvicorn.Config:
 
 def notifier_of(it: ReadingsOpened) -> Notifier:
     """What tells third parties. SettingsError for authorities that cannot be read."""
+    trust, url = trust_of(it), it.settings.espi.url
+    return Notifier(grants_of(it), it.readings, url, it.clock, random.random, trust)
+
+
+def fetcher_of(it: Opened) -> Fetcher | None:
+    """What fetches from custodians; None if nobody does. SettingsError as `notifier_of`."""
+    settings = it.settings.espi
+    if not settings.fetch:
+        return None
+    wanted = WantedFiles(it.places.of(settings.folder) / "fetch")
+    return Fetcher(it.gateway, wanted, it.places.of, it.clock, random.random, trust_of(it))
+
+
+def trust_of(it: Opened) -> ssl.SSLContext:
+    """By which others' servers are believed."""
     settings = it.settings.espi
     try:
         trust = ssl.create_default_context(
@@ -55,47 +74,58 @@ def notifier_of(it: ReadingsOpened) -> Notifier:
     except (OSError, ssl.SSLError) as error:
         raise SettingsError("[espi] ca_file cannot be read", do="Name a file of PEM certificates.") from error
     trust.minimum_version = ssl.TLSVersion.TLSv1_2
-    return Notifier(grants_of(it), it.readings, settings.url, it.clock, random.random, trust)
+    return trust
 
 
 def work(arguments: Sequence[str]) -> int:
     """The process: directory, level, then the file descriptors that it inherited; its exit code."""
     directory, level = Path(arguments[0]), arguments[1]
-    door, parent = map(int, arguments[2:])
+    *door, parent = map(int, arguments[2:])
     try:
         settings = read_settings(directory)
         log_to_stderr(level, settings.log.format, party=settings.party.id)
         with opened_readings(directory) as it:
             it.clock()
             it.store.unlock()
-            uvloop.run(_serve(it, socket.socket(fileno=door), parent))
+            uvloop.run(_serve(it, socket.socket(fileno=door[0]) if door else None, parent))
     except IntertieError as error:
         LOG.error("espi ended", extra={"why": str(error)})
         return 1
     return 0
 
 
-async def _serve(it: ReadingsOpened, door: socket.socket, parent: int) -> None:
-    server = QuietServer(door_server(it))
-    telling = asyncio.ensure_future(_tell(it))
+async def _serve(it: ReadingsOpened, door: socket.socket | None, parent: int) -> None:
+    fetcher, notifier = fetcher_of(it), notifier_of(it)
+    over = asyncio.Event()
+    server = QuietServer(door_server(it, fetcher)) if door is not None else None
 
     def stop(*_: object) -> None:
-        server.should_exit = True
+        over.set()
+        if server is not None:
+            server.should_exit = True
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     loop.add_reader(parent, stop)  # readable only once its other end is gone
-    LOG.info("espi", extra={"url": it.settings.espi.url})
+    settings = it.settings.espi
+    beside = []
+    if server is not None:
+        beside.append(asyncio.ensure_future(_often(settings.notify_seconds, notifier.try_tell)))
+    if fetcher is not None:
+        beside.append(asyncio.ensure_future(_often(settings.fetch_seconds, fetcher.step)))
+    LOG.info("espi", extra={"url": settings.url})
     try:
-        await server.serve(sockets=[door])
+        await (server.serve(sockets=[door]) if server is not None and door is not None else over.wait())
     finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        if fetcher is not None:
+            fetcher.close()
 
 
-async def _tell(it: ReadingsOpened) -> None:
-    notifier = notifier_of(it)
+async def _often(seconds: float, act: Callable[[], object]) -> None:
     while True:
-        await asyncio.to_thread(notifier.try_tell)
-        await asyncio.sleep(it.settings.espi.notify_seconds)
+        await asyncio.to_thread(act)
+        await asyncio.sleep(seconds)

@@ -26,7 +26,7 @@ BACKLOG = 256
 def espi_beside(directory: Path, settings: Settings, level: str) -> Iterator[None]:
     """The door while a gateway serves, if there is one. SettingsError if it cannot be opened."""
     espi = settings.espi
-    if not espi.enabled:
+    if not espi.enabled and not espi.fetch:
         yield
         return
     for name in (espi.certificate, espi.key, espi.ca_file):
@@ -34,10 +34,11 @@ def espi_beside(directory: Path, settings: Settings, level: str) -> Iterator[Non
             raise SettingsError(
                 f"{directory / name} is not there", do="Mend [espi] certificate, key and ca_file."
             )
-    with bound(espi.listen, "[espi]") as door:
-        door.listen(BACKLOG)
+    with bound(espi.listen, "[espi]") if espi.enabled else contextlib.nullcontext() as door:
+        if door is not None:
+            door.listen(BACKLOG)
         read, write = os.pipe()  # ends with this process, whatever ends it
-        fds = (door.fileno(), read)
+        fds = (*([door.fileno()] if door is not None else []), read)
 
         def start(number: int) -> subprocess.Popen[bytes]:
             given = [str(directory.absolute()), level, *map(str, fds)]
@@ -49,7 +50,7 @@ def espi_beside(directory: Path, settings: Settings, level: str) -> Iterator[Non
             drain_seconds=DRAIN_SECONDS + 2.0,
             changed=lambda all: None,
             died=lambda pid: None,
-            stopping=door.close,
+            stopping=door.close if door is not None else lambda: None,
         )
         thread = threading.Thread(target=keeper.keep, name="espi")
         thread.start()

@@ -20,7 +20,7 @@ from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
-from intertie.gateway.deliver_file import FileTranslator
+from intertie.gateway.deliver_file import FileTranslator, OneWay
 from intertie.gateway.foreign import Translator, paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
@@ -86,6 +86,8 @@ class Opened:
         for name, door in (("upload", self.settings.upload), ("ftps", self.settings.ftps)):
             if door.enabled:
                 spoken[name] = FileTranslator(name)
+        if self.settings.espi.fetch:
+            spoken["green_button"] = OneWay("green_button")
         self._vault = vault
         self.gateway = Gateway(
             party=self.settings.party,

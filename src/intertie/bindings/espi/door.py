@@ -25,8 +25,9 @@ from intertie.bindings.espi.queries import BadQuery, read_query
 from intertie.bindings.espi.resources import Custodian, Found, NotAllowed, NotThere
 from intertie.bindings.oauth.server import FORM, FORM_BYTES_MAX, parse_form
 from intertie.bindings.parcel_https.limits import Addresses
+from intertie.formats.espi.entries import EspiError
 from intertie.formats.espi.names import BASE
-from intertie.formats.espi.service import OAUTH
+from intertie.formats.espi.service import LIST_BYTES_MAX, NOTIFICATION, OAUTH, read_list
 from intertie.formats.espi.write import entry_bytes, feed_chunks
 from intertie.gateway.espi_grants import Bearer, Grants, NotGranted
 from intertie.gateway.espi_settings import EspiDoor
@@ -66,7 +67,10 @@ class EspiDoorway:
         settings: EspiDoor,
         clock: Callable[[], datetime],
         ticks: Callable[[], float],
+        told: Callable[[list[str]], int] | None = None,
     ) -> None:
+        """`told` is given what custodians say there is to fetch."""
+        self._told = told
         self._grants, self._custodian, self._settings = grants, custodian, settings
         self._clock = clock
         self._authority = Authority(grants, settings.url, clock)
@@ -82,6 +86,7 @@ class EspiDoorway:
                 Route(f"{OAUTH}/token", self.token, methods=["POST"]),
                 Route(f"{OAUTH}/revoke", self.revoke, methods=["POST"]),
                 Route("/.well-known/oauth-authorization-server", self.metadata, methods=["GET"]),
+                Route(NOTIFICATION, self.notification, methods=["POST"]),
                 Route(f"{BASE}/{{rest:path}}", self.resource, methods=["GET", "DELETE"]),
             ]
         )
@@ -156,6 +161,27 @@ class EspiDoorway:
         self._grants.revoke(bearer.application.id, parts[1], now)
         LOG.info("espi consent given back", extra={"application": bearer.application.id})
         return Response(status_code=204, headers=_HEADERS)
+
+    async def notification(self, request: Request) -> Response:
+        """POST by a custodian, or by anybody who says to be one: what lies with a custodian of ours is looked at, no more."""
+        busy = self._busy(request)
+        if busy is not None:
+            return busy
+        if self._told is None:
+            return _problem(
+                404, "nothing is fetched from custodians here", "Ask whoever registered this address."
+            )
+        try:
+            addresses = read_list(await _read_body(request, LIST_BYTES_MAX))
+            count = await to_thread.run_sync(self._told, addresses)
+        except (ValueError, TimeoutError, ClientDisconnect) as error:
+            return _problem(400, str(error) or "the list did not come", "Send it again.")
+        except EspiError as error:
+            return _problem(400, error.why, error.do)
+        except IntertieError as error:
+            return _unavailable(error)
+        LOG.info("espi told of", extra={"count": count})
+        return Response(status_code=200, headers=_HEADERS)
 
     # Tokens
 
@@ -291,13 +317,17 @@ def parts_of(raw_path: bytes) -> list[str]:
 async def _read_form(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise ValueError(f"the content type is not {FORM}")
-    body = b""
+    return parse_form(await _read_body(request, FORM_BYTES_MAX))
+
+
+async def _read_body(request: Request, most: int) -> bytes:
+    body = bytearray()
     async with asyncio.timeout(FORM_SECONDS):
         async for chunk in request.stream():
             body += chunk
-            if len(body) > FORM_BYTES_MAX:
-                raise ValueError(f"the form is larger than {FORM_BYTES_MAX} bytes")
-    return parse_form(body)
+            if len(body) > most:
+                raise ValueError(f"larger than {most} bytes")
+    return bytes(body)
 
 
 def _page(status: int, title: str, text: str, *, again: bool = False) -> Response:

@@ -15,6 +15,8 @@ from intertie.formats.espi.names import BASE, ESPI, espi
 from intertie.formats.espi.nodes import POINT, Node, record
 
 OAUTH = "/espi/1_1/oauth"
+# Where a third party is told.
+NOTIFICATION = "/espi/1_1/Notification"
 # ServiceStatus: normal. AuthorizationStatus. Both statuses of an application: live.
 NORMAL = 1
 REVOKED, ACTIVE = 0, 1
