@@ -90,6 +90,8 @@ def test_the_page(
         known["TOKEN"] = json.loads(does(curl[0]))["access_token"]
         assert "currentStatus>1<" in does(curl[1])
         feed = does(curl[2])
+    log = (tmp_path / "u" / "serve.log").read_text()
+    assert '"espi"' in log and "C-17" not in log and known["TOKEN"] not in log and "asked/" not in log
     [found], _ = read(feed.encode())
     assert found.meter == "M1" and set(found.series.values) == {7}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +12,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 from tests.command.gateways import free_port
+from tests.interop.sftp_house import until
 from tests.interop.test_ftps import certificate
 from tests.unit.formats.espi_world import series, written
 
+from intertie.bindings.parcel_https.serving import bound
 from intertie.cli import run
 from intertie.formats.espi.service import read_list
+from intertie.run.espi import EspiServing
+from intertie.run.readings import opened_readings
 
 # A month ago: within what a consent of today lets see.
 START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=30)
@@ -53,6 +60,43 @@ def bring(house: House, *values: int, meter: str = "M1", days: int = 0) -> None:
     file.write_bytes(written(one))
     assert run(["readings", "import", str(file), "--dir", str(house.place)]) == 0
     assert run(["readings", "show", "--dir", str(house.place)]) == 0
+
+
+def answers(house: House) -> bool:
+    """Whether its door is open."""
+    try:
+        return httpx.get(
+            f"{house.url}/.well-known/oauth-authorization-server", verify=context(house)
+        ).is_success
+    except httpx.TransportError:
+        return False
+
+
+def context(house: House) -> ssl.SSLContext:
+    """Who knows the certificate of its door."""
+    return ssl.create_default_context(cafile=str(house.trust))
+
+
+@contextmanager
+def serving(house: House) -> Iterator[None]:
+    """Its door, with telling and fetching, in a loop of its own: as the process beside a gateway has it."""
+    with opened_readings(house.place) as it, bound(it.settings.espi.listen, "[espi]") as door:
+        it.store.unlock()
+        it.readings  # noqa: B018 - in this thread: SQLite and Parquet are opened once
+        door.listen(64)
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        one = EspiServing(it, door)
+        thread = threading.Thread(target=lambda: loop.run_until_complete(one.run()))
+        thread.start()
+        try:
+            until(lambda: answers(house))
+            yield
+        finally:
+            loop.call_soon_threadsafe(one.stop)
+            thread.join()
+            loop.close()
+            asyncio.set_event_loop(None)
 
 
 class ThirdParty(ThreadingHTTPServer):

@@ -16,8 +16,8 @@ from bench.peers.environment import installed
 from bench.peers.talk import driver
 from oauthlib.oauth2 import BackendApplicationClient, InvalidGrantError
 from requests_oauthlib import OAuth2Session
-from tests.command.gateways import here, served
-from tests.interop.espi_house import SCOPE, House, bring, make_house, third_party
+from tests.command.gateways import here
+from tests.interop.espi_house import SCOPE, House, bring, context, make_house, serving, third_party
 from tests.interop.sftp_house import until
 from tests.unit.formats.espi_world import read
 
@@ -31,22 +31,8 @@ OWN = "FB=4_5_15_39;IntervalDuration=900"
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = make_house(tmp_path_factory.mktemp("espi"))
     bring(house, *range(96))
-    with served(house.place):
-        until(lambda: _answers(house))
+    with serving(house):
         yield house
-
-
-def _answers(house: House) -> bool:
-    try:
-        return httpx.get(
-            f"{house.url}/.well-known/oauth-authorization-server", verify=context(house)
-        ).is_success
-    except httpx.TransportError:
-        return False
-
-
-def context(house: House) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(house.trust))
 
 
 def register(house: House, capsys: Any, name: str, notify: str = "") -> tuple[str, str]:
@@ -214,8 +200,3 @@ def test_a_customer_who_is_denied_goes_back(house: House, capsys: Any) -> None:
     assert here(capsys, "espi", "deny", waiting["number"], "--dir", house.place).code == 1
     for words in (["asking"], ["consents"], ["applications"]):
         assert here(capsys, "espi", *words, "--dir", house.place).code == 0
-
-
-def test_no_secret_of_it_is_in_the_log(house: House) -> None:
-    log = (house.place / "serve.log").read_text()
-    assert '"espi"' in log and "C-17" not in log and "Bearer" not in log and "asked/" not in log

@@ -94,35 +94,51 @@ def work(arguments: Sequence[str]) -> int:
     return 0
 
 
+class EspiServing:
+    """Door, telling and fetching, in one event loop."""
+
+    def __init__(self, it: ReadingsOpened, door: socket.socket | None) -> None:
+        """SettingsError for what cannot be served."""
+        self._it, self._door = it, door
+        self._fetcher, self._notifier = fetcher_of(it), notifier_of(it)
+        self._server = QuietServer(door_server(it, self._fetcher)) if door is not None else None
+        self._over = asyncio.Event()
+
+    def stop(self, *_: object) -> None:
+        """Begin nothing new."""
+        self._over.set()
+        if self._server is not None:
+            self._server.should_exit = True
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        settings = self._it.settings.espi
+        beside = []
+        if self._server is not None:
+            beside.append(asyncio.ensure_future(_often(settings.notify_seconds, self._notifier.try_tell)))
+        if self._fetcher is not None:
+            beside.append(asyncio.ensure_future(_often(settings.fetch_seconds, self._fetcher.step)))
+        LOG.info("espi", extra={"url": settings.url})
+        try:
+            if self._server is not None and self._door is not None:
+                await self._server.serve(sockets=[self._door])
+            else:
+                await self._over.wait()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            if self._fetcher is not None:
+                self._fetcher.close()
+
+
 async def _serve(it: ReadingsOpened, door: socket.socket | None, parent: int) -> None:
-    fetcher, notifier = fetcher_of(it), notifier_of(it)
-    over = asyncio.Event()
-    server = QuietServer(door_server(it, fetcher)) if door is not None else None
-
-    def stop(*_: object) -> None:
-        over.set()
-        if server is not None:
-            server.should_exit = True
-
+    serving = EspiServing(it, door)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    loop.add_reader(parent, stop)  # readable only once its other end is gone
-    settings = it.settings.espi
-    beside = []
-    if server is not None:
-        beside.append(asyncio.ensure_future(_often(settings.notify_seconds, notifier.try_tell)))
-    if fetcher is not None:
-        beside.append(asyncio.ensure_future(_often(settings.fetch_seconds, fetcher.step)))
-    LOG.info("espi", extra={"url": settings.url})
-    try:
-        await (server.serve(sockets=[door]) if server is not None and door is not None else over.wait())
-    finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
-        if fetcher is not None:
-            fetcher.close()
+        loop.add_signal_handler(number, serving.stop)
+    loop.add_reader(parent, serving.stop)  # readable only once its other end is gone
+    await serving.run()
 
 
 async def _often(seconds: float, act: Callable[[], object]) -> None:

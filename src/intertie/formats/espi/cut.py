@@ -163,7 +163,7 @@ def _check_root(element: etree._Element) -> None:
 
 
 def _let_go(element: etree._Element) -> None:
-    element.clear(keep_tail=False)
+    element.clear(keep_tail=True)  # the parser may be writing behind it
     parent = element.getparent()
     if parent is not None:
         del parent[: parent.index(element)]
