@@ -41,6 +41,8 @@ BURST = 60.0
 FORM_SECONDS = 15.0
 # The deepest resource has eight parts.
 PARTS_MAX = 10
+# Of a parameter by which a customer is sent here: `state` may be long.
+TEXT_MAX = 1000
 # How often a waiting page asks again.
 AGAIN_SECONDS = 5
 _HEADERS = {
@@ -206,6 +208,12 @@ class EspiDoorway:
             return Response(msgspec.json.encode(said), 400, _HEADERS, "application/json")
         try:
             response = await to_thread.run_sync(answer, form, request.headers)
+        except ValueError:  # as in `authorize`
+            said = {
+                "error": "invalid_request",
+                "error_description": "a parameter has characters that none has",
+            }
+            return Response(msgspec.json.encode(said), 400, _HEADERS, "application/json")
         except IntertieError as error:
             return _unavailable(error)
         good = response.status_code == 200
@@ -236,14 +244,18 @@ class EspiDoorway:
         if busy is not None:
             return busy
         said = dict(request.query_params)
-        if len(said) != len(request.query_params.multi_items()):
-            return _page(
-                400, "This request is not right", "A parameter is in it twice. Go back, and try again."
-            )
+        plain = all(text.isascii() and text.isprintable() and len(text) < TEXT_MAX for text in said.values())
+        if len(said) != len(request.query_params.multi_items()) or not plain:
+            text = "A parameter is in it twice, or is no plain text. Go back, and try again."
+            return _page(400, "This request is not right", text)
         try:
             secret = await to_thread.run_sync(self._authority.authorize, said)
         except OAuth2Error as error:
             return self._not_asked(error)
+        except ValueError:  # Authlib quotes what was said, and finds that it may not be quoted
+            return _page(
+                400, "This request is not right", "The third party that sent you here made a mistake."
+            )
         except NotGranted as error:
             return _page(503, "Not now", f"{error.why}. {error.do}")
         except IntertieError as error:
