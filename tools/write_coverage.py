@@ -52,6 +52,12 @@ PROTOCOLS = [
         "`tests/interop/test_espi_service.py`, `tests/exchange/test_espi_resources.py`, `tests/exchange/test_espi_oauth.py`",
     ),
     (
+        "REQ.21 ESPI: fetching from a custodian as its third party",
+        "000, 001",
+        "works",
+        "`tests/interop/test_espi_pair.py`, `tests/exchange/test_espi_fetching.py`",
+    ),
+    (
         "Secure FTP / SSH: a mailbox for partners, and our way to theirs",
         "000, 001",
         "works",

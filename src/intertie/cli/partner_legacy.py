@@ -54,7 +54,7 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
 def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
     foreign = read_foreign(file)
     if foreign is None:
-        do = "docs/uftp.md, as2.md, as4.md, sftp.md and upload.md have an example of a legacy file."
+        do = "docs/uftp.md, as2.md, as4.md, sftp.md, upload.md and espi.md have an example of a legacy file."
         raise SettingsError(f"{file} is not there", do=do)
     if foreign.binding == "as2":
         _check_as2(it, party, file, foreign)
