@@ -34,6 +34,7 @@ class Right(StrEnum):
     ANSWER = "answer"  # dispatches: answer, report, measure
     KEYS = "keys"  # see and revoke API keys
     PEOPLE = "people"  # who comes in at the portal
+    CONSENT = "consent"  # a customer's readings to third parties: settlement's, who keep them
     PARTNERS = "partners"  # on-board, prove, make live, pause
 
 
@@ -53,6 +54,7 @@ MATRIX: Mapping[Right, frozenset[OfficeRole]] = MappingProxyType(
         Right.KEYS: frozenset({_ADMIN}),
         Right.PEOPLE: frozenset({_ADMIN}),
         Right.PARTNERS: frozenset({_ADMIN}),
+        Right.CONSENT: frozenset({_S}),
     }
 )
 # Whose business a document is.

@@ -16,6 +16,7 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter, Skip
 from intertie.bindings.parcel_https.limits import Addresses
 from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.approvals import ApprovalBook, TwoPeople
+from intertie.gateway.espi_grants import Grants
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
@@ -55,6 +56,7 @@ class Office(NamedTuple):
     onboarding: Onboarding | None = None
     two_people: frozenset[TwoPeople] = frozenset()
     sign_on: SingleSignOn | None = None
+    grants: Grants | None = None  # of readings, to third parties
 
 
 class Buckets:

@@ -36,6 +36,7 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.run.espi_grants import grants_of
 from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened, opened
 from intertie.seal.tls_office import OfficeContext
@@ -130,6 +131,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         FileOnboarding(it),
         frozenset(it.settings.office.two_people),
         Provider(it.settings.oidc, it.directory, time.monotonic) if it.settings.oidc.issuer else None,
+        grants_of(it) if it.settings.espi.enabled else None,
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

@@ -12,6 +12,7 @@ from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
     approvals,
+    green_button,
     live,
     message,
     messages,
@@ -36,6 +37,7 @@ ROUTES = [
     *onboarding.ROUTES,
     *settings.ROUTES,
     *approvals.ROUTES,
+    *green_button.ROUTES,
     *own_sign_in.ROUTES,
     *people.ROUTES,
     *sign_in.ROUTES,
