@@ -143,6 +143,7 @@ listen = {listen}          # host:port on this machine
 # key = ""
 # processes = 1
 # connections = 128             # of each process, streams of events among them
+# two_people = ["payment", "override", "partner", "person", "key"]  # acts at the portal that a second person approves
 
 [log]
 # format = "json"               # or "text"

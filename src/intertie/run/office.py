@@ -35,6 +35,7 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened, opened
 from intertie.seal.tls_office import OfficeContext
 from intertie.stores.api_key_files import ApiKeyFiles
@@ -125,6 +126,8 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         people,
         strangers(time.monotonic),
         system_clock,
+        FileOnboarding(it),
+        frozenset(it.settings.office.two_people),
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

@@ -11,9 +11,11 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    approvals,
     live,
     message,
     messages,
+    onboarding,
     own_sign_in,
     partners,
     people,
@@ -30,7 +32,9 @@ ROUTES = [
     *messages.ROUTES,
     *message.ROUTES,
     *partners.ROUTES,
+    *onboarding.ROUTES,
     *settings.ROUTES,
+    *approvals.ROUTES,
     *own_sign_in.ROUTES,
     *people.ROUTES,
     *sign_in.ROUTES,
