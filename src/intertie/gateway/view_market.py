@@ -193,7 +193,7 @@ def award_lines(outcome: Outcome) -> list[AwardLine]:
     """Who gets how much and why: first what was cleared, then what was not."""
     found = [
         AwardLine(
-            one.bidder.seller,
+            PartyId(one.bidder.seller),
             one.bidder.offer.offer,
             one.verdict,
             one.reason or "",

@@ -95,7 +95,7 @@ def registration_view(desk: Desk, wanted: Wanted) -> RegistrationView:
     registry = desk.book.registry
     chosen = [one for name, one in registry.items() if wanted.aggregation in (None, name)]
     found = sorted((one.name, der) for one in chosen for der in _matching(one, wanted))
-    after = tuple(wanted.after.split(" ", 1)) if " " in wanted.after else ("", wanted.after)
+    after = tuple(wanted.after.split(" ", 1))  # of an aggregation, and of a DER in it
     rest = [one for one in found if one > after]
     page = rest[:DERS_PAGE]
     return RegistrationView(
