@@ -1,4 +1,4 @@
-"""One request that says something to several partners: each gets a message of its own, under an id that follows from the request's."""
+"""One request that says something to several partners: to each in a message of its own, whose id follows from the request's."""
 
 from __future__ import annotations
 

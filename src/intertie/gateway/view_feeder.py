@@ -111,12 +111,14 @@ class Looked(NamedTuple):
 
 
 def slide(day: Window, place: int | None, now: datetime) -> Slider:
-    """The quarter hour of a day at a place; without one, the quarter that runs now, or the first of another day."""
+    """A quarter hour of a day; without a place, the one that runs now, or the first of another day. Of the one that runs now, the
+    moment itself: what went out since it began is out."""
     last = max((day.end - day.start) // QUARTER - 1, 0)
     if place is None:
         place = (now - day.start) // QUARTER if day.holds(now) else 0
     place = min(max(place, 0), last)
-    return Slider(day.start + QUARTER * place, place, last)
+    start = day.start + QUARTER * place
+    return Slider(now if start <= now < start + QUARTER else start, place, last)
 
 
 def feeder_view(desk: Desk, looked: Looked) -> FeederView:
@@ -156,7 +158,8 @@ def _rows(
     grounds = _grounds(desk)
     if grounds is None or service is None:
         return {}
-    window = Window(start=looked.at, end=looked.at + QUARTER)
+    start = looked.at.replace(minute=looked.at.minute // 15 * 15, second=0, microsecond=0)
+    window = Window(start=start, end=start + QUARTER)
     found = {}
     for point in points:
         question = Question(service, point, looked.direction, window, QUARTER)

@@ -19,6 +19,7 @@ from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
 from intertie.gateway.people import PeopleBook
+from intertie.gateway.sealed_ports import SealedKeys
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
 from intertie.portal.problems import Busy
@@ -44,6 +45,7 @@ class Office(NamedTuple):
     buckets: Buckets
     people: PeopleBook
     strangers: Addresses  # who is not signed in, by address
+    sealed: SealedKeys | None = None  # where the keys of our sealed offers are kept
 
 
 class Buckets:

@@ -123,6 +123,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         Buckets(time.monotonic),
         people,
         strangers(time.monotonic),
+        it.sealed,
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

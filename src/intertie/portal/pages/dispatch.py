@@ -75,7 +75,9 @@ def dispatches_page(visit: Visit) -> View:
             "status": status.value if status else "",
             "statuses": list(Status),
             "next": address(SELF, **{**given, "start": seen.next}) if seen.next else None,
-            "previous": address(SELF, **{**given, "start": max(start - DISPATCHES_PAGE, 0)}) if start else None,
+            "previous": address(SELF, **{**given, "start": max(start - DISPATCHES_PAGE, 0)})
+            if start
+            else None,
             "can_call": says(visit, found.partner, "dispatch_instruction"),
         },
     )

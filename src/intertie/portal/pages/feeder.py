@@ -1,5 +1,5 @@
-"""The feeder: each connection point with its load, what can be had there, what is out and which limits hold, at a quarter hour that
-the slider chooses."""
+"""The feeder: each connection point with its load, what can be had there, what is out and which limits hold, at a quarter hour
+that the slider chooses."""
 
 from __future__ import annotations
 

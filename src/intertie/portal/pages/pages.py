@@ -11,12 +11,15 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    dispatch,
+    feeder,
     live,
     message,
     messages,
     own_sign_in,
     partners,
     people,
+    registration,
     settings,
     sign_in,
     static,
@@ -30,6 +33,9 @@ ROUTES = [
     *messages.ROUTES,
     *message.ROUTES,
     *partners.ROUTES,
+    *feeder.ROUTES,
+    *registration.ROUTES,
+    *dispatch.ROUTES,
     *settings.ROUTES,
     *own_sign_in.ROUTES,
     *people.ROUTES,

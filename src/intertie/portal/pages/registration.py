@@ -1,4 +1,4 @@
-"""Registration: aggregations and their DERs, what was decided on each and why, and what happened before; decide, where it is ours."""
+"""Registration: aggregations and their DERs, what was decided on each and why, what happened before; decide, if it is ours."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def der_page(visit: Visit) -> View:
     )
 
 
-@act(SELF + "/decide", Right.SEND)
+@act(SELF + "/decide", Right.REGISTER)
 def decide_on_ders(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """Accept or refuse the DERs that were ticked, or all of an aggregation that wait."""
     partner = partner_in(visit, form)
@@ -104,7 +104,11 @@ def decide_on_ders(visit: Visit, form: Fields, stamp: Stamp) -> Done:
 
     say(visit, form, stamp, partner, ["registration_decision"], doing)
     what = "accepted" if accepts == "accept" else "refused"
-    count = "All that waited are" if flag(form, "rest") else f"{len(named)} DER{'s are' if len(named) != 1 else ' is'}"
+    count = (
+        "All that waited are"
+        if flag(form, "rest")
+        else f"{len(named)} DER{'s are' if len(named) != 1 else ' is'}"
+    )
     to = address(SELF, partner=partner.party, aggregation=aggregation, agreement=form.maybe("agreement", 200))
     return Done(to, f"{count} {what}, as soon as {partner.name} has it.", f"{aggregation} {what}")
 

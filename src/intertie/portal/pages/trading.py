@@ -1,4 +1,4 @@
-"""What the pages of the trade share: with whom, under which agreement, and how an act is done with one partner or with several."""
+"""What the pages of the trade share: with whom, under which agreement, and how an act is done with one partner or several."""
 
 from __future__ import annotations
 
