@@ -21,6 +21,7 @@ PLACES = (
     Place("Partners", "/partners", Right.LOOK),
     Place("Feeder", "/feeder", Right.READ),
     Place("Registration", "/registration", Right.READ),
+    Place("Market", "/market", Right.READ),
     Place("Dispatch", "/dispatch", Right.READ),
     Place("Settings", "/settings", Right.KNOW),
 )

@@ -179,6 +179,11 @@ def power_in(form: Fields, window: Window, name: str = "kw") -> IntervalSeries:
     return series_in("kW", form.text(name, "kW", SERIES_TEXT_MAX), window, timedelta(minutes=step))
 
 
+def series_for(text: str, like: IntervalSeries) -> IntervalSeries:
+    """One value, or one for each interval, over the intervals of another series. SettingsError."""
+    return series_in("kW", text, Window(start=like.start, end=like.end), like.step)
+
+
 def field_time(at: datetime) -> str:
     """A time as the browser's field has it, in UTC."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
