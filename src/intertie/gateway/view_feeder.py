@@ -129,7 +129,7 @@ def feeder_view(desk: Desk, looked: Looked) -> FeederView:
     orders = [one.order for one in book.offers.orders.values()]
     service, services = _services(desk, deals, orders, looked.service)
     out = _out(desk, at)
-    order = _in_order(tree, _known(desk, tree, deals, orders))
+    order = _in_order(tree, known_points(desk, tree))
     start = min(max(looked.start, 0), max(len(order) - 1, 0)) // POINTS_PAGE * POINTS_PAGE
     shown = order[start : start + POINTS_PAGE]
     ders = _by_point(able(book.grid, book.registry, tree.under(shown), None, at, desk.now))
@@ -209,13 +209,12 @@ def _services(
     return wanted or next(iter(services), None), services
 
 
-def _known(
-    desk: Desk, tree: Tree, deals: Iterable[Confirmation], orders: Iterable[Order]
-) -> set[ConnectionPointId]:
+def known_points(desk: Desk, tree: Tree) -> set[ConnectionPointId]:
+    """Every point that both sides have spoken of."""
     book = desk.book
     points = set(tree.places) | {key.point for key in keys_of(book.availability)}
-    points |= {point for deal in deals for point in deal.points}
-    points |= {point for order in orders for point in order.points}
+    points |= {point for deal in book.deals.values() for point in deal.terms.points}
+    points |= {point for one in book.offers.orders.values() for point in one.order.points}
     points |= {point for one in book.grid.outages.values() for point in one.lost}
     points |= {point for one in book.grid.conditions.values() for point in one.body.points}
     for aggregation in book.registry.values():

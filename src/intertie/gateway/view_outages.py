@@ -11,11 +11,13 @@ from typing import NamedTuple
 from intertie.exchange.outbound import State as Sent
 from intertie.gateway.ports import Search
 from intertie.gateway.trade_desk import Desk
+from intertie.gateway.view_feeder import known_points
 from intertie.market import asset_outage, grid, outage
 from intertie.market.asset_outage import AssetsOut
 from intertie.market.book import Book, ground_of
 from intertie.market.effects import Effects, Lack, effects
 from intertie.market.event import Broken, Event
+from intertie.market.feeder import tree_at
 from intertie.market.outage import Outage
 from intertie.model.documents import read_message
 from intertie.model.errors import Refused, SettingsError
@@ -367,6 +369,22 @@ def _undelivered(desk: Desk, kinds: Collection[type[Record]]) -> Iterable[tuple[
 
 def _name_of(body: Record) -> str:
     return next(name for name, kind in zip(_DOCUMENTS, _TELLING, strict=True) if type(body) is kind)
+
+
+class Place(NamedTuple):
+    """The part of an outage that a partner knows: points, and sections of its feeder model. Of the rest it is told nothing."""
+
+    points: tuple[ConnectionPointId, ...]
+    sections: tuple[str, ...]
+
+
+def place_of(desk: Desk, points: Collection[ConnectionPointId], sections: Collection[str]) -> Place:
+    """What of these points and sections the partner knows, with the points behind the sections."""
+    tree = tree_at(desk.book.grid.models, desk.now)
+    known = known_points(desk, tree)
+    here = tuple(dict.fromkeys(name for name in sections if name in tree.parents))
+    named = dict.fromkeys(point for point in points if point in known)
+    return Place((*named, *sorted(tree.points_below(here) - set(named))), here)
 
 
 def affected(desk: Desk, points: Collection[ConnectionPointId]) -> tuple[DerId, ...]:

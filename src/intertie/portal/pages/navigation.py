@@ -23,6 +23,7 @@ PLACES = (
     Place("Registration", "/registration", Right.READ),
     Place("Market", "/market", Right.READ),
     Place("Dispatch", "/dispatch", Right.READ),
+    Place("Outages", "/outages", Right.READ),
     Place("Settings", "/settings", Right.KNOW),
 )
 
