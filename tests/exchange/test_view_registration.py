@@ -7,15 +7,17 @@ from decimal import Decimal
 
 import pytest
 from tests.exchange.house import AGGREGATOR, UTILITY
+from tests.exchange.test_acts_outage import notice
 from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, HOUR, P9, Stage, der, registered
 
+from intertie.gateway import trade_outage, view_registration
 from intertie.gateway import trade_registration as act
-from intertie.gateway import view_registration
 from intertie.gateway.view_registration import RegistrationView, Wanted, der_view, registration_view
 from intertie.market.registry import REVIEW, Standing
 from intertie.model.aggregation import DecisionReason, DerChange, DerState, SuspensionReason
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, DerId
+from intertie.model.system import AssetOutageCause, OutageKind
 
 OTHER = AggregationId("AGG-2")
 
@@ -118,6 +120,18 @@ def test_suspended_limited_and_replaced() -> None:
         der_view(stage.utility, AGG, DerId("NONE"))
     with pytest.raises(SettingsError, match="no DER"):
         der_view(stage.utility, OTHER, DERS[0].id)
+
+
+def test_what_is_out_can_do_less() -> None:
+    stage = registered()
+    dark = notice(stage, points=(P9,))
+    lost = trade_outage.lose(
+        stage.aggregator, "A-1", AGG, [DERS[0].id], OutageKind.UNPLANNED, AssetOutageCause.FAILURE, stage.now
+    )
+    stage.done(trade_outage.tell(stage.utility, dark), lost)
+    out, whole, without = both(stage).ders
+    assert (out.counts_kw, out.able_kw, out.why) == (10, 0, "out by A-1")
+    assert (whole.able_kw, whole.why, without.able_kw, without.why) == (10, "", 0, "no supply")
 
 
 def test_an_aggregation_that_ended_counts_nothing() -> None:

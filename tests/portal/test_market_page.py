@@ -107,7 +107,7 @@ def test_a_sealed_need_from_its_form_to_its_award(at: Market) -> None:
     for party in (UTILITY, AGGREGATOR, RIVAL):
         raw = at.by(party).get("/market?need=N1").text
         harmless(raw)
-        assert 'data-until="' in raw
+        assert 'data-left="' in raw
     assert at.sent(AGGREGATOR, "/market/offer", **offered()) == "O1 is offered."
     assert (
         at.sent(RIVAL, "/market/offer", **offered(offer="O2", price1="0.40", kw1="25,25")) == "O2 is offered."

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from intertie.gateway.trade_desk import Desk
+from intertie.market.grid import Able, able
 from intertie.market.registry import REVIEW, Aggregation, Noted, Standing, Version
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, DerId
@@ -42,6 +43,7 @@ class DerLine(NamedTuple):
     newest: Version
     counts_kw: Decimal | None
     able_kw: Decimal
+    why: str  # less than was accepted, if it is less
     suspended_by: str
     decide_by: datetime | None  # while it waits for its decision
 
@@ -100,7 +102,7 @@ def registration_view(desk: Desk, wanted: Wanted) -> RegistrationView:
     page = rest[:DERS_PAGE]
     return RegistrationView(
         tuple(_aggregation(one, desk.now) for _, one in sorted(registry.items())),
-        tuple(_line(registry[name], der, desk.now) for name, der in page),
+        tuple(_lines(desk, [(registry[name], der) for name, der in page])),
         len(found),
         " ".join(page[-1]) if len(rest) > len(page) else None,
         tuple(_history(chosen))[:HISTORY_SHOWN],
@@ -114,7 +116,7 @@ def der_view(desk: Desk, aggregation: AggregationId, der: DerId) -> DerView:
         raise SettingsError(f"no DER {der} in {aggregation}", do="Look for it in the list.")
     steps = [one for one in _steps(known, NAMED) if der in one[1].ders]
     return DerView(
-        _line(known, der, desk.now),
+        next(_lines(desk, [(known, der)])),
         tuple(reversed(known.ders[der])),
         tuple(step for step, _ in reversed(steps))[:HISTORY_SHOWN],
     )
@@ -150,21 +152,27 @@ def _aggregation(one: Aggregation, now: datetime) -> AggregationLine:
     )
 
 
-def _line(one: Aggregation, der: DerId, now: datetime, review: timedelta = REVIEW) -> DerLine:
-    versions = one.ders[der]
-    newest = versions[-1]
-    over = one.ends is not None and now >= one.ends
-    counting = None if over else next((v for v in reversed(versions) if v.counts(now)), None)
-    held = one.suspended(der, now)
-    able = Decimal(0) if counting is None or held is not None else one.working_kw(der, counting, now)
+def _lines(desk: Desk, page: Iterable[tuple[Aggregation, DerId]]) -> Iterator[DerLine]:
+    """What each can do now is asked of the grid for all of the page at once: it looks at every DER that there is."""
+    wanted = list(page)
+    points = {version.der.point for one, der in wanted for version in one.ders[der]}
+    grid, registry, now = desk.book.grid, desk.book.registry, desk.now
+    counting = {(one.aggregation.name, one.der): one for one in able(grid, registry, points, None, now, now)}
+    for one, der in wanted:
+        yield _line(one, der, counting.get((one.name, der)), now)
+
+
+def _line(one: Aggregation, der: DerId, now_able: Able | None, now: datetime) -> DerLine:
+    newest, held = one.ders[der][-1], one.suspended(der, now)
     return DerLine(
         one.name,
         der,
         newest,
-        None if counting is None else counting.kw,
-        able,
+        None if now_able is None else now_able.version.kw,
+        Decimal(0) if now_able is None else now_able.kw,
+        "" if now_able is None or held is not None else now_able.why,
         "" if held is None else f"{held.name}, by {held.by}",
-        newest.offered + review if newest.standing is Standing.OFFERED else None,
+        newest.offered + REVIEW if newest.standing is Standing.OFFERED else None,
     )
 
 
