@@ -23,6 +23,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from intertie.bindings.clock import system_clock
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.protocol import protocol_with
@@ -34,6 +35,7 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened, opened
 from intertie.seal.tls_office import OfficeContext
 from intertie.stores.api_key_files import ApiKeyFiles
@@ -123,6 +125,8 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         Buckets(time.monotonic),
         people,
         strangers(time.monotonic),
+        system_clock,
+        FileOnboarding(it),
         it.sealed,
     )
     streams = Streams(it.gateway)
