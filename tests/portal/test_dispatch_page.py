@@ -59,12 +59,15 @@ def one(name: str) -> str:
 
 def test_the_limits_stand_beside_the_form(at: Portals) -> None:
     said = shown(at.utility.operator.get(f"/dispatch/call?deal={NWS}&point={P9}"))
-    assert "power left 20 kW of 20 kW; 0 kW are called" in said and "calls left 3 of 3" in said
+    assert (
+        "20 kW at any time; beside all open calls, which ask for 0 kW, 20 kW are left" in said
+        and "calls left 3 of 3" in said
+    )
     assert "30 min: not before" in said and "120 min a call" in said and "DERs can 10 kW" in said
     assert "Send the call" in said
     call(at)
     said = shown(at.utility.trader.get(f"/dispatch/call?deal={NWS}"))
-    assert "power left 14 kW of 20 kW; 6 kW are called" in said and "calls left 2 of 3" in said
+    assert "which ask for 6 kW, 14 kW are left" in said and "calls left 2 of 3" in said
     for browser in (at.utility.auditor, at.aggregator.trader):
         said = shown(browser.get(f"/dispatch/call?deal={NWS}"))
         assert "calls left 2 of 3" in said and "Send the call" not in said
