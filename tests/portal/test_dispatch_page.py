@@ -18,6 +18,13 @@ from intertie.market.dispatch_state import State
 from intertie.model.dispatch import DispatchAnswer
 
 
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
+    """A deal that may be called, and is not: nothing here changes anything."""
+    with portals(tmp_path_factory.mktemp("idle"), dealt()) as both:
+        yield both
+
+
 @pytest.fixture
 def at(tmp_path: Path) -> Iterator[Portals]:
     """A deal that may be called."""
@@ -175,14 +182,16 @@ def test_a_second_click_calls_once(at: Portals) -> None:
         ({"partner": UTILITY}, "no such partner"),
     ],
 )
-def test_a_call_that_cannot_be_made_leaves_nothing(at: Portals, changes: dict[str, object], why: str) -> None:
+def test_a_call_that_cannot_be_made_leaves_nothing(
+    idle: Portals, changes: dict[str, object], why: str
+) -> None:
     said = refused(
-        at.utility.operator.send("/dispatch/call", **{"partner": AGGREGATOR, **form(at), **changes}),
+        idle.utility.operator.send("/dispatch/call", **{"partner": AGGREGATOR, **form(idle), **changes}),
         404 if "partner" in changes else 422,
     )
     assert any(part in said for part in why.split("|")), said
-    at.stage.settle_soon()
-    assert at.stage.books().dispatches == {}
+    idle.stage.settle_soon()
+    assert idle.stage.books().dispatches == {}
 
 
 def test_who_may_not_changes_nothing(at: Portals) -> None:
@@ -203,7 +212,7 @@ def test_who_may_not_changes_nothing(at: Portals) -> None:
     assert at.stage.books() == before
 
 
-def test_what_is_not_there(at: Portals) -> None:
+def test_what_is_not_there(idle: Portals) -> None:
     for path in (
         one("NONE"),
         "/dispatch/one",
@@ -211,8 +220,8 @@ def test_what_is_not_there(at: Portals) -> None:
         "/dispatch/call",
         "/dispatch/call?deal=NONE",
     ):
-        refused(at.utility.operator.get(path))
-    refused(at.utility.operator.get(f"/dispatch/call?deal={NWS}&point=NOWHERE"))
+        refused(idle.utility.operator.get(path))
+    refused(idle.utility.operator.get(f"/dispatch/call?deal={NWS}&point=NOWHERE"))
     for path, fields in (
         ("/dispatch/answer", {"answer": "accepted"}),
         ("/dispatch/answer", {"dispatch": "NONE", "answer": "accepted"}),
@@ -220,9 +229,11 @@ def test_what_is_not_there(at: Portals) -> None:
         ("/dispatch/report", {"dispatch": "NONE", "report": "started"}),
         ("/dispatch/report", {"dispatch": "NONE", "report": "paused"}),
     ):
-        refused(at.aggregator.operator.send(path, partner=UTILITY, **fields))
-    refused(at.utility.operator.send("/dispatch/cancel", partner=AGGREGATOR, dispatch="NONE"))
-    refused(at.utility.operator.send("/dispatch/cancel", partner=AGGREGATOR, dispatch="NONE", reason="other"))
+        refused(idle.aggregator.operator.send(path, partner=UTILITY, **fields))
+    refused(idle.utility.operator.send("/dispatch/cancel", partner=AGGREGATOR, dispatch="NONE"))
+    refused(
+        idle.utility.operator.send("/dispatch/cancel", partner=AGGREGATOR, dispatch="NONE", reason="other")
+    )
 
 
 def test_a_call_after_which_none_is_left(at: Portals) -> None:

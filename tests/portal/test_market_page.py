@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ import pytest
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_acts_market import RIVAL, SELLERS, Three
 from tests.exchange.test_trade_offers import GATE, NEED, START
-from tests.portal.two_offices import follow
-from tests.portal.two_portals import HOSTILE, harmless, refused, shown
+from tests.portal.two_portals import HOSTILE, NEW_SESSION, harmless, opened, refused, shown
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
@@ -30,13 +29,17 @@ class Market:
     def __init__(self, three: Three, worlds: dict[PartyId, World]) -> None:
         self.three = three
         self.worlds = worlds
-        self._number = 0
+        self._browsers: dict[tuple[PartyId, OfficeRole], tuple[datetime, Browser]] = {}
 
     def by(self, party: PartyId, role: OfficeRole = OfficeRole.TRADER) -> Browser:
-        self._number += 1
-        world = self.worlds[party]
-        world.now = self.three.now
-        return signed_in(world, role, name=f"{role}-{self._number}")
+        """Somebody of this role, who signs in again when the test's clock has gone on."""
+        known = self._browsers.get((party, role))
+        if known is None or self.three.now - known[0] > NEW_SESSION:
+            world = self.worlds[party]
+            world.now = self.three.now
+            name = f"{role}-{world.now:%d-%H-%M-%S}"
+            known = self._browsers[party, role] = world.now, signed_in(world, role, name=name)
+        return known[1]
 
     def sent(self, party: PartyId, path: str, **fields: Any) -> str:
         browser = self.by(party)
@@ -53,18 +56,38 @@ class Market:
         return self.three.of(seller).book.offers.needs["N1"]
 
 
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[Market]:
+@contextlib.contextmanager
+def markets(folder: Path) -> Iterator[Market]:
+    """All three in front of their portals."""
     three = Three()
     with contextlib.ExitStack() as stack:
         worlds = {}
         for party, gateway in three.gateways.items():
-            world = World(tmp_path / party, gateway=gateway, made=False)
-            follow(world, three)  # type: ignore[arg-type]
-            world.office = world.office._replace(sealed=three.keys.get(party))
+            world = opened(folder / party, three, gateway, three.keys.get(party))
             stack.callback(world.close)
             worlds[party] = world
         yield Market(three, worlds)
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Market]:
+    with markets(tmp_path) as market:
+        yield market
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+    """The same for what changes nothing."""
+    with markets(tmp_path_factory.mktemp("idle")) as market:
+        yield market
+
+
+@pytest.fixture(scope="module")
+def capped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+    """And one in which a need was published, with a price cap."""
+    with markets(tmp_path_factory.mktemp("capped")) as market:
+        market.sent(UTILITY, "/market/need", **asked(cap="1"))
+        yield market
 
 
 def asked(**changes: Any) -> dict[str, Any]:
@@ -231,12 +254,12 @@ def test_the_same_forms_twice_have_one_effect(at: Market) -> None:
         ({"need": "a b"}, "has not the right form"),
     ],
 )
-def test_a_need_that_cannot_be_published(at: Market, changes: dict[str, Any], why: str) -> None:
-    answer = at.by(UTILITY).send("/market/need", **asked(**changes))
+def test_a_need_that_cannot_be_published(idle: Market, changes: dict[str, Any], why: str) -> None:
+    answer = idle.by(UTILITY).send("/market/need", **asked(**changes))
     said = refused(answer, 404 if changes.get("partner") == UTILITY else 422)
     assert why in said, said
-    at.three.carry()
-    assert not at.three.of(AGGREGATOR).book.offers.needs
+    idle.three.carry()
+    assert not idle.three.of(AGGREGATOR).book.offers.needs
 
 
 @pytest.mark.parametrize(
@@ -253,15 +276,14 @@ def test_a_need_that_cannot_be_published(at: Market, changes: dict[str, Any], wh
         ({"price1": "2"}, "offer.above_cap"),
     ],
 )
-def test_an_offer_that_cannot_be_made(at: Market, changes: dict[str, Any], why: str) -> None:
-    at.sent(UTILITY, "/market/need", **asked(cap="1"))
+def test_an_offer_that_cannot_be_made(capped: Market, changes: dict[str, Any], why: str) -> None:
     fields = offered(**changes)
     if changes.get("need") == "":
         fields |= {"starts": written(START), "ends": written(START + timedelta(hours=1)), "step": "60"}
-    said = refused(at.by(AGGREGATOR).send("/market/offer", **fields))
+    said = refused(capped.by(AGGREGATOR).send("/market/offer", **fields))
     assert why in said, said
-    at.three.carry()
-    assert not at.three.of(AGGREGATOR).book.offers.offers
+    capped.three.carry()
+    assert not capped.three.of(AGGREGATOR).book.offers.offers
 
 
 def test_who_may_not_changes_nothing(at: Market) -> None:
@@ -293,8 +315,8 @@ def test_who_may_not_changes_nothing(at: Market) -> None:
         assert "Ask for power" not in page and "Act on" not in page and "Take it back" not in page
 
 
-def test_what_is_not_there(at: Market) -> None:
-    trader = at.by(UTILITY)
+def test_what_is_not_there(idle: Market) -> None:
+    trader = idle.by(UTILITY)
     for path in ("/market?need=NONE", "/market/need?need=NONE", "/market?need=<b>", "/market/award"):
         refused(trader.get(path))
     assert "no need NONE is open" in shown(trader.get("/market/award?need=NONE"))
@@ -306,7 +328,7 @@ def test_what_is_not_there(at: Market) -> None:
         ("/market/counter", {"partner": AGGREGATOR, "offer": "NONE"}),
     ):
         refused(trader.send(path, **fields))
-    seller = at.by(AGGREGATOR)
+    seller = idle.by(AGGREGATOR)
     for path, fields in (
         ("/market/revoke", {"offer": "NONE"}),
         ("/market/revoke", {"offer": "NONE", "reason": "other"}),
@@ -316,10 +338,10 @@ def test_what_is_not_there(at: Market) -> None:
         refused(seller.send(path, partner=UTILITY, **fields))
 
 
-def test_an_empty_market_says_what_to_do(at: Market) -> None:
-    assert "No need was published yet. Ask for power." in at.page(UTILITY, "/market", OfficeRole.TRADER)
-    assert "A utility publishes one" in at.page(RIVAL, "/market")
-    assert "for a trader of the utility" in at.page(UTILITY, "/market/need")
-    assert "for a trader of the aggregator" in at.page(AGGREGATOR, "/market/offer")
-    assert "A new need" in at.page(UTILITY, "/market/need", OfficeRole.TRADER)
+def test_an_empty_market_says_what_to_do(idle: Market) -> None:
+    assert "No need was published yet. Ask for power." in idle.page(UTILITY, "/market", OfficeRole.TRADER)
+    assert "A utility publishes one" in idle.page(RIVAL, "/market")
+    assert "for a trader of the utility" in idle.page(UTILITY, "/market/need")
+    assert "for a trader of the aggregator" in idle.page(AGGREGATOR, "/market/offer")
+    assert "A new need" in idle.page(UTILITY, "/market/need", OfficeRole.TRADER)
     assert NEED.points[0] == "F12-T7"

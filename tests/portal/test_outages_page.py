@@ -17,12 +17,23 @@ from intertie.gateway.api_keys import OfficeRole
 from intertie.market.outage import State
 
 
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[Portals]:
+def known() -> Stage:
     """A deal on a feeder that both know."""
     stage = dealt()
     stage.done(*stage.utility.say(replace(MODEL, effective=stage.now - HOUR)))
-    with portals(tmp_path, stage) as both:
+    return stage
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Portals]:
+    with portals(tmp_path, known()) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
+    """The same for what changes nothing."""
+    with portals(tmp_path_factory.mktemp("idle"), known()) as both:
         yield both
 
 
@@ -35,16 +46,16 @@ def written(at: Any) -> str:
     return at.strftime("%Y-%m-%dT%H:%M")  # type: ignore[no-any-return]
 
 
-def test_from_the_feeder_to_the_form_with_what_it_reaches(at: Portals) -> None:
-    said = shown(at.utility.operator.get(f"/outages/new?point={P9}&section=F12-S2&starts=&expected="))
+def test_from_the_feeder_to_the_form_with_what_it_reaches(idle: Portals) -> None:
+    said = shown(idle.utility.operator.get(f"/outages/new?point={P9}&section=F12-S2&starts=&expected="))
     assert "F12-T9 sections F12-S2 and all behind them" in said and "2 of its points 3 of its DERs" in said
     assert f"deal {NWS} aggregator.example 20 kW 0 kW 20 kW no supply at F12-T7; no supply at F12-T9" in said
     assert "DER-1 F12-T7 0 kW 10 kW no supply" in said and "What you tell" in said
-    alone = shown(at.utility.operator.get(f"/outages/new?points={P9},%20ELSEWHERE"))
+    alone = shown(idle.utility.operator.get(f"/outages/new?points={P9},%20ELSEWHERE"))
     assert "1 of its points 1 of its DERs" in alone and "No deal and no dispatch with it gets short" in alone
-    assert "there is nobody to tell" in shown(at.utility.operator.get("/outages/new?point=ELSEWHERE"))
-    assert "No point is named yet" in shown(at.utility.operator.get("/outages/new"))
-    assert at.stage.books().grid.outages == {}
+    assert "there is nobody to tell" in shown(idle.utility.operator.get("/outages/new?point=ELSEWHERE"))
+    assert "No point is named yet" in shown(idle.utility.operator.get("/outages/new"))
+    assert idle.stage.books().grid.outages == {}
 
 
 def test_told_acknowledged_news_and_back(at: Portals) -> None:
@@ -168,11 +179,11 @@ def test_a_second_click_tells_once(at: Portals) -> None:
         ("/outages/restore", {"outage": "NONE"}, "no outage NONE was told"),
     ],
 )
-def test_what_cannot_be_told(at: Portals, path: str, changes: dict[str, Any], why: str) -> None:
+def test_what_cannot_be_told(idle: Portals, path: str, changes: dict[str, Any], why: str) -> None:
     form = {"partner": AGGREGATOR, "outage": "OUT-1", "point": P9, **changes}
-    assert why in refused(at.utility.operator.send(path, **form))
-    at.stage.settle_soon()
-    assert at.stage.books().grid.outages == {}
+    assert why in refused(idle.utility.operator.send(path, **form))
+    idle.stage.settle_soon()
+    assert idle.stage.books().grid.outages == {}
 
 
 @pytest.mark.parametrize(
@@ -185,11 +196,11 @@ def test_what_cannot_be_told(at: Portals, path: str, changes: dict[str, Any], wh
         ("/outages/return", {"outage": "NONE"}, "no outage NONE"),
     ],
 )
-def test_what_an_aggregator_cannot_tell(at: Portals, path: str, changes: dict[str, Any], why: str) -> None:
+def test_what_an_aggregator_cannot_tell(idle: Portals, path: str, changes: dict[str, Any], why: str) -> None:
     form = {"partner": UTILITY, "outage": "A-1", "aggregation": AGG, "ders": "DER-1", **changes}
-    assert why in refused(at.aggregator.operator.send(path, **form))
-    at.stage.settle_soon()
-    assert at.stage.books().grid.assets == {}
+    assert why in refused(idle.aggregator.operator.send(path, **form))
+    idle.stage.settle_soon()
+    assert idle.stage.books().grid.assets == {}
 
 
 def test_who_may_not_changes_nothing(at: Portals) -> None:

@@ -19,13 +19,24 @@ from intertie.model.ids import AggregationId, DerId
 DECIDE = "/registration/decide"
 
 
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[Portals]:
+def offered() -> Stage:
     """An aggregation that waits for its decisions."""
     stage = Stage()
     stage.agree()
     stage.done(act.register(stage.aggregator, AGG, act.Offered((DEAL_TERMS.service,), stage.now), DERS))
-    with portals(tmp_path, stage) as both:
+    return stage
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Portals]:
+    with portals(tmp_path, offered()) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
+    """The same for what changes nothing."""
+    with portals(tmp_path_factory.mktemp("idle"), offered()) as both:
         yield both
 
 
@@ -34,16 +45,16 @@ def standings(at: Portals) -> list[str]:
     return [versions[-1].standing.value for _, versions in sorted(ders.items())]
 
 
-def test_the_list_and_what_waits(at: Portals) -> None:
-    for side in at.both:
+def test_the_list_and_what_waits(idle: Portals) -> None:
+    for side in idle.both:
         said = shown(side.auditor.get("/registration"))
         assert (
             "AGG DIST CAPACITY 3 0 0 0 kW" in said and said.count("waits") == 3 and "to be decided by" in said
         )
         assert "What happened registered" in said
-    assert "DERs 1 " in shown(at.utility.auditor.get("/registration?text=T9"))
-    assert "No DER is like that" in shown(at.utility.auditor.get("/registration?standing=refused"))
-    assert "DERs 0 " in shown(at.utility.auditor.get("/registration?aggregation=NONE"))
+    assert "DERs 1 " in shown(idle.utility.auditor.get("/registration?text=T9"))
+    assert "No DER is like that" in shown(idle.utility.auditor.get("/registration?standing=refused"))
+    assert "DERs 0 " in shown(idle.utility.auditor.get("/registration?aggregation=NONE"))
 
 
 def test_accepted_with_less_and_refused_with_a_reason(at: Portals) -> None:
@@ -105,19 +116,19 @@ def test_the_same_form_twice_decides_once(at: Portals) -> None:
     assert [one.what for one in history] == ["registered", "accepted"]
 
 
-def test_only_a_trader_of_the_utility_decides(at: Portals) -> None:
-    form = {"partner": at.utility.them, "aggregation": AGG, "verdict": "accept", "der": "DER-1"}
-    assert "Your decision" in at.utility.trader.get("/registration").text
+def test_only_a_trader_of_the_utility_decides(idle: Portals) -> None:
+    form = {"partner": idle.utility.them, "aggregation": AGG, "verdict": "accept", "der": "DER-1"}
+    assert "Your decision" in idle.utility.trader.get("/registration").text
     for role in set(OfficeRole) - {OfficeRole.TRADER}:
-        browser = at.utility.by(role)
+        browser = idle.utility.by(role)
         if role is not OfficeRole.ADMIN:
             assert "Your decision" not in browser.get("/registration").text
         refused(browser.send(DECIDE, **form), 403)
-    assert "Your decision" not in at.aggregator.trader.get("/registration").text
-    said = refused(at.aggregator.trader.send(DECIDE, **{**form, "partner": at.aggregator.them}), 403)
+    assert "Your decision" not in idle.aggregator.trader.get("/registration").text
+    said = refused(idle.aggregator.trader.send(DECIDE, **{**form, "partner": idle.aggregator.them}), 403)
     assert "registration_decision" in said
-    at.stage.settle_soon()
-    assert standings(at) == ["offered"] * 3
+    idle.stage.settle_soon()
+    assert standings(idle) == ["offered"] * 3
 
 
 @pytest.mark.parametrize(
@@ -137,12 +148,12 @@ def test_only_a_trader_of_the_utility_decides(at: Portals) -> None:
         ({"detail": "x" * 2001, "verdict": "refuse", "reason": "other"}, "more than 2000"),
     ],
 )
-def test_what_cannot_be_decided(at: Portals, changes: dict[str, object], why: str) -> None:
+def test_what_cannot_be_decided(idle: Portals, changes: dict[str, object], why: str) -> None:
     form = {"partner": AGGREGATOR, "aggregation": AGG, "verdict": "accept", "der": "DER-1", **changes}
-    answer = at.utility.trader.send(DECIDE, **form)
+    answer = idle.utility.trader.send(DECIDE, **form)
     assert why in refused(answer, 404 if "nobody.example" in str(changes) else 422)
-    at.stage.settle_soon()
-    assert standings(at) == [Standing.OFFERED] * 3
+    idle.stage.settle_soon()
+    assert standings(idle) == [Standing.OFFERED] * 3
 
 
 def test_several_aggregations_are_decided_one_by_one(at: Portals) -> None:

@@ -19,12 +19,23 @@ from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
 from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.gateway import Gateway
 from intertie.model.ids import PartyId
 
 # Sessions end at an idle desk, and the clock of a test leaps.
 NEW_SESSION = timedelta(minutes=5)
 # What a hostile partner writes where text is free.
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+def opened(folder: Path, stage: Any, gateway: Gateway, keys: Any = None) -> World:
+    """The portal of a gateway by the clock of a stage: one application for all browsers, as it takes a while to make."""
+    world = World(folder, gateway=gateway, made=False)
+    follow(world, stage)
+    world.office = world.office._replace(sealed=keys)
+    app = world.app()
+    world.app = lambda: app  # type: ignore[method-assign]
+    return world
 
 
 class Desk:
@@ -79,14 +90,12 @@ class Portals:
 
 
 @contextlib.contextmanager
-def portals(folder: Path, stage: Stage) -> Iterator[Portals]:
-    """Both."""
+def portals(folder: Path, stage: Stage, keys: Keys | None = None) -> Iterator[Portals]:
+    """Both; `keys` are those of sealed offers."""
     with contextlib.ExitStack() as stack:
         desks = []
         for party in (UTILITY, AGGREGATOR):
-            world = World(folder / party, gateway=stage.gateways[party], made=False)
-            follow(world, stage)
-            world.office = world.office._replace(sealed=Keys())
+            world = opened(folder / party, stage, stage.gateways[party], keys or Keys())
             stack.callback(world.close)
             desks.append(Desk(party, world, stage))
         yield Portals(stage, *desks)
