@@ -6,7 +6,9 @@ from intertie.gateway.deliver_translated import PostAnswer
 from intertie.gateway.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
+from intertie.run.as4 import as4_client
 from intertie.run.ftps import ftps_posts
+from intertie.run.internet_et import internet_et_client
 from intertie.run.opening import Opened
 from intertie.run.sftp import sftp_posts
 from intertie.run.uftp import uftp_client
@@ -20,9 +22,11 @@ class ForeignPosts:
         ways = {
             "uftp": uftp_client(it),
             "as2": as2_client(it),
+            "as4": as4_client(it),
             "sftp": sftp_posts(it),
             "upload": upload_posts(it),
             "ftps": ftps_posts(it),
+            "internet_et": internet_et_client(it),
         }
         self._ways = {name: way for name, way in ways.items() if way is not None}
 

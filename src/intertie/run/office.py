@@ -127,6 +127,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         strangers(time.monotonic),
         system_clock,
         FileOnboarding(it),
+        frozenset(it.settings.office.two_people),
         it.sealed,
     )
     streams = Streams(it.gateway)

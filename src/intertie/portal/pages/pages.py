@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    approvals,
     dispatch,
     feeder,
     live,
@@ -47,6 +48,7 @@ ROUTES = [
     *outages.ROUTES,
     *outage_say.ROUTES,
     *settings.ROUTES,
+    *approvals.ROUTES,
     *own_sign_in.ROUTES,
     *people.ROUTES,
     *sign_in.ROUTES,
