@@ -32,6 +32,9 @@ class Right(StrEnum):
     DECLARE = "declare"  # availability
     CALL = "call"  # dispatches: instruct, take back
     ANSWER = "answer"  # dispatches: answer, report, measure
+    REGISTER = "register"  # decide on DERs
+    MARKET = "market"  # needs, offers, counters, orders, awards
+    OUTAGE = "outage"  # tell what is out, and that it is back
     KEYS = "keys"  # see and revoke API keys
     PEOPLE = "people"  # who comes in at the portal
     CONSENT = "consent"  # a customer's readings to third parties: settlement's, who keep them
@@ -51,6 +54,9 @@ MATRIX: Mapping[Right, frozenset[OfficeRole]] = MappingProxyType(
         Right.DECLARE: frozenset({_O, _T}),
         Right.CALL: frozenset({_O, _T}),
         Right.ANSWER: frozenset({_O, _T}),
+        Right.REGISTER: frozenset({_T}),
+        Right.MARKET: frozenset({_T}),
+        Right.OUTAGE: frozenset({_O}),
         Right.KEYS: frozenset({_ADMIN}),
         Right.PEOPLE: frozenset({_ADMIN}),
         Right.PARTNERS: frozenset({_ADMIN}),

@@ -22,6 +22,7 @@ from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
 from intertie.gateway.onboarding_ports import Onboarding
 from intertie.gateway.people import PeopleBook
+from intertie.gateway.sealed_ports import SealedKeys
 from intertie.gateway.single_sign_on import SingleSignOn
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
@@ -57,6 +58,7 @@ class Office(NamedTuple):
     two_people: frozenset[TwoPeople] = frozenset()
     sign_on: SingleSignOn | None = None
     grants: Grants | None = None  # of readings, to third parties
+    sealed: SealedKeys | None = None  # where the keys of our sealed offers are kept
 
 
 class Buckets:

@@ -132,6 +132,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         frozenset(it.settings.office.two_people),
         Provider(it.settings.oidc, it.directory, time.monotonic) if it.settings.oidc.issuer else None,
         grants_of(it) if it.settings.espi.enabled else None,
+        it.sealed,
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

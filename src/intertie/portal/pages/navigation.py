@@ -19,6 +19,11 @@ PLACES = (
     Place("Today", "/", Right.KNOW),
     Place("Messages", "/messages", Right.LOOK),
     Place("Partners", "/partners", Right.LOOK),
+    Place("Feeder", "/feeder", Right.READ),
+    Place("Registration", "/registration", Right.READ),
+    Place("Market", "/market", Right.READ),
+    Place("Dispatch", "/dispatch", Right.READ),
+    Place("Outages", "/outages", Right.READ),
     Place("Settings", "/settings", Right.KNOW),
 )
 
