@@ -54,7 +54,7 @@ def houses() -> Pair:
 
 
 def brings(content: bytes, role: OfficeRole = OfficeRole.OPERATOR, stamp: Stamp = STAMP) -> Brings:
-    return Brings("file", content, role, stamp)
+    return Brings("file", content, frozenset({role}), stamp)
 
 
 def stated(*bodies: tuple[str, Record], **more: Any) -> bytes:

@@ -12,7 +12,6 @@ from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened
-from intertie.seal.inventory import LegacyUse
 from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
 from intertie.seal.sodium_sign import read_public, write_public
@@ -177,20 +176,6 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
         *_key_lines(foreign),
         *paper,
     ]
-
-
-def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
-    """The same for the inventory of cryptography."""
-    until = foreign.legacy_until.isoformat()
-    if foreign.binding == "as2":
-        terms = foreign.as2
-        how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under {terms.key_transport}"
-        return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
-    if foreign.binding == "sftp":
-        return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
-    if foreign.binding in ("upload", "ftps"):
-        return LegacyUse(party, foreign.binding, until, "TLS in transit; files neither signed nor sealed")
-    return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")
 
 
 def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:

@@ -14,13 +14,12 @@ from typing import NamedTuple
 from intertie.formats.file_terms import CsvTerms
 from intertie.gateway.accept_file import Brought, accept_file
 from intertie.gateway.accept_parcel import accept
-from intertie.gateway.api_keys import OfficeRole
 from intertie.gateway.compose import agreement_with, flow_for
 from intertie.gateway.file_formats import FILE_FORMATS
 from intertie.gateway.files import File, Item, Judged, Purpose, read_files, write_files
 from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import check_category
+from intertie.gateway.office_rights import Roles, check_category
 from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, send
 from intertie.gateway.uploaded import Kind, Row, failed, kind_of, rows_of_json, rows_of_table
 from intertie.model.documents import document_of
@@ -44,7 +43,7 @@ class Brings(NamedTuple):
 
     name: str
     content: bytes
-    role: OfficeRole
+    roles: Roles
     stamp: Stamp
     zone: str = "UTC"
 
@@ -152,7 +151,7 @@ def _send(
     said, body = item.said, item.said.body
     try:
         flow = flow_for(gateway, partner, document_of(body).name, along.interface, said.mode or along.mode)
-        check_category(brings.role, flow.category)
+        check_category(brings.roles, flow.category)
         out = Outgoing(
             id=_id(brings.stamp, number),
             body=body,

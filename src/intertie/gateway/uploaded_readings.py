@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +16,7 @@ from intertie.formats.readings_csv import CsvRules, read_csv
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.import_readings import import_csv, import_espi, import_json
 from intertie.gateway.readings import Readings, finding_of, take_in
+from intertie.gateway.settling_ports import LookedAt
 from intertie.gateway.uploaded import ROWS_MAX, Kind, Row, failed, kind_of, worst_first
 from intertie.gateway.uploaded_acts import Done
 from intertie.market.reading_days import KEPT, SAID, Fault, Finding, split
@@ -43,15 +43,6 @@ DO = {
 }
 # Findings that are read of one file; more are counted in the readings themselves.
 FINDINGS_MAX = 10_000
-
-
-class LookedAt(NamedTuple):
-    """What a file of readings has: meter days, and what was found in it. `wrong` counts readings that are not taken."""
-
-    rows: tuple[Row, ...]
-    days: int
-    wrong: int
-    rows_left_out: int
 
 
 def look_readings(readings: Readings, content: bytes, now: datetime) -> LookedAt:

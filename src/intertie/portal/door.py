@@ -16,6 +16,7 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter, Skip
 from intertie.bindings.parcel_https.limits import Addresses
 from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.office_beside import NOTHING, Beside
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
 from intertie.gateway.people import PeopleBook
@@ -44,6 +45,7 @@ class Office(NamedTuple):
     buckets: Buckets
     people: PeopleBook
     strangers: Addresses  # who is not signed in, by address
+    beside: Beside = NOTHING  # what some pages need
 
 
 class Buckets:

@@ -21,7 +21,7 @@ from tests.exchange.test_settle import (
 )
 from tests.exchange.trade_stage import Stage
 
-from intertie.gateway import billing_pay, settle_dispute, view_ageing, view_settlement, view_shadow
+from intertie.gateway import billing_pay, settle_dispute, settling, view_ageing, view_settlement
 from intertie.gateway.billing_desk import find_item, today
 from intertie.gateway.office_acts import NotHere
 from intertie.market.dispute import State
@@ -36,7 +36,7 @@ INVOICE = "I-2026-01"
 def test_a_statement_that_both_hold_alike_comes_out_the_same(stage: Settling) -> None:
     stage.done(*stage.utility.say(settled(stage, UTILITY).statement))
     for party in (UTILITY, AGGREGATOR):
-        found = view_shadow.shadow_view(stage.desk(party), read(stage, party), NAME)
+        found = settling.shadow_view(stage.desk(party), read(stage, party), NAME)
         assert found.same and found.theirs == found.ours and found.inputs == ()
         assert [row.number for row in found.lines] == [1, 2, 3]
         assert not any(row.difference or row.beyond for row in found.lines)
@@ -51,21 +51,22 @@ def test_a_statement_that_rests_on_another_reading_shows_line_and_reading(
     values[FIRST] = 900
     revise(stage, UTILITY, "M-2", EVENT_DAY, values)
     stage.done(*stage.utility.say(settled(stage, UTILITY).statement))
-    found = view_shadow.shadow_view(stage.aggregator, read(stage, AGGREGATOR), NAME)
+    found = settling.shadow_view(stage.aggregator, read(stage, AGGREGATOR), NAME)
     assert not found.same and found.theirs - found.ours == sum(row.difference for row in found.lines)
     assert [row.code for row in found.lines if row.beyond] == ["RES", "UTL", "PEN"]
     assert found.inputs[0].ours != found.inputs[0].theirs
     assert any(one.input.startswith("M-2/2026-01-15T13:00") for one in found.inputs)
-    monkeypatch.setattr(view_shadow, "INPUTS_MAX", 1)
-    short = view_shadow.shadow_view(stage.aggregator, read(stage, AGGREGATOR), NAME)
+    monkeypatch.setattr(settling, "INPUTS_MAX", 1)
+    short = settling.shadow_view(stage.aggregator, read(stage, AGGREGATOR), NAME)
     assert len(short.inputs) == 1 and short.inputs_left_out == len(found.inputs) - 1
     with pytest.raises(NotHere):
-        view_shadow.shadow_view(stage.aggregator, read(stage, AGGREGATOR), "S-404")
+        settling.shadow_view(stage.aggregator, read(stage, AGGREGATOR), "S-404")
 
 
 def test_an_invoice_is_checked_and_what_is_right_stays_payable(stage: Settling) -> None:
     invoice, _ = invoiced(stage)
-    found, checked = view_shadow.check_view(stage.utility, read(stage, UTILITY), INVOICE)
+    found = settling.check_view(stage.utility, read(stage, UTILITY), INVOICE)
+    checked = settle_dispute.check_invoice(stage.utility, read(stage, UTILITY), INVOICE)
     assert found.lines == tuple(checked.lines) and found.lines
     wrong = {one.line for one in found.lines}
     assert found.undisputed == sum(line.amount for line in invoice.lines if line.line not in wrong)
