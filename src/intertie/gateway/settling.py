@@ -12,15 +12,16 @@ from decimal import Decimal
 
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.readings import Readings, take_in
-from intertie.gateway.settle import Compared, LinePair, compare
+from intertie.gateway.settle import Compared, LinePair, Settled, compare, statement_of
 from intertie.gateway.settle_dispute import Asked, check_invoice, dispute, resolve
+from intertie.gateway.settle_inputs import find_deal, period_of
 from intertie.gateway.settle_readings import differing_readings
-from intertie.gateway.settling_ports import Answer, CheckView, LookedAt, PairRow, ShadowView
+from intertie.gateway.settling_ports import Answer, CheckView, Draft, LookedAt, PairRow, ShadowView
 from intertie.gateway.trade_desk import Desk
-from intertie.gateway.uploaded_acts import Done
+from intertie.gateway.uploaded_acts import Came
 from intertie.gateway.uploaded_readings import keep_readings, look_readings
 from intertie.gateway.view_statement import find
-from intertie.model.ids import MessageId
+from intertie.model.ids import ConfirmationId, MessageId
 
 # Inputs that a page lists: more than these have one cause, and the first of them show it.
 INPUTS_MAX = 200
@@ -38,6 +39,21 @@ class Settler:
         """A statement beside our own."""
         with self._lock:
             return shadow_view(desk, self._present(), statement, self._minutes)
+
+    def draft(self, desk: Desk, deal: str, month: str) -> Draft:
+        """The statement of a deal's month."""
+        with self._lock:
+            made = self._made(desk, deal, month)
+        return Draft(made.statement, made.held.deal.currency, tuple(made.held.left_out))
+
+    def state(self, desk: Desk, deal: str, month: str) -> Sequence[MessageId]:
+        """The same, sent."""
+        with self._lock:
+            return desk.say(self._made(desk, deal, month).statement)
+
+    def _made(self, desk: Desk, deal: str, month: str) -> Settled:
+        terms = find_deal(desk, ConfirmationId(deal))
+        return statement_of(desk, self._present(), terms, period_of(terms, month), minutes=self._minutes)
 
     def check(self, desk: Desk, invoice: str) -> CheckView:
         """An invoice beside our own settlement."""
@@ -60,7 +76,7 @@ class Settler:
         """Readings in a file, judged."""
         return look_readings(self._readings(), content, now)
 
-    def keep(self, content: bytes, now: datetime) -> Done:
+    def keep(self, content: bytes, now: datetime) -> Came:
         """The same, kept."""
         with self._lock:
             return keep_readings(self._gateway, self._readings(), content, now)

@@ -10,9 +10,10 @@ from typing import NamedTuple, Protocol
 
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.uploaded import Row
-from intertie.gateway.uploaded_acts import Done
+from intertie.gateway.uploaded_acts import Came
 from intertie.model.billing import DifferingInput, DisputedLine, Resolution
 from intertie.model.ids import MessageId, PartyId
+from intertie.model.settlement import PerformanceStatement
 
 
 class PairRow(NamedTuple):
@@ -57,6 +58,14 @@ class CheckView(NamedTuple):
     left_out: tuple[tuple[str, str], ...]
 
 
+class Draft(NamedTuple):
+    """The statement of a deal's month as it would be said, and what is left out of it, with why."""
+
+    statement: PerformanceStatement
+    currency: str
+    left_out: tuple[tuple[str, str], ...]
+
+
 class Answer(NamedTuple):
     """How a dispute is answered: amounts by line for a split; name and due date of a corrected invoice; a sentence."""
 
@@ -82,6 +91,12 @@ class Settling(Protocol):
     def shadow(self, desk: Desk, statement: str) -> ShadowView:
         """A statement beside our own. NotHere."""
 
+    def draft(self, desk: Desk, deal: str, month: str) -> Draft:
+        """The statement of a deal's month (YYYY-MM) from what is held here."""
+
+    def state(self, desk: Desk, deal: str, month: str) -> Sequence[MessageId]:
+        """The same, sent."""
+
     def check(self, desk: Desk, invoice: str) -> CheckView:
         """An invoice beside our own settlement."""
 
@@ -94,5 +109,5 @@ class Settling(Protocol):
     def look(self, content: bytes, now: datetime) -> LookedAt:
         """Readings in a file, judged; nothing is kept. Never raises for what is in it."""
 
-    def keep(self, content: bytes, now: datetime) -> Done:
+    def keep(self, content: bytes, now: datetime) -> Came:
         """The same, kept."""

@@ -68,6 +68,9 @@ WAYS: dict[Kind, tuple[Way, ...]] = {
 }
 
 
+READINGS = frozenset({Kind.READINGS_CSV, Kind.READINGS_JSON, Kind.ESPI})
+
+
 class Row(NamedTuple):
     """One thing in a file, or what became of it: where it stands, what it is, and if it is wrong, why and what to do."""
 

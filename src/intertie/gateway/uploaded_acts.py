@@ -2,7 +2,7 @@
 an older protocol; a parcel is accepted as if it had come over the street door. Each row has its own result, and what is wrong
 with one is no matter of the others.
 
-Done again with the same stamp, or with the same file, nothing happens twice.
+Came again with the same stamp, or with the same file, nothing happens twice.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Along(NamedTuple):
 ANY = Along()
 
 
-class Done(NamedTuple):
+class Came(NamedTuple):
     """What became of each row, and files that are answers to bring back to whoever gave us this one."""
 
     rows: tuple[Row, ...]
@@ -67,9 +67,9 @@ class Done(NamedTuple):
     answers: tuple[File, ...] = ()
 
 
-def _done(rows: Sequence[Row], answers: Sequence[File] = ()) -> Done:
+def _done(rows: Sequence[Row], answers: Sequence[File] = ()) -> Came:
     wrong = sum(not row.ok for row in rows)
-    return Done(tuple(rows), len(rows) - wrong, wrong, tuple(answers))
+    return Came(tuple(rows), len(rows) - wrong, wrong, tuple(answers))
 
 
 # Sending
@@ -82,7 +82,7 @@ def send_rows(
     along: Along = ANY,
     *,
     check: bool = False,
-) -> Done:
+) -> Came:
     """Send each document of a file that is right; the others say what to mend. With `check` nothing is sent.
 
     Raises Refused if this is no partner, SettingsError for a file that holds no documents of ours.
@@ -175,7 +175,7 @@ def _send(
 # Taking in what a partner gave us by hand
 
 
-def take_from(gateway: Gateway, brings: Brings, partner: PartyId) -> Done:
+def take_from(gateway: Gateway, brings: Brings, partner: PartyId) -> Came:
     """Take a file in as if its partner's carrier had brought it. The same file again changes nothing and is answered alike.
 
     Raises Refused if this is no partner, SettingsError if it has a gateway, or signs its files; StoreError.
@@ -239,7 +239,7 @@ def _rows_of(receipt: File) -> list[Row]:
 # Accepting a parcel
 
 
-def accept_brought(gateway: Gateway, brings: Brings) -> Done:
+def accept_brought(gateway: Gateway, brings: Brings) -> Came:
     """Accept a parcel that somebody carried; the answer is its signed receipt, to be carried back.
 
     Who carried it proves nothing, and need not: its signatures do. Raises Refused, which is journaled; StoreError.

@@ -29,11 +29,12 @@ class Coming(NamedTuple):
     size: int
     there: int
     begun: datetime
+    done: bool = False  # somebody said what to do, and what came of it is kept in place of the file
 
     @property
     def whole(self) -> bool:
         """Whether all of it is here."""
-        return self.there == self.size
+        return self.there == self.size and not self.done
 
 
 class UploadError(IntertieError):
@@ -70,6 +71,12 @@ class UploadStore(Protocol):
 
     def content(self, owner: str, id: str) -> bytes:
         """All of it. NoSuchUpload; UploadError while it is not whole."""
+
+    def end(self, owner: str, id: str, result: bytes) -> None:
+        """Keep what came of it in place of the file. NoSuchUpload."""
+
+    def result(self, owner: str, id: str) -> bytes:
+        """What came of it. NoSuchUpload if nothing did yet."""
 
     def drop(self, owner: str, id: str) -> None:
         """Forget it; no effect if it is gone."""

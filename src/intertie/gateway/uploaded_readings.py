@@ -18,7 +18,7 @@ from intertie.gateway.import_readings import import_csv, import_espi, import_jso
 from intertie.gateway.readings import Readings, finding_of, take_in
 from intertie.gateway.settling_ports import LookedAt
 from intertie.gateway.uploaded import ROWS_MAX, Kind, Row, failed, kind_of, worst_first
-from intertie.gateway.uploaded_acts import Done
+from intertie.gateway.uploaded_acts import Came
 from intertie.market.reading_days import KEPT, SAID, Fault, Finding, split
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.explain import why_unreadable
@@ -56,7 +56,7 @@ def look_readings(readings: Readings, content: bytes, now: datetime) -> LookedAt
     return LookedAt(rows[:ROWS_MAX], days, wrong, max(0, len(rows) - ROWS_MAX))
 
 
-def keep_readings(gateway: Gateway, readings: Readings, content: bytes, now: datetime) -> Done:
+def keep_readings(gateway: Gateway, readings: Readings, content: bytes, now: datetime) -> Came:
     """Take readings in; each reading that is not taken has its row. Raises BadCsv, EspiError, SettingsError, StoreError; then
     nothing is kept."""
     looked = look_readings(readings, content, now)
@@ -71,7 +71,7 @@ def keep_readings(gateway: Gateway, readings: Readings, content: bytes, now: dat
         raise SettingsError("there are no readings in this file", do="docs/readings.md says what is read.")
     taken = take_in(gateway, readings)
     told = Row("the file", f"{taken.rows} meter days taken in", True)
-    return Done((told, *looked.rows), taken.rows, looked.wrong)
+    return Came((told, *looked.rows), taken.rows, looked.wrong)
 
 
 def _untold(count: int) -> None:

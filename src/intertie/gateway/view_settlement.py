@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_acts import NotHere
-from intertie.gateway.trade_desk import SIDES
+from intertie.gateway.trade_desk import SIDES, Desk
 from intertie.market.book import Book, Ledger, place
 from intertie.market.dispatch_state import Dispatch, Status, view
 from intertie.market.event import Event
 from intertie.model.errors import SettingsError
 from intertie.model.ids import MessageId, PartyId
 from intertie.model.interval import IntervalSeries
+from intertie.model.party import Role
 from intertie.model.record import Record
 from intertie.model.settlement import EventPerformance, PerformanceStatement
 
@@ -292,3 +293,13 @@ def _row(
         invoices=invoices,
         disputes=links.disputes(body.statement, *invoices),
     )
+
+
+def may_state(desk: Desk) -> bool:
+    """Whether our side says what a period comes to: the utility, whose meters they are."""
+    return Role.DISTRIBUTION_UTILITY in desk.gateway.party.roles and Role.DER_AGGREGATOR in desk.known.roles
+
+
+def may_invoice(desk: Desk) -> bool:
+    """Whether our side charges for what a statement supports: the seller."""
+    return Role.DER_AGGREGATOR in desk.gateway.party.roles and Role.DISTRIBUTION_UTILITY in desk.known.roles

@@ -2,6 +2,7 @@
 
     ID/about.json     whose it is, its name and length, and its key, wrapped by the key port
     ID/OFFSET.piece   nonce, AES-256-GCM and tag; bound to file and offset
+    ID/result.sealed  the same, in place of the pieces: what came of the file
 
 What is here is on its way: it goes once somebody said what to do with it, or after some days.
 """
@@ -39,7 +40,9 @@ from intertie.seal.private_files import sync_folder
 
 _ID = re.compile(UUID7)
 _PIECE = re.compile(r"[0-9]{12}\.piece")
-_ABOUT = "about.json"
+_ABOUT, _RESULT = "about.json", "result.sealed"
+# No piece begins there.
+_RESULT_AT = 2**62
 # What a file is called is shown again; a name on a disk has no more.
 NAME_MAX = 200
 
@@ -87,6 +90,8 @@ class UploadedFiles:
         about = self._about(owner, id)
         with _errors(), self._lock(id):
             there = self._there(id)
+            if self._done(id):
+                raise UploadError("something was done with this file already", do="Bring it as a new one.")
             if offset != there:
                 raise WrongOffset(there)
             if there + len(piece) > about.size:
@@ -99,7 +104,7 @@ class UploadedFiles:
         """One file."""
         about = self._about(owner, id)
         with _errors():
-            return _coming(id, about, self._there(id))
+            return _coming(id, about, self._there(id), done=self._done(id))
 
     def mine(self, owner: str) -> Sequence[Coming]:
         """One person's, the newest first."""
@@ -118,6 +123,27 @@ class UploadedFiles:
         if len(whole) != about.size:
             raise UploadError(f"{len(whole)} of {about.size} bytes are here", do="Go on with it first.")
         return whole
+
+    def end(self, owner: str, id: str, result: bytes) -> None:
+        """What came of it, in place of the file."""
+        about = self._about(owner, id)
+        with _errors(), self._lock(id):
+            sealed = self._cipher(id, about).seal([(_name(id, _RESULT_AT), result)])
+            _write(self._folder / id / _RESULT, sealed)
+            for path in self._pieces(id):
+                path.unlink()
+
+    def result(self, owner: str, id: str) -> bytes:
+        """What came of it."""
+        about = self._about(owner, id)
+        with _errors():
+            try:
+                sealed = (self._folder / id / _RESULT).read_bytes()
+            except FileNotFoundError as error:
+                raise NoSuchUpload(
+                    "nothing was done with this file yet", do="Say what to do with it."
+                ) from error
+            return self._cipher(id, about).open(_name(id, _RESULT_AT), sealed)
 
     def drop(self, owner: str, id: str) -> None:
         """Forget it."""
@@ -140,7 +166,7 @@ class UploadedFiles:
             if _ID.search(path.name):
                 with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
                     about = msgspec.json.decode((path / _ABOUT).read_bytes(), type=_About)
-                    yield _coming(path.name, about, self._there(path.name))
+                    yield _coming(path.name, about, self._there(path.name), done=self._done(path.name))
 
     def _about(self, owner: str, id: str) -> _About:
         gone = NoSuchUpload(
@@ -162,6 +188,9 @@ class UploadedFiles:
     def _there(self, id: str) -> int:
         return sum(path.stat().st_size - OVERHEAD for path in self._pieces(id))
 
+    def _done(self, id: str) -> bool:
+        return (self._folder / id / _RESULT).exists()
+
     def _cipher(self, id: str, about: _About) -> BodyCipher:
         return BodyCipher(self._port.unwrap(base64.b64decode(about.key), _context(id)))
 
@@ -176,8 +205,8 @@ class UploadedFiles:
             os.close(handle)
 
 
-def _coming(id: str, about: _About, there: int) -> Coming:
-    return Coming(id, about.owner, about.name, about.size, there, about.begun)
+def _coming(id: str, about: _About, there: int, *, done: bool = False) -> Coming:
+    return Coming(id, about.owner, about.name, about.size, there, about.begun, done)
 
 
 def _context(id: str) -> bytes:

@@ -19,6 +19,10 @@ PLACES = (
     Place("Today", "/", Right.KNOW),
     Place("Messages", "/messages", Right.LOOK),
     Place("Partners", "/partners", Right.LOOK),
+    Place("Settlement", "/settlement", Right.READ),
+    Place("Evidence", "/evidence", Right.PROVE),
+    Place("Policy", "/policy", Right.LOOK),
+    Place("Upload", "/upload", Right.SEND),
     Place("Settings", "/settings", Right.KNOW),
 )
 

@@ -11,16 +11,25 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    ageing,
+    dispute,
+    evidence,
     live,
     message,
     messages,
     own_sign_in,
     partners,
     people,
+    policy,
     settings,
+    settlement,
+    settlement_event,
     sign_in,
+    statement,
     static,
     today,
+    uploading,
+    uploading_acts,
 )
 from intertie.portal.pages.failing import on_any, on_ours, on_theirs
 from intertie.portal.pages.guarding import guard, stranger_guard
@@ -30,6 +39,15 @@ ROUTES = [
     *messages.ROUTES,
     *message.ROUTES,
     *partners.ROUTES,
+    *settlement.ROUTES,
+    *settlement_event.ROUTES,
+    *statement.ROUTES,
+    *ageing.ROUTES,
+    *dispute.ROUTES,
+    *evidence.ROUTES,
+    *policy.ROUTES,
+    *uploading.ROUTES,
+    *uploading_acts.ROUTES,
     *settings.ROUTES,
     *own_sign_in.ROUTES,
     *people.ROUTES,
