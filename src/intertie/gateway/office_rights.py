@@ -33,6 +33,7 @@ class Right(StrEnum):
     CALL = "call"  # dispatches: instruct, take back
     ANSWER = "answer"  # dispatches: answer, report, measure
     SETTLE = "settle"  # statements, invoices, payments, disputes and their answers
+    METER = "meter"  # take readings into our own
     KEYS = "keys"  # see and revoke API keys
     PEOPLE = "people"  # who comes in at the portal
     PARTNERS = "partners"  # on-board, prove, make live, pause
@@ -52,6 +53,7 @@ MATRIX: Mapping[Right, frozenset[OfficeRole]] = MappingProxyType(
         Right.CALL: frozenset({_O, _T}),
         Right.ANSWER: frozenset({_O, _T}),
         Right.SETTLE: frozenset({_S}),
+        Right.METER: frozenset({_S}),
         Right.KEYS: frozenset({_ADMIN}),
         Right.PEOPLE: frozenset({_ADMIN}),
         Right.PARTNERS: frozenset({_ADMIN}),

@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 
 from intertie.bindings.upload.form import Uploaded
-from intertie.catalogue.flow import Category
 from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_rights import Right, may_send
+from intertie.gateway.office_rights import Right
 from intertie.gateway.uploaded import READINGS, Look, Way, look
 from intertie.gateway.uploaded_acts import BY_HAND, Came
 from intertie.gateway.uploaded_ports import FILE_BYTES_MAX, PIECE_BYTES_MAX, Coming
@@ -141,7 +140,7 @@ def _choices(visit: Visit, found: Look) -> dict[str, Any]:
     """What may be done, and with whom."""
     partners = visit.gateway.partners.all()
     by_hand = [one.party for one in partners if one.foreign is not None and one.foreign.binding in BY_HAND]
-    ways = [way for way in found.ways if way is not Way.KEEP or may_send(visit.roles, Category.METERING)]
+    ways = [way for way in found.ways if way is not Way.KEEP or visit.may(Right.METER)]
     return {
         "ways": ways,
         "sends_to": sorted(one.party for one in partners if not one.suspended),
