@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from test_deliver import declare
 from tests.exchange.as2_world import NOTICE
 from tests.exchange.as2_world import Two as AsTwo
 from tests.exchange.file_world import Two
 from tests.exchange.house import AGGREGATOR, NOW, UTILITY, Pair, Wire, make_pair
+from tests.exchange.test_deliver import declare
 from tests.exchange.test_files import interchange
 from tests.exchange.test_readings import Side, said
 from tests.exchange.test_readings import pair as pair
