@@ -29,7 +29,7 @@ from tests.command.gateways import (
 from tests.da_flows import IN, OUT
 
 from intertie.cli import run
-from intertie.cli.partner_invite import door_address
+from intertie.run.onboarding import door_address
 from intertie.gateway.settings import JoiningDoor, Settings, Street
 from intertie.model.ids import PartyId
 from intertie.model.party import Party, Role

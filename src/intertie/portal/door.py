@@ -45,6 +45,7 @@ class Office(NamedTuple):
     buckets: Buckets
     people: PeopleBook
     strangers: Addresses  # who is not signed in, by address
+    wall: Callable[[], datetime]  # the time on the wall, also where a rehearsal has a clock of its own
     beside: Beside = NOTHING  # what some pages need
 
 

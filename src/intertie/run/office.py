@@ -23,6 +23,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from intertie.bindings.clock import system_clock
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.protocol import protocol_with
@@ -127,6 +128,7 @@ async def _serve(it: Opened, beside: Beside, door: socket.socket, parent: int) -
         Buckets(time.monotonic),
         people,
         strangers(time.monotonic),
+        system_clock,
         beside,
     )
     streams = Streams(it.gateway)

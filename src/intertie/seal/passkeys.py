@@ -79,9 +79,12 @@ def ask_known(site: Site) -> tuple[bytes, dict[str, Any]]:
 
 def said_id(said: Mapping[str, Any]) -> bytes:
     """Which passkey an answer says to be of; NoPasskey."""
+    text = said.get("id")
+    if not isinstance(text, str) or not text:
+        raise NoPasskey("the browser sent no passkey", do="Try again, or use the password.")
     try:
-        return webauthn.base64url_to_bytes(said["id"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return webauthn.base64url_to_bytes(text)
+    except ValueError as error:
         raise _refused(error) from error
 
 

@@ -30,13 +30,16 @@ async def news(visit: Visit, streams: Streams, cookies: dict[str, str]) -> Async
     """`news` whenever somebody wrote to the store."""
     keys = [value for name, value in cookies.items() if name.endswith("intertie")]
     with streams.counted(f"person {visit.person}"):
-        yield b"retry: %d\n\n" % RETRY_MS
+        version = streams.version
+        # What happened between the page and this is news, too.
+        yield b"retry: %d\nevent: news\ndata: .\n\n" % RETRY_MS
         while not streams.over:
-            changed = await streams.news()
+            await streams.news()
             now = visit.office.clock()
             if not any(present(visit.office.people, key, visit.visitor, now, seen=False) for key in keys):
                 return
-            yield b"event: news\ndata: \n\n" if changed else b": still here\n\n"
+            changed, version = streams.version != version, streams.version
+            yield b"event: news\ndata: .\n\n" if changed else b": still here\n\n"
 
 
 ROUTES = [live]
