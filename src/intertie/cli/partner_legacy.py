@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from intertie.cli._partner_as4 import as4_lines, check_as4
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
 from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.foreign import Foreign, paper_events
@@ -27,7 +28,8 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
     party
         The partner's name here.
     file
-        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, sftp.md, ftps.md, upload.md).
+        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, as4.md, sftp.md, ftps.md,
+        upload.md).
     """
     with opened(dir) as it:
         foreign = _read(it, party, file)
@@ -49,10 +51,13 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
 def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
     foreign = read_foreign(file)
     if foreign is None:
-        do = "docs/uftp.md, docs/as2.md, docs/sftp.md and docs/upload.md have an example of a legacy file."
+        do = "docs/uftp.md, as2.md, as4.md, sftp.md and upload.md have an example of a legacy file."
         raise SettingsError(f"{file} is not there", do=do)
     if foreign.binding == "as2":
         _check_as2(it, party, file, foreign)
+    elif foreign.binding == "as4":
+        check_as4(it, party, file, foreign)
+        _check_ends(it, party, file, foreign)
     elif foreign.binding == "sftp":
         _check_sftp(it, party, file, foreign)
     elif foreign.binding in ("upload", "ftps"):
@@ -147,6 +152,8 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
     """By which the partner verifies us; in AS2 it encrypts for it too."""
     if foreign.binding == "as2":
         return it.as2.certificate().decode() if it.as2 is not None else ""
+    if foreign.binding == "as4":
+        return it.as4.certificate().decode() if it.as4 is not None else ""
     if foreign.binding == "sftp":  # by which it knows our mailbox, or lets us in
         return public_line(it.ssh_key(HOST if foreign.sftp.user is not None else CLIENT))
     if foreign.binding in ("upload", "ftps"):  # it knows us by the certificate of our door
@@ -162,6 +169,8 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
     ]
     if foreign.binding == "as2":
         return [*_as2_lines(foreign), *paper]
+    if foreign.binding == "as4":
+        return [*as4_lines(foreign), *paper]
     if foreign.binding == "sftp":
         return [*_sftp_lines(foreign), *paper]
     if foreign.binding in ("upload", "ftps"):

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.formats.as2.terms import As2Terms
+from intertie.formats.as4.terms import As4Terms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
 from intertie.formats.sftp_terms import SftpTerms
@@ -41,7 +42,7 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps")
+CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps")
 FORMATS = ("x12", "csv", "json")
 
 
@@ -69,6 +70,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     # How it is reached: exactly one of these.
     uftp_terms: UftpTerms | None = msgspec.field(default=None, name="uftp")
     as2_terms: As2Terms | None = msgspec.field(default=None, name="as2")
+    as4_terms: As4Terms | None = msgspec.field(default=None, name="as4")
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
     upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
@@ -98,7 +100,14 @@ class Foreign(Record, frozen=True, kw_only=True):
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
     def _carriers(self) -> list[str]:
-        said = (self.uftp_terms, self.as2_terms, self.sftp_terms, self.upload_terms, self.ftps_terms)
+        said = (
+            self.uftp_terms,
+            self.as2_terms,
+            self.as4_terms,
+            self.sftp_terms,
+            self.upload_terms,
+            self.ftps_terms,
+        )
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
@@ -110,7 +119,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
-        if self.binding == "as2":
+        if self.binding in ("as2", "as4"):
             return [Level.RECEIPT, *of_format]
         return [*of_format, Level.FETCHED] if self.x12 is not None else [Level.FETCHED, *of_format]
 
@@ -167,6 +176,13 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.as2_terms
 
     @property
+    def as4(self) -> As4Terms:
+        """SettingsError if it speaks another one."""
+        if self.as4_terms is None:
+            raise SettingsError(f"{self.name} does not speak AS4", do="See its legacy file.")
+        return self.as4_terms
+
+    @property
     def trading(self) -> Trading:
         """The two ends of its X12; SettingsError if it has none."""
         if self.x12 is None:
@@ -180,6 +196,8 @@ class Foreign(Record, frozen=True, kw_only=True):
             return self.sftp_terms.url
         if self.upload_terms is not None or self.ftps_terms is not None:
             return ""
+        if self.as4_terms is not None:
+            return self.as4_terms.url
         return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from intertie.gateway.as2_settings import As2Door
+from intertie.gateway.as4_settings import As4Door
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.ftps_settings import FtpsDoor
 from intertie.gateway.gateway import Limits
@@ -287,6 +288,7 @@ class Settings(Record, frozen=True, kw_only=True):
     attachments: AttachmentLimits = AttachmentLimits()
     uftp: UftpDoor = UftpDoor()
     as2: As2Door = As2Door()
+    as4: As4Door = As4Door()
     sftp: SftpDoor = SftpDoor()
     ftps: FtpsDoor = FtpsDoor()
     upload: UploadDoor = UploadDoor()

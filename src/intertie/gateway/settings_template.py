@@ -143,6 +143,7 @@ listen = {listen}          # host:port on this machine
 # key = ""
 # processes = 1
 # connections = 128             # of each process, streams of events among them
+# two_people = ["payment", "override", "partner", "person", "key"]  # acts at the portal that a second person approves
 
 [log]
 # format = "json"               # or "text"
@@ -192,6 +193,19 @@ listen = {listen}          # host:port on this machine
 # certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
 # key = ""
 # receipts_url = ""           # our door as partners reach it, for receipts that come later
+# body_bytes = 5242880        # of a message as it comes
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 64
+# posts_per_minute = 600.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
+
+# Partners that speak AS4 in place of parcels. docs/as4.md.
+[as4]
+# party_id = ""               # our PartyId; empty: nobody speaks it here
+# party_type = ""             # its type
+# listen = ""                 # host:port of the door, as "127.0.0.1:8495"; path /as4
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
 # body_bytes = 5242880        # of a message as it comes
 # file_bytes = 5242880        # of a file when decompressed
 # connections = 64

@@ -6,6 +6,7 @@ from intertie.gateway.deliver_translated import PostAnswer
 from intertie.gateway.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
+from intertie.run.as4 import as4_client
 from intertie.run.ftps import ftps_posts
 from intertie.run.opening import Opened
 from intertie.run.sftp import sftp_posts
@@ -20,6 +21,7 @@ class ForeignPosts:
         ways = {
             "uftp": uftp_client(it),
             "as2": as2_client(it),
+            "as4": as4_client(it),
             "sftp": sftp_posts(it),
             "upload": upload_posts(it),
             "ftps": ftps_posts(it),

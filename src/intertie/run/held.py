@@ -60,9 +60,13 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
     """How a partner that speaks a protocol of its own is protected, for the inventory."""
     until = foreign.legacy_until.isoformat()
     if foreign.binding == "as2":
-        terms = foreign.as2
-        how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under {terms.key_transport}"
-        return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
+        as2 = foreign.as2
+        how = f"RSA or ECDSA, {as2.digest}; {as2.cipher} under {as2.key_transport}"
+        return LegacyUse(party, "as2", until, how, tuple(as2.quirks))
+    if foreign.binding == "as4":
+        as4 = foreign.as4
+        how = f"RSA or ECDSA, {as4.digest}; {as4.cipher} under rsa-oaep"
+        return LegacyUse(party, "as4", until, how, tuple(as4.quirks))
     if foreign.binding == "sftp":
         return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
     if foreign.binding in ("upload", "ftps"):

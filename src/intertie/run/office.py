@@ -36,6 +36,7 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened
 from intertie.seal.tls_office import OfficeContext
 from intertie.stores.api_key_files import ApiKeyFiles
@@ -129,6 +130,8 @@ async def _serve(it: Opened, beside: Beside, door: socket.socket, parent: int) -
         people,
         strangers(time.monotonic),
         system_clock,
+        FileOnboarding(it),
+        frozenset(it.settings.office.two_people),
         beside,
     )
     streams = Streams(it.gateway)

@@ -32,6 +32,7 @@ from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.as2 import serve_as2
+from intertie.run.as4 import serve_as4
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
 from intertie.run.ftps import serve_ftps
@@ -189,6 +190,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(it.joining_door().watch()),
             asyncio.ensure_future(serve_uftp(it)),
             asyncio.ensure_future(serve_as2(it)),
+            asyncio.ensure_future(serve_as4(it)),
             asyncio.ensure_future(serve_sftp(it)),
             asyncio.ensure_future(serve_ftps(it)),
             asyncio.ensure_future(serve_upload(it)),
