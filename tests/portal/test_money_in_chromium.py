@@ -36,7 +36,7 @@ from intertie.gateway.export_evidence import export
 from intertie.gateway.ports import Query
 
 pytestmark = needs_chromium
-# Pictures of all pages go here, for people to look at: `INTERTIE_PICTURES=/tmp/pictures`.
+# Pictures of all pages go there, for people to look at: INTERTIE_PICTURES names a folder.
 PICTURES = os.environ.get("INTERTIE_PICTURES", "")
 
 

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_settle import EVENT_DAY, FIRST, invoiced, revise, settled, shed
 from tests.portal.money_world import AUDITOR, NAME, OPERATOR, SETTLEMENT, Offices, offices
-from tests.portal.visitors import Browser
+from tests.portal.visitors import Browser, signed_in
 
 from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.billing_desk import find_item
 from intertie.gateway.ports import Query
 from intertie.journal.entry import read_entry
@@ -372,3 +373,37 @@ def test_a_late_invoice_is_late_on_a_day_that_is_asked_for(both: Offices) -> Non
     assert "late" in late and "31–60" in late
     assert browser.get("/settlement/ageing?on=someday").status_code == 422
     assert browser.get("/settlement/ageing?partner=nobody.example").status_code == 404
+
+
+def test_a_payment_may_need_a_second_person(both: Offices) -> None:
+    """Where the settings ask for two, the first one's form pays nothing, and the second one's yes pays once."""
+    invoiced(both.stage)
+    office = both.utility
+    office.office = office.office._replace(two_people=frozenset({TwoPeople.PAYMENT}))
+    office.now = both.stage.now
+    first = signed_in(office, SETTLEMENT, name="ann")
+    item = find_item(both.stage.utility, "I-2026-01")
+    fields = {"amount": str(item.amount), "method": "ach", "reference": "T-1"}
+    asked = first.send(office.at("pay/I-2026-01"), **fields)
+    assert asked.status_code == 303
+    both.arrive()
+    assert find_item(both.stage.utility, "I-2026-01").paid == 0
+    [waiting] = office.people.approvals()
+    assert (waiting.act, waiting.person) == ("pay_invoice", "ann")
+    office.now = both.stage.now
+    second = signed_in(office, SETTLEMENT, name="bob")
+    page = second.get("/approvals")
+    [form] = [one for one in links(page) if waiting.id in one and "refuse" not in one and "approve" in one]
+    assert first.send(form).status_code != 303 or not find_item(both.stage.utility, "I-2026-01").paid
+    second.send(form)
+    both.arrive()
+    assert find_item(both.stage.aggregator, "I-2026-01").paid == item.amount
+
+
+def test_today_leads_to_a_dispute_that_waits_for_us(both: Offices) -> None:
+    invoiced(both.stage)
+    both.utility.browser(SETTLEMENT).send(both.utility.at("dispute/I-2026-01"), dispute="X/1#a")
+    both.arrive()
+    browser = both.aggregator.browser(SETTLEMENT)
+    [at] = [one for one in links(browser.get("/")) if "/disputes/" in one]
+    assert "Answer it" in browser.get(at).text

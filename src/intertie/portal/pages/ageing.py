@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.billing_files import find_document, written
 from intertie.gateway.billing_pay import pay, payable, total_of
 from intertie.gateway.office_acts import at_desk
@@ -95,7 +96,7 @@ def dispute_invoice(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     return Done(to, f"{called} is queued.", f"{name} as {called} {made}")
 
 
-@act(ONE + "/pay/{name:path}", Right.SETTLE)
+@act(ONE + "/pay/{name:path}", Right.SETTLE, TwoPeople.PAYMENT)
 def pay_invoice(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """Say that what is payable of an invoice was paid."""
     partner, name = partner_of(visit), name_of(visit)
