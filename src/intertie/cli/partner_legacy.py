@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from intertie.cli._internet_et import check_internet_et, internet_et_lines
 from intertie.cli._partner_as4 import as4_lines, check_as4
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
 from intertie.formats.upload_terms import UploadTerms
@@ -29,7 +30,7 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
         The partner's name here.
     file
         Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, as4.md, sftp.md, ftps.md,
-        upload.md).
+        upload.md, internet-et.md).
     """
     with opened(dir) as it:
         foreign = _read(it, party, file)
@@ -62,6 +63,9 @@ def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
         _check_sftp(it, party, file, foreign)
     elif foreign.binding in ("upload", "ftps"):
         _check_comes(it, party, file, foreign)
+    elif foreign.binding == "internet_et":
+        check_internet_et(it, party, file, foreign)
+        _check_ends(it, party, file, foreign)
     else:
         read_public(foreign.uftp.key)
         if it.uftp is None:
@@ -154,6 +158,8 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
         return it.as2.certificate().decode() if it.as2 is not None else ""
     if foreign.binding == "as4":
         return it.as4.certificate().decode() if it.as4 is not None else ""
+    if foreign.binding == "internet_et":
+        return it.internet_et.public_key() if it.internet_et is not None else ""
     if foreign.binding == "sftp":  # by which it knows our mailbox, or lets us in
         return public_line(it.ssh_key(HOST if foreign.sftp.user is not None else CLIENT))
     if foreign.binding in ("upload", "ftps"):  # it knows us by the certificate of our door
@@ -173,6 +179,8 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
         return [*as4_lines(foreign), *paper]
     if foreign.binding == "sftp":
         return [*_sftp_lines(foreign), *paper]
+    if foreign.binding == "internet_et":
+        return [*internet_et_lines(foreign), *paper]
     if foreign.binding in ("upload", "ftps"):
         return [*_comes_lines(foreign), *paper]
     return [

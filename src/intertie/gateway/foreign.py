@@ -19,6 +19,7 @@ from intertie.formats.as2.terms import As2Terms
 from intertie.formats.as4.terms import As4Terms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
+from intertie.formats.internet_et.terms import InternetEtTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.formats.uftp.terms import Terms as UftpTerms
 from intertie.formats.upload_terms import UploadTerms
@@ -42,7 +43,7 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps")
+CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et")
 FORMATS = ("x12", "csv", "json")
 
 
@@ -74,6 +75,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
     upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
+    internet_et_terms: InternetEtTerms | None = msgspec.field(default=None, name="internet_et")
     # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
     csv: CsvTerms | None = None
@@ -107,6 +109,7 @@ class Foreign(Record, frozen=True, kw_only=True):
             self.sftp_terms,
             self.upload_terms,
             self.ftps_terms,
+            self.internet_et_terms,
         )
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
@@ -119,7 +122,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
-        if self.binding in ("as2", "as4"):
+        if self.binding in ("as2", "as4", "internet_et"):
             return [Level.RECEIPT, *of_format]
         return [*of_format, Level.FETCHED] if self.x12 is not None else [Level.FETCHED, *of_format]
 
@@ -183,6 +186,13 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.as4_terms
 
     @property
+    def internet_et(self) -> InternetEtTerms:
+        """SettingsError if it speaks another one."""
+        if self.internet_et_terms is None:
+            raise SettingsError(f"{self.name} does not speak Internet ET", do="See its legacy file.")
+        return self.internet_et_terms
+
+    @property
     def trading(self) -> Trading:
         """The two ends of its X12; SettingsError if it has none."""
         if self.x12 is None:
@@ -198,6 +208,8 @@ class Foreign(Record, frozen=True, kw_only=True):
             return ""
         if self.as4_terms is not None:
             return self.as4_terms.url
+        if self.internet_et_terms is not None:
+            return self.internet_et_terms.url
         return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property

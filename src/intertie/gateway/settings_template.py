@@ -143,7 +143,16 @@ listen = {listen}          # host:port on this machine
 # key = ""
 # processes = 1
 # connections = 128             # of each process, streams of events among them
-# two_people = ["payment", "override", "partner", "person", "key"]  # acts at the portal that a second person approves
+# two_people = []             # acts at the portal that a second person approves: payment, override, partner, person, key
+
+# Signing in at the portal by your organisation's own sign-on (OpenID Connect). docs/portal.md.
+[oidc]
+# issuer = ""                 # the provider, as "https://login.example.org"; empty: none
+# client = ""                 # who this portal is to it
+# secret_file = ""            # the client's secret, in this directory
+# claim = "email"             # of the ID token: the person's name here
+# label = "your organisation" # what the button says
+# seconds = 10.0
 
 [log]
 # format = "json"               # or "text"
@@ -211,6 +220,21 @@ listen = {listen}          # host:port on this machine
 # connections = 64
 # posts_per_minute = 600.0    # of one address
 # seconds = 60.0              # for a post of ours to be taken and receipted
+
+# Partners that speak NAESB Internet ET. docs/internet-et.md.
+[internet_et]
+# code = ""                   # our Common Code Identifier (D-U-N-S); empty: nobody speaks it here
+# server = "intertie"         # `server-id` of our receipts: the name of this door
+# key_number = 1              # of our OpenPGP key that signs; another one is made by naming it, those before it still open
+# listen = ""                 # host:port of the door, as "127.0.0.1:6304"; path /internet-et, or / alone
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# body_bytes = 7340032        # of a request
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 32
+# posts_per_minute = 300.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
+# retry_minutes = 15.0        # between attempts: the third that fails is an Exchange Failure
 
 # Partners that exchange files by SFTP. docs/sftp.md.
 [sftp]

@@ -8,6 +8,7 @@ from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
 from intertie.run.as4 import as4_client
 from intertie.run.ftps import ftps_posts
+from intertie.run.internet_et import internet_et_client
 from intertie.run.opening import Opened
 from intertie.run.sftp import sftp_posts
 from intertie.run.uftp import uftp_client
@@ -25,6 +26,7 @@ class ForeignPosts:
             "sftp": sftp_posts(it),
             "upload": upload_posts(it),
             "ftps": ftps_posts(it),
+            "internet_et": internet_et_client(it),
         }
         self._ways = {name: way for name, way in ways.items() if way is not None}
 

@@ -67,6 +67,9 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
         as4 = foreign.as4
         how = f"RSA or ECDSA, {as4.digest}; {as4.cipher} under rsa-oaep"
         return LegacyUse(party, "as4", until, how, tuple(as4.quirks))
+    if foreign.binding == "internet_et":
+        how = "OpenPGP, signed and encrypted (OpenPGP), not post-quantum"
+        return LegacyUse(party, "internet_et", until, how, tuple(foreign.internet_et.quirks))
     if foreign.binding == "sftp":
         return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
     if foreign.binding in ("upload", "ftps"):

@@ -24,6 +24,7 @@ import uvicorn
 import uvloop
 
 from intertie.bindings.clock import system_clock
+from intertie.bindings.oidc.client import Provider
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.protocol import protocol_with
@@ -132,7 +133,8 @@ async def _serve(it: Opened, beside: Beside, door: socket.socket, parent: int) -
         system_clock,
         FileOnboarding(it),
         frozenset(it.settings.office.two_people),
-        beside,
+        Provider(it.settings.oidc, it.directory, time.monotonic) if it.settings.oidc.issuer else None,
+        beside=beside,
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

@@ -36,6 +36,7 @@ from intertie.run.as4 import serve_as4
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
 from intertie.run.ftps import serve_ftps
+from intertie.run.internet_et import serve_internet_et
 from intertie.run.keep_readings import keep_readings
 from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
@@ -194,6 +195,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(serve_sftp(it)),
             asyncio.ensure_future(serve_ftps(it)),
             asyncio.ensure_future(serve_upload(it)),
+            asyncio.ensure_future(serve_internet_et(it)),
         ]
     try:
         await street.serve()

@@ -27,6 +27,7 @@ from intertie.portal.pages import (
     settlement,
     settlement_event,
     sign_in,
+    sign_in_oidc,
     statement,
     static,
     today,
@@ -68,6 +69,11 @@ def page_routers(office: Office) -> list[Router]:
     }
     return [
         Router("/", route_handlers=ROUTES, guards=[guard], **given),
-        Router("/", route_handlers=sign_in.STRANGERS, guards=[stranger_guard], **given),
+        Router(
+            "/",
+            route_handlers=[*sign_in.STRANGERS, *sign_in_oidc.STRANGERS],
+            guards=[stranger_guard],
+            **given,
+        ),
         Router("/", route_handlers=static.ROUTES, exception_handlers=given["exception_handlers"]),
     ]
