@@ -18,6 +18,7 @@ from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.approvals import ApprovalBook, TwoPeople
 from intertie.gateway.espi_grants import Grants
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.office_beside import NOTHING, Beside
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
 from intertie.gateway.onboarding_ports import Onboarding
@@ -59,6 +60,7 @@ class Office(NamedTuple):
     sign_on: SingleSignOn | None = None
     grants: Grants | None = None  # of readings, to third parties
     sealed: SealedKeys | None = None  # where the keys of our sealed offers are kept
+    beside: Beside = NOTHING  # what some pages need
 
 
 class Buckets:

@@ -11,8 +11,11 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    ageing,
     approvals,
     dispatch,
+    dispute,
+    evidence,
     feeder,
     green_button,
     live,
@@ -26,12 +29,18 @@ from intertie.portal.pages import (
     own_sign_in,
     partners,
     people,
+    policy,
     registration,
     settings,
+    settlement,
+    settlement_event,
     sign_in,
     sign_in_oidc,
+    statement,
     static,
     today,
+    uploading,
+    uploading_acts,
 )
 from intertie.portal.pages.failing import on_any, on_ours, on_theirs
 from intertie.portal.pages.guarding import guard, stranger_guard
@@ -49,6 +58,15 @@ ROUTES = [
     *dispatch.ROUTES,
     *outages.ROUTES,
     *outage_say.ROUTES,
+    *settlement.ROUTES,
+    *settlement_event.ROUTES,
+    *statement.ROUTES,
+    *ageing.ROUTES,
+    *dispute.ROUTES,
+    *evidence.ROUTES,
+    *policy.ROUTES,
+    *uploading.ROUTES,
+    *uploading_acts.ROUTES,
     *settings.ROUTES,
     *approvals.ROUTES,
     *green_button.ROUTES,
