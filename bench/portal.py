@@ -22,7 +22,7 @@ from bench import postgres
 from bench.gateways import add_settings, free_port
 from bench.machine import machine
 from bench.outage import command_quietly
-from bench.portal_fill import RARE_OUT, RARE_TALK, Filled, Filler
+from bench.portal_fill import AGGREGATION, DER, RARE_OUT, RARE_TALK, Filled, Filler
 from intertie.gateway.api_keys import OfficeRole
 from intertie.gateway.people import CODE_LIFE, Visitor, add_person, make_code
 from intertie.gateway.settings import read_settings
@@ -99,10 +99,14 @@ def measured(console: Console, folder: Path, store: str, lines: str, scale: Scal
         highlight=False,
     )
     with served(u) as url, console.status(f"{store}: pages are asked for"):
-        return [
+        rows = [
             ask(store, url, page, path, cookie, scale.requests)
             for (page, path), cookie in zip(pages(filled).items(), cookies, strict=False)
         ]
+    left_out = [row.page for row in rows if row.kb == 0]
+    if left_out:
+        console.print(f"not measured, for want of what they show: {', '.join(left_out)}", highlight=False)
+    return [row for row in rows if row.kb]
 
 
 def make(u: Path, folder: Path, count: int, store: str) -> list[PartyId]:
@@ -216,11 +220,13 @@ STATES = ("queued", "sending", "accepted", "duplicate", "refused", "expired", "c
 def unlisted(filled: Filled, listed: Sequence[str]) -> dict[str, str]:
     """Pages of the portal that nobody lists here, but for those of one thing: a page that comes is measured from then on."""
     known, found = {path.partition("?")[0] for path in listed}, {}
+    # What pages of one thing ask for; the others pay no heed.
+    given = {"partner": filled.frequent, "aggregation": AGGREGATION, "der": DER, "id": filled.out}
     for handler in ROUTES:
         for path in sorted(handler.paths) if "GET" in handler.http_methods else ():
             here = path.replace("{partner:str}", filled.frequent)
             if "{" not in here and here not in known and here not in NO_PAGES:
-                found[path] = here
+                found[path] = f"{here}?{urlencode(given)}"
     return found
 
 
@@ -235,6 +241,8 @@ def ask(store: str, url: str, page: str, path: str, cookie: str, requests: int) 
             answer = http.get(path)
             if number:
                 took.append((time.perf_counter() - begun) * 1000)
+            if answer.status_code in (404, 409, 422) and page.startswith("/"):
+                return Row(store, page, 0.0, 0.0, 0.0)  # one of a thing that was not made
             if answer.status_code != 200:
                 raise SystemExit(f"{page} ({path}): {answer.status_code} {answer.text[:500]}")
     p95 = statistics.quantiles(took, n=20, method="inclusive")[18]

@@ -56,6 +56,7 @@ RARE_OUT, RARE_TALK, RARE_DETAIL = (
 RARE_PARCELS = 2
 # Messages that wait, and that are under way.
 WAITING, UNDER_WAY = 300, 3
+DER = DerId("DER-00001")
 GSA = AgreementId("GSA-2025-17")
 AGGREGATION, DER_COUNT = AggregationId("BENCH"), 10_000
 

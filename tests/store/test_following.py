@@ -90,6 +90,33 @@ def test_what_is_delivered_late_stays_escalated(store: Store) -> None:
     assert store.escalated()[0].state is State.ACCEPTED
 
 
+def test_unanswered_is_what_escalated_and_is_open_the_newest_first(store: Store) -> None:
+    """Also behind any number of messages that wait and are not urgent."""
+    queue(store, *[outgoing(n) for n in range(100, 160)], *[urgent(n) for n in range(1, 6)], urgent(9, 600))
+    assert store.unanswered(10) == []
+    store.escalate(DUE)
+    assert numbers(store.unanswered(10)) == [5, 4, 3, 2, 1] and numbers(store.unanswered(2)) == [5, 4]
+    store.add_parcel(parcel(1, [urgent(1)], out=True), [message_id(1)], NOW)
+    close(store, 2, urgent(2), State.ACCEPTED)
+    close(store, 3, urgent(3), State.REFUSED)
+    store.set_state(message_id(4), State.CANCELLED, "", [act()], NOW)
+    assert [(row.state, row.id) for row in store.unanswered(10)] == [
+        (State.QUEUED, message_id(5)),
+        (State.SENDING, message_id(1)),
+    ]
+
+
+def test_dead_letters_from_either_end(store: Store) -> None:
+    queue(store, *[outgoing(n) for n in range(1, 7)], outgoing(7, to=OTHER))
+    for n in (1, 3, 5, 7):
+        store.set_state(message_id(n), State.FAILED, "", [act()], NOW)
+    assert numbers(store.dead_letters()) == [1, 3, 5, 7]
+    assert numbers(store.dead_letters(newest=True)) == [7, 5, 3, 1]
+    assert numbers(store.dead_letters(newest=True, limit=2, partner=THEM)) == [5, 3]
+    third = store.dead_letters(limit=2)[-1].seq
+    assert numbers(store.dead_letters(newest=True, after=third)) == [7, 5]
+
+
 def test_the_longest_overdue_first_and_not_all_at_once(store: Store) -> None:
     count = ESCALATE_MAX + 20
     queue(store, *[urgent(n, count - n) for n in range(1, count + 1)])

@@ -34,6 +34,8 @@ from intertie.seal.transport import Transport
 SCAN_MAX = 100_000
 # Escalations in one transaction: more at once are one outage of ours, and the next call takes up the rest.
 ESCALATE_MAX = 500
+# Of the newest escalations so many are looked at for those that are open: urgent messages expire within hours.
+UNANSWERED_LOOK = 2_000
 
 
 class Erased(NamedTuple):
@@ -447,10 +449,15 @@ class Store(ProofStore, OperationsStore, TradeStore, TranslatedStore, Protocol):
     ) -> list[MessageRow]:
         """Messages that escalated, by seq, whatever became of them since, without bodies."""
 
+    def unanswered(self, limit: int) -> list[MessageRow]:
+        """Messages that escalated and are queued or on their way still, the newest first, without bodies; among the newest
+        UNANSWERED_LOOK escalations, however many messages are kept."""
+
     def dead_letters(
-        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None
+        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None, newest: bool = False
     ) -> list[MessageRow]:
-        """Messages that were refused, expired or failed and were not sent again, by seq, without bodies."""
+        """Messages that were refused, expired or failed and were not sent again, by seq, without bodies. `newest`: those
+        first."""
 
     def marks(self, messages: Sequence[MessageId]) -> dict[MessageId, Mark]:
         """What else is known of these outgoing messages; those of which nothing is are left out."""

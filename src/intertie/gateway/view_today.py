@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.ports import MessageRow, Query
+from intertie.gateway.ports import MessageRow
 from intertie.gateway.readiness import certificate_ends
 from intertie.gateway.resend import why_dead
 from intertie.market import confirmation, dispute
@@ -82,14 +82,7 @@ def _open(row: MessageRow) -> bool:
 
 def _urgent(gateway: Gateway, now: datetime) -> Iterator[Need]:
     """Outages and dispatches that were not acknowledged in time, and still are not."""
-    rows = gateway.store.messages(
-        Query(outgoing=True, limit=LINES_MAX, states=(State.QUEUED, State.SENDING), bodies=False)
-    )
-    marks = gateway.store.marks([row.id for row in rows])
-    for row in rows:
-        mark = marks.get(row.id)
-        if mark is None or mark.escalated is None:
-            continue
+    for row in gateway.store.unanswered(LINES_MAX):
         yield Need(
             "now",
             f"{_words(row.document)} to {row.recipient} is not acknowledged",
@@ -119,7 +112,7 @@ def _stuck(gateway: Gateway, now: datetime) -> Iterator[Need]:
 
 def _dead(gateway: Gateway, now: datetime) -> Iterator[Need]:
     """What came to nothing and was neither sent again nor left."""
-    for row in gateway.store.dead_letters(limit=LINES_MAX):
+    for row in gateway.store.dead_letters(limit=LINES_MAX, newest=True):
         if (row.done_at or row.at) < now - LATELY:
             continue
         yield Need(

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from intertie.exchange.dead_letters import DEAD
 from intertie.exchange.escalation import Look, look_at
-from intertie.gateway.ports import ESCALATE_MAX, Mark, MessageRow, NewMessage
+from intertie.exchange.outbound import State
+from intertie.gateway.ports import ESCALATE_MAX, UNANSWERED_LOOK, Mark, MessageRow, NewMessage
 from intertie.journal.checkpoint import Head
 from intertie.journal.growth import Growth, grow
 from intertie.model.ids import MessageId, PartyId
@@ -90,8 +91,14 @@ class MemoryFollow:
         with self._open():
             return self._listed(list(self._escalated), after, limit, partner)
 
+    def unanswered(self, limit: int) -> list[MessageRow]:
+        """Messages that escalated and are open still."""
+        with self._open():
+            newest = self._listed(list(self._escalated), 0, UNANSWERED_LOOK, None, newest=True)
+            return [row for row in newest if row.state in (State.QUEUED, State.SENDING)][:limit]
+
     def dead_letters(
-        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None
+        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None, newest: bool = False
     ) -> list[MessageRow]:
         """Messages that came to nothing and were not sent again."""
         with self._open():
@@ -100,12 +107,17 @@ class MemoryFollow:
                 for row in self._rows
                 if row.outgoing and row.state in DEAD and row.id not in self._resent
             ]
-            return self._listed(dead, after, limit, partner)
+            return self._listed(dead, after, limit, partner, newest)
 
     def _listed(
-        self, ids: Sequence[MessageId], after: int, limit: int, partner: PartyId | None
+        self,
+        ids: Sequence[MessageId],
+        after: int,
+        limit: int,
+        partner: PartyId | None,
+        newest: bool = False,
     ) -> list[MessageRow]:
-        rows = sorted(map(self._row_of, ids), key=lambda row: row.seq)
+        rows = sorted(map(self._row_of, ids), key=lambda row: row.seq, reverse=newest)
         return [row for row in rows if row.seq > after and partner in (None, row.recipient)][:limit]
 
     def marks(self, messages: Sequence[MessageId]) -> dict[MessageId, Mark]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from intertie.exchange.escalation import Look, look_at
 from intertie.exchange.outbound import State
-from intertie.gateway.ports import ESCALATE_MAX, Mark, MessageRow, NewMessage
+from intertie.gateway.ports import ESCALATE_MAX, UNANSWERED_LOOK, Mark, MessageRow, NewMessage
 from intertie.model.ids import MessageId, PartyId
 from intertie.stores import sending
 from intertie.stores.postgres_journal import append, many
@@ -31,6 +31,10 @@ _ESCALATED = f"""SELECT {MESSAGE_COLUMNS} FROM {_WATCHED} WHERE w.seq > %(after)
 _DEAD = f"""SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM}
     WHERE m.outgoing = 1 AND m.state IN ('refused', 'expired', 'failed') AND m.seq > %(after)s {_ONE_PARTNER}
     AND NOT EXISTS (SELECT 1 FROM resends AS r WHERE r.old = m.seq) ORDER BY m.seq LIMIT %(limit)s"""  # noqa: S608
+_NEWEST_DEAD = _DEAD.replace("ORDER BY m.seq", "ORDER BY m.seq DESC")
+_UNANSWERED = f"""SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} JOIN (SELECT seq FROM watches
+    WHERE escalated_at IS NOT NULL ORDER BY seq DESC LIMIT {UNANSWERED_LOOK}) AS w ON w.seq = m.seq
+    WHERE m.state IN ('queued', 'sending') ORDER BY m.seq DESC LIMIT %s"""  # noqa: S608
 _MARKS = """SELECT m.id, w.due, w.escalated_at, w.told_at, old.id, new.id
     FROM messages AS m LEFT JOIN watches AS w ON w.seq = m.seq
     LEFT JOIN resends AS r ON r.seq = m.seq LEFT JOIN messages AS old ON old.seq = r.old
@@ -103,12 +107,17 @@ class PostgresFollow:
         values = {"after": after, "limit": limit, "partner": partner}
         return self._readers.ask(lambda db: index_rows(db.execute(_ESCALATED, values, binary=True)))
 
+    def unanswered(self, limit: int) -> list[MessageRow]:
+        """Messages that escalated and are open still."""
+        return self._readers.ask(lambda db: index_rows(db.execute(_UNANSWERED, (limit,), binary=True)))
+
     def dead_letters(
-        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None
+        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None, newest: bool = False
     ) -> list[MessageRow]:
         """Messages that came to nothing and were not sent again."""
         values = {"after": after, "limit": limit, "partner": partner}
-        return self._readers.ask(lambda db: index_rows(db.execute(_DEAD, values, binary=True)))
+        asked = _NEWEST_DEAD if newest else _DEAD
+        return self._readers.ask(lambda db: index_rows(db.execute(asked, values, binary=True)))
 
     def marks(self, messages: Sequence[MessageId]) -> dict[MessageId, Mark]:
         """What else is known of messages."""

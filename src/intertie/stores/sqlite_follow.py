@@ -10,7 +10,7 @@ import msgspec
 
 from intertie.exchange.escalation import Look, look_at
 from intertie.exchange.outbound import State
-from intertie.gateway.ports import ESCALATE_MAX, Mark, MessageRow, NewMessage
+from intertie.gateway.ports import ESCALATE_MAX, UNANSWERED_LOOK, Mark, MessageRow, NewMessage
 from intertie.model.ids import MessageId, PartyId
 from intertie.stores import sending
 from intertie.stores.readers import Readers
@@ -34,6 +34,10 @@ _DEAD = f"""SELECT {MESSAGE_COLUMNS} FROM messages AS d INDEXED BY messages_dead
     WHERE d.outgoing = 1 AND d.state IN ('refused', 'expired', 'failed') AND d.seq > :after
     AND (:partner IS NULL OR d.recipient = :partner) AND m.seq = d.seq
     AND NOT EXISTS (SELECT 1 FROM resends AS r WHERE r.old = d.seq) ORDER BY d.seq LIMIT :limit"""  # noqa: S608
+_NEWEST_DEAD = _DEAD.replace("ORDER BY d.seq", "ORDER BY d.seq DESC")
+_UNANSWERED = f"""SELECT {MESSAGE_COLUMNS} FROM (SELECT seq FROM watches WHERE escalated_at IS NOT NULL
+    ORDER BY seq DESC LIMIT {UNANSWERED_LOOK}) AS w CROSS JOIN {MESSAGE_FROM}
+    WHERE m.seq = w.seq AND m.state IN ('queued', 'sending') ORDER BY m.seq DESC LIMIT ?"""  # noqa: S608
 _MARKS = """SELECT m.id, w.due, w.escalated_at, w.told_at, old.id, new.id
     FROM json_each(?) AS wanted CROSS JOIN messages AS m LEFT JOIN watches AS w ON w.seq = m.seq
     LEFT JOIN resends AS r ON r.seq = m.seq LEFT JOIN messages AS old ON old.seq = r.old
@@ -112,13 +116,18 @@ class SqliteFollow:
         with self._readers.snapshot() as db:
             return index_rows(db.execute(_ESCALATED, values))
 
+    def unanswered(self, limit: int) -> list[MessageRow]:
+        """Messages that escalated and are open still."""
+        with self._readers.snapshot() as db:
+            return index_rows(db.execute(_UNANSWERED, (limit,)))
+
     def dead_letters(
-        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None
+        self, *, after: int = 0, limit: int = 100, partner: PartyId | None = None, newest: bool = False
     ) -> list[MessageRow]:
         """Messages that came to nothing and were not sent again."""
         values = {"after": after, "limit": limit, "partner": partner}
         with self._readers.snapshot() as db:
-            return index_rows(db.execute(_DEAD, values))
+            return index_rows(db.execute(_NEWEST_DEAD if newest else _DEAD, values))
 
     def marks(self, messages: Sequence[MessageId]) -> dict[MessageId, Mark]:
         """What else is known of messages."""
