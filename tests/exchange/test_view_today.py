@@ -1,4 +1,4 @@
-"""Today among many messages: what is pressing is named however much else waits, and what ended lately however much ended before."""
+"""Today among many messages: what is pressing is named whatever else waits, and what ended lately whatever ended before."""
 
 from __future__ import annotations
 
