@@ -8,7 +8,6 @@ from intertie.gateway.foreign import Foreign
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened
-from intertie.seal.inventory import LegacyUse
 from intertie.seal.pgp import end_of, fingerprint, read_public_key
 
 HOW = "signed and encrypted (OpenPGP), not post-quantum"
@@ -50,9 +49,3 @@ def internet_et_lines(foreign: Foreign) -> list[tuple[str, str]]:
 def _end(key: str) -> str:
     end = end_of(key)
     return f"until {end.date()}" if end is not None else "without an end"
-
-
-def internet_et_use(party: PartyId, foreign: Foreign) -> LegacyUse:
-    """The same for the inventory of cryptography."""
-    until = foreign.legacy_until.isoformat()
-    return LegacyUse(party, "internet_et", until, f"OpenPGP, {HOW}", tuple(foreign.internet_et.quirks))
