@@ -81,7 +81,7 @@ class EspiDoorway:
 
     def app(self) -> Starlette:
         """For a server."""
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route(f"{OAUTH}/authorize", self.authorize, methods=["GET"]),
                 Route(f"{OAUTH}/asked/{{secret}}", self.asked, methods=["GET"]),
@@ -92,6 +92,8 @@ class EspiDoorway:
                 Route(f"{BASE}/{{rest:path}}", self.resource, methods=["GET", "DELETE"]),
             ]
         )
+        app.router.redirect_slashes = False  # an address is right or not there
+        return app
 
     # Resources
 
