@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from intertie.cli._internet_et import check_internet_et, internet_et_lines, internet_et_use
-from intertie.cli._partner_as4 import as4_lines, as4_use, check_as4
+from intertie.cli._internet_et import check_internet_et, internet_et_lines
+from intertie.cli._partner_as4 import as4_lines, check_as4
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
 from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.foreign import Foreign, paper_events
@@ -14,7 +14,6 @@ from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened
-from intertie.seal.inventory import LegacyUse
 from intertie.seal.private_files import read_secret_text
 from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
@@ -206,26 +205,6 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
         *_key_lines(foreign),
         *paper,
     ]
-
-
-def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
-    """The same for the inventory of cryptography."""
-    until = foreign.legacy_until.isoformat()
-    if foreign.binding == "as2":
-        terms = foreign.as2
-        how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under {terms.key_transport}"
-        return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
-    if foreign.binding == "as4":
-        return as4_use(party, foreign)
-    if foreign.binding == "internet_et":
-        return internet_et_use(party, foreign)
-    if foreign.binding == "sftp":
-        return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
-    if foreign.binding in ("upload", "ftps"):
-        return LegacyUse(party, foreign.binding, until, "TLS in transit; files neither signed nor sealed")
-    if foreign.binding == "green_button":
-        return LegacyUse(party, "green_button", until, "TLS in transit; feeds neither signed nor sealed")
-    return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")
 
 
 def _custodian_lines(foreign: Foreign) -> list[tuple[str, str]]:
