@@ -6,11 +6,9 @@ from intertie.gateway.deliver_translated import PostAnswer
 from intertie.gateway.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
-from intertie.run.ftps import ftps_posts
+from intertie.run.by_name import MAILBOXES, mailbox_posts
 from intertie.run.opening import Opened
-from intertie.run.sftp import sftp_posts
 from intertie.run.uftp import uftp_client
-from intertie.run.upload import upload_posts
 
 
 class ForeignPosts:
@@ -20,9 +18,7 @@ class ForeignPosts:
         ways = {
             "uftp": uftp_client(it),
             "as2": as2_client(it),
-            "sftp": sftp_posts(it),
-            "upload": upload_posts(it),
-            "ftps": ftps_posts(it),
+            **{name: mailbox_posts(name, it) for name in MAILBOXES},
         }
         self._ways = {name: way for name, way in ways.items() if way is not None}
 

@@ -32,15 +32,14 @@ from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.as2 import serve_as2
+from intertie.run.by_name import MAILBOXES, serve_mailbox
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
-from intertie.run.ftps import serve_ftps
 from intertie.run.keep_readings import keep_readings
 from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
-from intertie.run.sftp import serve_sftp
+from intertie.run.program import program
 from intertie.run.uftp import serve_uftp
-from intertie.run.upload import serve_upload
 
 LOG = logging.getLogger("intertie.run")
 # A supervisor gives its workers this long: their own draining of both sides, and a little.
@@ -51,7 +50,7 @@ SWITCH_SECONDS = 0.0005
 # Connections that wait to be accepted; the kernel cuts it to what it allows.
 BACKLOG = 1024
 # What a worker process runs.
-WORKER = "import sys; from intertie.run.serving import work; sys.exit(work(sys.argv[1:]))"
+WORKER = "intertie.run.serving:work"
 
 
 class Job(NamedTuple):
@@ -105,7 +104,7 @@ def supervise(
 
         def start(number: int) -> subprocess.Popen[bytes]:
             given = [str(directory.absolute()), str(number), level, *map(str, fds)]
-            return subprocess.Popen([sys.executable, "-c", WORKER, *given], pass_fds=fds, env=environment)
+            return subprocess.Popen(program(WORKER, *given), pass_fds=fds, env=environment)
 
         supervisor = Supervisor(
             start,
@@ -189,9 +188,7 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(it.joining_door().watch()),
             asyncio.ensure_future(serve_uftp(it)),
             asyncio.ensure_future(serve_as2(it)),
-            asyncio.ensure_future(serve_sftp(it)),
-            asyncio.ensure_future(serve_ftps(it)),
-            asyncio.ensure_future(serve_upload(it)),
+            *(asyncio.ensure_future(serve_mailbox(name, it)) for name in MAILBOXES),
         ]
     try:
         await street.serve()
