@@ -19,6 +19,7 @@ from tests.command.gateways import (
     AGREEMENT,
     PROGRAM,
     UTILITY,
+    apart,
     command,
     here,
     make_pair,
@@ -164,7 +165,7 @@ def test_off_loopback_only_if_it_is_said(tmp_path: Path) -> None:
     settings = utility / "intertie.toml"
     text = settings.read_text()
     settings.write_text(text.replace('# listen = "127.0.0.1:0" ', 'listen = "0.0.0.0:0" '))
-    said = command("serve", "--dir", utility)
+    said = apart("serve", "--dir", utility)
     assert said.code == 1 and "anywhere = true" in said.err
 
 
@@ -186,7 +187,7 @@ def test_workers_share_the_door_and_one_that_is_killed_is_replaced(
         found = samples(aggregator)
         assert found["intertie_messages_total", "in", "DA/outage_notice.scheduled", UTILITY] == 2
         assert sum(w.starts for w in serving(aggregator).workers) == 4
-        assert command("serve", "--dir", aggregator).code == 1  # served already
+        assert apart("serve", "--dir", aggregator).code == 1  # served already
         supervisor.terminate()
         assert supervisor.wait(60) == 0
     assert len(set(received(aggregator)) - before) == 2
