@@ -95,16 +95,26 @@ def test_the_matrix_gives_the_least() -> None:
     acts = {Right.SEND, Right.REPAIR, Right.CONTRACT, Right.DECLARE, Right.CALL, Right.ANSWER, Right.KEYS}
     may = {role: {right for right in Right if role in MATRIX[right]} for role in OfficeRole}
     assert not may[OfficeRole.AUDITOR] & acts and not SENDS[OfficeRole.AUDITOR]
-    assert may[OfficeRole.ADMIN] == {Right.KNOW, Right.LOOK, Right.KEYS} and not SENDS[OfficeRole.ADMIN]
+    assert (
+        may[OfficeRole.ADMIN]
+        == {
+            Right.KNOW,
+            Right.LOOK,
+            Right.KEYS,
+            Right.PEOPLE,
+            Right.PARTNERS,
+        }
+        and not SENDS[OfficeRole.ADMIN]
+    )
     assert Right.CONTRACT not in may[OfficeRole.OPERATOR] | may[OfficeRole.SETTLEMENT]
     assert all(rights != set(Right) for rights in may.values())
     for role in OfficeRole:
         for right in Right:
             if right in may[role]:
-                check_right(role, right)
+                check_right(frozenset({role}), right)
             else:
                 with pytest.raises(NotAllowed):
-                    check_right(role, right)
+                    check_right(frozenset({role}), right)
         for category in frozenset().union(*SENDS.values()) - SENDS[role]:
             with pytest.raises(NotAllowed, match=str(role)):
-                check_category(role, category)
+                check_category(frozenset({role}), category)

@@ -80,7 +80,7 @@ def test_a_message_that_was_queued_before_the_crash_is_not_queued_again(tmp_path
     raw = msgspec.json.encode(said)
 
     def act(stamp: Stamp) -> list[Any]:
-        return list(send_document(world.gateway, OfficeRole.OPERATOR, request, raw, stamp))
+        return list(send_document(world.gateway, frozenset({OfficeRole.OPERATOR}), request, raw, stamp))
 
     crashed = Stamp(NOW, office_acts.MessageId("01990000-0000-7000-8000-000000000001"), False)
     (first,) = act(crashed)
@@ -88,8 +88,11 @@ def test_a_message_that_was_queued_before_the_crash_is_not_queued_again(tmp_path
     (again,) = act(crashed._replace(again=True))
     assert first == again == crashed.message
     assert len(world.gateway.store.messages(Query(outgoing=True))) == 1
-    taken = take_back(world.gateway, OfficeRole.OPERATOR, first, crashed)
-    assert take_back(world.gateway, OfficeRole.OPERATOR, first, crashed._replace(again=True)) == taken
+    taken = take_back(world.gateway, frozenset({OfficeRole.OPERATOR}), first, crashed)
+    assert (
+        take_back(world.gateway, frozenset({OfficeRole.OPERATOR}), first, crashed._replace(again=True))
+        == taken
+    )
     world.close()
 
 

@@ -29,10 +29,11 @@ from intertie.model.ids import DocumentName, MessageId, new_message_id
 from intertie.model.message import write_message
 from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
-from intertie.portal.door import Buckets, Office
+from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
 from intertie.stores.api_key_files import ApiKeyFiles
 from intertie.stores.kept_answers import KeptAnswers
+from intertie.stores.people_file import PeopleFile
 
 PARTNER = "aggregator.example"
 NOBODY = "itk_000000000000_" + "A" * 43
@@ -49,6 +50,7 @@ class World:
         self.now = NOW
         self.tick = 0.0
         self.keys = ApiKeyFiles(folder)
+        self.people = PeopleFile(folder)
         self.folder = folder
         self.made = {
             role: add_key(self.gateway, self.keys, role.value, role, timedelta(days=90), NOW)
@@ -67,6 +69,8 @@ class World:
             self.clock,
             self.ticks,
             Buckets(self.ticks),
+            self.people,
+            strangers(self.ticks),
         )
 
     def clock(self) -> datetime:
@@ -107,6 +111,7 @@ class World:
 
     def close(self) -> None:
         self.office.answers.close()  # type: ignore[attr-defined]
+        self.people.close()
 
 
 @contextlib.contextmanager

@@ -56,6 +56,7 @@ GROUPS = {
     "token": "Access tokens: what partners may be granted, what is revoked, the signing key.",
     "store": "Backups of what is kept, and the keys that message bodies are encrypted with.",
     "api": "The office API for our own systems: its keys.",
+    "person": "Who may come in at the portal, and as what.",
     "ca": "A certificate authority for trials.",
     "x12": "X12 004010 interchanges: show, check, and write them.",
     "trust": "Trusted roots, revocation lists and OCSP answers.",

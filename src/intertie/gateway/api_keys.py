@@ -49,6 +49,11 @@ class ApiKey(Record, frozen=True, kw_only=True):
     expires: Instant
     revoked: Instant | None = None
 
+    @property
+    def roles(self) -> frozenset[OfficeRole]:
+        """Its role, as those of whoever may have several."""
+        return frozenset({self.role})
+
     def valid(self, now: datetime) -> bool:
         """Whether it lets anybody in now."""
         return self.revoked is None and now < self.expires

@@ -8,12 +8,11 @@ from datetime import timedelta
 import msgspec
 
 from intertie.exchange.outbound import ResentBefore, State
-from intertie.gateway.api_keys import OfficeRole
 from intertie.gateway.compose import compose
 from intertie.gateway.deliver import cancel
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import check_category
+from intertie.gateway.office_rights import Roles, check_category
 from intertie.gateway.ports import Mark, MessageRow
 from intertie.gateway.resend import resend
 from intertie.gateway.send_message import send
@@ -54,21 +53,21 @@ def was_queued(gateway: Gateway, stamp: Stamp) -> bool:
 
 
 def send_document(
-    gateway: Gateway, role: OfficeRole, said: SendMessage, request: bytes, stamp: Stamp
+    gateway: Gateway, roles: Roles, said: SendMessage, request: bytes, stamp: Stamp
 ) -> list[MessageId]:
     """Send one document. NotAllowed if it is not this role's to send; Refused by the rules; SettingsError."""
     body = bytes(msgspec.json.decode(request, type=_Raw).body)
     outgoing, flow = compose(gateway, said, body, stamp.at, stamp.message)
-    check_category(role, flow.category)
+    check_category(roles, flow.category)
     if was_queued(gateway, stamp):
         return [stamp.message]
     return send(gateway, [outgoing], stamp.at)
 
 
-def take_back(gateway: Gateway, role: OfficeRole, id: MessageId, stamp: Stamp) -> MessageRow:
+def take_back(gateway: Gateway, roles: Roles, id: MessageId, stamp: Stamp) -> MessageRow:
     """Cancel a message that is still queued; the row as it is then. NotTakenBack."""
     row = find_message(gateway, id, outgoing=True)
-    _check_role(gateway, role, row)
+    _check_role(gateway, roles, row)
     if not cancel(gateway, id, stamp.at) and not (stamp.again and row.state is State.CANCELLED):
         row = find_message(gateway, id, outgoing=True)
         left = "it has left already" if row.state is State.SENDING else f"it is {row.state.value}"
@@ -79,11 +78,9 @@ def take_back(gateway: Gateway, role: OfficeRole, id: MessageId, stamp: Stamp) -
     return find_message(gateway, id, outgoing=True)
 
 
-def send_again(
-    gateway: Gateway, role: OfficeRole, id: MessageId, how: Resend, stamp: Stamp
-) -> list[MessageId]:
+def send_again(gateway: Gateway, roles: Roles, id: MessageId, how: Resend, stamp: Stamp) -> list[MessageId]:
     """Send a dead letter's content again. Raises as `resend` does."""
-    _check_role(gateway, role, find_message(gateway, id, outgoing=True))
+    _check_role(gateway, roles, find_message(gateway, id, outgoing=True))
     life = None if how.hours is None else timedelta(hours=how.hours)
     try:
         return [resend(gateway, id, stamp.at, life=life, anyway=how.may_have_arrived)]
@@ -108,8 +105,8 @@ def at_desk(
     return [done] if isinstance(done, str) else list(done)
 
 
-def _check_role(gateway: Gateway, role: OfficeRole, row: MessageRow) -> None:
+def _check_role(gateway: Gateway, roles: Roles, row: MessageRow) -> None:
     """Who may send a document may repair its messages."""
     for flow in gateway.catalogue.find_flows(row.document, row.interface):
-        check_category(role, flow.category)
+        check_category(roles, flow.category)
         return

@@ -33,6 +33,8 @@ class Right(StrEnum):
     CALL = "call"  # dispatches: instruct, take back
     ANSWER = "answer"  # dispatches: answer, report, measure
     KEYS = "keys"  # see and revoke API keys
+    PEOPLE = "people"  # who comes in at the portal
+    PARTNERS = "partners"  # on-board, prove, make live, pause
 
 
 # An administrator looks after keys and partners, and reads nothing of the business; an auditor reads and changes nothing.
@@ -49,6 +51,8 @@ MATRIX: Mapping[Right, frozenset[OfficeRole]] = MappingProxyType(
         Right.CALL: frozenset({_O, _T}),
         Right.ANSWER: frozenset({_O, _T}),
         Right.KEYS: frozenset({_ADMIN}),
+        Right.PEOPLE: frozenset({_ADMIN}),
+        Right.PARTNERS: frozenset({_ADMIN}),
     }
 )
 # Whose business a document is.
@@ -84,20 +88,38 @@ class NotAllowed(IntertieError):
     """The key's role does not do this."""
 
 
-def check_right(role: OfficeRole, right: Right) -> None:
-    """NotAllowed if a key of this role may not do it."""
-    if role not in MATRIX[right]:
-        allowed = ", ".join(sorted(MATRIX[right]))
+# A key has one role; a person of a small house may have several.
+Roles = frozenset[OfficeRole]
+
+
+def may(roles: Roles, right: Right) -> bool:
+    """Whether one of these roles has the right."""
+    return not roles.isdisjoint(MATRIX[right])
+
+
+def check_right(roles: Roles, right: Right) -> None:
+    """NotAllowed if none of these roles may do it."""
+    if not may(roles, right):
         raise NotAllowed(
-            f"a key of the role {role} may not do this ({right})", do=f"Use a key of the role {allowed}."
+            f"the role {_named(roles)} may not do this ({right})",
+            do=f"It needs the role {' or '.join(sorted(MATRIX[right]))}.",
         )
 
 
-def check_category(role: OfficeRole, category: Category) -> None:
-    """NotAllowed if documents of this category are not this role's to send, take back or send again."""
-    if category not in SENDS[role]:
+def may_send(roles: Roles, category: Category) -> bool:
+    """Whether documents of this category are one of these roles' to send."""
+    return any(category in SENDS[role] for role in roles)
+
+
+def check_category(roles: Roles, category: Category) -> None:
+    """NotAllowed if documents of this category are not these roles' to send, take back or send again."""
+    if not may_send(roles, category):
         whose = sorted(known for known, all in SENDS.items() if category in all)
         raise NotAllowed(
-            f"a key of the role {role} may not send documents of the category {category}",
-            do=f"Use a key of the role {', '.join(whose)}.",
+            f"the role {_named(roles)} may not send documents of the category {category}",
+            do=f"It needs the role {' or '.join(whose)}.",
         )
+
+
+def _named(roles: Roles) -> str:
+    return " and ".join(sorted(roles))

@@ -1,10 +1,11 @@
-"""The office API as one ASGI application, and its served description."""
+"""The office door as one ASGI application: the API with its served description, and the portal's pages beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -18,6 +19,9 @@ from intertie.model.message import MESSAGE_BYTES_MAX
 from intertie.portal import events, knowing, messages, trade, trade_acts
 from intertie.portal.door import Office, guard
 from intertie.portal.events import Streams
+from intertie.portal.pages import failing
+from intertie.portal.pages.guarding import add_headers
+from intertie.portal.pages.pages import page_routers
 from intertie.portal.problems import on_any, on_deep, on_ours, on_theirs
 
 BASE = "/api/v1"
@@ -34,9 +38,9 @@ def office_app(office: Office, streams: Streams) -> Litestar:
     """The application."""
     handlers: dict[Any, Any] = {
         IntertieError: on_ours,
-        HTTPException: on_theirs,
+        HTTPException: _by_path(on_theirs, failing.on_theirs),
         RecursionError: on_deep,
-        Exception: on_any,
+        Exception: _by_path(on_any, failing.on_any),
     }
     return Litestar(
         [
@@ -46,7 +50,8 @@ def office_app(office: Office, streams: Streams) -> Litestar:
                 guards=[guard],
                 dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
                 security=[{"key": []}],
-            )
+            ),
+            *page_routers(office),
         ],
         openapi_config=OpenAPIConfig(
             title="Intertie office API",
@@ -61,9 +66,19 @@ def office_app(office: Office, streams: Streams) -> Litestar:
                 }
             ),
         ),
+        before_send=[add_headers],
         exception_handlers=handlers,
         state=State({"office": office, "streams": streams}),
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
         debug=False,
     )
+
+
+def _by_path(api: Callable[..., Any], pages: Callable[..., Any]) -> Callable[..., Any]:
+    """Programs get a problem, people a page."""
+
+    def chosen(request: Request[Any, Any, Any], error: Any) -> Any:
+        return (api if request.url.path.startswith(BASE) else pages)(request, error)
+
+    return chosen

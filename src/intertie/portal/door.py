@@ -13,10 +13,12 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
 
+from intertie.bindings.parcel_https.limits import Addresses
 from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
+from intertie.gateway.people import PeopleBook
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
 from intertie.portal.problems import Busy
@@ -26,6 +28,9 @@ LOG = logging.getLogger("intertie.office")
 # asks more often than this is in a loop by mistake.
 REQUESTS_PER_SECOND = 50.0
 REQUESTS_BURST = 200.0
+# Of one address, before anybody is signed in: an office of a hundred that comes in at eight does not notice it.
+STRANGER_PER_MINUTE = 120.0
+STRANGER_BURST = 60.0
 
 
 class Office(NamedTuple):
@@ -37,6 +42,8 @@ class Office(NamedTuple):
     clock: Callable[[], datetime]
     ticks: Callable[[], float]  # monotonic seconds
     buckets: Buckets
+    people: PeopleBook
+    strangers: Addresses  # who is not signed in, by address
 
 
 class Buckets:
@@ -58,6 +65,11 @@ class Buckets:
             raise Busy(
                 f"more than {REQUESTS_PER_SECOND:.0f} requests a second with this key", do="Ask less often."
             )
+
+
+def strangers(ticks: Callable[[], float]) -> Addresses:
+    """How often an address may ask for the pages of signing in."""
+    return Addresses(STRANGER_PER_MINUTE, STRANGER_BURST, ticks)
 
 
 OfficeDep = NamedDependency[SkipValidation[Office]]
@@ -97,7 +109,7 @@ def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
     connection.scope["auth"] = key
     connection.scope["user"] = key.name
     office.buckets.take(key.id)
-    check_right(key.role, right)
+    check_right(key.roles, right)
 
 
 def note(key: ApiKey, act: str, **more: object) -> None:

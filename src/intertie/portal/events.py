@@ -66,6 +66,7 @@ class Streams:
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
         self.over = False
+        self.version = 0  # another one after each write: who was not waiting then sees it by this
 
     async def ask(self, act: Callable[..., Any], *arguments: object) -> Any:
         """A look at the store, in a thread."""
@@ -101,6 +102,7 @@ class Streams:
         self._tell()
 
     def _tell(self) -> None:
+        self.version += 1
         self._news.set()
         self._news = asyncio.Event()
 

@@ -186,13 +186,13 @@ def send_message(
     office: OfficeDep, request: Asked, idempotency_key: KeyHeader, data: JSONBody[SendMessage], body: RawBody
 ) -> Response[Queued]:
     """Send a document. It is checked as the partner will check it, and on disk when this answers."""
-    role = request.auth.role
+    roles = request.auth.roles
     return act(
         office,
         request,
         idempotency_key,
         body,
-        lambda stamp: Queued(messages=list(send_document(office.gateway, role, data, body, stamp))),
+        lambda stamp: Queued(messages=list(send_document(office.gateway, roles, data, body, stamp))),
     )
 
 
@@ -201,10 +201,10 @@ def cancel_message(
     office: OfficeDep, request: Asked, idempotency_key: KeyHeader, message: MessagePath, body: RawBody
 ) -> Response[MessageLine]:
     """Take back a message that is still queued."""
-    role, id = request.auth.role, MessageId(message)
+    roles, id = request.auth.roles, MessageId(message)
 
     def doing(stamp: Any) -> MessageLine:
-        return message_line(take_back(office.gateway, role, id, stamp))
+        return message_line(take_back(office.gateway, roles, id, stamp))
 
     return act(office, request, idempotency_key, body, doing, 200)
 
@@ -219,13 +219,13 @@ def resend_message(
     body: RawBody,
 ) -> Response[Queued]:
     """Send the content of a dead letter again, once, as a new message."""
-    role, id = request.auth.role, MessageId(message)
+    roles, id = request.auth.roles, MessageId(message)
     return act(
         office,
         request,
         idempotency_key,
         body,
-        lambda stamp: Queued(messages=list(send_again(office.gateway, role, id, data, stamp))),
+        lambda stamp: Queued(messages=list(send_again(office.gateway, roles, id, data, stamp))),
     )
 
 

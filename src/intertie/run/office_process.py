@@ -21,13 +21,14 @@ from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError
 from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
-from intertie.portal.door import Buckets, Office
+from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
 from intertie.run.office import DRAIN_SECONDS
 from intertie.run.opening import Opened, opened
 from intertie.seal.tls_office import OfficeContext
 from intertie.stores.api_key_files import ApiKeyFiles
 from intertie.stores.kept_answers import KeptAnswers
+from intertie.stores.people_file import PeopleFile
 
 LOG = logging.getLogger("intertie.office")
 KEEP_ALIVE_SECONDS = 75
@@ -55,7 +56,17 @@ def work(arguments: Sequence[str]) -> int:
 async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
     answers = KeptAnswers(it.places.office)
     keys = ApiKeyFiles(it.places.office)
-    office = Office(it.gateway, keys, answers, it.clock, time.monotonic, Buckets(time.monotonic))
+    people = PeopleFile(it.places.office)
+    office = Office(
+        it.gateway,
+        keys,
+        answers,
+        it.clock,
+        time.monotonic,
+        Buckets(time.monotonic),
+        people,
+        strangers(time.monotonic),
+    )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))
 
@@ -73,6 +84,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         await server.serve(sockets=[door])
     finally:
         answers.close()
+        people.close()
 
 
 def _config(it: Opened, office: Office, streams: Streams) -> uvicorn.Config:

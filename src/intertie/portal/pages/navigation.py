@@ -1,0 +1,38 @@
+"""The pages by which people find their way, in the order of a working day."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from intertie.gateway.office_rights import Right, Roles, may
+
+
+class Place(NamedTuple):
+    """A line of the navigation."""
+
+    label: str
+    path: str
+    right: Right
+
+
+PLACES = (
+    Place("Today", "/", Right.KNOW),
+    Place("Messages", "/messages", Right.LOOK),
+    Place("Partners", "/partners", Right.LOOK),
+    Place("Settings", "/settings", Right.KNOW),
+)
+
+
+def places(roles: Roles) -> list[Place]:
+    """Those that somebody of these roles may open."""
+    return [place for place in PLACES if may(roles, place.right)]
+
+
+def current(path: str) -> str:
+    """The path of the place that a page belongs to."""
+    found = [
+        one.path
+        for one in PLACES
+        if path == one.path or (one.path != "/" and path.startswith(one.path + "/"))
+    ]
+    return found[0] if found else ""

@@ -1,0 +1,51 @@
+"""All pages, as one router beside the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from intertie.model.errors import IntertieError
+from intertie.portal.door import Office
+from intertie.portal.pages import (
+    live,
+    message,
+    messages,
+    own_sign_in,
+    partners,
+    people,
+    settings,
+    sign_in,
+    static,
+    today,
+)
+from intertie.portal.pages.failing import on_any, on_ours, on_theirs
+from intertie.portal.pages.guarding import guard, stranger_guard
+
+ROUTES = [
+    *today.ROUTES,
+    *messages.ROUTES,
+    *message.ROUTES,
+    *partners.ROUTES,
+    *settings.ROUTES,
+    *own_sign_in.ROUTES,
+    *people.ROUTES,
+    *sign_in.ROUTES,
+    *live.ROUTES,
+]
+
+
+def page_routers(office: Office) -> list[Router]:
+    """Pages for who is signed in, those for who is not yet, and the files of both."""
+    given: dict[str, Any] = {
+        "dependencies": {"office": Provide(lambda: office, sync_to_thread=False)},
+        "exception_handlers": {IntertieError: on_ours, HTTPException: on_theirs, Exception: on_any},
+    }
+    return [
+        Router("/", route_handlers=ROUTES, guards=[guard], **given),
+        Router("/", route_handlers=sign_in.STRANGERS, guards=[stranger_guard], **given),
+        Router("/", route_handlers=static.ROUTES, exception_handlers=given["exception_handlers"]),
+    ]

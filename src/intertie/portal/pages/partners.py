@@ -1,0 +1,40 @@
+"""Partners: how each link stands, what waits for it, how fast it answers, and its keys with their ends."""
+
+from __future__ import annotations
+
+from intertie.gateway.choosing import choose
+from intertie.gateway.office_acts import NotHere
+from intertie.gateway.office_rights import Right
+from intertie.gateway.view_partner import read_link, read_links
+from intertie.model.ids import PartyId
+from intertie.portal.pages.visit import View, Visit
+from intertie.portal.pages.web import page
+
+ONE = "/partners/{partner:str}"
+
+
+@page("/partners", Right.LOOK)
+def partners_page(visit: Visit) -> View:
+    """The list."""
+    return View("partners.html", "Partners", {"links": read_links(visit.gateway, visit.now)})
+
+
+@page(ONE, Right.LOOK)
+def partner_page(visit: Visit) -> View:
+    """One of them."""
+    partner = visit.gateway.partners.find(PartyId(visit.at["partner"]))
+    if partner is None:
+        raise NotHere("there is no such partner", do="Partners lists those there are.")
+    spoken = [name for name, one in visit.gateway.translators.items() if one is not None]
+    return View(
+        "partner.html",
+        partner.name,
+        {
+            "partner": partner,
+            "link": read_link(visit.gateway, partner, visit.now),
+            "way": choose(partner, spoken, visit.now.date()),
+        },
+    )
+
+
+ROUTES = [partners_page, partner_page]
