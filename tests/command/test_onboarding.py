@@ -19,11 +19,11 @@ from tests.command.gateways import AGGREGATOR, PROGRAM, UTILITY, Said, apart, fr
 from tests.da_flows import IN, OUT
 
 from intertie.cli import run
-from intertie.cli.partner_invite import door_address
 from intertie.gateway.settings import JoiningDoor, Settings, Street
 from intertie.model.ids import PartyId
 from intertie.model.party import Party, Role
 from intertie.run import opened
+from intertie.run.onboarding import door_address
 from intertie.seal.joining import new_code, read_code, write_code
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)

@@ -79,7 +79,14 @@ def enrolled(world: World) -> str:
     ann(world)
     secret = new_secret()
     set_password(
-        world.gateway, world.people, "ann", SENTENCE, secret, pyotp.TOTP(secret).at(world.now), world.now
+        world.gateway,
+        world.people,
+        "ann",
+        SENTENCE,
+        secret,
+        pyotp.TOTP(secret).at(world.now),
+        world.now,
+        world.now,
     )
     world.now += timedelta(minutes=1)
     return secret
@@ -87,7 +94,7 @@ def enrolled(world: World) -> str:
 
 def enter(world: World, secret: str, visitor: Visitor = HOME, password: str = SENTENCE) -> str:
     code = pyotp.TOTP(secret).at(world.now)
-    key, _ = by_password(world.gateway, world.people, "ann", password, code, visitor, world.now)
+    key, _ = by_password(world.gateway, world.people, "ann", password, code, visitor, world.now, world.now)
     return key
 
 
@@ -157,7 +164,7 @@ def test_nothing_says_what_was_wrong(world: World) -> None:
         ("x" * 500, SENTENCE, good),
     ]:
         with pytest.raises(NotKnown) as caught:
-            by_password(world.gateway, world.people, name, password, code, HOME, world.now)
+            by_password(world.gateway, world.people, name, password, code, HOME, world.now, world.now)
         said.add(str(caught.value))
     assert len(said) == 1
 
@@ -175,18 +182,18 @@ def test_a_password_is_set_with_the_code_that_belongs_to_it(world: World) -> Non
     ann(world)
     secret = new_secret()
     with pytest.raises(SettingsError, match="one-time code"):
-        set_password(world.gateway, world.people, "ann", SENTENCE, secret, "123", world.now)
+        set_password(world.gateway, world.people, "ann", SENTENCE, secret, "123", world.now, world.now)
     with pytest.raises(SettingsError, match="15 to 256"):
-        set_password(world.gateway, world.people, "ann", "short", secret, "123456", world.now)
+        set_password(world.gateway, world.people, "ann", "short", secret, "123456", world.now, world.now)
     with pytest.raises(SettingsError, match="no person named bob"):
         good = pyotp.TOTP(secret).at(world.now)
-        set_password(world.gateway, world.people, "bob", SENTENCE, secret, good, world.now)
+        set_password(world.gateway, world.people, "bob", SENTENCE, secret, good, world.now, world.now)
 
 
 def fail(world: World, visitor: Visitor, name: str = "ann", times: int = 1) -> None:
     for _ in range(times):
         with pytest.raises((NotKnown, Wait)):
-            by_password(world.gateway, world.people, name, "", "", visitor, world.now)
+            by_password(world.gateway, world.people, name, "", "", visitor, world.now, world.now)
 
 
 @pytest.fixture
@@ -211,7 +218,7 @@ def test_one_address_does_not_try_all_names(world: World, quick: None) -> None:
     for number in range(FREE_ADDRESS):
         fail(world, ELSEWHERE, f"name-{number}")
     with pytest.raises(Wait):
-        by_password(world.gateway, world.people, "somebody", "", "", ELSEWHERE, world.now)
+        by_password(world.gateway, world.people, "somebody", "", "", ELSEWHERE, world.now, world.now)
     fail(world, HOME, "somebody")
     assert any("sign-in fails again and again: address 203.0.113.9" in note for note in journal(world))
 
@@ -222,7 +229,7 @@ def test_a_name_tried_from_everywhere_waits_only_where_its_owner_never_was(world
     for number in range(FREE_NAME):
         fail(world, Visitor(f"192.0.2.{number}", "a bot"))
     with pytest.raises(Wait):
-        by_password(world.gateway, world.people, "ann", "", "", ELSEWHERE, world.now)
+        by_password(world.gateway, world.people, "ann", "", "", ELSEWHERE, world.now, world.now)
     world.now += timedelta(seconds=30)
     enter(world, secret, HOME)
     code = make_code(world.gateway, world.people, "ann", CODE_LIFE, world.now, "a test")
@@ -299,7 +306,7 @@ def test_the_last_passkey_stays_unless_there_is_a_password(world: World) -> None
         remove_passkey(world.gateway, world.people, "ann", "00", world.now)
     secret = new_secret()
     good = pyotp.TOTP(secret).at(world.now)
-    set_password(world.gateway, world.people, "ann", SENTENCE, secret, good, world.now)
+    set_password(world.gateway, world.people, "ann", SENTENCE, secret, good, world.now, world.now)
     assert remove_passkey(world.gateway, world.people, "ann", id, world.now).passkeys == ()
     assert world.people.owner_of(id) is None
 

@@ -71,6 +71,7 @@ class World:
             Buckets(self.ticks),
             self.people,
             strangers(self.ticks),
+            self.clock,
         )
 
     def clock(self) -> datetime:

@@ -13,11 +13,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from intertie.cli._onboarding import find_joining, is_joined
 from intertie.cli.init import init
 from intertie.cli.partner_confirm import confirm
-from intertie.cli.partner_invite import door_address
-from intertie.cli.partner_live import go_live
 from intertie.exchange.joining import Terms
 from intertie.gateway.join_partner import invite
 from intertie.gateway.prove_partner import read_proof, unproven
@@ -27,6 +24,7 @@ from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.party import Role
 from intertie.run import Opened
+from intertie.run.onboarding import door_address, find_joining, go_live, is_joined
 
 COMMAND = (sys.executable, "-c", "from intertie.cli import main; main()")
 # Making keys and certificates takes about a second; a laden machine may need many.
@@ -98,7 +96,7 @@ def admit(it: Opened, us: PartyId, by: str) -> None:
     if partner is not None and partner.trial is not None:
         lines = read_proof(it.gateway, partner, partner.trial)
         if lines and not unproven(lines):
-            go_live(it, us, by)
+            go_live(it, us, it.clock(), by)
 
 
 @contextlib.contextmanager

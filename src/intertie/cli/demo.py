@@ -13,6 +13,7 @@ from rich.console import Console
 
 from intertie.cli._shared import Json, print_json
 from intertie.demo.play import Played, played
+from intertie.demo.portals import keep_time, open_portals
 from intertie.demo.screen import progress, show
 
 
@@ -37,7 +38,7 @@ def demo(
     # Ended by a signal, it must not leave gateways behind: as with Ctrl-C, the blocks below are left in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Console(stderr=json)
-    with progress(screen) as tell, played(feeder, keep, tell) as result:
+    with progress(screen) as tell, played(feeder, keep, tell, portals=serve) as result:
         tell("done", 1, 1)
         if json:
             print_json(result.summary._asdict())
@@ -51,12 +52,29 @@ def _after(screen: Console, result: Played, *, quiet: bool, serve: bool) -> None
         show(screen, result.summary, result.picture)
         screen.print(f"Directories: {result.root} (trust root: trust-root.pem in it)", soft_wrap=True)
     if serve:
+        for portal in open_portals(result.root):
+            screen.print(
+                f"Portal of {portal.who.name}: {portal.url}/sign-in  sign-in code of {portal.person}: {portal.code}",
+                soft_wrap=True,
+            )
         screen.print(
-            f"All gateways go on serving. Try: intertie inbox --dir {result.root / 'utility'}\nCtrl-C ends them.",
+            f"All gateways go on serving. Try: intertie inbox --dir {result.root / 'utility'}\n"
+            f"Another sign-in code: intertie person code ann --dir {result.root / 'utility'}\nCtrl-C ends them.",
             soft_wrap=True,
         )
         sys.stdout.flush()
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            screen.print("Stopping the gateways.")
+        _wait(screen, result.root / "clock.txt")
+
+
+def _wait(screen: Console, clock: Path) -> None:
+    """Until Ctrl-C, while the season's clock goes on."""
+    stop = threading.Event()
+    ticking = threading.Thread(target=keep_time, args=(clock, stop), name="clock")
+    ticking.start()
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        screen.print("Stopping the gateways.")
+    finally:
+        stop.set()
+        ticking.join()

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from intertie.cli._onboarding import check_one_door, joining_json
+from intertie.cli._onboarding import joining_json
 from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, print_table, read_file, when
 from intertie.cli.partner_cancel import cancel
 from intertie.cli.partner_confirm import confirm
@@ -28,6 +28,7 @@ from intertie.gateway.join_partner import Joining
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened
+from intertie.run.onboarding import check_one_door
 from intertie.seal.certificates import TrustStore
 from intertie.seal.descriptor import Descriptor, check_not_weaker, read_descriptor
 from intertie.stores.partner_files import Entry, Standing, write_partner, write_whole

@@ -7,14 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.cli._onboarding import find_joining, operator, say, terms_text
+from intertie.cli._onboarding import operator, say, terms_text
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
-from intertie.exchange.joining import Event
-from intertie.gateway.join_partner import advance, note, verified
 from intertie.model.errors import SettingsError
 from intertie.run import opened
-from intertie.seal.joining import same_words
-from intertie.stores.joining_files import admit_partner
+from intertie.run.onboarding import confirm as confirm_partner
+from intertie.run.onboarding import find_joining
 
 
 def confirm(
@@ -38,20 +36,8 @@ def confirm(
         joining, other = find_joining(it, party)
         if not json:
             say(f"{party}: {terms_text(joining.terms, other.covers)}")
-        if not same_words(words if words is not None else _asked(), other.words):
-            raise SettingsError(
-                "these are not the words that this side has: nobody may be trusted here",
-                do="Compare them again. If they differ, somebody is in between: `intertie partner cancel`, invite anew.",
-            )
-        with it.joinings.alone():
-            now = it.clock()
-            joining, other = find_joining(it, party)
-            verified(it.gateway, other.descriptor, other.roots, now)
-            note(
-                it.gateway, f"partner confirmed by {operator()}", party, bytes.fromhex(other.transcript), now
-            )
-            standing = admit_partner(it.places, joining, other, now)
-            advance(it.joinings, joining, Event.CONFIRM)
+        said = words if words is not None else _asked()
+        standing = confirm_partner(it, party, said, it.clock(), operator())
     if json:
         print_json({"party": party, "state": standing.state, "words": standing.words})
         return

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from cyclopts import Parameter
@@ -16,16 +15,15 @@ from intertie.cli._onboarding import joining_json, operator, say, show_words, te
 from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption, print_json, when
 from intertie.exchange.joining import State, Terms
 from intertie.gateway.join_partner import Joining
-from intertie.gateway.join_partner import invite as open_invitation
-from intertie.gateway.settings import Settings
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened
+from intertie.run.onboarding import LIFE_MAX
+from intertie.run.onboarding import invite as open_invitation
 
 # A working day to reach the right person, and one more.
 DEFAULT_HOURS = 48.0
-# An invitation that waits longer is forgotten, and a code that is forgotten lies about.
-HOURS_MAX = 14 * 24.0
+HOURS_MAX = LIFE_MAX / timedelta(hours=1)
 # How often `--wait` looks whether somebody joined.
 LOOK_SECONDS = 0.2
 
@@ -58,14 +56,10 @@ def invite(
     """Invite a new partner. Prints a one-time code: give it to them by any way; they run `intertie partner join CODE`."""
     with opened(dir) as it:
         now = it.clock()
-        terms = _terms(it, party, agreement, start, until, flow, now)
         if not 0 < hours <= HOURS_MAX:
             raise SettingsError(f"--hours: {hours:g} is not between 0 and {HOURS_MAX:g}", do="Give fewer.")
-        it.ourselves()  # what is wrong with our own keys and trust is better said now than at the door
-        end = now + timedelta(hours=hours)
-        code, joining = open_invitation(
-            it.gateway, it.joinings, terms, door_address(it.settings), now, end, operator()
-        )
+        terms = _terms(party, agreement, start, until, flow, now)
+        code, joining = open_invitation(it, terms, now + timedelta(hours=hours), now, operator())
         _print(code, joining, json=json)
         if not wait:
             return 0
@@ -77,22 +71,7 @@ def invite(
     return int(joining.other is None)
 
 
-def door_address(settings: Settings) -> str:
-    """Where the joining door is, as others see it."""
-    if settings.joining.address:
-        return settings.joining.address
-    if not settings.street.is_open:
-        raise SettingsError(
-            "this gateway has no door that somebody could come to",
-            do="Have them invite, and join with their code; or say with [joining] address where this one is reached.",
-        )
-    host = urlsplit(settings.street.url).hostname or ""
-    port = settings.joining.listen.rpartition(":")[2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _terms(
-    it: Opened,
     party: str | None,
     agreement: AgreementId | None,
     start: datetime | None,
@@ -100,17 +79,6 @@ def _terms(
     flow: tuple[str, ...],
     now: datetime,
 ) -> Terms:
-    known = {one.interface for one in it.gateway.catalogue.flows()}
-    pairs = known | {f"{one.interface}/{one.document}" for one in it.gateway.catalogue.flows()}
-    for one in flow:
-        if one not in pairs:
-            raise SettingsError(
-                f"--flow: the catalogue has no {one}", do="`intertie interfaces list` shows all."
-            )
-    if party is not None and it.partners.find(party) is not None:  # type: ignore[arg-type]
-        raise SettingsError(
-            f"{party} is a partner already", do="`intertie partner show` shows how it stands."
-        )
     terms = {
         "agreement": agreement,
         "start": (start or now) if agreement is not None else start,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.bindings.joining.client import join as join_by_code
-from intertie.cli._onboarding import check_one_door, joining_json, say, show_words, terms_text
+from intertie.cli._onboarding import joining_json, say, show_words, terms_text
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.exchange.joining import within
 from intertie.gateway.join_partner import Review
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, PartyId
 from intertie.run import opened
-from intertie.seal.joining import read_code
+from intertie.run.onboarding import join as join_by_code
 
 
 def join(
@@ -42,19 +40,13 @@ def join(
     code
         The code as you got it: case, blanks and dashes do not matter.
     """
-    read = read_code(" ".join(code))
+
+    def accept(seen: Review) -> tuple[str, ...]:
+        _check(seen, party, agreement, flow)
+        return flow or seen.terms.covers
 
     with opened(dir) as it:
-
-        def accept(seen: Review) -> tuple[str, ...]:
-            check_one_door(it.settings, seen.descriptor)
-            _check(seen, party, agreement, flow)
-            return flow or seen.terms.covers
-
-        seconds = it.settings.joining.seconds
-        joined = asyncio.run(
-            join_by_code(it.gateway, it.joinings, it.ourselves(), read, accept, it.clock, seconds)
-        )
+        joined = join_by_code(it, " ".join(code), accept)
     if json:
         print_json(joining_json(joined))
     elif joined.other is not None:

@@ -10,14 +10,14 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from intertie.cli._onboarding import find_partner_entry, line_json, operator, print_proof
+from intertie.cli._onboarding import operator, print_proof
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
-from intertie.cli.partner_live import go_live
 from intertie.exchange.joining import Trial
 from intertie.gateway.gateway import Partner
 from intertie.gateway.prove_partner import Begun, Line, Result, begin_proof, read_proof, unproven
 from intertie.model.errors import Code, SettingsError
 from intertie.run import Opened, opened
+from intertie.run.onboarding import find_partner_entry, go_live, line_json
 
 # How often the store is read while waiting: a bar that moves five times a second is smooth enough.
 LOOK_SECONDS = 0.2
@@ -55,7 +55,7 @@ def prove(
         lines = [_with_refusal(line, begun) for line in _watch(it, partner, trial, wait)]
         open_lines = unproven(lines)
         if go_live_then and not open_lines:
-            go_live(it, party, operator())
+            go_live(it, party, it.clock(), operator())
     state = "live" if go_live_then and not open_lines else "proving"
     if json:
         proven = not open_lines

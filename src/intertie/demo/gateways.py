@@ -88,10 +88,11 @@ class SeasonClock:
         fresh.replace(self.path)
 
 
-def make_directories(root: Path, zone: str) -> None:
+def make_directories(root: Path, zone: str, *, portals: bool = False) -> None:
     """Gateway directories, whose readings have their days in a zone, with their own authorities, the aggregators partners of the
     utility and it of them, and `trust-root.pem` with all roots. No agreement yet but an old one: contracts are made through the
-    gateways. The clock file must be there. Raises DemoError with what a command said."""
+    gateways. The clock file must be there. `portals`: the utility and the aggregator get an office door, too. Raises DemoError
+    with what a command said."""
     years = max(3, datetime.now(UTC).year - CERTIFICATES_FROM.year + 2)
     ports = _free_ports(len(ALL))
     _all(
@@ -106,6 +107,9 @@ def make_directories(root: Path, zone: str) -> None:
     )  # fmt: skip
     for who in ALL:
         _set_zone(root / who.short / FILE, zone)
+    if portals:
+        for who, port in zip((UTILITY, AGGREGATOR), _free_ports(2), strict=True):
+            _set_office(root / who.short / FILE, port)
     roots = {who: root_of(root / who.short) for who in ALL}
     (root / "trust-root.pem").write_bytes(b"".join(path.read_bytes() for path in roots.values()))
     _all([_partner(root, who, UTILITY, roots[UTILITY]) for who in AGGREGATORS])
@@ -118,6 +122,13 @@ def _set_zone(settings: Path, zone: str) -> None:
     lines = settings.read_text(encoding="utf-8").splitlines(keepends=True)
     changed = [f'zone = "{zone}"\n' if line.startswith("# zone = ") else line for line in lines]
     settings.write_text("".join(changed), encoding="utf-8")
+
+
+def _set_office(settings: Path, port: int) -> None:
+    """A door for people on this machine, without TLS: it goes nowhere else."""
+    text = settings.read_text(encoding="utf-8")
+    opened = text.replace("[office]\n", f'[office]\nlisten = "127.0.0.1:{port}"\n', 1)
+    settings.write_text(opened, encoding="utf-8")
 
 
 def root_of(directory: Path) -> Path:

@@ -39,7 +39,9 @@ class Played(NamedTuple):
 
 
 @contextlib.contextmanager
-def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterator[Played]:
+def played(
+    feeder_folder: Path | None, keep: Path | None, tell: Tell, *, portals: bool = False
+) -> Iterator[Played]:
     """Play the season; inside the block the gateways are still serving. Raises IntertieError when it cannot go on.
 
     All directories stay: in `keep` (made, or empty), else in a new folder for temporary files.
@@ -51,7 +53,7 @@ def played(feeder_folder: Path | None, keep: Path | None, tell: Tell) -> Iterato
     root = _root(keep)
     clock = SeasonClock(root / "clock.txt", SEASON_OPENS)
     tell("making three gateways", 0, 1)
-    make_directories(root, feeder.zone)
+    make_directories(root, feeder.zone, portals=portals)
     with serving(root) as processes, contextlib.ExitStack() as stack:
         desks = []
         for who in ALL:

@@ -224,11 +224,21 @@ def make_code(gateway: Gateway, book: PeopleBook, name: str, life: timedelta, no
 
 
 def set_password(
-    gateway: Gateway, book: PeopleBook, name: str, password: str, secret: str, code: str, now: datetime
+    gateway: Gateway,
+    book: PeopleBook,
+    name: str,
+    password: str,
+    secret: str,
+    code: str,
+    now: datetime,
+    wall: datetime,
 ) -> Person:
-    """A password, and the authenticator's secret once its code was right. SettingsError says what does not do."""
+    """A password, and the authenticator's secret once its code was right. SettingsError says what does not do.
+
+    `wall`: the time on the wall, which authenticators show codes of, also where a rehearsal has a clock of its own.
+    """
     text = check_new(password, name, *name.split("@")[:1], str(gateway.party.id))
-    step = matching_step(secret, code, now, 0)
+    step = matching_step(secret, code, wall, 0)
     if step is None:
         raise SettingsError(
             "the one-time code does not fit",

@@ -51,15 +51,25 @@ class Wait(IntertieError):
 
 
 def by_password(
-    gateway: Gateway, book: PeopleBook, name: str, password: str, code: str, visitor: Visitor, now: datetime
+    gateway: Gateway,
+    book: PeopleBook,
+    name: str,
+    password: str,
+    code: str,
+    visitor: Visitor,
+    now: datetime,
+    wall: datetime,
 ) -> tuple[str, Session]:
-    """The cookie's key and the session. Wait; NotKnown, which never says what was wrong."""
+    """The cookie's key and the session. Wait; NotKnown, which never says what was wrong.
+
+    `wall`: the time on the wall, which authenticators show codes of, also where a rehearsal has a clock of its own.
+    """
     known = "" if len(name) > 64 else name
     keys = _keys(known, visitor)
     check_wait(book, keys, now)
     person = book.person(known)
     good = same_password(person.password if person is not None else None, password)
-    if good and person is not None and person.disabled is None and _use_code(book, person, code, now):
+    if good and person is not None and person.disabled is None and _use_code(book, person, code, wall):
         return _begin(gateway, book, person, visitor, "password", now)
     raise _failed(gateway, book, keys, known, visitor, now)
 
@@ -160,7 +170,7 @@ def _known_here(book: PeopleBook, name: str, visitor: Visitor) -> bool:
     return any(session.address == visitor.address for session in book.sessions(name))
 
 
-def _use_code(book: PeopleBook, person: Person, code: str, now: datetime) -> bool:
+def _use_code(book: PeopleBook, person: Person, code: str, wall: datetime) -> bool:
     """Whether the one-time code fits; it counts once."""
     if person.totp is None:
         return False
@@ -169,7 +179,7 @@ def _use_code(book: PeopleBook, person: Person, code: str, now: datetime) -> boo
     def used(known: Person | None) -> Person:
         if known is None or known.totp is None:
             raise NotKnown("the person is gone", do="Ask an administrator.")
-        step = matching_step(known.totp, code, now, known.step)
+        step = matching_step(known.totp, code, wall, known.step)
         fits.append(step is not None)
         return known if step is None else msgspec.structs.replace(known, step=step)
 

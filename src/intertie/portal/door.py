@@ -18,6 +18,7 @@ from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
+from intertie.gateway.onboarding_ports import Onboarding
 from intertie.gateway.people import PeopleBook
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
@@ -44,6 +45,8 @@ class Office(NamedTuple):
     buckets: Buckets
     people: PeopleBook
     strangers: Addresses  # who is not signed in, by address
+    wall: Callable[[], datetime]  # the time on the wall, also where a rehearsal has a clock of its own
+    onboarding: Onboarding | None = None
 
 
 class Buckets:

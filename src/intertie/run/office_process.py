@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from intertie.bindings.clock import system_clock
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.serving import QuietServer, url_of
@@ -24,6 +25,7 @@ from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
 from intertie.run.office import DRAIN_SECONDS
+from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened, opened
 from intertie.seal.tls_office import OfficeContext
 from intertie.stores.api_key_files import ApiKeyFiles
@@ -66,6 +68,8 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         Buckets(time.monotonic),
         people,
         strangers(time.monotonic),
+        system_clock,
+        FileOnboarding(it),
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

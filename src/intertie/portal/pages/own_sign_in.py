@@ -63,6 +63,7 @@ def set_own_password(visit: Visit, form: Fields, stamp: Stamp) -> Done:
         secret,
         form.maybe("code", 40) or "",
         stamp.at,
+        visit.office.wall(),
     )
     return Done(SELF, "From now on you sign in with this password and the authenticator's code.")
 

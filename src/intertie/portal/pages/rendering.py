@@ -39,6 +39,7 @@ _TONES = {
         "verified",
         "settled",
         "granted",
+        "proven",
     },
     "open": {
         "queued",

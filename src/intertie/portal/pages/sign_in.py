@@ -115,6 +115,7 @@ def enter_by_password(request: Asking, office: OfficeDep, form: Fields) -> tuple
         form.maybe("code", 40) or "",
         visitor_of(request),
         office.clock(),
+        office.wall(),
     )
 
 
