@@ -10,7 +10,7 @@ SEEDS   ?= 1000
 # Hundreds of processes are started by the tests: without kept bytecode each compiles 300 modules anew, a third of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup peers demo test soak sim check bench fuzz docs clean
+.PHONY: help setup peers demo test soak sim check bench fuzz docs screenshots clean
 
 help:
 	@echo "make demo   three gateways do a season of business on this machine"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench  measured speeds          make docs   write the generated pages again"
 	@echo "make soak   the long versions of the tests of loss, kills, large files and random walks"
 	@echo "make sim SEEDS=1000    gateways in simulated worlds, each seed another"
+	@echo "make screenshots        every page of two portals, into docs/screenshots"
 	@echo "make fuzz SECONDS=60   coverage-guided fuzzing of everything that reads bytes from outside"
 
 setup: .venv/ready
@@ -53,6 +54,9 @@ soak: setup
 
 sim: setup
 	$(BIN)/python -m sim --seeds $(SEEDS)
+
+screenshots: setup
+	$(BIN)/python -m tools.screenshots
 
 fuzz: setup
 	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ONLY)

@@ -17,6 +17,7 @@ from pathlib import Path
 from joserfc import jws
 
 from fuzz.as2 import posts, read_post
+from fuzz.as4 import as4_posts, read_as4_post
 from intertie.catalogue.load import read_interface
 from intertie.exchange.joining import Reason, Terms
 from intertie.exchange.joining_messages import (
@@ -381,6 +382,7 @@ TARGETS: Mapping[str, Target] = {
     "token": Target(read_access_token, tokens),
     "x12": Target(read_x12, interchanges),
     "as2": Target(read_post, posts),
+    "as4": Target(read_as4_post, as4_posts),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),
 }
 

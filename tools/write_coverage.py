@@ -70,7 +70,19 @@ PROTOCOLS = [
         "works",
         "`tests/interop/test_as2_door.py`, `tests/exchange/test_as2.py`",
     ),
-    ("EDI / VAN: Internet ET, AS4, a mailbox between third parties", "000, 001", NOT_YET, ""),
+    (
+        "EDI / VAN: files over AS4",
+        "000, 001",
+        "works",
+        "`tests/interop/test_as4_peer.py`, `tests/exchange/test_as4.py`",
+    ),
+    (
+        "EDI / VAN: NAESB Internet ET",
+        "000, 001",
+        "works",
+        "`tests/interop/test_internet_et_page.py`, `tests/interop/test_internet_et_gpg.py`",
+    ),
+    ("EDI / VAN: a mailbox between third parties", "000, 001", NOT_YET, ""),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",
         "001",

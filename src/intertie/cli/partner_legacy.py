@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from intertie.cli._internet_et import check_internet_et, internet_et_lines, internet_et_use
+from intertie.cli._partner_as4 import as4_lines, as4_use, check_as4
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
 from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.foreign import Foreign, paper_events
@@ -28,7 +30,8 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
     party
         The partner's name here.
     file
-        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, sftp.md, ftps.md, upload.md).
+        Who it is, by which key, until when it may, and the contract on paper (docs/uftp.md, as2.md, as4.md, sftp.md, ftps.md,
+        upload.md, internet-et.md).
     """
     with opened(dir) as it:
         foreign = _read(it, party, file)
@@ -50,14 +53,20 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
 def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
     foreign = read_foreign(file)
     if foreign is None:
-        do = "docs/uftp.md, docs/as2.md, docs/sftp.md and docs/upload.md have an example of a legacy file."
+        do = "docs/uftp.md, as2.md, as4.md, sftp.md and upload.md have an example of a legacy file."
         raise SettingsError(f"{file} is not there", do=do)
     if foreign.binding == "as2":
         _check_as2(it, party, file, foreign)
+    elif foreign.binding == "as4":
+        check_as4(it, party, file, foreign)
+        _check_ends(it, party, file, foreign)
     elif foreign.binding == "sftp":
         _check_sftp(it, party, file, foreign)
     elif foreign.binding in ("upload", "ftps"):
         _check_comes(it, party, file, foreign)
+    elif foreign.binding == "internet_et":
+        check_internet_et(it, party, file, foreign)
+        _check_ends(it, party, file, foreign)
     else:
         read_public(foreign.uftp.key)
         if it.uftp is None:
@@ -148,6 +157,10 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
     """By which the partner verifies us; in AS2 it encrypts for it too."""
     if foreign.binding == "as2":
         return it.as2.certificate().decode() if it.as2 is not None else ""
+    if foreign.binding == "as4":
+        return it.as4.certificate().decode() if it.as4 is not None else ""
+    if foreign.binding == "internet_et":
+        return it.internet_et.public_key() if it.internet_et is not None else ""
     if foreign.binding == "sftp":  # by which it knows our mailbox, or lets us in
         return public_line(it.ssh_key(HOST if foreign.sftp.user is not None else CLIENT))
     if foreign.binding in ("upload", "ftps"):  # it knows us by the certificate of our door
@@ -163,8 +176,12 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
     ]
     if foreign.binding == "as2":
         return [*_as2_lines(foreign), *paper]
+    if foreign.binding == "as4":
+        return [*as4_lines(foreign), *paper]
     if foreign.binding == "sftp":
         return [*_sftp_lines(foreign), *paper]
+    if foreign.binding == "internet_et":
+        return [*internet_et_lines(foreign), *paper]
     if foreign.binding in ("upload", "ftps"):
         return [*_comes_lines(foreign), *paper]
     return [
@@ -186,6 +203,10 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
         terms = foreign.as2
         how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under {terms.key_transport}"
         return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
+    if foreign.binding == "as4":
+        return as4_use(party, foreign)
+    if foreign.binding == "internet_et":
+        return internet_et_use(party, foreign)
     if foreign.binding == "sftp":
         return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
     if foreign.binding in ("upload", "ftps"):

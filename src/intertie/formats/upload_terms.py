@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -35,6 +36,11 @@ def hash_secret(secret: str) -> str:
 
 
 def is_secret_of(terms: UploadTerms, secret: str) -> bool:
-    """Whether it is one of this partner's; in the same time for each."""
+    """Whether it is one of this partner's."""
+    return is_hashed_secret(terms.secrets, secret)
+
+
+def is_hashed_secret(known: Sequence[str], secret: str) -> bool:
+    """Whether it is one of those of which this is kept; in the same time for each."""
     said = hash_secret(secret)
-    return sum(hmac.compare_digest(said, known) for known in terms.secrets) > 0
+    return sum(hmac.compare_digest(said, one) for one in known) > 0

@@ -39,6 +39,7 @@ class PostAnswer(NamedTuple):
     status: int
     retry_after: float | None = None
     said: str = ""  # in words; without it, the status of HTTP
+    again: float | None = None  # not before so many seconds, where the protocol has a schedule of its own
 
     @property
     def words(self) -> str:
@@ -96,7 +97,7 @@ async def _post_answer(
     if said.taken or said.final or over:
         gateway.store.settle_answer(party, owed.parcel, owed.since)
         return None if said.taken else Delivery(owed.parcel, party, 0, False, f"answer given up: {detail}")
-    wait = _wait(gateway, owed.attempts, random, said.retry_after)
+    wait = _wait(gateway, owed.attempts, random, said)
     gateway.store.defer_answer(party, owed.parcel, clock() + wait)
     return Delivery(owed.parcel, party, 0, False, f"answer not taken: {detail}")
 
@@ -163,7 +164,7 @@ async def _post_message(
     party = parcel.partner
     try:
         said = await post(foreign, original_of(row.body) or b"")
-        detail = "posted, not answered yet" if said.taken else said.words
+        detail = (said.said or "posted, not answered yet") if said.taken else said.words
     except PartnerError as error:
         said, detail = PostAnswer(0), error.why
     now = clock()
@@ -180,18 +181,20 @@ async def _post_message(
         )
         gateway.store.close_parcel(parcel.id, None, [(row.id, State.REFUSED, detail)], [entry], now)
         return Delivery(parcel.id, party, 1, False, detail)
-    if said.taken:
-        wait = min(ANSWER_WAIT * 2 ** min(row.attempts, 10), WAIT_MAX)
-    else:
-        wait = _wait(gateway, row.attempts, random, said.retry_after)
+    answer = min(ANSWER_WAIT * 2 ** min(row.attempts, 10), WAIT_MAX)
+    wait = answer if said.taken else _wait(gateway, row.attempts, random, said)
     gateway.store.retry_parcel(parcel.id, now + wait, detail[:300])
     return Delivery(parcel.id, party, 1, said.taken, detail)
 
 
-def _wait(gateway: Gateway, attempts: int, random: Random, retry_after: float | None) -> timedelta:
+def _wait(gateway: Gateway, attempts: int, random: Random, said: PostAnswer) -> timedelta:
+    if said.again is not None:
+        return min(
+            timedelta(seconds=said.again), WAIT_MAX
+        )  # no store waits longer: who said it says it again
     limits = gateway.limits
     wait = backoff(attempts, random(), first=limits.retry_first_seconds, ceiling=limits.retry_ceiling_seconds)
-    return max(wait, timedelta(seconds=min(retry_after or 0.0, limits.retry_ceiling_seconds)))
+    return max(wait, timedelta(seconds=min(said.retry_after or 0.0, limits.retry_ceiling_seconds)))
 
 
 class Reply(NamedTuple):

@@ -16,8 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from intertie.formats.as2.terms import As2Terms
+from intertie.formats.as4.terms import As4Terms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
+from intertie.formats.internet_et.terms import InternetEtTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.formats.uftp.terms import Terms as UftpTerms
 from intertie.formats.upload_terms import UploadTerms
@@ -41,7 +43,7 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "sftp", "upload", "ftps")
+CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et")
 FORMATS = ("x12", "csv", "json")
 
 
@@ -69,9 +71,11 @@ class Foreign(Record, frozen=True, kw_only=True):
     # How it is reached: exactly one of these.
     uftp_terms: UftpTerms | None = msgspec.field(default=None, name="uftp")
     as2_terms: As2Terms | None = msgspec.field(default=None, name="as2")
+    as4_terms: As4Terms | None = msgspec.field(default=None, name="as4")
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
     upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
+    internet_et_terms: InternetEtTerms | None = msgspec.field(default=None, name="internet_et")
     # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
     csv: CsvTerms | None = None
@@ -98,7 +102,15 @@ class Foreign(Record, frozen=True, kw_only=True):
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
     def _carriers(self) -> list[str]:
-        said = (self.uftp_terms, self.as2_terms, self.sftp_terms, self.upload_terms, self.ftps_terms)
+        said = (
+            self.uftp_terms,
+            self.as2_terms,
+            self.as4_terms,
+            self.sftp_terms,
+            self.upload_terms,
+            self.ftps_terms,
+            self.internet_et_terms,
+        )
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
@@ -110,7 +122,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
-        if self.binding == "as2":
+        if self.binding in ("as2", "as4", "internet_et"):
             return [Level.RECEIPT, *of_format]
         return [*of_format, Level.FETCHED] if self.x12 is not None else [Level.FETCHED, *of_format]
 
@@ -167,6 +179,20 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.as2_terms
 
     @property
+    def as4(self) -> As4Terms:
+        """SettingsError if it speaks another one."""
+        if self.as4_terms is None:
+            raise SettingsError(f"{self.name} does not speak AS4", do="See its legacy file.")
+        return self.as4_terms
+
+    @property
+    def internet_et(self) -> InternetEtTerms:
+        """SettingsError if it speaks another one."""
+        if self.internet_et_terms is None:
+            raise SettingsError(f"{self.name} does not speak Internet ET", do="See its legacy file.")
+        return self.internet_et_terms
+
+    @property
     def trading(self) -> Trading:
         """The two ends of its X12; SettingsError if it has none."""
         if self.x12 is None:
@@ -180,6 +206,10 @@ class Foreign(Record, frozen=True, kw_only=True):
             return self.sftp_terms.url
         if self.upload_terms is not None or self.ftps_terms is not None:
             return ""
+        if self.as4_terms is not None:
+            return self.as4_terms.url
+        if self.internet_et_terms is not None:
+            return self.internet_et_terms.url
         return self.uftp.url if self.as2_terms is None else self.as2.url
 
     @property

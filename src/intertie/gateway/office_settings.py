@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.listening import LOOPBACK, address_of
 from intertie.model.record import Record
 
@@ -22,6 +23,8 @@ class OfficeDoor(Record, frozen=True, kw_only=True):
     processes: Annotated[int, Meta(ge=1, le=16)] = 1
     # Of one process, streams of events among them.
     connections: Annotated[int, Meta(ge=4, le=10_000)] = 128
+    # Acts at the portal that one person asks for and another approves.
+    two_people: tuple[TwoPeople, ...] = ()
 
     def check(self) -> None:
         """ValueError for an address that is none, half a key pair, or plain HTTP off this machine."""

@@ -13,9 +13,11 @@ import msgspec
 from msgspec import Meta
 
 from intertie.gateway.as2_settings import As2Door
+from intertie.gateway.as4_settings import As4Door
 from intertie.gateway.attachment_ports import AttachmentLimits
 from intertie.gateway.ftps_settings import FtpsDoor
 from intertie.gateway.gateway import Limits
+from intertie.gateway.internet_et_settings import InternetEtDoor
 from intertie.gateway.listening import LOOPBACK, address_of
 from intertie.gateway.office_settings import OfficeDoor
 from intertie.gateway.quota import Quota as Quota
@@ -287,9 +289,11 @@ class Settings(Record, frozen=True, kw_only=True):
     attachments: AttachmentLimits = AttachmentLimits()
     uftp: UftpDoor = UftpDoor()
     as2: As2Door = As2Door()
+    as4: As4Door = As4Door()
     sftp: SftpDoor = SftpDoor()
     ftps: FtpsDoor = FtpsDoor()
     upload: UploadDoor = UploadDoor()
+    internet_et: InternetEtDoor = InternetEtDoor()
     office: OfficeDoor = OfficeDoor()
     readings: ReadingsSettings = ReadingsSettings()
     settlement: SettlementSettings = SettlementSettings()

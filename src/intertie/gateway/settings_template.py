@@ -143,6 +143,7 @@ listen = {listen}          # host:port on this machine
 # key = ""
 # processes = 1
 # connections = 128             # of each process, streams of events among them
+# two_people = []             # acts at the portal that a second person approves: payment, override, partner, person, key
 
 [log]
 # format = "json"               # or "text"
@@ -197,6 +198,34 @@ listen = {listen}          # host:port on this machine
 # connections = 64
 # posts_per_minute = 600.0    # of one address
 # seconds = 60.0              # for a post of ours to be taken and receipted
+
+# Partners that speak AS4 in place of parcels. docs/as4.md.
+[as4]
+# party_id = ""               # our PartyId; empty: nobody speaks it here
+# party_type = ""             # its type
+# listen = ""                 # host:port of the door, as "127.0.0.1:8495"; path /as4
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# body_bytes = 5242880        # of a message as it comes
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 64
+# posts_per_minute = 600.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
+
+# Partners that speak NAESB Internet ET. docs/internet-et.md.
+[internet_et]
+# code = ""                   # our Common Code Identifier (D-U-N-S); empty: nobody speaks it here
+# server = "intertie"         # `server-id` of our receipts: the name of this door
+# key_number = 1              # of our OpenPGP key that signs; another one is made by naming it, those before it still open
+# listen = ""                 # host:port of the door, as "127.0.0.1:6304"; path /internet-et, or / alone
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# body_bytes = 7340032        # of a request
+# file_bytes = 5242880        # of a file when decompressed
+# connections = 32
+# posts_per_minute = 300.0    # of one address
+# seconds = 60.0              # for a post of ours to be taken and receipted
+# retry_minutes = 15.0        # between attempts: the third that fails is an Exchange Failure
 
 # Partners that exchange files by SFTP. docs/sftp.md.
 [sftp]

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
@@ -15,6 +15,7 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter, Skip
 
 from intertie.bindings.parcel_https.limits import Addresses
 from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
+from intertie.gateway.approvals import ApprovalBook, TwoPeople
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
@@ -34,6 +35,10 @@ STRANGER_PER_MINUTE = 120.0
 STRANGER_BURST = 60.0
 
 
+class PortalBook(PeopleBook, ApprovalBook, Protocol):
+    """People, and what waits for a second one."""
+
+
 class Office(NamedTuple):
     """What the routes stand on."""
 
@@ -43,10 +48,11 @@ class Office(NamedTuple):
     clock: Callable[[], datetime]
     ticks: Callable[[], float]  # monotonic seconds
     buckets: Buckets
-    people: PeopleBook
+    people: PortalBook
     strangers: Addresses  # who is not signed in, by address
     wall: Callable[[], datetime]  # the time on the wall, also where a rehearsal has a clock of its own
     onboarding: Onboarding | None = None
+    two_people: frozenset[TwoPeople] = frozenset()
 
 
 class Buckets:

@@ -6,7 +6,9 @@ from intertie.gateway.deliver_translated import PostAnswer
 from intertie.gateway.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
+from intertie.run.as4 import as4_client
 from intertie.run.by_name import MAILBOXES, mailbox_posts
+from intertie.run.internet_et import internet_et_client
 from intertie.run.opening import Opened
 from intertie.run.uftp import uftp_client
 
@@ -18,6 +20,8 @@ class ForeignPosts:
         ways = {
             "uftp": uftp_client(it),
             "as2": as2_client(it),
+            "as4": as4_client(it),
+            "internet_et": internet_et_client(it),
             **{name: mailbox_posts(name, it) for name in MAILBOXES},
         }
         self._ways = {name: way for name, way in ways.items() if way is not None}

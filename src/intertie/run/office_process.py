@@ -70,6 +70,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         strangers(time.monotonic),
         system_clock,
         FileOnboarding(it),
+        frozenset(it.settings.office.two_people),
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

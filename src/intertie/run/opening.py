@@ -11,13 +11,17 @@ from functools import cache
 from pathlib import Path
 
 from intertie.bindings.as2.translator import As2
+from intertie.bindings.as4.translator import As4
 from intertie.bindings.clock import Clock, FileClock, system_clock
+from intertie.bindings.internet_et.keys import OwnKeys
+from intertie.bindings.internet_et.translator import InternetEt
 from intertie.bindings.joining.door import Door
 from intertie.bindings.mail_smtp.client import SmtpMailer
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
+from intertie.formats.as4.user_message import Party
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
 from intertie.gateway.deliver_file import FileTranslator
@@ -30,6 +34,7 @@ from intertie.gateway.trade_books import Books
 from intertie.market.event import Event
 from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
+from intertie.seal.pgp import PgpKey
 from intertie.seal.protection import Opener
 from intertie.seal.smime_keys import SmimeKey
 from intertie.seal.sodium_keys import VaultKeys
@@ -80,7 +85,19 @@ class Opened:
         as2 = self.settings.as2
         smime = cache(lambda: SmimeKey.of_vault(vault, as2.name, self.clock()))
         self.as2 = As2(as2.name, as2.receipts_url, as2.file_bytes, smime) if as2.name else None
-        spoken: dict[str, Translator | None] = {"uftp": self.uftp, "as2": self.as2}
+        as4 = self.settings.as4
+        wss = cache(lambda: SmimeKey.of_vault(vault, as4.party_id, self.clock(), "as4"))
+        ourselves = Party(as4.party_id, as4.party_type)
+        self.as4 = As4(ourselves, as4.file_bytes, wss) if as4.party_id else None
+        et = self.settings.internet_et
+        pgp = OwnKeys(et.key_number, lambda number: PgpKey.of_vault(vault, et.code, number))
+        self.internet_et = InternetEt(et.code, et.server, et.file_bytes, pgp) if et.code else None
+        spoken: dict[str, Translator | None] = {
+            "uftp": self.uftp,
+            "as2": self.as2,
+            "as4": self.as4,
+            "internet_et": self.internet_et,
+        }
         if self.settings.sftp.enabled:
             spoken["sftp"] = FileTranslator("sftp")
         for name, door in (("upload", self.settings.upload), ("ftps", self.settings.ftps)):

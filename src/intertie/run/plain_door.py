@@ -8,6 +8,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from intertie.gateway.as2_settings import As2Door
+from intertie.gateway.as4_settings import As4Door
+from intertie.gateway.internet_et_settings import InternetEtDoor
 from intertie.gateway.settings import UftpDoor
 from intertie.gateway.upload_settings import UploadDoor
 from intertie.model.errors import SettingsError
@@ -18,7 +20,10 @@ KEEP_ALIVE_SECONDS = 15
 
 
 def door_config(
-    it: Opened, app: Starlette, settings: UftpDoor | As2Door | UploadDoor, section: str
+    it: Opened,
+    app: Starlette,
+    settings: UftpDoor | As2Door | As4Door | UploadDoor | InternetEtDoor,
+    section: str,
 ) -> uvicorn.Config:
     """How it is served. SettingsError for files that are not there."""
     certificate = it.places.of(settings.certificate) if settings.certificate else None

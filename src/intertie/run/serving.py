@@ -32,9 +32,11 @@ from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.as2 import serve_as2
+from intertie.run.as4 import serve_as4
 from intertie.run.by_name import MAILBOXES, serve_mailbox
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
+from intertie.run.internet_et import serve_internet_et
 from intertie.run.keep_readings import keep_readings
 from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
@@ -188,6 +190,8 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(it.joining_door().watch()),
             asyncio.ensure_future(serve_uftp(it)),
             asyncio.ensure_future(serve_as2(it)),
+            asyncio.ensure_future(serve_as4(it)),
+            asyncio.ensure_future(serve_internet_et(it)),
             *(asyncio.ensure_future(serve_mailbox(name, it)) for name in MAILBOXES),
         ]
     try:

@@ -30,8 +30,6 @@ RSA_BITS = 3072
 LIFE = timedelta(days=730 + 120)
 # A clock at the partner may be behind ours.
 BEFORE = timedelta(days=1)
-# The secrets in the vault of keys.
-KEY, CERTIFICATE = "as2-rsa.key", "as2-rsa.der"
 # What a certificate's common name may have (X.520).
 NAME_MAX = 64
 
@@ -78,14 +76,15 @@ class SmimeKey:
         return self.certificate.public_bytes(Encoding.PEM)
 
     @classmethod
-    def of_vault(cls, vault: Vault, name: str, now: datetime) -> SmimeKey:
-        """Our own, made when it is first asked for. SettingsError, KeyPortError."""
+    def of_vault(cls, vault: Vault, name: str, now: datetime, use: str = "as2") -> SmimeKey:
+        """Our own for one protocol, made when it is first asked for. SettingsError, KeyPortError."""
+        key_file, certificate_file = f"{use}-rsa.key", f"{use}-rsa.der"
         with vault.lock():
-            if KEY not in vault.names():
+            if key_file not in vault.names():
                 fresh = cls.generate(name, now)
                 plain = fresh.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-                vault.add({KEY: plain, CERTIFICATE: fresh.certificate.public_bytes(Encoding.DER)})
-            raw, said = vault.read(KEY), vault.read(CERTIFICATE)
+                vault.add({key_file: plain, certificate_file: fresh.certificate.public_bytes(Encoding.DER)})
+            raw, said = vault.read(key_file), vault.read(certificate_file)
         try:
             key, certificate = load_der_private_key(raw, None), x509.load_der_x509_certificate(said)
         except ValueError as error:
@@ -124,3 +123,16 @@ def is_valid(certificate: Certificate, now: datetime) -> bool:
 def fingerprint(certificate: Certificate) -> str:
     """By which two people compare a certificate."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def certificate_der(certificate: Certificate) -> bytes:
+    """As XML has it, in base64."""
+    return certificate.public_bytes(Encoding.DER)
+
+
+def read_der(raw: bytes) -> Certificate:
+    """A certificate that came with what it signed. SettingsError if it is none."""
+    try:
+        return x509.load_der_x509_certificate(raw)
+    except ValueError as error:
+        raise SettingsError("not a certificate", do="Ask the partner for it.") from error

@@ -194,7 +194,7 @@ def read_foreign(path: Path) -> Foreign | None:
         raise SettingsError(f"{path} cannot be read: {error}", do="Check its permissions.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(
-            f"{path}: {error}", do="Mend it; docs/uftp.md and docs/as2.md have examples."
+            f"{path}: {error}", do="Mend it; docs/uftp.md, as2.md and as4.md have examples."
         ) from error
 
 

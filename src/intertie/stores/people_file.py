@@ -12,6 +12,7 @@ from typing import TypeVar
 import apsw
 import msgspec
 
+from intertie.gateway.approvals import Approval
 from intertie.gateway.people import Failures, Person, Session, SignInCode
 from intertie.model.errors import StoreError
 
@@ -147,6 +148,24 @@ class PeopleFile:
         with self._writing():
             self._put("failure", key, "", failures.last, msgspec.json.encode(failures))
             self._bound("failure")
+
+    def put_approval(self, approval: Approval) -> None:
+        """Keep it."""
+        with self._writing():
+            raw = msgspec.json.encode(approval)
+            self._put("approval", approval.id, approval.person, approval.asked, raw)
+
+    def approvals(self) -> Sequence[Approval]:
+        """All that wait, oldest first."""
+        found = [self._read(raw, Approval) for raw in self._all("approval", None)]
+        return sorted(found, key=lambda one: one.asked)
+
+    def take_approval(self, id: str) -> Approval | None:
+        """It waits no more."""
+        with self._writing():
+            found = self._one("approval", id, Approval)
+            self._db.execute("DELETE FROM kept WHERE kind='approval' AND key=?", (id,))
+        return found
 
     def _put(self, kind: str, key: str, owner: str, at: datetime, value: bytes) -> None:
         self._db.execute(

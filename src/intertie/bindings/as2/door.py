@@ -11,14 +11,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from intertie.bindings.as2.kept import KeptAnswers, KeptReceipt, read_kept
 from intertie.bindings.as2.translator import As2
-from intertie.bindings.parcel_https.limits import Addresses
+from intertie.bindings.bounded_posts import BoundedPosts
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error, modifier_of
 from intertie.formats.as2.message import Post
@@ -29,14 +28,12 @@ from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.deliver_file import take_level
 from intertie.gateway.foreign import Level
 from intertie.gateway.gateway import Gateway
-from intertie.model.errors import Code, IntertieError, Refused, StoreError
+from intertie.model.errors import Code, Refused
 
 LOG = logging.getLogger("intertie.as2")
 PATH = "/as2"
 # By the code of what is refused without a receipt.
 STATUSES = {Code.UNKNOWN_SENDER: 403, Code.WRONG_RECIPIENT: 403, Code.SENDER_SUSPENDED: 403}
-# Posts of an address that come at once.
-BURST = 100.0
 
 
 class Answer(NamedTuple):
@@ -60,9 +57,8 @@ class As2Doorway:
     ) -> None:
         self._gateway = gateway
         self._as2 = as2
-        self._settings = settings
         self._clock = clock
-        self._addresses = Addresses(settings.posts_per_minute, BURST, ticks)
+        self._posts = BoundedPosts(LOG, settings.posts_per_minute, settings.body_bytes, ticks)
 
     def app(self) -> Starlette:
         """For a server."""
@@ -70,36 +66,13 @@ class As2Doorway:
 
     async def post(self, request: Request) -> Response:
         """POST a message or a receipt: 2xx once it is kept."""
-        wait = self._addresses.wait(request.client.host if request.client else "")
-        if wait:
-            return Response(status_code=429, headers={"retry-after": str(int(wait) + 1)})
-        try:
-            body = await self._body(request)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if body is None:
-            return Response(status_code=413)
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        try:
-            answer = await run_in_threadpool(self.take, headers, body)
-        except StoreError as error:
-            LOG.error("store", extra={"why": error.why})
-            return Response(status_code=503, headers={"retry-after": "5"})
-        except IntertieError as error:
-            LOG.error("as2", extra={"why": error.why})
-            return Response(status_code=500)
+        return await self._posts.answer(request, self._response)
+
+    def _response(self, headers: list[tuple[str, str]], body: bytes) -> Response:
+        answer = self.take(headers, body)
         if answer.post is None:
             return Response(answer.text, answer.status, media_type="text/plain")
         return Response(answer.post.body, answer.status, headers=dict(answer.post.headers))
-
-    async def _body(self, request: Request) -> bytes | None:
-        """All of it; None if it is longer than it may be."""
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > self._settings.body_bytes:
-                return None
-        return bytes(body)
 
     def take(self, headers: list[tuple[str, str]], body: bytes) -> Answer:
         """Verify a post and do what it says. Raises StoreError, and then nothing is kept."""

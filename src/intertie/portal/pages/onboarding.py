@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from intertie.exchange.joining import FINAL, State
+from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.gateway import Agreement
 from intertie.gateway.join_partner import Joining
 from intertie.gateway.office_acts import NotHere
@@ -56,7 +57,7 @@ def joinings_page(visit: Visit) -> View:
     )
 
 
-@act(SELF + "/invite", Right.PARTNERS)
+@act(SELF + "/invite", Right.PARTNERS, TwoPeople.PARTNER)
 def invite_partner(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """A code for somebody, seen this once."""
     party = form.matching("party", PARTY, "the party")
@@ -75,7 +76,7 @@ def invite_partner(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     return Done(f"{SELF}/{made.joining.id}", said, made.joining.id)
 
 
-@act(SELF + "/join", Right.PARTNERS)
+@act(SELF + "/join", Right.PARTNERS, TwoPeople.PARTNER)
 def join_partner(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """By a code that somebody gave us."""
     party = form.matching("party", PARTY, "the party")
@@ -103,7 +104,7 @@ def joining_page(visit: Visit) -> View:
     )
 
 
-@act(ONE + "/confirm", Right.PARTNERS)
+@act(ONE + "/confirm", Right.PARTNERS, TwoPeople.PARTNER)
 def confirm_partner(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """The words that the other side read out are ours."""
     one = _joining(visit)
@@ -125,7 +126,7 @@ def prove_partner(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     return Done(f"{SELF}/{one.id}", f"Proving {len(lines)} flows: the table follows.", one.other.party)
 
 
-@act(ONE + "/live", Right.PARTNERS)
+@act(ONE + "/live", Right.PARTNERS, TwoPeople.PARTNER)
 def make_partner_live(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """Business may begin."""
     one = _joining(visit)

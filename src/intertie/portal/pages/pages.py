@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    approvals,
     live,
     message,
     messages,
@@ -33,6 +34,7 @@ ROUTES = [
     *partners.ROUTES,
     *onboarding.ROUTES,
     *settings.ROUTES,
+    *approvals.ROUTES,
     *own_sign_in.ROUTES,
     *people.ROUTES,
     *sign_in.ROUTES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.office_once import Stamp
 from intertie.gateway.office_rights import Right, Roles
 from intertie.gateway.people import CODE_LIFE, PERSON, add_person, disable, make_code, set_roles
@@ -32,7 +33,7 @@ def people_page(visit: Visit) -> View:
     return View("people.html", "People", {"lines": lines, "roles": list(OfficeRole)})
 
 
-@act(SELF, Right.PEOPLE)
+@act(SELF, Right.PEOPLE, TwoPeople.PERSON)
 def add_somebody(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """A new person, with a code to begin with."""
     name = form.matching("name", PERSON, "the name") or form.text("name", "the name")
@@ -40,13 +41,13 @@ def add_somebody(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     return _with_code(visit, name, stamp)
 
 
-@act(ONE + "/code", Right.PEOPLE)
+@act(ONE + "/code", Right.PEOPLE, TwoPeople.PERSON)
 def make_somebody_code(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """A code for somebody who is here already."""
     return _with_code(visit, visit.at["name"], stamp)
 
 
-@act(ONE + "/roles", Right.PEOPLE)
+@act(ONE + "/roles", Right.PEOPLE, TwoPeople.PERSON)
 def change_roles(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """Other roles. One's own stay: nobody gives themselves more, and the last administrator stays one."""
     name = visit.at["name"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import intertie
 from intertie.gateway.api_keys import revoke_key
+from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.office_once import Stamp
 from intertie.gateway.office_rights import Right
 from intertie.gateway.readiness import certificate_ends
@@ -31,7 +32,7 @@ def settings_page(visit: Visit) -> View:
     )
 
 
-@act("/settings/keys/{name:str}/revoke", Right.KEYS)
+@act("/settings/keys/{name:str}/revoke", Right.KEYS, TwoPeople.KEY)
 def revoke_api_key(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """A key of the API counts no more."""
     name = visit.at["name"]

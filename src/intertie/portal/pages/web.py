@@ -12,7 +12,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -20,6 +20,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 from litestar.response import Redirect
 
+from intertie.gateway.approvals import TwoPeople, ask
 from intertie.gateway.office_once import Answered, Stamp, once
 from intertie.gateway.office_rights import Right, check_right
 from intertie.gateway.people import note
@@ -38,6 +39,16 @@ LOG = logging.getLogger("intertie.portal")
 HTML = "text/html; charset=utf-8"
 # A form of ours; files come by another way.
 FORM_BYTES_MAX = 512 * 1024
+# What people are told in place of the names of HTTP.
+_TITLES = {
+    403: "Not allowed",
+    404: "Not here",
+    409: "Not possible any more",
+    413: "Too large",
+    422: "Not possible",
+    429: "Too often",
+    503: "Not available now",
+}
 # An answer that is not kept: the act had no effect, and the same form may be sent again.
 _UNDONE = 599
 Shows = Callable[[Visit], View | Data | Download | Done]
@@ -60,17 +71,34 @@ def page(path: str, right: Right, **more: Any) -> Callable[[Shows], HTTPRouteHan
     return made
 
 
-def act(path: str, right: Right, **more: Any) -> Callable[[Does], HTTPRouteHandler]:
-    """A POST of a form by somebody who has the right: one act, then the page that shows what came of it."""
+class Act(NamedTuple):
+    """An act that a form may ask for, and what it needs."""
+
+    right: Right
+    does: Does
+
+
+# All of them by name, for those that wait for a second person.
+ACTS: dict[str, Act] = {}
+
+
+def act(
+    path: str, right: Right, kind: TwoPeople | None = None, **more: Any
+) -> Callable[[Does], HTTPRouteHandler]:
+    """A POST of a form by somebody who has the right: one act, then the page that shows what came of it. `kind`: the
+    settings may say that it needs a second person."""
 
     def made(does: Does) -> HTTPRouteHandler:
         def handler(request: Asking, office: OfficeDep, body: RawBody) -> Response[Any]:
             visit, form = visit_of(request, office), Fields.read(body)
             check_form(visit, form)
-            return perform(visit, form, body, does.__name__, does, boosted(request))
+            waits = kind is not None and kind in visit.office.two_people
+            does_now = _ask(kind, does) if waits and kind is not None else does
+            return perform(visit, form, does.__name__, does_now, boosted(request))
 
         handler.__name__ = does.__name__
         handler.__doc__ = does.__doc__
+        ACTS[does.__name__] = Act(right, does)
         return post(
             path,
             right=right,
@@ -132,9 +160,18 @@ def check_form(visit: Visit, form: Fields) -> None:
         raise NotFromHere("the form is not of this session", do="Load the page again, and fill it in anew.")
 
 
-def perform(
-    visit: Visit, form: Fields, body: bytes, name: str, does: Does, partial: bool, again: bool = False
-) -> Response[Any]:
+def _ask(kind: TwoPeople, does: Does) -> Does:
+    """In place of an act: that it waits for a second person."""
+
+    def asked(visit: Visit, form: Fields, stamp: Stamp) -> Done:
+        fields = [(name, value) for name, value in form.pairs if name not in ("csrf", "once")]
+        ask(visit.office.people, kind, does.__name__, visit.path, visit.at, fields, visit.person, stamp.at)
+        return Done("/approvals", "It waits for a second person; nothing is done yet.", "asked for")
+
+    return asked
+
+
+def perform(visit: Visit, form: Fields, name: str, does: Does, partial: bool) -> Response[Any]:
     """Do it once, journal whose act it was, and say what to show next."""
     book, who = visit.office.answers, f"person {visit.person}"
     values = [(key, value) for key, value in form.pairs if key not in ("csrf", "once")]
@@ -165,6 +202,7 @@ def perform(
 
 def problem_page(visit: Visit, problem: Problem, partial: bool) -> Response[Any]:
     """What happened, what was kept, what to do: in place of the page, or above the form that was sent."""
+    problem = msgspec.structs.replace(problem, title=_TITLES.get(problem.status, problem.title))
     if partial:
         text = render("problem_part.html", {"problem": problem})
     else:

@@ -1,0 +1,86 @@
+"""Keys of OpenPGP: ours in the vault, partners' as they are read, and those that cannot be used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pysequoia import ArmorKind, CipherSuite, Profile, Tsk, armor
+
+from intertie.model.errors import SettingsError
+from intertie.model.ids import PartyId
+from intertie.seal.pgp import PgpError, PgpFlaw, PgpKey, open_package, read_public_key, verify_detached
+from intertie.seal.pgp_child import read_pieces, write_pieces
+from intertie.seal.protection import plain_opener
+from intertie.seal.vault import Vault
+
+NOW = datetime.now(UTC)
+US, THEM = PgpKey.generate("us"), PgpKey.generate("them")
+
+
+def test_our_key_is_made_once_for_each_number(tmp_path: Path) -> None:
+    vault = Vault.create(tmp_path / "keys", PartyId("us"), "none", plain_opener(tmp_path))
+    first = PgpKey.of_vault(vault, "us", 1)
+    assert PgpKey.of_vault(vault, "us", 1) == first
+    assert PgpKey.of_vault(vault, "us", 2) != first
+    assert vault.names() == {"pgp-1.key", "pgp-2.key"}
+    assert b"PGP" not in (tmp_path / "keys" / "pgp-1.key").read_bytes()
+    facts = read_public_key(first.public, NOW)
+    assert facts.bits == 3072 and facts.until is not None
+    assert "PRIVATE" not in first.public and repr(first) == "PgpKey()"
+
+
+def test_there_and_back() -> None:
+    opened = open_package(US.seal(b"content", THEM.public, NOW), [US, THEM], 100)
+    assert opened.content == b"content"
+    assert verify_detached(b"content", opened.signatures[0], [US.public]).digest == "sha512"
+    with pytest.raises(PgpError) as refused:
+        verify_detached(b"content", opened.signatures[0], [THEM.public])
+    assert refused.value.flaw is PgpFlaw.NOT_SIGNED
+
+
+def test_it_is_opened_by_an_older_key_too() -> None:
+    assert open_package(US.seal(b"content", THEM.public, NOW), [THEM], 100).content == b"content"
+    with pytest.raises(PgpError) as refused:
+        open_package(US.seal(b"content", THEM.public, NOW), [US], 100)
+    assert refused.value.flaw is PgpFlaw.BAD_KEY
+
+
+def test_a_key_that_has_ended_neither_signs_nor_is_encrypted_for() -> None:
+    brief = PgpKey.generate("brief", 1)
+    with pytest.raises(SettingsError, match="ended"):
+        read_public_key(brief.public, NOW)
+    with pytest.raises(SettingsError, match="ended"):
+        US.seal(b"content", brief.public, NOW)
+    with pytest.raises(SettingsError, match="ended"):
+        brief.sign(b"content")
+
+
+def test_keys_that_are_none() -> None:
+    for text in ("", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----"):
+        with pytest.raises(SettingsError, match="not a public key"):
+            read_public_key(text, NOW)
+
+
+def test_curves_are_taken() -> None:
+    key = Tsk.generate(user_id="c", cipher_suite=CipherSuite.Cv25519, profile=Profile.RFC4880)
+    assert read_public_key(armor(bytes(key.extract_certificate()), ArmorKind.PublicKey), NOW).bits == 0
+
+
+def test_a_signature_over_nothing_is_none() -> None:
+    certificate = bytes(Tsk.from_bytes(US.raw).extract_certificate())
+    for raw in (b"", b"hello", certificate):
+        with pytest.raises(PgpError):
+            verify_detached(b"content", raw, [US.public])
+
+
+@given(st.lists(st.binary(max_size=50), max_size=5))
+def test_pieces_are_read_as_they_were_written(pieces: list[bytes]) -> None:
+    whole = write_pieces(pieces)
+    assert list(read_pieces(whole)) == pieces
+    if pieces and whole[:-1]:
+        with pytest.raises(ValueError, match="cut off"):
+            list(read_pieces(whole[:-1]))
