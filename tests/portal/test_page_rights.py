@@ -22,6 +22,8 @@ PARTS = {"partner": PARTNER, "message": ABSENT}
 OPEN = {
     ("GET", "/sign-in"),
     ("GET", "/sign-in/ask"),
+    ("GET", "/sign-in/oidc"),
+    ("GET", "/sign-in/oidc/back"),
     ("POST", "/sign-in/password"),
     ("POST", "/sign-in/passkey"),
     ("POST", "/sign-in/code"),

@@ -25,6 +25,7 @@ from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.gateway.settings_template import TEMPLATE
 from intertie.gateway.settlement_settings import SettlementSettings
 from intertie.gateway.sftp_settings import SftpDoor
+from intertie.gateway.single_sign_on import OidcSettings
 from intertie.gateway.upload_settings import UploadDoor
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
@@ -295,6 +296,7 @@ class Settings(Record, frozen=True, kw_only=True):
     upload: UploadDoor = UploadDoor()
     internet_et: InternetEtDoor = InternetEtDoor()
     office: OfficeDoor = OfficeDoor()
+    oidc: OidcSettings = OidcSettings()
     readings: ReadingsSettings = ReadingsSettings()
     settlement: SettlementSettings = SettlementSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.

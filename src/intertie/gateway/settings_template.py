@@ -145,6 +145,15 @@ listen = {listen}          # host:port on this machine
 # connections = 128             # of each process, streams of events among them
 # two_people = []             # acts at the portal that a second person approves: payment, override, partner, person, key
 
+# Signing in at the portal by your organisation's own sign-on (OpenID Connect). docs/portal.md.
+[oidc]
+# issuer = ""                 # the provider, as "https://login.example.org"; empty: none
+# client = ""                 # who this portal is to it
+# secret_file = ""            # the client's secret, in this directory
+# claim = "email"             # of the ID token: the person's name here
+# label = "your organisation" # what the button says
+# seconds = 10.0
+
 [log]
 # format = "json"               # or "text"
 

@@ -21,6 +21,7 @@ from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
 from intertie.gateway.onboarding_ports import Onboarding
 from intertie.gateway.people import PeopleBook
+from intertie.gateway.single_sign_on import SingleSignOn
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
 from intertie.portal.problems import Busy
@@ -53,6 +54,7 @@ class Office(NamedTuple):
     wall: Callable[[], datetime]  # the time on the wall, also where a rehearsal has a clock of its own
     onboarding: Onboarding | None = None
     two_people: frozenset[TwoPeople] = frozenset()
+    sign_on: SingleSignOn | None = None
 
 
 class Buckets:

@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 
 from intertie.bindings.clock import system_clock
+from intertie.bindings.oidc.client import Provider
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.serving import QuietServer, url_of
@@ -71,6 +72,7 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         system_clock,
         FileOnboarding(it),
         frozenset(it.settings.office.two_people),
+        Provider(it.settings.oidc, it.directory, time.monotonic) if it.settings.oidc.issuer else None,
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

@@ -21,6 +21,7 @@ from intertie.portal.pages import (
     people,
     settings,
     sign_in,
+    sign_in_oidc,
     static,
     today,
 )
@@ -50,6 +51,11 @@ def page_routers(office: Office) -> list[Router]:
     }
     return [
         Router("/", route_handlers=ROUTES, guards=[guard], **given),
-        Router("/", route_handlers=sign_in.STRANGERS, guards=[stranger_guard], **given),
+        Router(
+            "/",
+            route_handlers=[*sign_in.STRANGERS, *sign_in_oidc.STRANGERS],
+            guards=[stranger_guard],
+            **given,
+        ),
         Router("/", route_handlers=static.ROUTES, exception_handlers=given["exception_handlers"]),
     ]
