@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -148,16 +149,20 @@ def test_what_waits_is_seen_in_metrics_and_status(tmp_path: Path) -> None:
 
 
 def test_status_can_be_watched(pair: tuple[Path, Path]) -> None:
+    screen, given = pty.openpty()
     watching = subprocess.Popen(
-        [*PROGRAM, "status", "--watch", "--every", "0.2", "--dir", str(pair[0])], stdout=subprocess.PIPE
+        [*PROGRAM, "status", "--watch", "--every", "0.2", "--dir", str(pair[0])], stdout=given, stderr=given
     )
+    os.close(given)
     try:
-        assert watching.stdout is not None
-        time.sleep(3)
+        seen = b""
+        while UTILITY.encode() not in seen:
+            seen += os.read(screen, 65_536)
     finally:
         watching.send_signal(signal.SIGINT)
-        out = watching.communicate(timeout=30)[0].decode()
-    assert UTILITY in out and watching.returncode == 130
+        code = watching.wait(30)
+        os.close(screen)
+    assert code == 130
 
 
 def test_off_loopback_only_if_it_is_said(tmp_path: Path) -> None:
