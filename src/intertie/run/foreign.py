@@ -13,6 +13,17 @@ from intertie.run.opening import Opened
 from intertie.run.uftp import uftp_client
 
 
+class _Nothing:
+    """To a custodian: a feed that was fetched wants no answer."""
+
+    async def post(self, foreign: Foreign, signed: bytes) -> PostAnswer:
+        """It is settled."""
+        return PostAnswer(200)
+
+    async def aclose(self) -> None:
+        """There is nothing to let go of."""
+
+
 class ForeignPosts:
     """Posts what was kept in the protocol of its partner; close it when done."""
 
@@ -21,6 +32,7 @@ class ForeignPosts:
             "uftp": uftp_client(it),
             "as2": as2_client(it),
             "as4": as4_client(it),
+            "green_button": _Nothing() if it.settings.espi.fetch else None,
             "internet_et": internet_et_client(it),
             **{name: mailbox_posts(name, it) for name in MAILBOXES},
         }

@@ -21,7 +21,7 @@ from intertie.model.errors import SettingsError
 from intertie.run.program import program
 
 # What an office process runs; by name, because what lays out JSON takes longer to load than a small gateway to start.
-OFFICE = "intertie.run.office_process:work"
+OFFICE = "intertie.run.office_work:work"
 # Acts take milliseconds; what is under way when the gateway stops may end within this.
 DRAIN_SECONDS = 3
 BACKLOG = 256

@@ -19,6 +19,15 @@ PLACES = (
     Place("Today", "/", Right.KNOW),
     Place("Messages", "/messages", Right.LOOK),
     Place("Partners", "/partners", Right.LOOK),
+    Place("Feeder", "/feeder", Right.READ),
+    Place("Registration", "/registration", Right.READ),
+    Place("Market", "/market", Right.READ),
+    Place("Dispatch", "/dispatch", Right.READ),
+    Place("Outages", "/outages", Right.READ),
+    Place("Settlement", "/settlement", Right.READ),
+    Place("Evidence", "/evidence", Right.PROVE),
+    Place("Policy", "/policy", Right.LOOK),
+    Place("Upload", "/upload", Right.SEND),
     Place("Settings", "/settings", Right.KNOW),
 )
 
