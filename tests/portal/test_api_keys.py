@@ -93,6 +93,7 @@ def test_no_text_lets_in(text: str) -> None:
 def test_the_matrix_gives_the_least() -> None:
     """An auditor changes nothing, an administrator reads nothing of the business, nobody may do everything."""
     acts = {Right.SEND, Right.REPAIR, Right.CONTRACT, Right.DECLARE, Right.CALL, Right.ANSWER, Right.KEYS}
+    acts |= {Right.REGISTER, Right.MARKET, Right.OUTAGE}
     may = {role: {right for right in Right if role in MATRIX[right]} for role in OfficeRole}
     assert not may[OfficeRole.AUDITOR] & acts and not SENDS[OfficeRole.AUDITOR]
     assert (
@@ -106,7 +107,8 @@ def test_the_matrix_gives_the_least() -> None:
         }
         and not SENDS[OfficeRole.ADMIN]
     )
-    assert Right.CONTRACT not in may[OfficeRole.OPERATOR] | may[OfficeRole.SETTLEMENT]
+    for right in (Right.CONTRACT, Right.REGISTER, Right.MARKET):
+        assert right not in may[OfficeRole.OPERATOR] | may[OfficeRole.SETTLEMENT]
     assert all(rights != set(Right) for rights in may.values())
     for role in OfficeRole:
         for right in Right:

@@ -1,27 +1,22 @@
-"""Times and amounts of power as a command line has them."""
+"""Times as a command line has them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 from cyclopts import Parameter, Token
 
 from intertie.cli._shared import parse_instant
 from intertie.model.errors import SettingsError
-from intertie.model.interval import IntervalSeries, Window, intervals_in
-from intertie.model.quantity import Unit
-from intertie.model.record import RuleError, check_decimal
+from intertie.model.interval import Window
+from intertie.model.record import RuleError
 
 _FROM_NOW = re.compile(r"\+?(\d{1,6})\s*(s|min|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 MINUTE = timedelta(minutes=1)
-# A watt: what meters of this trade tell apart.
-POWER_OF_TEN = -3
-WATT = Decimal("0.001")
 
 
 def _moment(hint: object, tokens: Sequence[Token]) -> datetime | timedelta:
@@ -58,40 +53,3 @@ def window_of(start: datetime | timedelta, end: datetime | timedelta, now: datet
         return Window(start=first, end=last)
     except RuleError as error:
         raise SettingsError(f"--until: {error}", do="Give a later time, or a length such as 2h.") from error
-
-
-def series_in(
-    option: str, text: str, window: Window, step: timedelta, unit: Unit = Unit.KW
-) -> IntervalSeries:
-    """The series over a window of one value for all intervals, or one for each, divided by commas; "-" is a gap."""
-    try:
-        count = intervals_in(window, step)
-        values = [_value(part.strip()) for part in text.split(",")]
-        if len(values) == 1:
-            values *= count
-        if len(values) != count:
-            raise RuleError(f"{len(values)} values for {count} intervals of {step}")
-        return IntervalSeries(
-            start=window.start,
-            step_seconds=int(step.total_seconds()),
-            unit=unit,
-            power_of_ten=POWER_OF_TEN,
-            values=tuple(values),
-        )
-    except RuleError as error:
-        raise SettingsError(
-            f"{option}: {error}", do="Give one value for all intervals, or one for each: 5 or 5,5,4.5"
-        ) from error
-
-
-def _value(text: str) -> int | None:
-    if text == "-":
-        return None
-    try:
-        kw = Decimal(text)
-    except InvalidOperation as error:
-        raise RuleError("not a number") from error
-    check_decimal("value", kw)
-    if kw % WATT:
-        raise RuleError("finer than a watt")
-    return int(kw / WATT)

@@ -10,10 +10,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
-from intertie.cli._times import Length, Moment, series_in, window_of
+from intertie.cli._times import Length, Moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, has_agreement, told
 from intertie.formats.series_csv import read_series
 from intertie.gateway import trade_availability as act
+from intertie.gateway.trade_said import series_in
 from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Service
 from intertie.model.errors import SettingsError

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, when
-from intertie.cli._times import Length, Moment, moment, series_in, window_of
+from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_dispatch as act
+from intertie.gateway.trade_said import series_in
 from intertie.model.errors import SettingsError
 from intertie.model.interval import Window
 

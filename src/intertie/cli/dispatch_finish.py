@@ -7,9 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption
-from intertie.cli._times import series_in
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_dispatch as act
+from intertie.gateway.trade_said import series_in
 from intertie.model.dispatch import RefusalReason, ReportKind
 
 

@@ -10,16 +10,17 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, when
-from intertie.cli._times import Length, Moment, moment, series_in, window_of
+from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_dispatch as act
+from intertie.gateway.trade_compose import CallSaid, instruction_of
 from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trade_said import series_in
 from intertie.model.contract import Confirmation, Service
-from intertie.model.dispatch import DispatchInstruction, Instruction
+from intertie.model.dispatch import DispatchInstruction
 from intertie.model.errors import SettingsError
 from intertie.model.ids import ConfirmationId, ConnectionPointId
 from intertie.model.interval import Window
-from intertie.model.made import made
 
 QUARTER = timedelta(minutes=15)
 
@@ -112,26 +113,13 @@ def send(
 def _composed(
     desk: Desk, call: Call, service: Service, point: ConnectionPointId, deal: Confirmation | None
 ) -> DispatchInstruction:
-    """The instruction; kW without a sign get that of the deal's direction."""
     series = series_in("--kw", call.kw or "", _window(desk, call.start, call.until), call.step)
-    if deal is not None and not call.set_point:
-        series = act.signed(series, deal.direction)
     due = None if call.respond_by is None else moment(call.respond_by, desk.now)
-    return made(
-        DispatchInstruction,
-        dispatch=call.name or act.fresh_name(desk, series.start),
-        service=service,
-        point=point,
-        window=Window(start=series.start, end=series.end),
-        instruction=Instruction.SET_POINT if call.set_point else Instruction.RELATIVE,
-        target_kw=series,
-        respond_by=act.due_by(desk, service, due),
-        confirmation=deal and deal.confirmation,
-        ramp_kw_per_minute=call.ramp,
-        emergency=deal is None,
-        overrides=call.override,
-        text=call.text,
+    said = CallSaid(
+        *(service, point, series, deal, call.name),
+        *(call.set_point, due, call.ramp, call.override, call.text),
     )
+    return instruction_of(desk, said)
 
 
 def _window(desk: Desk, start: Moment | None, until: Moment | None) -> Window:

@@ -12,18 +12,19 @@ from cyclopts import Parameter
 
 from intertie.cli._market import desks
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
-from intertie.cli._times import Length, Moment, moment, series_in, window_of
+from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Wait, has_agreement, told
 from intertie.formats.series_csv import read_series
 from intertie.gateway import trade_market as act
+from intertie.gateway.trade_compose import NeedSaid, need_of
 from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trade_said import series_in
 from intertie.model.contract import Direction, Service
 from intertie.model.errors import SettingsError
 from intertie.model.ids import ConnectionPointId
-from intertie.model.interval import IntervalSeries, Window
-from intertie.model.made import made
+from intertie.model.interval import IntervalSeries
 from intertie.model.offers import Clearing, Need
-from intertie.model.quantity import Money, Unit
+from intertie.model.quantity import Unit
 from intertie.run import opened
 
 QUARTER = timedelta(minutes=15)
@@ -107,32 +108,21 @@ def need(
 
 def _need(desk: Desk, name: str, revision: int, terms: Terms, raw: bytes | None) -> Need:
     requested = _requested(desk, terms, raw)
-    gate = moment(terms.gate, desk.now)
-    decide = requested.start if terms.decide_by is None else moment(terms.decide_by, desk.now)
-    keys = None
-    if terms.sealed:
-        keys = gate + (decide - gate) / 2 if terms.keys_by is None else moment(terms.keys_by, desk.now)
-    currency = desk.text.elections.currency
-    return made(
-        Need,
-        need=name,
-        revision=revision,
-        service=terms.service,
-        points=terms.point,
-        window=Window(start=requested.start, end=requested.end),
-        zone=desk.text.calendar.zone,
-        requested_kw=requested,
-        gate_closes=gate,
-        decide_by=decide,
-        currency=currency,
-        direction=terms.direction,
-        clearing=terms.clearing,
-        price_cap=None if terms.cap is None else Money(amount=terms.cap, currency=currency),
-        min_offer_kw=terms.least_kw,
-        sealed=terms.sealed,
-        keys_by=keys,
-        text=terms.text,
+    said = NeedSaid(
+        terms.service,
+        terms.point,
+        requested,
+        moment(terms.gate, desk.now),
+        None if terms.decide_by is None else moment(terms.decide_by, desk.now),
+        terms.direction,
+        terms.sealed,
+        None if terms.keys_by is None else moment(terms.keys_by, desk.now),
+        terms.clearing,
+        terms.cap,
+        terms.least_kw,
+        terms.text,
     )
+    return need_of(desk, name, revision, said)
 
 
 def _requested(desk: Desk, terms: Terms, raw: bytes | None) -> IntervalSeries:

@@ -10,18 +10,18 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, when
-from intertie.cli._times import Length, Moment, moment, series_in, window_of
+from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_market as act
 from intertie.gateway.open_offers import due
+from intertie.gateway.trade_compose import OfferSaid, OptionSaid, offer_of
 from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trade_said import series_in
 from intertie.model.contract import Direction, Service
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, ConnectionPointId
 from intertie.model.interval import Window
-from intertie.model.made import made
-from intertie.model.offers import Need, Offer, OfferOption
-from intertie.model.quantity import Money
+from intertie.model.offers import Need, Offer
 
 QUARTER = timedelta(minutes=15)
 
@@ -109,36 +109,21 @@ def _offer(desk: Desk, name: str, terms: Terms, need: Need | None) -> Offer:
     window, step = _window(desk, terms, need)
     if len(terms.kw) != len(terms.price) or len(terms.least) not in (0, len(terms.kw)):
         raise SettingsError("an option has kW and a price", do="Give --kw and --price equally often.")
-    currency = need.currency if need is not None else desk.text.elections.currency
     least = terms.least or (Decimal(1),) * len(terms.kw)
     options = [
-        made(
-            OfferOption,
-            option=number,
-            offered_kw=series_in("--kw", kw, window, step),
-            price=Money(amount=price, currency=currency),
-            minimum_fraction=fraction,
-        )
-        for number, (kw, price, fraction) in enumerate(zip(terms.kw, terms.price, least, strict=True), 1)
+        OptionSaid(series_in("--kw", kw, window, step), price, fraction)
+        for kw, price, fraction in zip(terms.kw, terms.price, least, strict=True)
     ]
-    service = need.service if need is not None else terms.service
-    if service is None or (need is None and not terms.point):
-        raise SettingsError("what is offered, and where?", do="Without --need give --service and --point.")
-    ends = need.decide_by if need is not None else window.start
-    return made(
-        Offer,
-        offer=name,
-        service=service,
-        points=terms.point or (need.points if need is not None else ()),
-        window=window,
-        options=options,
-        valid_until=ends if terms.valid is None else moment(terms.valid, desk.now),
-        direction=need.direction if need is not None else terms.direction,
-        need=None if need is None else need.need,
-        need_revision=None if need is None else need.revision,
-        aggregation=terms.aggregation,
-        text=terms.text,
+    said = OfferSaid(
+        options,
+        terms.aggregation,
+        terms.point,
+        None if terms.valid is None else moment(terms.valid, desk.now),
+        terms.service,
+        terms.direction,
+        terms.text,
     )
+    return offer_of(desk, name, said, need)
 
 
 def _window(desk: Desk, terms: Terms, need: Need | None) -> tuple[Window, timedelta]:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.as4_settings import As4Door
 from intertie.gateway.attachment_ports import AttachmentLimits
+from intertie.gateway.espi_settings import EspiDoor
 from intertie.gateway.ftps_settings import FtpsDoor
 from intertie.gateway.gateway import Limits
 from intertie.gateway.internet_et_settings import InternetEtDoor
@@ -294,6 +295,7 @@ class Settings(Record, frozen=True, kw_only=True):
     sftp: SftpDoor = SftpDoor()
     ftps: FtpsDoor = FtpsDoor()
     upload: UploadDoor = UploadDoor()
+    espi: EspiDoor = EspiDoor()
     internet_et: InternetEtDoor = InternetEtDoor()
     office: OfficeDoor = OfficeDoor()
     oidc: OidcSettings = OidcSettings()

@@ -281,6 +281,24 @@ listen = {listen}          # host:port on this machine
 # connections = 64
 # requests_per_minute = 120.0 # of one address
 
+# Third parties that fetch readings of customers who let them (Green Button Connect My Data). docs/espi.md.
+[espi]
+# listen = ""                 # host:port, as "0.0.0.0:8497"; empty: nobody comes
+# url = ""                    # the door as third parties reach it, as "https://readings.utility.example"
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# tls_1_2 = false             # true: for third parties that have no TLS 1.3
+# folder = "espi"             # applications, consents, hashes of tokens
+# connections = 64
+# requests_per_minute = 600.0 # of one address
+# feeds = 8                   # written at once
+# access_seconds = 3600       # how long an access token lives
+# refresh_days = 366          # and a refresh token that is not used
+# notify_seconds = 60.0       # how often it is looked for what third parties are to be told
+# fetch = false               # from custodians whose third party we are
+# fetch_seconds = 60.0        # how often it is looked for what is to be fetched
+# ca_file = ""                # PEM of the authorities of others' servers
+
 # Interval readings as Parquet, made from messages and imported files. docs/readings.md.
 [readings]
 # zone = "UTC"                # whose days are local days, as "America/New_York"; after a change: intertie readings rebuild

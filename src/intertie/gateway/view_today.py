@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway, Partner
@@ -14,7 +14,10 @@ from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.readiness import certificate_ends
 from intertie.gateway.resend import why_dead
 from intertie.market import confirmation, dispute
+from intertie.market.book import Book
 from intertie.market.dispatch_state import State as Dispatched
+from intertie.market.offer_state import Standing, need_standing
+from intertie.market.registry import waiting
 from intertie.model.errors import IntertieError
 from intertie.model.party import Role
 from intertie.seal.certificates import read_certificate
@@ -192,8 +195,9 @@ def _book(gateway: Gateway, partner: Partner, now: datetime) -> Iterator[Need]:
                 f"Dispatch {name} waits for {'our' if ours else 'their'} answer",
                 f"It begins {one.instruction.window.start:%Y-%m-%d %H:%M} UTC.",
                 one.instruction.respond_by,
-                at,
+                f"/dispatch/one?{urlencode({'partner': partner.party, 'dispatch': name})}",
             )
+    yield from _market(gateway, partner, book, now)
     for dispute_name, raised in book.disputes.items():
         if raised.state is dispute.State.OPEN:
             ours = raised.by != gateway.party.id
@@ -201,6 +205,31 @@ def _book(gateway: Gateway, partner: Partner, now: datetime) -> Iterator[Need]:
             where = f"/settlement/{partner.party}/disputes/{quote(dispute_name)}"
             yield Need(
                 "soon" if ours else "know", f"Dispute {dispute_name} {what}", "", raised.received, where
+            )
+
+
+def _market(gateway: Gateway, partner: Partner, book: Book, now: datetime) -> Iterator[Need]:
+    """DERs that wait for the utility's decision, and needs whose gate has closed."""
+    if Role.DISTRIBUTION_UTILITY not in gateway.party.roles:
+        return
+    waits = waiting(book.registry, now)
+    if waits:
+        yield Need(
+            "soon",
+            f"{len(waits)} DERs of {partner.party} wait for our decision",
+            "Nothing is accepted by silence.",
+            min(one.due for one in waits),
+            f"/registration?{urlencode({'partner': partner.party, 'standing': 'offered'})}",
+        )
+    for name, need in book.offers.needs.items():
+        standing = need_standing(need, now)
+        if standing in (Standing.GATE_CLOSED, Standing.OVERDUE):
+            yield Need(
+                "now" if standing is Standing.OVERDUE else "soon",
+                f"Need {name} waits for its award",
+                f"Its gate has closed; {partner.party} was asked.",
+                need.need.decide_by,
+                f"/market?{urlencode({'need': name})}",
             )
 
 

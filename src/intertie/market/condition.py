@@ -93,12 +93,13 @@ def limits_at(
     back: list[Decimal] = []
     for one in conditions.values():
         if one.body.kind is ConditionKind.LIMIT and one.holds(at) and wanted & frozenset(one.body.points):
-            towards += _value(one.body.limit_kw, at)
-            back += _value(one.body.export_limit_kw, at)
+            towards += value_of(one.body.limit_kw, at)
+            back += value_of(one.body.export_limit_kw, at)
     return min(towards, default=None), min(back, default=None)
 
 
-def _value(series: IntervalSeries | None, at: datetime) -> list[Decimal]:
+def value_of(series: IntervalSeries | None, at: datetime) -> list[Decimal]:
+    """What a series says of a time, if anything."""
     if series is None or not series.start <= at < series.end:
         return []
     value = series.quantity((at - series.start) // series.step)

@@ -74,4 +74,6 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
         return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
     if foreign.binding in ("upload", "ftps"):
         return LegacyUse(party, foreign.binding, until, "TLS in transit; files neither signed nor sealed")
+    if foreign.binding == "green_button":
+        return LegacyUse(party, "green_button", until, "TLS in transit; feeds neither signed nor sealed")
     return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")

@@ -37,6 +37,7 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.run.espi_grants import grants_of
 from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened
 from intertie.seal.tls_office import OfficeContext
@@ -134,6 +135,8 @@ async def _serve(it: Opened, beside: Beside, door: socket.socket, parent: int) -
         FileOnboarding(it),
         frozenset(it.settings.office.two_people),
         Provider(it.settings.oidc, it.directory, time.monotonic) if it.settings.oidc.issuer else None,
+        grants_of(it) if it.settings.espi.enabled else None,
+        it.sealed,
         beside=beside,
     )
     streams = Streams(it.gateway)

@@ -11,7 +11,8 @@ from cyclopts import App, CycloptsError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.cli._times import Length, Moment, moment, series_in, window_of
+from intertie.cli._times import Length, Moment, moment, window_of
+from intertie.gateway.trade_said import series_in
 from intertie.model.errors import SettingsError
 from intertie.model.interval import Window
 

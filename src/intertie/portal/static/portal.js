@@ -124,6 +124,19 @@
     }
   }
 
+  // The time that is left until a gate closes, by the second and the gateway's clock; when it is over the page asks anew.
+  function countdown() {
+    for (const one of document.querySelectorAll("[data-left]")) {
+      one.ends ??= performance.now() + 1000 * Number(one.dataset.left);
+      const left = Math.floor((one.ends - performance.now()) / 1000);
+      if (isNaN(left) || left < 0) continue;
+      const [days, hours, minutes] = [Math.floor(left / 86400), Math.floor(left / 3600) % 24, Math.floor(left / 60) % 60];
+      const two = (n) => String(n).padStart(2, "0");
+      one.textContent = `${days ? `${days} d ` : ""}${hours}:${two(minutes)}:${two(left % 60)}`;
+      if (left === 0) waiting ??= setTimeout(refresh, REFRESH_MS);
+    }
+  }
+
   // "/" goes to the search field of the page.
   function keyboard() {
     addEventListener("keydown", (event) => {
@@ -140,6 +153,8 @@
   theme();
   passkeys();
   keyboard();
+  countdown();
+  setInterval(countdown, 1000);
   follow();
   for (const figure of document.querySelectorAll("[data-plot]")) draw(figure);
   let resizing = null;
