@@ -13,6 +13,7 @@ from intertie.portal.door import Office
 from intertie.portal.pages import (
     approvals,
     dispatch,
+    emergency,
     feeder,
     live,
     market,
@@ -45,6 +46,7 @@ ROUTES = [
     *market.ROUTES,
     *market_say.ROUTES,
     *dispatch.ROUTES,
+    *emergency.ROUTES,
     *outages.ROUTES,
     *outage_say.ROUTES,
     *settings.ROUTES,
