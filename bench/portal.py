@@ -18,31 +18,25 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench import postgres
+from bench import portal_plot, portal_street, postgres
 from bench.gateways import add_settings, free_port
 from bench.machine import machine
 from bench.outage import command_quietly
 from bench.portal_fill import AGGREGATION, DER, RARE_OUT, RARE_TALK, Filled, Filler
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import CODE_LIFE, Visitor, add_person, make_code
+from bench.portal_people import AGENT, START_SECONDS, sessions, wait_until_open
 from intertie.gateway.settings import read_settings
-from intertie.gateway.sign_in import by_code
 from intertie.model.ids import PartyId
 from intertie.portal.pages.pages import ROUTES
 from intertie.run import Opened, opened
 from intertie.run.office import office_beside
-from intertie.stores.people_file import PeopleFile
 from intertie.stores.postgres_schema import connect
 
 UTILITY, AGREEMENT = PartyId("utility.bench"), "BENCH-1"
 RESULTS = Path(__file__).parent / "results.json"
-AGENT = "bench"
 # A stream, and a question that a browser asks before it makes a passkey.
 NO_PAGES = ("/live", "/settings/sign-in/passkey")
 # What the acceptance asks of every page, at the 95th percentile.
 NEED_MS = 200.0
-# An office process opens its store, and PostgreSQL's is not warm: some seconds.
-START_SECONDS = 60.0
 
 
 class Scale(NamedTuple):
@@ -77,8 +71,32 @@ def run(console: Console, scale: Scale, keep: Path | None = RESULTS) -> None:
     except postgres.NoPostgres as error:
         console.print(f"without PostgreSQL: {error}", highlight=False)
     console.print(table(rows, scale))
+    beside = portal_street.QUICK if scale == QUICK else portal_street.Scale()
+    with (
+        console.status("a partner sends"),
+        tempfile.TemporaryDirectory(prefix="intertie-bench-") as name,
+    ):
+        street = portal_street.measured(Path(name), beside)
+    console.print(portal_street.table(street, beside))
+    plot = drawn(console, portal_plot.QUICK_LOADS if scale == QUICK else portal_plot.LOADS)
     if keep is not None:
-        write(keep, rows, scale)
+        more = {"street": [row._asdict() for row in street], "plot": plot._asdict() if plot else None}
+        write(keep, rows, scale, more)
+
+
+def drawn(console: Console, loads: int) -> portal_plot.Row | None:
+    """The plot in a browser; None without one."""
+    try:
+        row = portal_plot.measured(loads)
+    except portal_plot.NoBrowser as error:
+        console.print(f"without the plot: {error}", highlight=False)
+        return None
+    console.print(
+        f"plot of {row.points:,} points, two series: drawn {row.drawn_ms:,.0f} ms after the page was asked for, "
+        f"the page stood still for {row.stall_ms:,.0f} ms at most",
+        highlight=False,
+    )
+    return row
 
 
 def measured(console: Console, folder: Path, store: str, lines: str, scale: Scale) -> list[Row]:
@@ -130,32 +148,13 @@ def settle(it: Opened) -> None:
             db.execute("VACUUM ANALYZE")
 
 
-def sessions(it: Opened, count: int) -> list[str]:
-    """Cookies of people who are signed in: one for each page, so that nobody asks too often."""
-    people, now, found = PeopleFile(it.places.office), datetime.now(UTC), []
-    with contextlib.closing(people):
-        for number in range(count):
-            name = f"person-{number}"
-            add_person(it.gateway, people, name, list(OfficeRole), now, "bench")
-            code = make_code(it.gateway, people, name, CODE_LIFE, now, "bench")
-            found.append(by_code(it.gateway, people, code, Visitor("127.0.0.1", AGENT), now)[0])
-    return found
-
-
 @contextlib.contextmanager
 def served(u: Path) -> Iterator[str]:
     """The office door in a process of its own, as `intertie serve` has it; its address."""
     settings = read_settings(u)
     url = f"http://{settings.office.listen}"
     with office_beside(u, settings, "WARNING"):
-        end = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"{url}/static/none")
-                break
-            if time.monotonic() > end:
-                raise SystemExit(f"the office door at {url} did not open")
-            time.sleep(0.1)
+        wait_until_open(url)
         yield url
 
 
@@ -280,12 +279,13 @@ def table(rows: Sequence[Row], scale: Scale) -> Table:
     return made
 
 
-def write(path: Path, rows: Sequence[Row], scale: Scale) -> None:
+def write(path: Path, rows: Sequence[Row], scale: Scale, more: Mapping[str, Any] = {}) -> None:
     """In the place of the rows of an earlier run; the others stay."""
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     kept["portal"] = {
         "machine": machine()._asdict(),
         "scale": scale._asdict(),
         "rows": [row._asdict() for row in rows],
+        **more,
     }
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
