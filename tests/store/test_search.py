@@ -128,7 +128,7 @@ FILTERS = st.fixed_dictionaries(
         "conversation": st.sampled_from([None, ConversationId("alpha"), ConversationId("nobody")]),
         "parcel": st.sampled_from([None, None, parcel_id(20)]),
         "message": st.sampled_from([None, None, message_id(3), message_id(140)]),
-        "states": st.sampled_from([None, [State.QUEUED], [State.FAILED]]),
+        "states": st.sampled_from([None, [State.QUEUED], [State.FAILED], [State.FAILED, State.EXPIRED]]),
         "since": st.none() | st.integers(-5, 70).map(lambda hours: NOW + timedelta(hours=hours)),
         "until": st.none() | st.integers(-5, 70).map(lambda hours: NOW + timedelta(hours=hours)),
         "words": st.lists(st.sampled_from(["a", "dispatch", "OTHER", "-7", "zz", "a\0"]), max_size=2),
@@ -145,9 +145,9 @@ def test_pages_together_are_what_a_plain_look_at_everything_finds(full: Store, w
 
 
 def test_a_page_ends_where_its_work_ends_and_says_where(full: Store) -> None:
-    wanted = Search(states=[State.FAILED], scan=10)
+    wanted = Search(words=["insufficient"], scan=10)
     found = full.search(wanted)
-    assert found == Found([], 55)  # ten looked at, none failed
+    assert found == Found([], 55)  # ten looked at, none says so
     reached = list(pages(full, wanted))
     assert [len(page.rows) for page in reached] == [0, 0, 0, 0, 0, 1, 0]
     assert reached[5].rows[0].detail.startswith("INSUFFICIENT_SCOPE")
@@ -155,8 +155,22 @@ def test_a_page_ends_where_its_work_ends_and_says_where(full: Store) -> None:
 
 def test_the_index_that_leads_bounds_the_work_of_its_own(full: Store) -> None:
     """Of one partner's messages ten are looked at, however many of others lie between them."""
-    found = full.search(Search(partner=THEM, states=[State.FAILED], scan=10))
+    found = full.search(Search(partner=THEM, words=["insufficient"], scan=10))
     assert found.rows == [] and found.older is not None and found.older < 50
+
+
+@pytest.mark.parametrize("more", [{}, {"partner": THEM}, {"outgoing": True, "document": "meter_readings"}])
+def test_dead_letters_are_found_at_once_however_deep_they_lie(full: Store, more: dict[str, str]) -> None:
+    """An index holds nothing else: one look finds what a walk through all the others would."""
+    for states in (
+        [State.FAILED],
+        [State.EXPIRED, State.FAILED],
+        [State.FAILED, State.REFUSED, State.EXPIRED],
+    ):
+        (row,) = full.search(Search(states=states, scan=2, **more)).rows  # type: ignore[arg-type]
+        assert row.id == message_id(7)
+    assert full.search(Search(states=[State.REFUSED], scan=2)) == Found([], None)
+    assert full.search(Search(states=[State.FAILED], outgoing=False)).rows == []
 
 
 def test_a_clock_that_was_set_back_hides_nothing(store: Store) -> None:

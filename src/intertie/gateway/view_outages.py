@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from intertie.exchange.outbound import State as Sent
-from intertie.gateway.ports import Search
+from intertie.gateway.ports import Query, Search
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.view_feeder import known_points
 from intertie.market import asset_outage, grid, outage
@@ -45,7 +45,7 @@ _DOCUMENTS = tuple(
     DocumentName(name)
     for name in ("outage_notice", "outage_update", "restoration_notice", "asset_outage", "asset_return")
 )
-_UNDELIVERED = (Sent.QUEUED, Sent.SENDING, Sent.REFUSED, Sent.EXPIRED, Sent.FAILED)
+_DEAD = (Sent.REFUSED, Sent.EXPIRED, Sent.FAILED)
 
 
 class Word(NamedTuple):
@@ -352,15 +352,15 @@ def _undelivered(desk: Desk, kinds: Collection[type[Record]]) -> Iterable[tuple[
     store = desk.gateway.store
     names = [name for name, kind in zip(_DOCUMENTS, _TELLING, strict=True) if kind in kinds]
     for name in names:
-        search = Search(
-            limit=UNDELIVERED_MAX, outgoing=True, partner=desk.partner, document=name, states=_UNDELIVERED
-        )
-        for row in store.search(search).rows:
-            whole = store.message(row.id, outgoing=True, body=True)
-            if whole is None or not whole.body:
+        asked = Query(outgoing=True, partner=desk.partner, document=name, limit=UNDELIVERED_MAX)
+        waiting = store.messages(asked._replace(states=(Sent.QUEUED, Sent.SENDING)))
+        dead = Search(limit=UNDELIVERED_MAX, outgoing=True, partner=desk.partner, document=name, states=_DEAD)
+        ended = [store.message(row.id, outgoing=True, body=True) for row in store.search(dead).rows]
+        for row in (*waiting, *ended):  # each half by an index: not by a look at all that was ever said
+            if row is None or not row.body:
                 continue
             try:
-                _, body = read_message(whole.body)
+                _, body = read_message(row.body)
             except Refused:  # of a version that this program does not read
                 continue
             if isinstance(body, tuple(kinds)):

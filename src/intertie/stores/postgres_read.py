@@ -10,6 +10,7 @@ from intertie.journal.checkpoint import Head
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.certificates import Chain
+from intertie.stores.open_messages import is_open, open_messages
 from intertie.stores.postgres_bodies import BODY_COLUMNS, BODY_FROM, message_rows
 from intertie.stores.postgres_schema import Db, get
 from intertie.stores.rows import (
@@ -73,6 +74,8 @@ def messages(db: Db, keys: BodyKeys, query: Query) -> list[MessageRow]:
     if query.states is not None:
         where.append("m.state = ANY(%(states)s)")
         values["states"] = [state.value for state in query.states]
+    if is_open(query):
+        where.append(open_messages(lambda name: f"%({name})s"))
     rest = f"{' AND '.join(where)} ORDER BY m.seq LIMIT %(limit)s"
     return _rows(db, keys, rest, values, bodies=query.bodies)
 

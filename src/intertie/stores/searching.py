@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from intertie.exchange.dead_letters import DEAD
 from intertie.gateway.ports import MessageRow, Search
 from intertie.stores.rows import MESSAGE_COLUMNS, MESSAGE_FROM, micros
 
@@ -57,6 +58,8 @@ def leading(wanted: Search) -> Search:
         return Search(parcel=wanted.parcel)
     if wanted.conversation is not None:
         return Search(conversation=wanted.conversation)
+    if wanted.states is not None and wanted.outgoing is not False and set(wanted.states) <= set(DEAD):
+        return Search(outgoing=True, states=DEAD)
     if wanted.partner is not None:
         return Search(partner=wanted.partner)
     if wanted.document is not None and wanted.outgoing is not None:
@@ -74,6 +77,8 @@ def _lead(wanted: Search, mark: Callable[[str], str]) -> _Lead:
         return _Lead("messages_parcel", f"m.parcel IN ({parcels})")
     if lead.conversation is not None:
         return _Lead("messages_conversation", f"m.conversation = {mark('conversation')}")
+    if lead.states is not None:  # the index's own condition, to the letter
+        return _Lead("messages_dead", "m.outgoing = 1 AND m.state IN ('refused', 'expired', 'failed')")
     if lead.partner is not None:
         return _Lead("messages_partner", f"{PARTNER} = {mark('partner')}")
     if lead.document is not None:

@@ -12,6 +12,7 @@ from intertie.journal.checkpoint import Head
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId, ParcelId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.certificates import Chain
+from intertie.stores.open_messages import is_open, open_messages
 from intertie.stores.rows import (
     HOLD_COLUMNS,
     MESSAGE_COLUMNS,
@@ -66,6 +67,8 @@ def select_messages(query: Query) -> tuple[str, dict[str, Any]]:
         names = {f"state{place}": state.value for place, state in enumerate(query.states)}
         where.append(f"m.state IN ({', '.join(f':{name}' for name in names)})")
         values |= names
+    if is_open(query):
+        where.append(open_messages(lambda name: f":{name}"))
     sql = f"SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE {' AND '.join(where)} ORDER BY m.seq LIMIT :limit"  # noqa: S608
     return sql, values
 
