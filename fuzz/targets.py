@@ -18,6 +18,8 @@ from joserfc import jws
 
 from fuzz.as2 import posts, read_post
 from fuzz.as4 import as4_posts, read_as4_post
+from fuzz.espi import espi_texts, read_espi
+from fuzz.internet_et import exchanges, read_exchange
 from intertie.catalogue.load import read_interface
 from intertie.exchange.joining import Reason, Terms
 from intertie.exchange.joining_messages import (
@@ -383,6 +385,8 @@ TARGETS: Mapping[str, Target] = {
     "x12": Target(read_x12, interchanges),
     "as2": Target(read_post, posts),
     "as4": Target(read_as4_post, as4_posts),
+    "internet_et": Target(read_exchange, exchanges),
+    "espi": Target(read_espi, espi_texts),
     "settings": Target(lambda data: parse_settings(data.decode("utf-8", "replace")), settings),
 }
 

@@ -40,12 +40,23 @@ PROTOCOLS = [
         "`tests/command/test_without_door.py`",
     ),
     (
-        "REQ.21 ESPI: Green Button files in and out",
+        "REQ.21 ESPI: Green Button files in and out, by command and as partners' files",
         "000, 001",
         "works",
-        "`tests/command/test_readings_espi.py`, `tests/interop/test_espi_peer.py`",
+        "`tests/command/test_readings_espi.py`, `tests/interop/test_espi_peer.py`, `tests/exchange/test_files_espi.py`",
     ),
-    ("REQ.21 ESPI: a custodian's resources, notification, authorisation", "000, 001", NOT_YET, ""),
+    (
+        "REQ.21 ESPI: a custodian's resources, notification, authorisation by OAuth 2.0",
+        "000, 001",
+        "works",
+        "`tests/interop/test_espi_service.py`, `tests/exchange/test_espi_resources.py`, `tests/exchange/test_espi_oauth.py`",
+    ),
+    (
+        "REQ.21 ESPI: fetching from a custodian as its third party",
+        "000, 001",
+        "works",
+        "`tests/interop/test_espi_pair.py`, `tests/exchange/test_espi_fetching.py`",
+    ),
     (
         "Secure FTP / SSH: a mailbox for partners, and our way to theirs",
         "000, 001",

@@ -15,12 +15,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pysequoia
 from pysequoia import CipherSuite, Profile, SignatureMode, Tsk
 
+from intertie.bindings.internet_et.door import PATHS
 from intertie.bindings.internet_et.kept import Names
 from intertie.bindings.internet_et.replies import read_told
 from intertie.bindings.internet_et.translator import CODES
@@ -33,6 +36,7 @@ from intertie.seal.pgp import PgpError, PgpFlaw, PgpKey, open_package, verify_de
 
 HERE = Path(__file__).parent / "internet_et"
 KEYS = Path(__file__).parent / "internet_et_keys.json"
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 LIMIT = 100_000
 US, THEM = "006982359", "123456789"
 FILE = b"ISA*00*~\r\nbytes \x00\xff\r\n"
@@ -60,12 +64,14 @@ def verdict(case: dict[str, Any]) -> dict[str, Any]:
         quirks=quirks,
     )
     body = base64.b64decode(case["body"])
+    if urlsplit(case.get("target", "/")).path not in PATHS:
+        return {"verdict": "no such address"}
     return (_receipt if case["kind"] == "receipt" else _request)(case["type"], body, terms, party["us"])
 
 
 def _receipt(kind: str, body: bytes, terms: InternetEtTerms, _: PgpKey) -> dict[str, Any]:
     try:
-        told = read_told(kind, body, Names(US, THEM, "1"), terms, US)
+        told = read_told(kind, body, Names(US, THEM, "1"), terms, US, NOW)
     except PartnerError:
         return {"verdict": "no receipt"}
     said = told.receipt
@@ -229,6 +235,11 @@ def all_requests(party: dict[str, PgpKey], gpg: Gpg) -> Iterator[dict[str, Any]]
         return case("request", name, origin, media, write_form(said, "x.pgp", kind, data, FORM, last=last))
 
     yield one("as the manual has it", "manual: request", package())
+    sixth = "trap 6: an address that is a query alone, the connection closed, no login"
+    bare = write_package(package(), INNER)
+    whole = write_form(elements, "x.pgp", *bare, FORM)
+    target = {"target": "/?package=naesb", "headers": {"connection": "close"}}
+    yield case("request", "a query for an address", sixth, media, whole, **target)
     yield one("the file last", "standards 3.2: TIBCO", package(), last=True)
     yield one("lower case and a blank", "standards 3.2", package(), input_format="x12")
     yield one("without compression", "gpg -z 0", package("-z", "0"))

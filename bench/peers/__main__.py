@@ -7,7 +7,7 @@ import sys
 
 from bench.peers.environment import Unavailable, python_of
 
-TESTED_WITH = ("as4", "espi", "pyas2lib", "shapeshifter-uftp", "spark", "x12", "xmlsec")
+TESTED_WITH = ("as4", "espi", "oidc", "pyas2lib", "shapeshifter-uftp", "spark", "x12", "xmlsec")
 
 for name in TESTED_WITH:
     try:

@@ -17,6 +17,8 @@ import pypdfium2
 import pytest
 from tests.command.gateways import PROGRAM, command
 from tests.command.leaks import ALL, all_names, columns, found
+from tests.portal.chromium import NARROW, WIDE, accessible, chromium, enter, fits, needs_chromium, watched
+from tools.screenshots import PORTAL, found_pages
 
 # The six directed flows of the use case.
 SIX = {
@@ -289,6 +291,32 @@ def test_no_column_holds_a_name(names: set[str], kept: Path, who: str) -> None:
         tables.add(table)
         assert not found(value, names), (table, value[:200])
     assert {"messages", "parcels", "journal", "data_keys"} <= tables
+
+
+@needs_chromium
+@pytest.mark.parametrize("side", [0, 1])
+def test_both_sides_of_the_season_are_walked_through_in_a_browser(
+    summary: Any, kept: Path, side: int
+) -> None:
+    """Every page that a link leads to: axe finds nothing, nothing is wider than a telephone, and no console error."""
+    portals = PORTAL.findall((kept.parent / "err").read_text())
+    assert len(portals) == 2
+    url, person, code = portals[side]
+    with chromium() as browser, watched(browser, bypass_csp=True) as seen:
+        page = seen.page()
+        enter(page, url, code)
+        pages = found_pages(page, url)
+        assert {"today", "messages", "messages-one", "partners", "partners-one", "settings"} <= set(pages), (
+            pages
+        )
+        for path in pages.values():
+            page.set_viewport_size(WIDE)
+            page.goto(url + path)
+            page.wait_for_selector("html[data-ready]")
+            accessible(page, path)
+            page.set_viewport_size(NARROW)
+            fits(page, path)
+    assert person in ("ann", "ben")
 
 
 def test_serve_leaves_all_running_until_it_is_interrupted(

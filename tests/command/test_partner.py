@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.command.gateways import AGGREGATOR, UTILITY, here
+from tests.command.gateways import AGGREGATOR, UTILITY, here, make_pair
 
 from intertie.gateway.settings import Places
 from intertie.stores.partner_files import read_standing
@@ -118,3 +118,15 @@ def test_a_damaged_partner_file_is_reported_and_harms_no_other(
     doctor = here(capsys, "doctor", "--json", "--dir", two[0])
     assert doctor.code == 1
     assert "broken.example.json" in doctor.out
+
+
+def test_a_partner_is_suspended_and_again_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    utility, _ = make_pair(tmp_path)
+    before = here(capsys, "partner", "show", AGGREGATOR, "--dir", utility, "--json").json
+    assert "is suspended" in here(capsys, "partner", "suspend", AGGREGATOR, "--dir", utility).out
+    shown = here(capsys, "partner", "show", AGGREGATOR, "--dir", utility, "--json").json
+    assert shown == before | {"suspended": True}
+    again = here(capsys, "partner", "suspend", AGGREGATOR, "--undo", "--dir", utility, "--json").json
+    assert again == {"party": AGGREGATOR, "suspended": False}
+    assert here(capsys, "partner", "show", AGGREGATOR, "--dir", utility, "--json").json == before
+    assert "not a partner" in here(capsys, "partner", "suspend", "nobody.example", "--dir", utility).err

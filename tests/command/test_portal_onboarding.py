@@ -89,6 +89,15 @@ def test_two_portals_become_partners(tmp_path: Path, capsys: Capsys) -> None:
             page.get_by_role("button", name="Go live").click()
             said(page, "Live: business may begin.")
             expect(page.locator("code").filter(has_text=partner).first).to_be_visible()
+        utility.on("dialog", lambda dialog: dialog.accept())
+        utility.get_by_role("button", name="Suspend").click()
+        said(utility, "Suspended: its parcels are refused")
+        suspended = inside("partner", "show", AGGREGATOR, "--dir", u, "--json").json["suspended"]
+        utility.wait_for_timeout(1500)  # a gateway reads its partners again within a second
+        utility.reload()
+        utility.get_by_role("button", name="End the suspension").click()
+        said(utility, "No longer suspended.")
+        assert suspended is True
     for directory, partner in ((u, AGGREGATOR), (a, UTILITY)):
         shown = here(capsys, "partner", "show", partner, "--dir", directory, "--json").json
         assert shown["state"] == "live"

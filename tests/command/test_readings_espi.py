@@ -117,7 +117,7 @@ def test_both_directions_and_a_day_of_25_hours(utility: Path, tmp_path: Path, ca
 
 def test_the_commands_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     page = (Path(__file__).parents[2] / "docs" / "espi.md").read_text(encoding="utf-8")
-    [commands] = re.findall(r"^```sh\n(.*?)^```", page, re.S | re.M)
+    commands = re.findall(r"^```sh\n(.*?)^```", page, re.S | re.M)[0]
     utility, aggregator = make_pair(tmp_path)
     utility.rename(tmp_path / "u")
     aggregator.rename(tmp_path / "a")

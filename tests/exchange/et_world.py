@@ -213,7 +213,11 @@ class Two:
         async def posted() -> httpx.Response:
             app = httpx.ASGITransport(self.doors[to].app())
             async with httpx.AsyncClient(transport=app) as client:
-                return await client.post(URLS[to] + query, content=body, headers=headers)
+                return await client.post(
+                    (URLS[to] if not query.startswith("/") else f"https://{to}") + query,
+                    content=body,
+                    headers=headers,
+                )
 
         self.now += timedelta(seconds=1)
         return asyncio.run(posted())

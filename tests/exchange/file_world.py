@@ -23,6 +23,7 @@ from tests.exchange.house import (
 from tests.exchange.uftp_world import PARTY_ROLES, TEXT, other, partner_of
 
 from intertie.exchange.outbound import State
+from intertie.formats.espi.terms import EspiTerms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.gateway.accept_file import Brought, accept_file
@@ -46,6 +47,7 @@ FORMATS: dict[str, Any] = {
     "x12": replace(TRADING, acknowledge=True, advice="all"),
     "csv": CsvTerms(),
     "json": JsonTerms(),
+    "espi": EspiTerms(zone="America/New_York"),
 }
 
 

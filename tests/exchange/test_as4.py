@@ -25,7 +25,7 @@ from intertie.bindings.as4.kept import (
     read_kept,
 )
 from intertie.bindings.as4.proof import As4Verifier, ids_of
-from intertie.bindings.as4.translator import content_of
+from intertie.bindings.as4.replies import content_of
 from intertie.exchange.outbound import State
 from intertie.formats.as2 import mime
 from intertie.formats.as4.flaws import OTHER, As4Error

@@ -343,7 +343,7 @@ def test_a_carrier_and_a_format_and_an_answer_that_can_come() -> None:
         foreign_of(AGGREGATOR, "csv", received=Level.SYNTAX)
     with pytest.raises(SettingsError, match="does not speak UFTP"):
         assert whole.uftp
-    assert set(CARRIERS) == {"uftp", "as2", "as4", "sftp", "upload", "ftps"}
+    assert set(CARRIERS) == {"uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "green_button"}
 
 
 def test_levels_are_in_order() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pysequoia import CipherSuite, Profile, Tsk
 from tests.exchange.et_world import CODES, KEYS, NOTICE, OTHER, STRANGER, URLS, Two, form, package, told
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_as2 import kinds  # type: ignore[attr-defined]
@@ -15,8 +16,9 @@ from intertie.formats.internet_et.fields import ORDER
 from intertie.formats.internet_et.form import read_form
 from intertie.formats.internet_et.terms import Quirk
 from intertie.formats.upload_terms import hash_secret
-from intertie.journal.entry import Kind
+from intertie.journal.entry import Kind, read_entry
 from intertie.model.documents import read_message
+from intertie.seal.pgp import PgpKey
 
 QUARTER = timedelta(minutes=15)
 
@@ -76,6 +78,9 @@ def test_three_attempts_then_an_exchange_failure_of_which_people_are_told_once()
     assert (party, contact, told_of) == (AGGREGATOR, "+1 555 0100", message) and "ConnectError" in why
     assert timedelta(minutes=30) <= two.now - QUARTER * 3 - began <= timedelta(minutes=120)
     assert len({now for now, _ in numbers(two)}) == 5 and len({first for _, first in numbers(two)}) == 1
+    notes = [read_entry(raw) for _, raw, _ in two.gateways[UTILITY].store.entries()]
+    (line,) = [one for one in notes if one.note.startswith("exchange failure")]
+    assert (line.message, line.partner) == (message, AGGREGATOR)
     two.lose_posts = set()
     two.carry(UTILITY)
     assert two.state(UTILITY, message)[0] is State.ACCEPTED and len(two.inbox(AGGREGATOR)) == 1
@@ -231,3 +236,33 @@ def test_the_key_of_a_generation_before_still_opens() -> None:
     body, headers = form(package(OTHER, to=newer), refnum="2", refnum_orig="2")
     assert told(two.post(body, headers), older).status == "ok"
     assert KEYS[AGGREGATOR] is older
+
+
+def test_a_count_of_failures_outlives_the_process() -> None:
+    two = Two()
+    two.say(UTILITY)
+    two.lose_posts = {AGGREGATOR}
+    for _ in range(3):
+        two.carry(UTILITY)
+        two.now += QUARTER
+        two.restart(UTILITY)
+    assert len(two.told) == 1 and len(two.posted) == 3
+
+
+def test_what_a_key_that_has_ended_signs_counts_no_more() -> None:
+    brief = PgpKey(
+        bytes(
+            Tsk.generate(
+                user_id="b", cipher_suite=CipherSuite.Cv25519, profile=Profile.RFC4880, validity_seconds=3600
+            )
+        )
+    )
+    two = Two()
+    two.change(AGGREGATOR, keys=(brief.public,))
+    body, headers = form(package(by=brief))
+    assert told(two.post(body, headers)).status == "ok"  # by the world's clock it is not even begun
+    two = Two()
+    two.change(AGGREGATOR, keys=(brief.public,))
+    two.now = datetime.now(UTC) + timedelta(days=1)
+    assert told(two.post(body, headers)).status.startswith("EEDM604")
+    assert two.inbox(AGGREGATOR) == []

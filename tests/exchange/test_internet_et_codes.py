@@ -247,4 +247,6 @@ def test_trans_ids_go_up_and_the_time_is_that_of_the_last_byte() -> None:
 def test_only_posts_are_taken_and_any_query_is() -> None:
     two = Two()
     body, headers = form()
+    assert told(two.post(body, headers | {"connection": "close"}, "/?package=naesb")).status == "ok"
     assert told(two.post(body, headers, "?package=naesb")).status == "ok"
+    assert two.post(body, headers, "/elsewhere").status_code == 404

@@ -20,9 +20,13 @@ from intertie.cli import run
 from intertie.formats.internet_et.codes import Code
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
 from intertie.formats.upload_terms import hash_secret
+from intertie.gateway.export_evidence import export
 from intertie.gateway.internet_et_settings import InternetEtDoor
 from intertie.gateway.ports import Query
 from intertie.run import Opened
+from intertie.run.verifiers import VERIFIERS
+from intertie.seal.evidence_file import verify_file
+from intertie.seal.translated_report import TranslatedReport
 
 SECRET = "right"
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -68,7 +72,7 @@ def test_the_page_and_what_goes_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
     def receipt() -> bytes:
         return (tmp_path / "receipt").read_bytes()
 
-    (tmp_path / "outages.csv").write_bytes(table("OUT-1"))
+    (tmp_path / "outages.csv").write_bytes(table("OUT-1", "OUT-3"))
     it = Opened(place)
     try:
         with served(place):
@@ -96,7 +100,12 @@ def test_the_page_and_what_goes_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
             (tmp_path / "outages.csv").write_bytes(table("OUT-2"))
             assert said(script(page, tmp_path)).startswith("EEDM121")
             assert said(script(numbered(page, 4, 4), tmp_path)) == "ok"
-        assert len(list(it.store.messages(Query(outgoing=False)))) == 2
+        rows = list(it.store.messages(Query(outgoing=False)))
+        assert len(rows) == 3
+        for row in rows:  # two of them were in one file
+            raw = export(it.gateway, row.id, it.clock())
+            report = verify_file(raw, it.gateway.trust, it.clock(), verifiers=VERIFIERS)
+            assert isinstance(report, TranslatedReport) and report.answered == "ok"
     finally:
         it.close()
 

@@ -17,11 +17,13 @@ from intertie.portal.pages.navigation import PLACES
 
 ABSENT = "01990000-0000-7000-8000-00000000ffff"
 # The values of the parts of paths that have names.
-PARTS = {"partner": PARTNER, "message": ABSENT}
+PARTS = {"partner": PARTNER, "message": ABSENT, "number": "1", "upload": ABSENT}
 # What needs nobody: signing in, and the files of all pages.
 OPEN = {
     ("GET", "/sign-in"),
     ("GET", "/sign-in/ask"),
+    ("GET", "/sign-in/oidc"),
+    ("GET", "/sign-in/oidc/back"),
     ("POST", "/sign-in/password"),
     ("POST", "/sign-in/passkey"),
     ("POST", "/sign-in/code"),

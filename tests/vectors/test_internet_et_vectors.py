@@ -30,8 +30,8 @@ VERDICTS = {
     "request_changed_on_its_way": "EEDM699",
     "request_a_bomb": "EEDM699",
 }
-# The traps of the standard's field notes that are about bytes; the sixth is a matter of addresses (tests/exchange).
-TRAPS = (1, 2, 3, 4, 5, 7, 8)
+# Those of the field notes.
+TRAPS = range(1, 9)
 
 
 def maker() -> ModuleType:

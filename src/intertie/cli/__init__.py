@@ -45,6 +45,7 @@ GROUPS = {
     "dispatch": "Calling what was sold: instructions, answers, reports, telemetry.",
     "billing": "Invoices, payments, and the account with a partner.",
     "readings": "Interval readings of meters: taken in, looked at, estimated.",
+    "espi": "Third parties that fetch customers' readings (Green Button): applications and consents.",
     "settle": "What was delivered and what it is worth: statements, explained and compared.",
     "message": "One message, in or out.",
     "evidence": "Proof of a message that stands without this gateway.",

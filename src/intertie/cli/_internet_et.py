@@ -8,8 +8,7 @@ from intertie.gateway.foreign import Foreign
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened
-from intertie.seal.inventory import LegacyUse
-from intertie.seal.pgp import fingerprint, read_public_key
+from intertie.seal.pgp import end_of, fingerprint, read_public_key
 
 HOW = "signed and encrypted (OpenPGP), not post-quantum"
 
@@ -43,11 +42,10 @@ def internet_et_lines(foreign: Foreign) -> list[tuple[str, str]]:
         ("agreed", ", ".join(used) or "no element by mutual agreement"),
         ("logs in", terms.their_user or "not: its signature alone says who it is"),
         ("quirks", ", ".join(sorted(terms.quirks)) or "none"),
-        *(("its key", fingerprint(one).upper()) for one in terms.keys),
+        *(("its key", f"{fingerprint(one).upper()} {_end(one)}") for one in terms.keys),
     ]
 
 
-def internet_et_use(party: PartyId, foreign: Foreign) -> LegacyUse:
-    """The same for the inventory of cryptography."""
-    until = foreign.legacy_until.isoformat()
-    return LegacyUse(party, "internet_et", until, f"OpenPGP, {HOW}", tuple(foreign.internet_et.quirks))
+def _end(key: str) -> str:
+    end = end_of(key)
+    return f"until {end.date()}" if end is not None else "without an end"

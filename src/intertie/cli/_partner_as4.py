@@ -8,7 +8,6 @@ from intertie.gateway.foreign import Foreign
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened
-from intertie.seal.inventory import LegacyUse
 from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 
 
@@ -46,10 +45,3 @@ def as4_lines(foreign: Foreign) -> list[tuple[str, str]]:
             for one in certificates
         ),
     ]
-
-
-def as4_use(party: PartyId, foreign: Foreign) -> LegacyUse:
-    """The same for the inventory of cryptography."""
-    terms = foreign.as4
-    how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under rsa-oaep"
-    return LegacyUse(party, "as4", foreign.legacy_until.isoformat(), how, tuple(terms.quirks))

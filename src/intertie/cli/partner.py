@@ -22,6 +22,7 @@ from intertie.cli.partner_prove import prove
 from intertie.cli.partner_secret import secret
 from intertie.cli.partner_show import show
 from intertie.cli.partner_simulate import simulate
+from intertie.cli.partner_suspend import suspend
 from intertie.exchange.joining import State
 from intertie.gateway.gateway import Agreement
 from intertie.gateway.join_partner import Joining
@@ -34,7 +35,21 @@ from intertie.seal.descriptor import Descriptor, check_not_weaker, read_descript
 from intertie.stores.partner_files import Entry, Standing, write_partner, write_whole
 
 app = App(name="partner", help="The parties this gateway does business with.")
-for command in (invite, join, confirm, prove, live, legacy, secret, show, cancel, pause, resume, simulate):
+for command in (
+    invite,
+    join,
+    confirm,
+    prove,
+    live,
+    legacy,
+    secret,
+    show,
+    cancel,
+    pause,
+    resume,
+    suspend,
+    simulate,
+):
     app.command(command)
 
 

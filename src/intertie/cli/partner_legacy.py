@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from intertie.cli._internet_et import check_internet_et, internet_et_lines, internet_et_use
-from intertie.cli._partner_as4 import as4_lines, as4_use, check_as4
+from intertie.cli._internet_et import check_internet_et, internet_et_lines
+from intertie.cli._partner_as4 import as4_lines, check_as4
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
 from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.foreign import Foreign, paper_events
@@ -14,7 +14,7 @@ from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened
-from intertie.seal.inventory import LegacyUse
+from intertie.seal.private_files import read_secret_text
 from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
 from intertie.seal.sodium_sign import read_public, write_public
@@ -53,7 +53,7 @@ def legacy(party: PartyOption, file: Path, /, *, dir: Dir = HERE, json: Json = F
 def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
     foreign = read_foreign(file)
     if foreign is None:
-        do = "docs/uftp.md, as2.md, as4.md, sftp.md and upload.md have an example of a legacy file."
+        do = "docs/uftp.md, as2.md, as4.md, sftp.md, upload.md and espi.md have an example of a legacy file."
         raise SettingsError(f"{file} is not there", do=do)
     if foreign.binding == "as2":
         _check_as2(it, party, file, foreign)
@@ -64,6 +64,8 @@ def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
         _check_sftp(it, party, file, foreign)
     elif foreign.binding in ("upload", "ftps"):
         _check_comes(it, party, file, foreign)
+    elif foreign.binding == "green_button":
+        _check_custodian(it, foreign)
     elif foreign.binding == "internet_et":
         check_internet_et(it, party, file, foreign)
         _check_ends(it, party, file, foreign)
@@ -146,6 +148,13 @@ def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> No
     _check_ends(it, party, file, foreign)
 
 
+def _check_custodian(it: Opened, foreign: Foreign) -> None:
+    """What fetching from it would stumble over."""
+    if not it.settings.espi.fetch:
+        raise SettingsError("[espi] does not fetch", do="Set fetch = true in [espi] of intertie.toml.")
+    read_secret_text(it.places.of(foreign.custodian.secret_file), "client secret")
+
+
 def _check_ends(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
     """The two ends of its X12, if it speaks it, are the partner and us."""
     x12 = foreign.x12
@@ -163,7 +172,7 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
         return it.internet_et.public_key() if it.internet_et is not None else ""
     if foreign.binding == "sftp":  # by which it knows our mailbox, or lets us in
         return public_line(it.ssh_key(HOST if foreign.sftp.user is not None else CLIENT))
-    if foreign.binding in ("upload", "ftps"):  # it knows us by the certificate of our door
+    if foreign.binding in ("upload", "ftps", "green_button"):  # none of ours: a door's certificate, a secret
         return ""
     return write_public(it.uftp.key_for(foreign, it.clock()).public) if it.uftp is not None else ""
 
@@ -184,6 +193,8 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
         return [*internet_et_lines(foreign), *paper]
     if foreign.binding in ("upload", "ftps"):
         return [*_comes_lines(foreign), *paper]
+    if foreign.binding == "green_button":
+        return [*_custodian_lines(foreign), *paper]
     return [
         ("speaks", f"{foreign.binding} as {foreign.uftp.role} {foreign.uftp.domain} at {foreign.url}"),
         (
@@ -196,22 +207,13 @@ def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
     ]
 
 
-def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
-    """The same for the inventory of cryptography."""
-    until = foreign.legacy_until.isoformat()
-    if foreign.binding == "as2":
-        terms = foreign.as2
-        how = f"RSA or ECDSA, {terms.digest}; {terms.cipher} under {terms.key_transport}"
-        return LegacyUse(party, "as2", until, how, tuple(terms.quirks))
-    if foreign.binding == "as4":
-        return as4_use(party, foreign)
-    if foreign.binding == "internet_et":
-        return internet_et_use(party, foreign)
-    if foreign.binding == "sftp":
-        return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
-    if foreign.binding in ("upload", "ftps"):
-        return LegacyUse(party, foreign.binding, until, "TLS in transit; files neither signed nor sealed")
-    return LegacyUse(party, foreign.binding, until, "Ed25519, not sealed")
+def _custodian_lines(foreign: Foreign) -> list[tuple[str, str]]:
+    terms = foreign.custodian
+    return [
+        ("speaks", f"green_button (we fetch as {terms.client_id} from {terms.resources}), {foreign.format}"),
+        ("legacy", f"until {foreign.legacy_until}: TLS in transit, feeds neither signed nor sealed"),
+        ("by itself", f"{', '.join(terms.batches) or 'nothing'}, every {terms.poll_hours:g} hours"),
+    ]
 
 
 def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +12,10 @@ from typing import Annotated
 from cyclopts import App, Parameter, Token
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, write_file
-from intertie.cli.partner_legacy import legacy_use
 from intertie.cli.policy_explain import explain_flow
-from intertie.gateway.check_policy import Dates, Finding, KeyAge, check_policy
-from intertie.model.errors import SettingsError
-from intertie.run import Opened, opened
-from intertie.seal.descriptor import descriptor_end
-from intertie.seal.inventory import Holdings, KeptKey, write_inventory
-from intertie.seal.store_kek import store_kek_names
-from intertie.seal.token_keys import SECRET_NAME
+from intertie.gateway.check_policy import Finding, check_policy
+from intertie.run import opened
+from intertie.run.held import Held
 
 app = App(
     name="policy", help="Protection: how it is computed, what falls short of it, what cryptography is here."
@@ -52,7 +47,7 @@ def check(
     """
     with opened(dir) as it:
         ahead = timedelta(days=it.settings.policy.warn_days) if within is None else within
-        found = check_policy(it.gateway, _dates(it), it.clock(), ahead)
+        found = check_policy(it.gateway, Held(it).dates(), it.clock(), ahead)
     if json:
         print_json({"within_days": ahead.days, "findings": [one._asdict() for one in found]})
     else:
@@ -77,41 +72,12 @@ def inventory(
     """Write the cryptographic inventory as a CycloneDX 1.6 CBOM: algorithms, protocols, certificates, keys (never private
     material), and how they hang together."""
     with opened(dir) as it:
-        partners = [partner.keys for partner in it.partners.all()]
-        spoken = [(one.party, one.foreign) for one in it.partners.all() if one.foreign is not None]
-        legacy = [legacy_use(party, foreign) for party, foreign in spoken]
-        holdings = Holdings(it.gateway.keys, it.gateway.trust, partners, tuple(_kept(it)), legacy)
-        raw = write_inventory(holdings, it.settings.policy, it.clock())
+        raw = Held(it).inventory(it.clock())
     if output is None:
         sys.stdout.write(raw.decode())
     else:
         write_file(output, raw)
         print(f"Wrote {output}: {len(raw)} bytes of CycloneDX.")
-
-
-def _dates(it: Opened) -> Dates:
-    try:
-        own = descriptor_end(it.descriptor.raw())
-    except SettingsError:  # no descriptor, nothing that ends: `intertie doctor` says that it is missing
-        own = None
-    partners = {entry.descriptor.party: entry.descriptor.until for entry in it.partners.entries()}
-    ages = [KeyAge(_NAMES[kept.use], kept.use, kept.since) for kept in _kept(it) if kept.use in _NAMES]
-    return Dates(own, partners, tuple(ages))
-
-
-_NAMES = {"wrapping": "our store", "token": "our token"}
-
-
-def _kept(it: Opened) -> Iterator[KeptKey]:
-    """The keys that no certificate is for: the newest store key, the token key, and the store's data keys."""
-    vault = it.own.vault
-    for name in store_kek_names(vault)[:1]:
-        yield KeptKey(name, "AES-256-GCM", "wrapping", vault.made_at(name))
-    for name in vault.names():
-        if SECRET_NAME.fullmatch(name):
-            yield KeptKey(name, "ES256", "token", vault.made_at(name))
-    for key in (one for one in it.store.data_keys() if one.destroyed_at is None):
-        yield KeptKey(f"data-{key.number}", "AES-256-GCM", "data", key.made_at)
 
 
 def _when(one: Finding) -> str:

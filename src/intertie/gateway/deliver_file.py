@@ -96,6 +96,17 @@ class FileTranslator:
         return kept
 
 
+class OneWay(FileTranslator):
+    """The same for a carrier by which nothing goes: files are fetched from the partner."""
+
+    def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
+        """Always FileError."""
+        raise FileError(
+            f"nothing goes to {foreign.name}: its files are fetched",
+            do="See its legacy file; reach it by another way.",
+        )
+
+
 class Unsigned:
     """`seal.translated_evidence.ForeignVerifier` of such a carrier: there is no signature to verify."""
 

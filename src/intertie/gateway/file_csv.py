@@ -47,7 +47,7 @@ class CsvFormat:
         terms = terms_of(foreign)
         if _is_results(content, terms.separator):
             return [_answer(content, terms.separator)]
-        return [_item(one) for one in read_table(content, terms)]
+        return [item_of(one) for one in read_table(content, terms)]
 
     def write(self, foreign: Foreign, header: Header, body: Record, number: int) -> File:
         """A table with one document."""
@@ -75,7 +75,8 @@ def terms_of(foreign: Foreign) -> CsvTerms:
     return foreign.csv
 
 
-def _item(one: Told) -> Item:
+def item_of(one: Told) -> Item:
+    """A document of a table, with the lines that say it."""
     place = f"line {one.first}" if one.first == one.last else f"lines {one.first} to {one.last}"
     if one.body is None:
         return Item(place, one.part, error=one.error, source=one)

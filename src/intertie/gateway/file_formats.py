@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from intertie.gateway.file_csv import CsvFormat
+from intertie.gateway.file_espi import EspiFormat
 from intertie.gateway.file_json import JsonFormat
 from intertie.gateway.file_x12 import X12Format
 from intertie.gateway.files import FileFormat
 from intertie.gateway.foreign import Foreign
 
-_ALL: tuple[FileFormat, ...] = (X12Format(), CsvFormat(), JsonFormat())
+_ALL: tuple[FileFormat, ...] = (X12Format(), CsvFormat(), JsonFormat(), EspiFormat())
 FILE_FORMATS: Mapping[str, FileFormat] = MappingProxyType({one.name: one for one in _ALL})
 
 

@@ -70,18 +70,8 @@ class JsonFormat:
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
         """Its documents, or the results of a file of ours."""
         raw = content.strip()
-        if len(raw) > CONTENT_MAX:
-            raise FileError(f"larger than {CONTENT_MAX} bytes", do="Send it in several files.")
-        if raw.startswith(b"{"):
-            results = _results(raw)
-            return [_answer(raw, results)] if results is not None else [_item(raw, 1)]
-        try:
-            found = _LIST.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise FileError(f"no JSON of documents: {why_unreadable(error)}") from error
-        if not 0 < len(found) <= DOCUMENTS_MAX:
-            raise FileError(f"{len(found)} documents, not 1 to {DOCUMENTS_MAX}", do="Send several files.")
-        return [_item(bytes(one), number) for number, one in enumerate(found, 1)]
+        results = _results(raw) if raw.startswith(b"{") else None
+        return [_answer(raw, results)] if results is not None else documents_in(raw)
 
     def write(self, foreign: Foreign, header: Header, body: Record, number: int) -> File:
         """One object."""
@@ -115,6 +105,22 @@ class JsonFormat:
         ]
         content = _ENCODER.encode(Results(results=tuple(results))) + b"\n"
         return [File(name=f"results-{number}.{self.suffix}", kind=KIND, content=content)]
+
+
+def documents_in(raw: bytes) -> Sequence[Item]:
+    """The documents of a file, whosever it is. FileError if it is no JSON of documents."""
+    raw = raw.strip()
+    if len(raw) > CONTENT_MAX:
+        raise FileError(f"larger than {CONTENT_MAX} bytes", do="Send it in several files.")
+    if raw.startswith(b"{"):
+        return [_item(raw, 1)]
+    try:
+        found = _LIST.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise FileError(f"no JSON of documents: {why_unreadable(error)}") from error
+    if not 0 < len(found) <= DOCUMENTS_MAX:
+        raise FileError(f"{len(found)} documents, not 1 to {DOCUMENTS_MAX}", do="Send several files.")
+    return [_item(bytes(one), number) for number, one in enumerate(found, 1)]
 
 
 def _item(raw: bytes, number: int) -> Item:

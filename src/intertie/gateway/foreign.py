@@ -17,6 +17,8 @@ from msgspec import Meta
 
 from intertie.formats.as2.terms import As2Terms
 from intertie.formats.as4.terms import As4Terms
+from intertie.formats.custodian_terms import CustodianTerms
+from intertie.formats.espi.terms import EspiTerms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
 from intertie.formats.internet_et.terms import InternetEtTerms
@@ -43,8 +45,8 @@ CONTRACT_MESSAGES = 3
 # Deals with one partner that are kept by hand: some tens are many.
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
-CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et")
-FORMATS = ("x12", "csv", "json")
+CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "green_button")
+FORMATS = ("x12", "csv", "json", "espi")
 
 
 class Level(StrEnum):
@@ -75,11 +77,13 @@ class Foreign(Record, frozen=True, kw_only=True):
     sftp_terms: SftpTerms | None = msgspec.field(default=None, name="sftp")
     upload_terms: UploadTerms | None = msgspec.field(default=None, name="upload")
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
+    custodian_terms: CustodianTerms | None = msgspec.field(default=None, name="green_button")
     internet_et_terms: InternetEtTerms | None = msgspec.field(default=None, name="internet_et")
     # What its files say, where a carrier moves files: exactly one of these.
     x12: Trading | None = None
     csv: CsvTerms | None = None
     json: JsonTerms | None = None
+    espi: EspiTerms | None = None
     # What of its answers counts as the receipt of a message of ours; without it, what the carrier and the format can give.
     received: Level | None = None
     # What both signed on paper: the rules of the trade are asked by it as by one that was made through the gateway.
@@ -98,6 +102,8 @@ class Foreign(Record, frozen=True, kw_only=True):
         if len(formats) != (self.binding != "uftp"):
             said = ", ".join(f"[{name}]" for name in FORMATS)
             raise RuleError(f"a file carrier goes with one of {said}, which says what its files are")
+        if self.custodian_terms is not None and self.espi is None:
+            raise RuleError("[green_button] goes with [espi]: a custodian gives feeds, and nothing else")
         if self.received is not None and self.received not in self._answers():
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
@@ -110,11 +116,12 @@ class Foreign(Record, frozen=True, kw_only=True):
             self.upload_terms,
             self.ftps_terms,
             self.internet_et_terms,
+            self.custodian_terms,
         )
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
-        said = (self.x12, self.csv, self.json)
+        said = (self.x12, self.csv, self.json, self.espi)
         return [name for name, terms in zip(FORMATS, said, strict=True) if terms is not None]
 
     def _answers(self) -> list[Level]:
@@ -122,6 +129,8 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
+        if self.espi is not None:  # it has no word for an answer
+            of_format = []
         if self.binding in ("as2", "as4", "internet_et"):
             return [Level.RECEIPT, *of_format]
         return [*of_format, Level.FETCHED] if self.x12 is not None else [Level.FETCHED, *of_format]
@@ -165,6 +174,15 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self.upload_terms
 
     @property
+    def custodian(self) -> CustodianTerms:
+        """SettingsError if we fetch no feeds from it."""
+        if self.custodian_terms is None:
+            raise SettingsError(
+                f"{self.name} is no custodian whose feeds we fetch", do="See its legacy file."
+            )
+        return self.custodian_terms
+
+    @property
     def uftp(self) -> UftpTerms:
         """SettingsError if it speaks another one."""
         if self.uftp_terms is None:
@@ -206,6 +224,8 @@ class Foreign(Record, frozen=True, kw_only=True):
             return self.sftp_terms.url
         if self.upload_terms is not None or self.ftps_terms is not None:
             return ""
+        if self.custodian_terms is not None:
+            return self.custodian_terms.resources
         if self.as4_terms is not None:
             return self.as4_terms.url
         if self.internet_et_terms is not None:

@@ -35,8 +35,11 @@ class Right(StrEnum):
     REGISTER = "register"  # decide on DERs
     MARKET = "market"  # needs, offers, counters, orders, awards
     OUTAGE = "outage"  # tell what is out, and that it is back
+    SETTLE = "settle"  # statements, invoices, payments, disputes and their answers
+    METER = "meter"  # take readings into our own
     KEYS = "keys"  # see and revoke API keys
     PEOPLE = "people"  # who comes in at the portal
+    CONSENT = "consent"  # a customer's readings to third parties: settlement's, who keep them
     PARTNERS = "partners"  # on-board, prove, make live, pause
 
 
@@ -56,9 +59,12 @@ MATRIX: Mapping[Right, frozenset[OfficeRole]] = MappingProxyType(
         Right.REGISTER: frozenset({_T}),
         Right.MARKET: frozenset({_T}),
         Right.OUTAGE: frozenset({_O}),
+        Right.SETTLE: frozenset({_S}),
+        Right.METER: frozenset({_S}),
         Right.KEYS: frozenset({_ADMIN}),
         Right.PEOPLE: frozenset({_ADMIN}),
         Right.PARTNERS: frozenset({_ADMIN}),
+        Right.CONSENT: frozenset({_S}),
     }
 )
 # Whose business a document is.

@@ -53,6 +53,9 @@ class Onboarding(Protocol):
     def live(self, party: PartyId, now: datetime, by: str) -> None:
         """Business may begin, if every agreed flow is proven."""
 
+    def suspend(self, party: PartyId, suspended: bool, now: datetime, by: str) -> None:
+        """Let nothing go or come for now; or again."""
+
     def cancel(self, which: str, now: datetime, by: str) -> Joining:
         """Take back an invitation, a joining, or a partner that is not live."""
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.as4_settings import As4Door
 from intertie.gateway.attachment_ports import AttachmentLimits
+from intertie.gateway.espi_settings import EspiDoor
 from intertie.gateway.ftps_settings import FtpsDoor
 from intertie.gateway.gateway import Limits
 from intertie.gateway.internet_et_settings import InternetEtDoor
@@ -25,6 +26,7 @@ from intertie.gateway.readings_ports import ReadingsSettings
 from intertie.gateway.settings_template import TEMPLATE
 from intertie.gateway.settlement_settings import SettlementSettings
 from intertie.gateway.sftp_settings import SftpDoor
+from intertie.gateway.single_sign_on import OidcSettings
 from intertie.gateway.upload_settings import UploadDoor
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party
@@ -293,8 +295,10 @@ class Settings(Record, frozen=True, kw_only=True):
     sftp: SftpDoor = SftpDoor()
     ftps: FtpsDoor = FtpsDoor()
     upload: UploadDoor = UploadDoor()
+    espi: EspiDoor = EspiDoor()
     internet_et: InternetEtDoor = InternetEtDoor()
     office: OfficeDoor = OfficeDoor()
+    oidc: OidcSettings = OidcSettings()
     readings: ReadingsSettings = ReadingsSettings()
     settlement: SettlementSettings = SettlementSettings()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.

@@ -145,6 +145,15 @@ listen = {listen}          # host:port on this machine
 # connections = 128             # of each process, streams of events among them
 # two_people = []             # acts at the portal that a second person approves: payment, override, partner, person, key
 
+# Signing in at the portal by your organisation's own sign-on (OpenID Connect). docs/portal.md.
+[oidc]
+# issuer = ""                 # the provider, as "https://login.example.org"; empty: none
+# client = ""                 # who this portal is to it
+# secret_file = ""            # the client's secret, in this directory
+# claim = "email"             # of the ID token: the person's name here
+# label = "your organisation" # what the button says
+# seconds = 10.0
+
 [log]
 # format = "json"               # or "text"
 
@@ -271,6 +280,24 @@ listen = {listen}          # host:port on this machine
 # files = 10                  # in one upload
 # connections = 64
 # requests_per_minute = 120.0 # of one address
+
+# Third parties that fetch readings of customers who let them (Green Button Connect My Data). docs/espi.md.
+[espi]
+# listen = ""                 # host:port, as "0.0.0.0:8497"; empty: nobody comes
+# url = ""                    # the door as third parties reach it, as "https://readings.utility.example"
+# certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
+# key = ""
+# tls_1_2 = false             # true: for third parties that have no TLS 1.3
+# folder = "espi"             # applications, consents, hashes of tokens
+# connections = 64
+# requests_per_minute = 600.0 # of one address
+# feeds = 8                   # written at once
+# access_seconds = 3600       # how long an access token lives
+# refresh_days = 366          # and a refresh token that is not used
+# notify_seconds = 60.0       # how often it is looked for what third parties are to be told
+# fetch = false               # from custodians whose third party we are
+# fetch_seconds = 60.0        # how often it is looked for what is to be fetched
+# ca_file = ""                # PEM of the authorities of others' servers
 
 # Interval readings as Parquet, made from messages and imported files. docs/readings.md.
 [readings]

@@ -151,7 +151,7 @@ def _answer(line: DisputedLine, how: Resolution, agreed: Mapping[int, Decimal]) 
         Resolution.REJECTED: line.claimed,
         Resolution.SPLIT: agreed.get(line.line, to_cents((line.claimed + line.expected) / 2)),
     }[how]
-    return LineAnswer(line=line.line, resolution=how, agreed=stands)
+    return made(LineAnswer, line=line.line, resolution=how, agreed=stands)
 
 
 def find(desk: Desk, kind: type[_Kind], field: str, name: str) -> tuple[MessageId, _Kind]:

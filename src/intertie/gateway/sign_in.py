@@ -137,6 +137,18 @@ def by_code(
     return _begin(gateway, book, person, visitor, "code", now)
 
 
+def by_oidc(
+    gateway: Gateway, book: PeopleBook, name: str, visitor: Visitor, now: datetime
+) -> tuple[str, Session]:
+    """The same, for whom a provider has said to be of this name: if our own people have one of it."""
+    keys = _keys("", visitor)
+    check_wait(book, keys, now)
+    person = book.person(name[:64])
+    if person is None or person.disabled is not None:
+        raise _failed(gateway, book, keys, "a sign-on", visitor, now)
+    return _begin(gateway, book, person, visitor, "oidc", now)
+
+
 def sign_out(gateway: Gateway, book: PeopleBook, session: Session, now: datetime) -> None:
     """The session ends."""
     book.end_session(session.digest)

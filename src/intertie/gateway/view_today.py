@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway, Partner
@@ -202,7 +202,10 @@ def _book(gateway: Gateway, partner: Partner, now: datetime) -> Iterator[Need]:
         if raised.state is dispute.State.OPEN:
             ours = raised.by != gateway.party.id
             what = "waits for our answer" if ours else "waits for their answer"
-            yield Need("soon" if ours else "know", f"Dispute {dispute_name} {what}", "", raised.received, at)
+            where = f"/settlement/{partner.party}/disputes/{quote(dispute_name)}"
+            yield Need(
+                "soon" if ours else "know", f"Dispute {dispute_name} {what}", "", raised.received, where
+            )
 
 
 def _market(gateway: Gateway, partner: Partner, book: Book, now: datetime) -> Iterator[Need]:

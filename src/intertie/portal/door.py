@@ -16,12 +16,15 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter, Skip
 from intertie.bindings.parcel_https.limits import Addresses
 from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.approvals import ApprovalBook, TwoPeople
+from intertie.gateway.espi_grants import Grants
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.office_beside import NOTHING, Beside
 from intertie.gateway.office_once import AnswerBook
 from intertie.gateway.office_rights import Right, check_right
 from intertie.gateway.onboarding_ports import Onboarding
 from intertie.gateway.people import PeopleBook
 from intertie.gateway.sealed_ports import SealedKeys
+from intertie.gateway.single_sign_on import SingleSignOn
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
 from intertie.portal.problems import Busy
@@ -54,7 +57,10 @@ class Office(NamedTuple):
     wall: Callable[[], datetime]  # the time on the wall, also where a rehearsal has a clock of its own
     onboarding: Onboarding | None = None
     two_people: frozenset[TwoPeople] = frozenset()
+    sign_on: SingleSignOn | None = None
+    grants: Grants | None = None  # of readings, to third parties
     sealed: SealedKeys | None = None  # where the keys of our sealed offers are kept
+    beside: Beside = NOTHING  # what some pages need
 
 
 class Buckets:

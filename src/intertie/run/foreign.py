@@ -15,6 +15,17 @@ from intertie.run.uftp import uftp_client
 from intertie.run.upload import upload_posts
 
 
+class _Nothing:
+    """To a custodian: a feed that was fetched wants no answer."""
+
+    async def post(self, foreign: Foreign, signed: bytes) -> PostAnswer:
+        """It is settled."""
+        return PostAnswer(200)
+
+    async def aclose(self) -> None:
+        """There is nothing to let go of."""
+
+
 class ForeignPosts:
     """Posts what was kept in the protocol of its partner; close it when done."""
 
@@ -26,6 +37,7 @@ class ForeignPosts:
             "sftp": sftp_posts(it),
             "upload": upload_posts(it),
             "ftps": ftps_posts(it),
+            "green_button": _Nothing() if it.settings.espi.fetch else None,
             "internet_et": internet_et_client(it),
         }
         self._ways = {name: way for name, way in ways.items() if way is not None}

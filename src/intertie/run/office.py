@@ -17,17 +17,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
 import uvloop
 
 from intertie.bindings.clock import system_clock
+from intertie.bindings.oidc.client import Provider
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.serving import QuietServer, bound, url_of
+from intertie.gateway.office_beside import Beside
 from intertie.gateway.office_settings import OfficeDoor
 from intertie.gateway.settings import Settings, read_settings
 from intertie.model.errors import IntertieError, SettingsError
@@ -35,8 +37,9 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.run.espi_grants import grants_of
 from intertie.run.onboarding import FileOnboarding
-from intertie.run.opening import Opened, opened
+from intertie.run.opening import Opened
 from intertie.seal.tls_office import OfficeContext
 from intertie.stores.api_key_files import ApiKeyFiles
 from intertie.stores.kept_answers import KeptAnswers
@@ -44,7 +47,7 @@ from intertie.stores.people_file import PeopleFile
 
 LOG = logging.getLogger("intertie.office")
 # What an office process runs.
-OFFICE = "import sys; from intertie.run.office import work; sys.exit(work(sys.argv[1:]))"
+OFFICE = "import sys; from intertie.run.office_work import work; sys.exit(work(sys.argv[1:]))"
 # Acts take milliseconds; what is under way when the gateway stops may end within this.
 DRAIN_SECONDS = 3
 KEEP_ALIVE_SECONDS = 75
@@ -95,24 +98,27 @@ def check_certificate(directory: Path, office: OfficeDoor) -> None:
             raise SettingsError(f"{directory / name} is not there", do="Mend [office] certificate and key.")
 
 
-def work(arguments: Sequence[str]) -> int:
-    """One office process: directory, number, level, then the file descriptors that it inherited; its exit code."""
+def work(
+    arguments: Sequence[str], opening: Callable[[Path], Opened], beside_of: Callable[[Opened], Beside]
+) -> int:
+    """One office process: directory, number, level, then the file descriptors that it inherited; its exit code. `opening` opens
+    the directory, and `beside_of` gives what pages need beside the gateway."""
     directory, number, level = Path(arguments[0]), int(arguments[1]), arguments[2]
     door, parent = map(int, arguments[3:])
     try:
         settings = read_settings(directory)
         log_to_stderr(level, settings.log.format, party=settings.party.id, worker=number)
-        with opened(directory) as it:
+        with contextlib.closing(opening(directory)) as it:
             it.clock()
             it.store.unlock()
-            uvloop.run(_serve(it, socket.socket(fileno=door), parent))
+            uvloop.run(_serve(it, beside_of(it), socket.socket(fileno=door), parent))
     except IntertieError as error:
         LOG.error("office ended", extra={"why": str(error)})
         return 1
     return 0
 
 
-async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
+async def _serve(it: Opened, beside: Beside, door: socket.socket, parent: int) -> None:
     answers = KeptAnswers(it.places.office)
     keys = ApiKeyFiles(it.places.office)
     people = PeopleFile(it.places.office)
@@ -128,7 +134,10 @@ async def _serve(it: Opened, door: socket.socket, parent: int) -> None:
         system_clock,
         FileOnboarding(it),
         frozenset(it.settings.office.two_people),
+        Provider(it.settings.oidc, it.directory, time.monotonic) if it.settings.oidc.issuer else None,
+        grants_of(it) if it.settings.espi.enabled else None,
         it.sealed,
+        beside=beside,
     )
     streams = Streams(it.gateway)
     server = QuietServer(_config(it, office, streams))

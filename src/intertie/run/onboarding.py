@@ -79,6 +79,10 @@ class FileOnboarding:
         """Business may begin."""
         go_live(self._it, party, now, by)
 
+    def suspend(self, party: PartyId, suspended: bool, now: datetime, by: str) -> None:
+        """Nothing goes or comes."""
+        suspend(self._it, party, suspended, now, by)
+
     def cancel(self, which: str, now: datetime, by: str) -> Joining:
         """Take it back."""
         return cancel(self._it, which, now, by)
@@ -163,6 +167,19 @@ def go_live(it: Opened, party: PartyId, now: datetime, by: str) -> None:
         if joining is not None:
             advance(it.joinings, joining, Event.PASS)
         text = standing_text(party, msgspec.structs.replace(standing, state="live"))
+        write_whole(it.places.partners / f"{party}.toml", text.encode())
+
+
+def suspend(it: Opened, party: PartyId, suspended: bool, now: datetime, by: str) -> None:
+    """Let nothing go to a partner or come from it, or again; whoever serves sees it within a second. SettingsError for one that
+    is none, or that has a legacy file only."""
+    entry = find_partner_entry(it, party)
+    if entry.standing.suspended == suspended:
+        return
+    with it.joinings.alone():
+        what = "suspended" if suspended else "resumed"
+        note(it.gateway, f"partner {what} by {by}", party, what.encode(), now)
+        text = standing_text(party, msgspec.structs.replace(entry.standing, suspended=suspended))
         write_whole(it.places.partners / f"{party}.toml", text.encode())
 
 

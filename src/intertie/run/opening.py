@@ -24,7 +24,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.formats.as4.user_message import Party
 from intertie.gateway.attachment_ports import Attachments
 from intertie.gateway.authorize import authority_of
-from intertie.gateway.deliver_file import FileTranslator
+from intertie.gateway.deliver_file import FileTranslator, OneWay
 from intertie.gateway.foreign import Translator, paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.join_partner import Ourselves
@@ -103,6 +103,8 @@ class Opened:
         for name, door in (("upload", self.settings.upload), ("ftps", self.settings.ftps)):
             if door.enabled:
                 spoken[name] = FileTranslator(name)
+        if self.settings.espi.fetch:
+            spoken["green_button"] = OneWay("green_button")
         self._vault = vault
         self.gateway = Gateway(
             party=self.settings.party,

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from intertie.gateway.as2_settings import As2Door
 from intertie.gateway.as4_settings import As4Door
+from intertie.gateway.espi_settings import EspiDoor
 from intertie.gateway.internet_et_settings import InternetEtDoor
 from intertie.gateway.settings import UftpDoor
 from intertie.gateway.upload_settings import UploadDoor
@@ -22,7 +23,7 @@ KEEP_ALIVE_SECONDS = 15
 def door_config(
     it: Opened,
     app: Starlette,
-    settings: UftpDoor | As2Door | As4Door | UploadDoor | InternetEtDoor,
+    settings: UftpDoor | As2Door | As4Door | UploadDoor | InternetEtDoor | EspiDoor,
     section: str,
 ) -> uvicorn.Config:
     """How it is served. SettingsError for files that are not there."""

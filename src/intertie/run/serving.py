@@ -35,6 +35,7 @@ from intertie.run.as2 import serve_as2
 from intertie.run.as4 import serve_as4
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
+from intertie.run.espi_beside import espi_beside
 from intertie.run.ftps import serve_ftps
 from intertie.run.internet_et import serve_internet_et
 from intertie.run.keep_readings import keep_readings
@@ -81,6 +82,7 @@ def serve(directory: Path, *, workers: int = 1, level: str = "INFO") -> None:
         only_one(directory),
         doors(settings.street.listen, settings.operations.listen) as (door, operations),
         office_beside(directory, settings, level),
+        espi_beside(directory, settings, level),
     ):
         if workers == 1 or door is None:
             with ServeState(directory, operations, system_clock) as state:

@@ -169,13 +169,31 @@ def read_public_key(text: str, now: datetime) -> PublicKeyFacts:
         do = f"Ask the partner for one of {RSA_BITS_MIN} bits or more."
         raise SettingsError(f"the key's RSA has {min(bits)} bits", do=do)
     do = "Ask the partner for its new one, with a part that encrypts."
-    if cert.is_revoked or (cert.expiration is not None and cert.expiration <= now):
+    if _has_ended(cert, now):
         raise SettingsError("the key has ended, or was revoked", do=do)
     try:
         pysequoia.encrypt(b"", recipients=[cert])
     except RuntimeError as error:
         raise SettingsError("the key has no part, not ended, to encrypt for", do=do) from error
     return PublicKeyFacts(cert.fingerprint, cert.expiration, min(bits, default=0))
+
+
+def alive(pinned: Sequence[str], now: datetime) -> tuple[str, ...]:
+    """Those of a partner's keys that have not ended and were not revoked: who stole an older one may date a signature back."""
+    certs = {text: Cert.from_bytes(text.encode()) for text in pinned}
+    return tuple(text for text, cert in certs.items() if not _has_ended(cert, now))
+
+
+def _has_ended(cert: Cert, now: datetime) -> bool:
+    return cert.is_revoked or (cert.expiration is not None and cert.expiration <= now)
+
+
+def end_of(text: str) -> datetime | None:
+    """When a public key ends, if it does. SettingsError if it is none."""
+    try:
+        return Cert.from_bytes(text.encode()).expiration
+    except RuntimeError as error:
+        raise SettingsError("not a public key of OpenPGP", do="Give it as the partner sent it.") from error
 
 
 def fingerprint(text: str) -> str:

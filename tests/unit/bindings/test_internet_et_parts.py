@@ -146,19 +146,23 @@ def terms_of(*quirks: Quirk, **more: Any) -> InternetEtTerms:
 
 def test_a_time_is_read_in_the_partner_s_zone_or_not_at_all() -> None:
     text = b"time-c=20260715120000*request-status=ok*server-id=p*trans-id=1*"
-    told = read_told("text/plain", text, NAMES, terms_of(Quirk.UNSIGNED_RECEIPT, zone="America/Chicago"), "1")
+    told = read_told(
+        "text/plain", text, NAMES, terms_of(Quirk.UNSIGNED_RECEIPT, zone="America/Chicago"), "1", NOW
+    )
     assert told.received.astimezone(UTC) == datetime(2026, 7, 15, 17, tzinfo=UTC)
     kept = read_kept(told.kept)
     assert isinstance(kept, KeptReceipt) and kept.names == Names("123456789", "1", "1") and kept.body == text
     for bad in (b"20261315120000", b"20260715250000"):
         with pytest.raises(PartnerError, match="time"):
-            read_told("", text.replace(b"20260715120000", bad), NAMES, terms_of(Quirk.UNSIGNED_RECEIPT), "1")
+            read_told(
+                "", text.replace(b"20260715120000", bad), NAMES, terms_of(Quirk.UNSIGNED_RECEIPT), "1", NOW
+            )
 
 
 def test_without_the_quirk_an_unsigned_receipt_is_none() -> None:
     text = b"time-c=20260715120000*request-status=ok*server-id=p*trans-id=1*"
     with pytest.raises(PartnerError, match="not signed"):
-        read_told("text/plain", text, NAMES, terms_of(), "1")
+        read_told("text/plain", text, NAMES, terms_of(), "1", NOW)
 
 
 def test_a_receipt_is_named_by_its_three_elements() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.bindings.upload.form import BadForm, Uploaded, files_of
+from intertie.bindings.upload.form import BadForm, Uploaded, files_of, form_of
 from intertie.formats.upload_terms import UploadTerms, hash_secret, is_secret_of, new_secret
 
 KIND = "multipart/form-data; boundary=bound"
@@ -80,3 +80,65 @@ def test_secrets_are_compared_by_their_hash() -> None:
     assert is_secret_of(terms, one) and is_secret_of(terms, other)
     for wrong in ("", hash_secret(one), one[:-1], one + "x", "\udcff"):
         assert not is_secret_of(terms, wrong)
+
+
+# Forms with fields, as pages have them
+
+
+def field(name: str, value: str) -> bytes:
+    return f'--x\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+
+
+FILE = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\n\r\nmeter,value\r\n'
+END = b"--x--\r\n"
+FORM = "multipart/form-data; boundary=x"
+
+
+def test_fields_and_a_file_of_a_page() -> None:
+    fields, files = form_of(FORM, field("csrf", "abc") + FILE + field("offset", "7") + END, 1)
+    assert fields == [("csrf", "abc"), ("offset", "7")] and files == [Uploaded("a.csv", b"meter,value")]
+
+
+def test_a_form_may_have_no_file_and_no_field() -> None:
+    assert form_of(FORM, field("csrf", "ä & ö") + END, 1) == ([("csrf", "ä & ö")], [])
+    assert form_of(FORM, FILE + END, 1) == ([], [Uploaded("a.csv", b"meter,value")])
+    empty = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\n\r\n\r\n'
+    assert form_of(FORM, empty + END, 1) == ([], []), "a browser sends an empty file where none was chosen"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("", b""),
+        ("text/plain", FILE + END),
+        ("application/x-www-form-urlencoded", b"csrf=abc"),
+        ("multipart/form-data", FILE + END),
+        ("multipart/form-data; boundary=", FILE + END),
+        (FORM, b""),
+        (FORM, FILE),
+        (FORM, FILE[:-30]),
+        (FORM, FILE + FILE + END),
+        (FORM, field("csrf", "abc").replace(b"form-data", b"attachment") + END),
+        (FORM, b"--x\r\n" + b"a: b\r\n" * 50 + b"\r\nx\r\n" + END),
+    ],
+)
+def test_what_is_no_form_of_a_page_is_refused_in_words(kind: str, body: bytes) -> None:
+    with pytest.raises(BadForm) as caught:
+        form_of(kind, body, 1)
+    assert caught.value.do and "meter" not in caught.value.why
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"", FILE, field("csrf", "abc"), END]))
+def test_no_bytes_break_it(noise: bytes, beside: bytes) -> None:
+    for body in (noise, beside + noise, noise + beside + END):
+        try:
+            fields, files = form_of(FORM, body, 1)
+        except BadForm:
+            continue
+        assert len(files) <= 1 and all(isinstance(value, str) for _, value in fields)
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\r\n\x00"), max_size=60))
+def test_any_value_comes_as_it_was_typed(value: str) -> None:
+    fields, _ = form_of(FORM, field("text", value) + END, 1)
+    assert fields == [("text", value)]

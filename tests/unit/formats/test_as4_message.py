@@ -51,6 +51,7 @@ from intertie.formats.as4.user_message import (
     Business,
     Party,
     Payload,
+    Roles,
     UserMessage,
     read_user,
     write_user,
@@ -119,6 +120,11 @@ def test_any_bytes_are_a_file(content: bytes, compress: bool) -> None:
 )
 def test_what_was_not_agreed_is_told(agreed: dict[str, str], want: Flaw) -> None:
     assert flaw(sent().post, **agreed) is want
+
+
+def test_roles_are_the_networks_if_it_has_its_own() -> None:
+    assert taken(sent().post).user.roles == Roles()
+    assert taken(sent(our_role="ZSO", their_role="ZSH").post).user.roles == Roles("ZSO", "ZSH")
 
 
 def test_their_action_may_be_another_than_ours() -> None:

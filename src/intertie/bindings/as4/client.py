@@ -10,7 +10,8 @@ from typing import NamedTuple
 import httpx
 
 from intertie.bindings.as4.kept import KeptAnswers, KeptMessage, read_kept
-from intertie.bindings.as4.translator import As4, is_answer, message_of
+from intertie.bindings.as4.replies import is_answer, judge, message_of, reply_of
+from intertie.bindings.as4.translator import As4
 from intertie.formats.as2 import mime
 from intertie.formats.as4.flaws import As4Error
 from intertie.formats.as4.message import Opened, open_post
@@ -73,11 +74,12 @@ class As4Client:
             return came.answer
         now, identity = self._clock(), message_of(kept)
         try:
-            judged = self._as4.judge(foreign, kept, came.signal.envelope, now)
+            judged = judge(foreign, kept, came.signal.envelope, now)
             if is_answer(identity):  # nobody waits for its receipt
                 refused = judged.refusal
                 return PostAnswer(NOT_TAKEN, said=refused) if refused else PostAnswer(200)
-            reply = self._as4.reply_of(self._gateway, foreign, identity, judged, came.signal.raw, now)
+            us = self._as4.us(foreign.as4)
+            reply = reply_of(self._gateway, foreign, us, identity, judged, came.signal.raw, now)
             take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
         except (As4Error, Refused) as error:
             LOG.warning("as4 signal", extra={"message_id": identity, "why": error.why})

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from intertie.bindings.as4.kept import KeptAnswers, KeptSignal, read_kept, signal_post
+from intertie.bindings.as4.replies import read_pushed, reply_of
 from intertie.bindings.as4.translator import As4
 from intertie.bindings.bounded_posts import BoundedPosts
 from intertie.formats.as2 import mime
@@ -93,11 +94,11 @@ class As4Doorway:
         return accept_file(self._gateway, brought, self._as4.answer(verified, now), now)
 
     def _signal(self, opened: Opened, now: datetime) -> Response:
-        reply = self._as4.reply(self._gateway, opened.envelope, opened.raw, now)
-        if reply is not None:
-            partner = self._gateway.partners.find(reply.partner)
-            assert partner is not None and partner.foreign is not None, "it verified the signal"
-            take_level(self._gateway, partner.foreign, reply, Level.RECEIPT, now)
+        pushed = read_pushed(self._gateway, opened.envelope, now)
+        if pushed is not None:
+            foreign, us = pushed.foreign, self._as4.us(pushed.foreign.as4)
+            reply = reply_of(self._gateway, foreign, us, pushed.about, pushed.judged, opened.raw, now)
+            take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
         return Response(status_code=204)
 
 

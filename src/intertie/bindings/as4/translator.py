@@ -1,65 +1,50 @@
-"""Between the gateway's acts and AS4: who a message is from, what its file says, our receipts, and the receipts for ours."""
+"""Between the gateway's acts and AS4: a message of ours in its words, who one is from, what its file says, and our receipts."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, NamedTuple
 
-from intertie.bindings.as4.kept import (
-    KeptMessage,
-    keep_answers,
-    keep_came,
-    keep_sent,
-    keep_signal,
-    read_kept,
-)
+from intertie.bindings.as4.kept import keep_answers, keep_came, keep_sent, keep_signal
 from intertie.bindings.as4.proof import As4Verifier, foreign_id
-from intertie.formats.as4.flaws import OTHER, As4Error, Flaw, error_of
+from intertie.bindings.as4.replies import (
+    ANSWER,
+    BINDING,
+    KEPT_BYTES_MAX,
+    certificate_of,
+    content_of,
+    pinned,
+)
+from intertie.formats.as4.flaws import OTHER, As4Error, Ebms, Flaw, error_of
 from intertie.formats.as4.message import (
     Attached,
     File,
     Opened,
     Received,
-    file_of,
     read_message,
-    verify_message,
-    verify_signal,
     write_message,
     write_signal,
 )
-from intertie.formats.as4.security import token_certificate
-from intertie.formats.as4.signal import Signal, check_receipt, read_signal, write_error, write_receipt
-from intertie.formats.as4.terms import As4Terms, Quirk
-from intertie.formats.as4.user_message import Party, UserMessage, read_user
-from intertie.formats.as4.xml import Envelope
+from intertie.formats.as4.signal import write_error, write_receipt
+from intertie.formats.as4.terms import As4Terms
+from intertie.formats.as4.user_message import Party, UserMessage
 from intertie.gateway.accept_file import Brought
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.deliver_translated import Reply
 from intertie.gateway.file_formats import format_of
 from intertie.gateway.files import File as GatewayFile
 from intertie.gateway.files import Judged
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.ports import MessageRow
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import UUID7, MessageId, new_uuid7
-from intertie.model.message import MESSAGE_BYTES_MAX, Header
+from intertie.model.ids import new_uuid7
+from intertie.model.message import Header
 from intertie.model.record import Record
 from intertie.seal.smime_keys import Certificate, SmimeKey, is_valid, read_certificate
 from intertie.seal.translated_evidence import ForeignVerifier
 
-# What is kept of a message is base64 in it, with the translation beside.
-KEPT_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4 - 512 * 1024
-BINDING = "as4"
-# The message ids of 997, 824 and the like: they are no messages of ours.
-ANSWER = "@answer"
 # Refusals that an error tells in words: it is read by people.
 SAID_MAX = 5
-_certificate = cache(read_certificate)
 
 
 class Verified(NamedTuple):
@@ -68,13 +53,6 @@ class Verified(NamedTuple):
     partner: Partner
     foreign: Foreign
     received: Received
-
-
-class JudgedSignal(NamedTuple):
-    """A verified signal, and why it is a refusal, if it is one."""
-
-    signal: Signal
-    refusal: str
 
 
 class As4:
@@ -210,7 +188,7 @@ class As4:
         said = error_of(error.flaw)
         return self._error(foreign, user, said, f"The message was not taken: {said.short}.", now)
 
-    def _error(self, foreign: Foreign, user: UserMessage, error: Any, detail: str, now: datetime) -> bytes:
+    def _error(self, foreign: Foreign, user: UserMessage, error: Ebms, detail: str, now: datetime) -> bytes:
         return self._signal(
             foreign, lambda identity: write_error(identity, now, user.message_id, error, detail), now
         )
@@ -220,102 +198,10 @@ class As4:
         raw = write_signal(write(identity), identity, self._key())
         return keep_signal(raw, self.us(terms), Party(terms.party_id, terms.party_type))
 
-    # Receipts for ours
-
-    def reply(self, gateway: Gateway, envelope: Envelope, raw: bytes, now: datetime) -> Reply | None:
-        """A partner's signal that it brings to our door; None for one about an answer of ours, which nobody waits for. As4Error
-        for what proves nothing, Refused for what is about nothing."""
-        about = read_signal(envelope.messaging, sha1=True).about  # to find whom to verify it by
-        if is_answer(about):
-            return None
-        row = _row(gateway, about)
-        whole = original_of(row.body) if row.body else None
-        partner = gateway.partners.find(row.recipient)
-        if whole is None or partner is None or partner.foreign is None or partner.foreign.binding != BINDING:
-            raise Refused(Code.BAD_MESSAGE, f"nothing went as {row.id} in AS4")
-        judged = self.judge(partner.foreign, _kept(whole), envelope, now)
-        if judged.signal.errors:
-            # A partner signs errors about whatever names it, before it knows who wrote: anybody can have one for any id of ours.
-            raise Refused(
-                Code.BAD_MESSAGE, "an error counts on the connection of its message", partner=partner.party
-            )
-        return self.reply_of(gateway, partner.foreign, about, judged, raw, now)
-
-    def judge(self, foreign: Foreign, kept: KeptMessage, envelope: Envelope, now: datetime) -> JudgedSignal:
-        """A signal that answers this message of ours, verified, and held to it. As4Error for what proves nothing."""
-        terms = foreign.as4
-        messaging = verify_signal(envelope, pinned(terms, now), terms.quirks)
-        signal = read_signal(messaging, sha1=Quirk.SHA1 in terms.quirks)
-        sent = verify_message(kept.envelope, kept.attached, [_signer(kept)], frozenset())
-        try:
-            check_receipt(signal, read_user(sent.elements["messaging"]).message_id, sent.references)
-        except As4Error as error:
-            if error.flaw is not Flaw.OTHER_DIGESTS:
-                raise
-            return JudgedSignal(signal, str(error))
-        return JudgedSignal(signal, "" if signal.accepted else signal.words or "an error without a code")
-
-    def reply_of(
-        self,
-        gateway: Gateway,
-        foreign: Foreign,
-        about: str,
-        judged: JudgedSignal,
-        raw: bytes,
-        now: datetime,
-    ) -> Reply:
-        """The same for the store. Refused(BAD_MESSAGE) if nothing was sent so."""
-        row, terms = _row(gateway, about), foreign.as4
-        kept = keep_signal(raw, Party(terms.party_id, terms.party_type), self.us(terms))
-        said = judged.refusal or judged.signal.words
-        return Reply(row.recipient, row.id, not judged.refusal, said, kept, now)
-
-
-def pinned(terms: As4Terms, now: datetime) -> tuple[Certificate, ...]:
-    """The partner's certificates that are valid now."""
-    return tuple(one for pem in terms.certificates if is_valid(one := _certificate(pem), now))
-
 
 def _pem(terms: As4Terms, certificate: Certificate) -> str:
     """Which of the partner's certificates it was."""
-    return next(pem for pem in terms.certificates if _certificate(pem) == certificate)
-
-
-def content_of(kept: bytes) -> bytes:
-    """The file of a message of ours, from what was kept of it. As4Error if it was none."""
-    found = _kept(kept)
-    return file_of(read_user(found.envelope.messaging).payloads[0], found.attached, KEPT_BYTES_MAX)
-
-
-def _kept(raw: bytes) -> KeptMessage:
-    found = read_kept(raw)
-    if not isinstance(found, KeptMessage):
-        raise As4Error(Flaw.BAD_MIME, "not what was kept of a message of ours")
-    return found
-
-
-def message_of(kept: KeptMessage) -> str:
-    """The MessageId of a message of ours."""
-    return read_user(kept.envelope.messaging).message_id
-
-
-def is_answer(message_id: str) -> bool:
-    """Whether it is of a 997, an 824 or the like."""
-    return message_id.endswith(ANSWER)
-
-
-def _row(gateway: Gateway, about: str) -> MessageRow:
-    """The message of ours that went under this MessageId. Refused(BAD_MESSAGE)."""
-    text = about.partition("@")[0]
-    row = gateway.store.message(MessageId(text), outgoing=True) if re.fullmatch(UUID7, text) else None
-    if row is None:
-        raise Refused(Code.BAD_MESSAGE, "the signal is about nothing that we sent")
-    return row
-
-
-def _signer(kept: KeptMessage) -> Certificate:
-    """Our certificate of then: the key may have turned since. It is in the message that we kept, and nobody else's is."""
-    return token_certificate(kept.envelope)
+    return next(pem for pem in terms.certificates if certificate_of(pem) == certificate)
 
 
 def _refused(judged: Sequence[Judged]) -> str:

@@ -27,8 +27,10 @@ from intertie.gateway.deliver_translated import PostAnswer, Reply
 from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow
+from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import PartnerError, SettingsError
-from intertie.model.ids import MessageId, PartyId, new_uuid7
+from intertie.model.ids import MessageId, new_uuid7
+from intertie.model.message import utc
 from intertie.seal.private_files import read_secret_text
 
 LOG = logging.getLogger("intertie.internet_et")
@@ -39,7 +41,7 @@ ATTEMPTS = 3
 _COUNT = re.compile(r"protocol failure ([0-9]{1,6})\b")
 SECURITY = "signed-receipt-protocol=required,pgp-signature;signed-receipt-micalg=required,sha256"
 # Told of an Exchange Failure: the partner, its contact, the message, what failed last. May block.
-Tell = Callable[[PartyId, str, str, str], None]
+Tell = Callable[[str, str, str, str], None]
 
 
 class InternetEtClient:
@@ -96,7 +98,7 @@ class InternetEtClient:
             return PostAnswer(0, said=row.detail if row is not None else "not yet", again=left)
         try:
             kind, body = await self._posted_to(foreign.internet_et, package, row, began)
-            told = read_told(kind, body, package.signed.names, foreign.internet_et, self._it.code)
+            told = read_told(kind, body, package.signed.names, foreign.internet_et, self._it.code, began)
         except (PartnerError, SettingsError) as error:
             return await self._failure(foreign, name, row, error.why)
         apart = clocks_apart(told, began, self._clock())
@@ -184,11 +186,24 @@ class InternetEtClient:
         said = f"protocol failure {count}: {why}"
         if count == ATTEMPTS:
             said = f"protocol failure {count}, an exchange failure: {why}"
-            LOG.error("exchange failure", extra={"partner": foreign.name, "message_id": name, "why": why})
-            party = row.recipient if row is not None else PartyId(foreign.name)
-            contact = foreign.internet_et.contact or ""
-            await asyncio.to_thread(self._tell, party, contact, name, why)
+            await self._exchange_failed(foreign, name, row, why)
         return PostAnswer(0, said=said, again=self._again)
+
+    async def _exchange_failed(self, foreign: Foreign, name: str, row: MessageRow | None, why: str) -> None:
+        """Journaled, logged, and told to people."""
+        if row is not None:
+            entry = Entry(
+                kind=Kind.ACT,
+                at=utc(self._clock()),
+                partner=row.recipient,
+                message=row.id,
+                digest=row.leaf.hex(),
+                note=f"exchange failure: {why}"[:100],
+            )
+            self._gateway.store.note([entry])
+        LOG.error("exchange failure", extra={"partner": foreign.name, "message_id": name, "why": why})
+        partner = row.recipient if row is not None else foreign.name
+        await asyncio.to_thread(self._tell, partner, foreign.internet_et.contact or "", name, why)
 
     async def _receipt(self, foreign: Foreign, name: str, row: MessageRow | None, told: Told) -> PostAnswer:
         """What it says counts at once, also if the connection had been lost a moment later."""

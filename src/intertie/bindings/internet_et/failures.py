@@ -17,7 +17,7 @@ class FailureMail:
     def __init__(self, mailer: Mailer | None, us: PartyId) -> None:
         self._mailer, self._us = mailer, us
 
-    def __call__(self, partner: PartyId, contact: str, message: str, why: str) -> None:
+    def __call__(self, partner: str, contact: str, message: str, why: str) -> None:
         """Tell of one."""
         if self._mailer is None:
             return
@@ -27,7 +27,7 @@ class FailureMail:
             LOG.error("mail", extra={"why": error.why})
 
 
-def mail_of(us: PartyId, partner: PartyId, contact: str, message: str, why: str) -> tuple[str, str]:
+def mail_of(us: str, partner: str, contact: str, message: str, why: str) -> tuple[str, str]:
     """Subject and text: ids, and what to do."""
     lines = [
         f"{partner} did not take a package of {us} over Internet ET in three attempts.",

@@ -20,7 +20,7 @@ from intertie.gateway.deliver_translated import Reply
 from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, Query
-from intertie.seal.pgp import PgpError
+from intertie.seal.pgp import PgpError, alive
 
 LOG = logging.getLogger("intertie.internet_et")
 
@@ -29,7 +29,7 @@ def take_notice(gateway: Gateway, partner: Partner, foreign: Foreign, form: Form
     """Note it, and refuse the message if it was not in the partner's books yet. EtError for what is none, or is about nothing."""
     terms = foreign.internet_et
     try:
-        report = read_signed(form.kind, form.data or b"", terms.keys, sha1=terms.sha1)
+        report = read_signed(form.kind, form.data or b"", alive(terms.keys, now), sha1=terms.sha1)
     except PgpError as error:
         raise EtError(Code.NOT_SIGNED) from error
     if report.signed is None:

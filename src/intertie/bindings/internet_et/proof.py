@@ -25,6 +25,8 @@ from intertie.seal.pgp import PgpError, verify_detached
 from intertie.seal.translated_evidence import ForeignFacts
 
 SCHEME = "internet_et"
+# A receipt does not say how many messages its file had; each id costs some microseconds.
+MESSAGES_MAX = 10_000
 
 
 def foreign_id(sender: str, name: str) -> str:
@@ -32,10 +34,11 @@ def foreign_id(sender: str, name: str) -> str:
     return f"{sender}|{name}"
 
 
-def ids_of(sender: str, name: str) -> tuple[str, ...]:
-    """The ids that a message may have here: ours goes out under its own, a partner's is derived."""
-    derived = derived_uuid7(SCHEME, foreign_id(sender, name))
-    return (name, derived) if re.fullmatch(UUID7, name) else (derived,)
+def ids_of(sender: str, name: str, count: int = 1) -> tuple[str, ...]:
+    """The ids that a message may have here: ours goes out under its own, a partner's is derived, for as many as a file has."""
+    whole = foreign_id(sender, name)
+    derived = (derived_uuid7(SCHEME, f"{whole}#{n}" if n else whole) for n in range(count))
+    return (name, *derived) if re.fullmatch(UUID7, name) else tuple(derived)
 
 
 class InternetEtVerifier:
@@ -68,7 +71,13 @@ def _package(found: KeptSigned, key: str) -> ForeignFacts:
     # What was weak was judged when it came: here it only has to be what it was.
     signed = verify_detached(found.content, found.signature, [key], sha1=True)
     names = found.names
-    return ForeignFacts(ids_of(names.sender, names.name), names.sender, names.recipient, signed.created)
+    ids = ids_of(names.sender, names.name, _most(found.content))
+    return ForeignFacts(ids, names.sender, names.recipient, signed.created)
+
+
+def _most(content: bytes) -> int:
+    """As many messages as there may be in a file: each has a line or a segment of its own."""
+    return min(content.count(b"\n") + content.count(b"~") + 1, MESSAGES_MAX)
 
 
 def _receipt(found: KeptReceipt, key: str) -> ForeignFacts:
@@ -83,6 +92,6 @@ def _receipt(found: KeptReceipt, key: str) -> ForeignFacts:
         sender=names.sender,
         recipient=names.recipient,
         created=report.signed.created,
-        answers=ids_of(about.sender, about.name),
+        answers=ids_of(about.sender, about.name, MESSAGES_MAX),
         result=said.status,
     )

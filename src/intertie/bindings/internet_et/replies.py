@@ -11,7 +11,7 @@ from intertie.formats.internet_et import receipt as receipts
 from intertie.formats.internet_et.signed import read_signed
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
 from intertie.model.errors import PartnerError
-from intertie.seal.pgp import PgpError
+from intertie.seal.pgp import PgpError, alive
 
 # How far a clock may be from the true time (Internet ET); ours is held by the machine.
 CLOCK_SECONDS = 5
@@ -26,10 +26,10 @@ class Told(NamedTuple):
     kept: bytes
 
 
-def read_told(kind: str, body: bytes, about: Names, terms: InternetEtTerms, ours: str) -> Told:
+def read_told(kind: str, body: bytes, about: Names, terms: InternetEtTerms, ours: str, now: datetime) -> Told:
     """The receipt of the package that `about` names; PartnerError if it is none, or proves nothing: the package goes again."""
     try:
-        report = read_signed(kind, body, terms.keys, sha1=terms.sha1)
+        report = read_signed(kind, body, alive(terms.keys, now), sha1=terms.sha1)
     except PgpError as error:
         raise PartnerError(f"a receipt that proves nothing: {error.why}") from error
     if report.signed is None and Quirk.UNSIGNED_RECEIPT not in terms.quirks:

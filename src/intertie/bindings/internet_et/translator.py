@@ -45,6 +45,7 @@ from intertie.seal.pgp import (
     PgpError,
     PgpFlaw,
     Signed,
+    alive,
     armored_signature,
     fingerprint,
     open_package,
@@ -159,7 +160,8 @@ class InternetEt:
         try:
             message = read_package(form.kind, form.data or b"")
             opened = open_package(message, self._keys.all(), self._file_bytes)
-            signed, signature = self.signer(opened.content, opened.signatures, terms)
+            pinned = alive(terms.keys, now)
+            signed, signature = _signer(opened.content, opened.signatures, pinned, sha1=terms.sha1)
         except PgpError as error:
             more = "" if error.flaw is PgpFlaw.NOT_SIGNED else error.why
             raise EtError(CODES[error.flaw], more) from error
@@ -171,15 +173,6 @@ class InternetEt:
             raise EtError(Code.DECRYPTION, "the file does not fit a message")
         key = next(one for one in terms.keys if fingerprint(one) == signed.fingerprint)
         return Verified(partner, foreign, fields, kept, key, kind, file)
-
-    def signer(
-        self, content: bytes, signatures: Sequence[bytes], terms: InternetEtTerms
-    ) -> tuple[Signed, bytes]:
-        """The first of the signatures that is by a key of this partner. PgpError."""
-        for signature in signatures:
-            with contextlib.suppress(PgpError):
-                return verify_detached(content, signature, terms.keys, sha1=terms.sha1), signature
-        raise PgpError(PgpFlaw.NOT_SIGNED)
 
     def brought(self, verified: Verified, now: datetime) -> Brought:
         """A file that wants to be taken in. A repeat has the same first refnum, or the same content: it is encrypted anew."""
@@ -227,6 +220,16 @@ class InternetEt:
             self._keys.signing(terms.our_key if terms is not None else None).sign,
             headers=terms is not None and Quirk.SIGNED_WITH_HEADERS in terms.quirks,
         )
+
+
+def _signer(
+    content: bytes, signatures: Sequence[bytes], pinned: Sequence[str], *, sha1: bool
+) -> tuple[Signed, bytes]:
+    """The first of the signatures that is by a key of the partner's. PgpError."""
+    for signature in signatures:
+        with contextlib.suppress(PgpError):
+            return verify_detached(content, signature, pinned, sha1=sha1), signature
+    raise PgpError(PgpFlaw.NOT_SIGNED)
 
 
 def content_of(kept: bytes) -> bytes:

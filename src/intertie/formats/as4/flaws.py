@@ -27,7 +27,6 @@ class Flaw(StrEnum):
     CANNOT_DECRYPT = "cannot_decrypt"
     CANNOT_DECOMPRESS = "cannot_decompress"
     TOO_LARGE = "too_large"
-    REFUSED = "refused"
     BAD_RECEIPT = "bad_receipt"
     OTHER_DIGESTS = "other_digests"
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from intertie.formats.as2 import mime
 from intertie.formats.as4.flaws import As4Error, Flaw, in_words
-from intertie.formats.as4.names import GZIP, SOAP_KIND, WSU_ID
+from intertie.formats.as4.names import GZIP, INITIATOR, RESPONDER, SOAP_KIND, WSU_ID
 from intertie.formats.as4.security import (
     Encryption,
     add_encryption,
@@ -27,7 +27,15 @@ from intertie.formats.as4.security import (
     signable,
 )
 from intertie.formats.as4.terms import As4Terms, Quirk
-from intertie.formats.as4.user_message import Business, Party, Payload, UserMessage, read_user, write_user
+from intertie.formats.as4.user_message import (
+    Business,
+    Party,
+    Payload,
+    Roles,
+    UserMessage,
+    read_user,
+    write_user,
+)
 from intertie.formats.as4.xml import Envelope, new_envelope, parse_envelope, write_envelope
 from intertie.seal.cms import Digest
 from intertie.seal.smime_keys import Certificate, SmimeKey
@@ -109,7 +117,7 @@ def write_message(
     """A message of ours. Raises As4Error for terms that cannot be kept."""
     identity = hashlib.sha256(message_id.encode()).hexdigest()[:ID_CHARACTERS]
     content = gzip.compress(file.content, mtime=0) if terms.compress else file.content
-    attached = Attached(f"file-{identity}", GZIP if terms.compress else file.kind, content)
+    attached = Attached(f"file-{identity}@as4", GZIP if terms.compress else file.kind, content)
     ends = {"originalSender": terms.original_sender, "finalRecipient": terms.final_recipient}
     user = UserMessage(
         message_id,
@@ -120,6 +128,7 @@ def write_message(
         conversation,
         (Payload(attached.cid, file.kind, terms.compress),),
         {name: value for name, value in ends.items() if value},
+        Roles(terms.our_role or INITIATOR, terms.their_role or RESPONDER),
     )
     envelope = new_envelope(write_user(user), identity)
     with in_words():

@@ -38,6 +38,9 @@ class As4Terms(Record, frozen=True, kw_only=True):
     certificates: Annotated[tuple[Pem, ...], Meta(min_length=1, max_length=4)]
     # What we encrypt for, if that is not the first of them.
     encrypt_for: Pem | None = None
+    # The roles that our header names, where a network has its own; empty: initiator and responder. What comes may name others.
+    our_role: OptionalWord = ""
+    their_role: OptionalWord = ""
     service: Word
     service_type: OptionalWord = ""
     action: Word

@@ -18,6 +18,13 @@ MESSAGE_ID = re.compile(r"^[!-;=?-~]{1,255}\Z")
 PRINTABLE = re.compile(r"^[!-~](?:[ -~]{0,253}[!-~])?\Z")
 
 
+class Roles(NamedTuple):
+    """Whose role is which in the exchange; some networks name their own."""
+
+    sender: str = INITIATOR
+    recipient: str = RESPONDER
+
+
 class Party(NamedTuple):
     """A party as its partner knows it."""
 
@@ -62,6 +69,7 @@ class UserMessage(NamedTuple):
     conversation: str
     payloads: tuple[Payload, ...] = ()
     properties: Mapping[str, str] = {}
+    roles: Roles = Roles()
 
 
 def write_user(user: UserMessage) -> Any:
@@ -72,7 +80,10 @@ def write_user(user: UserMessage) -> Any:
     add(info, "Timestamp", write_time(user.at))
     add(info, "MessageId", user.message_id)
     parties = add(message, "PartyInfo")
-    for name, party, role in (("From", user.sender, INITIATOR), ("To", user.recipient, RESPONDER)):
+    for name, party, role in (
+        ("From", user.sender, user.roles.sender),
+        ("To", user.recipient, user.roles.recipient),
+    ):
         end = add(parties, name)
         add(end, "PartyId", party.name, type=party.kind)
         add(end, "Role", role)
@@ -118,6 +129,7 @@ def read_user(messaging: Any) -> UserMessage:
         conversation=text_of(only(said, "ConversationId")),
         payloads=_payloads(message),
         properties=_properties(at_most_one(message, "MessageProperties")),
+        roles=Roles(*(_word(only(message, "PartyInfo", end, "Role")) for end in ("From", "To"))),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -34,6 +35,10 @@ HELD_MAX = 2_000_000
 # One for each thing that is wrong; a feed in which more is wrong is not worth listing.
 UNREAD_MAX = 10_000
 
+# Revisions of entries that say when they changed are hours from here: a number of ours reaches for 114 years.
+REVISIONS_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+REVISION_MAX = 1_000_000
+
 _USAGE_POINT = re.compile(r"^(?:.*/)?UsagePoint/([^/]+)")
 _NAME = re.compile(NAME)
 
@@ -43,6 +48,12 @@ def meter_named_by(path: str) -> str:
     return unquote(path.rsplit("/", 1)[-1])
 
 
+def revision_of(updated: datetime) -> int:
+    """A later change has a higher revision; two within an hour have the same."""
+    hours = (updated - REVISIONS_FROM) // timedelta(hours=1)
+    return min(max(1, hours), REVISION_MAX)
+
+
 class EspiRules(NamedTuple):
     """What a feed does not say itself. `meter_of` gives the meter of a usage point by its path, or None if it is not ours."""
 
@@ -50,6 +61,7 @@ class EspiRules(NamedTuple):
     quality: Quality = Quality.RAW
     channel: Channel = Channel.IMPORT
     revision: int = 1
+    by_updated: bool = False  # the revision is by the entry's time of change, where it has one
 
 
 class Unread(NamedTuple):
@@ -159,7 +171,9 @@ class EspiRead:
             self._tell(entry, Fault.WRONG_UNIT, len(block.values), reason, meter=meter)
             return
         tell = partial(self._tell, entry, meter=meter)
-        cut = Cut(meter, kind, self._rules.quality, self._rules.channel, self._rules.revision, tell)
+        rules = self._rules
+        revision = revision_of(entry.updated) if rules.by_updated and entry.updated else rules.revision
+        cut = Cut(meter, kind, rules.quality, rules.channel, revision, tell)
         for readings in readings_of(block, cut):
             self.taken += sum(value is not None for value in readings.series.values)
             yield readings

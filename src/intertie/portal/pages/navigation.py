@@ -24,6 +24,10 @@ PLACES = (
     Place("Market", "/market", Right.READ),
     Place("Dispatch", "/dispatch", Right.READ),
     Place("Outages", "/outages", Right.READ),
+    Place("Settlement", "/settlement", Right.READ),
+    Place("Evidence", "/evidence", Right.PROVE),
+    Place("Policy", "/policy", Right.LOOK),
+    Place("Upload", "/upload", Right.SEND),
     Place("Settings", "/settings", Right.KNOW),
 )
 

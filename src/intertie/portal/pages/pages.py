@@ -11,10 +11,14 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    ageing,
     approvals,
     dispatch,
+    dispute,
     emergency,
+    evidence,
     feeder,
+    green_button,
     live,
     market,
     market_say,
@@ -26,11 +30,18 @@ from intertie.portal.pages import (
     own_sign_in,
     partners,
     people,
+    policy,
     registration,
     settings,
+    settlement,
+    settlement_event,
     sign_in,
+    sign_in_oidc,
+    statement,
     static,
     today,
+    uploading,
+    uploading_acts,
 )
 from intertie.portal.pages.failing import on_any, on_ours, on_theirs
 from intertie.portal.pages.guarding import guard, stranger_guard
@@ -49,8 +60,18 @@ ROUTES = [
     *emergency.ROUTES,
     *outages.ROUTES,
     *outage_say.ROUTES,
+    *settlement.ROUTES,
+    *settlement_event.ROUTES,
+    *statement.ROUTES,
+    *ageing.ROUTES,
+    *dispute.ROUTES,
+    *evidence.ROUTES,
+    *policy.ROUTES,
+    *uploading.ROUTES,
+    *uploading_acts.ROUTES,
     *settings.ROUTES,
     *approvals.ROUTES,
+    *green_button.ROUTES,
     *own_sign_in.ROUTES,
     *people.ROUTES,
     *sign_in.ROUTES,
@@ -66,6 +87,11 @@ def page_routers(office: Office) -> list[Router]:
     }
     return [
         Router("/", route_handlers=ROUTES, guards=[guard], **given),
-        Router("/", route_handlers=sign_in.STRANGERS, guards=[stranger_guard], **given),
+        Router(
+            "/",
+            route_handlers=[*sign_in.STRANGERS, *sign_in_oidc.STRANGERS],
+            guards=[stranger_guard],
+            **given,
+        ),
         Router("/", route_handlers=static.ROUTES, exception_handlers=given["exception_handlers"]),
     ]

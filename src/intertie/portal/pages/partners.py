@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.choosing import choose
 from intertie.gateway.office_acts import NotHere
+from intertie.gateway.office_once import Stamp
 from intertie.gateway.office_rights import Right
 from intertie.gateway.view_partner import read_link, read_links
 from intertie.model.ids import PartyId
-from intertie.portal.pages.visit import View, Visit
-from intertie.portal.pages.web import page
+from intertie.portal.pages.onboarding import onboarding_of
+from intertie.portal.pages.reading import Fields
+from intertie.portal.pages.visit import Done, View, Visit
+from intertie.portal.pages.web import act, page
 
 ONE = "/partners/{partner:str}"
 
@@ -37,4 +41,20 @@ def partner_page(visit: Visit) -> View:
     )
 
 
-ROUTES = [partners_page, partner_page]
+@act(ONE + "/suspend", Right.PARTNERS)
+def suspend_partner(visit: Visit, form: Fields, stamp: Stamp) -> Done:
+    """Nothing goes or comes, within a second. One person is enough: it must be fast."""
+    party = PartyId(visit.at["partner"])
+    onboarding_of(visit).suspend(party, True, stamp.at, visit.person)
+    return Done(f"/partners/{party}", "Suspended: its parcels are refused, and nothing is sent to it.", party)
+
+
+@act(ONE + "/unsuspend", Right.PARTNERS, TwoPeople.PARTNER)
+def resume_partner(visit: Visit, form: Fields, stamp: Stamp) -> Done:
+    """Business goes on."""
+    party = PartyId(visit.at["partner"])
+    onboarding_of(visit).suspend(party, False, stamp.at, visit.person)
+    return Done(f"/partners/{party}", "No longer suspended.", party)
+
+
+ROUTES = [partners_page, partner_page, suspend_partner, resume_partner]

@@ -21,6 +21,7 @@ def settings_page(visit: Visit) -> View:
         "settings.html",
         "Settings",
         {
+            "green_button": visit.office.grants is not None,
             "us": gateway.party,
             "roles": ", ".join(sorted(role.value.replace("_", " ") for role in gateway.party.roles)),
             "version": intertie.__version__,

@@ -47,7 +47,7 @@ def sign_in_page(request: Asking, office: OfficeDep) -> Response[Any]:
     onward = local(query.maybe("next", 2000))
     if who(request) is not None:
         return Redirect(onward, status_code=303)
-    return _shown(office, onward)
+    return shown(office, onward)
 
 
 @get("/sign-in/ask", include_in_schema=False, sync_to_thread=True)
@@ -56,6 +56,30 @@ def ask(request: Asking, office: OfficeDep) -> Response[Any]:
     asked = secrets.token_urlsafe(18)
     options = ask_passkey(office.people, site_of(request), asked, office.clock())
     return Response(msgspec.json.encode({"asked": asked, "options": options}), media_type="application/json")
+
+
+def let_in(request: Asking, office: OfficeDep, key: str, session: Session, onward: str) -> Response[Any]:
+    """The session is the browser's from here on; one that it had before ends."""
+    before = who(request)
+    if before is not None:
+        office.people.end_session(before.session.digest)
+    person = office.people.person(session.person)
+    if session.how == "code" and person is not None and not person.enrolled:
+        onward = "/settings/sign-in"
+        say_next(office.people, session, "You are in. Set up how you sign in from now on.")
+    done = Redirect(onward, status_code=303)
+    done.set_cookie(
+        Cookie(
+            key=cookie_name(request),
+            value=key,
+            path="/",
+            secure=secure(request),
+            httponly=True,
+            samesite="lax",
+            max_age=int(SESSION_LIFE / timedelta(seconds=1)),
+        )
+    )
+    return done
 
 
 def _begins(path: str) -> Callable[[Begins], HTTPRouteHandler]:
@@ -68,27 +92,8 @@ def _begins(path: str) -> Callable[[Begins], HTTPRouteHandler]:
             try:
                 key, session = begins(request, office, form)
             except (NotKnown, Wait, SettingsError) as error:
-                return _shown(office, onward, error, form.maybe("name", 64) or "")
-            before = who(request)
-            if before is not None:
-                office.people.end_session(before.session.digest)
-            person = office.people.person(session.person)
-            if person is not None and not person.enrolled:
-                onward = "/settings/sign-in"
-                say_next(office.people, session, "You are in. Set up how you sign in from now on.")
-            done = Redirect(onward, status_code=303)
-            done.set_cookie(
-                Cookie(
-                    key=cookie_name(request),
-                    value=key,
-                    path="/",
-                    secure=secure(request),
-                    httponly=True,
-                    samesite="lax",
-                    max_age=int(SESSION_LIFE / timedelta(seconds=1)),
-                )
-            )
-            return done
+                return shown(office, onward, error, form.maybe("name", 64) or "")
+            return let_in(request, office, key, session, onward)
 
         handler.__name__ = begins.__name__
         handler.__doc__ = begins.__doc__
@@ -158,9 +163,10 @@ def read_credential(text: str) -> dict[str, Any]:
         ) from error
 
 
-def _shown(
+def shown(
     office: OfficeDep, onward: str, error: IntertieError | None = None, name: str = ""
 ) -> Response[Any]:
+    """The form, and why it is shown again."""
     status = 200 if error is None else 429 if isinstance(error, Wait) else 401
     headers = {}
     if isinstance(error, Wait):
@@ -168,7 +174,14 @@ def _shown(
         headers["Retry-After"] = seconds.group() if seconds else "1"
     text = render(
         "sign_in.html",
-        {"title": "Sign in", "party": office.gateway.party.id, "next": onward, "error": error, "name": name},
+        {
+            "title": "Sign in",
+            "party": office.gateway.party.id,
+            "sign_on": office.sign_on.label if office.sign_on is not None else "",
+            "next": onward,
+            "error": error,
+            "name": name,
+        },
     )
     return Response(text, status_code=status, media_type=HTML, headers=headers)
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 from litestar.response import Redirect
 
+from intertie.bindings.upload.form import Uploaded, form_of
 from intertie.gateway.approvals import TwoPeople, ask
 from intertie.gateway.office_once import Answered, Stamp, once
 from intertie.gateway.office_rights import Right, check_right
@@ -53,6 +54,7 @@ _TITLES = {
 _UNDONE = 599
 Shows = Callable[[Visit], View | Data | Download | Done]
 Does = Callable[[Visit, Fields, Stamp], Done]
+Takes = Callable[[Visit, Fields, Sequence[Uploaded]], View | Data | Done]
 
 
 def page(path: str, right: Right, **more: Any) -> Callable[[Shows], HTTPRouteHandler]:
@@ -106,6 +108,33 @@ def act(
             sync_to_thread=True,
             status_code=200,
             request_max_body_size=FORM_BYTES_MAX,
+            **more,
+        )(handler)
+
+    return made
+
+
+def upload(path: str, right: Right, bytes_max: int, **more: Any) -> Callable[[Takes], HTTPRouteHandler]:
+    """A POST of a form with files by somebody who has the right. It looks at a file, or keeps it for that person until somebody
+    says what to do with it by an act: nothing that a repeat would double."""
+
+    def made(takes: Takes) -> HTTPRouteHandler:
+        def handler(request: Asking, office: OfficeDep, body: RawBody) -> Response[Any]:
+            visit = visit_of(request, office)
+            fields, files = form_of(request.headers.get("content-type", ""), body, 1)
+            form = Fields(fields)
+            check_form(visit, form)
+            return answer(visit, lambda asked: takes(asked, form, files), boosted(request))
+
+        handler.__name__ = takes.__name__
+        handler.__doc__ = takes.__doc__
+        return post(
+            path,
+            right=right,
+            include_in_schema=False,
+            sync_to_thread=True,
+            status_code=200,
+            request_max_body_size=bytes_max + FORM_BYTES_MAX,
             **more,
         )(handler)
 

@@ -1,0 +1,63 @@
+"""A statement with its lines, a line explained, and all of it beside what comes out of our own readings."""
+
+from __future__ import annotations
+
+from intertie.gateway.billing_invoice import find_statement, from_statement, issue
+from intertie.gateway.office_acts import at_desk
+from intertie.gateway.office_once import Stamp
+from intertie.gateway.office_rights import Right
+from intertie.gateway.trade_desk import Desk
+from intertie.gateway.view_settlement import may_invoice
+from intertie.gateway.view_statement import line_view, local_period, statement_view
+from intertie.model.ids import MessageId
+from intertie.portal.pages.reading import Fields
+from intertie.portal.pages.settling import ONE, desk_of, name_of, partner_of
+from intertie.portal.pages.visit import Done, View, Visit
+from intertie.portal.pages.web import act, page
+
+# Lines of a statement are at most a thousand events' of four kinds.
+LINE_MAX = 1_000_000
+
+
+@page(ONE + "/statements/{name:path}", Right.READ)
+def statement_page(visit: Visit) -> View:
+    """The statement."""
+    desk = desk_of(visit)
+    found = statement_view(desk, name_of(visit))
+    first, last = local_period(found)
+    can_invoice = visit.may(Right.SETTLE) and not found.invoices and may_invoice(desk)
+    return View(
+        "statement.html",
+        f"Statement {found.statement}",
+        {"found": found, "first": first, "last": last, "can_invoice": can_invoice},
+    )
+
+
+@page(ONE + "/lines/{number:int}/{name:path}", Right.READ)
+def line_page(visit: Visit) -> View:
+    """A line as arithmetic."""
+    found = line_view(desk_of(visit), name_of(visit), int(visit.at["number"]))
+    return View("line.html", f"Line {found.line.number} of {found.statement}", {"found": found})
+
+
+@page(ONE + "/shadow/{name:path}", Right.READ)
+def shadow_page(visit: Visit) -> View:
+    """The statement worked out again, line beside line."""
+    found = visit.office.beside.settler().shadow(desk_of(visit), name_of(visit))
+    return View("shadow.html", f"{found.statement} and our own", {"found": found})
+
+
+@act(ONE + "/invoice/{name:path}", Right.SETTLE)
+def invoice_statement(visit: Visit, form: Fields, stamp: Stamp) -> Done:
+    """Charge what a statement supports; due as the contract says."""
+    partner, name = partner_of(visit), name_of(visit)
+
+    def charge(desk: Desk) -> MessageId:
+        body = from_statement(desk, find_statement(desk, name))
+        return issue(desk, body)
+
+    (made,) = at_desk(visit.gateway, partner, stamp, charge)
+    return Done(f"/messages/{made}", f"The invoice for {name} is queued.", f"{name} {made}")
+
+
+ROUTES = [statement_page, line_page, shadow_page, invoice_statement]
