@@ -193,11 +193,39 @@ def test_cryptography_stays_in_seal() -> None:
     assert not wrong, wrong
 
 
+BY_NAME = re.compile(r"(intertie(?:\.\w+)+)(?::(\w+))?")
+
+
+def loaded_by_name(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Modules, and what is wanted of them, that stand in a string because they are loaded late."""
+    known = {
+        name_of(path) for path in python_files() if path.name != "__init__.py"
+    }  # a logger has a folder's name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named = BY_NAME.fullmatch(node.value)
+            if named and (named[2] or named[1] in known):
+                yield named[1], named[2] or ""
+
+
+def test_what_is_loaded_by_name_is_there() -> None:
+    found = 0
+    for path in python_files():
+        for module, name in loaded_by_name(tree_of(path)):
+            there = SOURCE.parent / f"{module.replace('.', '/')}.py"
+            assert there.is_file(), f"{path} names {module}"
+            defined = {node.name for node in tree_of(there).body if isinstance(node, ast.FunctionDef)}
+            assert not name or name in defined, f"{path} names {module}:{name}"
+            found += 1
+    assert found >= 4
+
+
 def test_every_file_is_imported_by_somebody() -> None:
     used: set[str] = set()
     for folder in ("src", "tools", "bench", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             used |= {name for name, _ in imports_of(tree_of(path))}
+    used |= {name for path in python_files() for name, _ in loaded_by_name(tree_of(path))}
     used |= {f"intertie.cli.{name}" for name in (*COMMANDS, *GROUPS)}  # by name, when they are called
     entry_points = {"intertie.run", "intertie.cli", "intertie.__main__"}
     unused = [

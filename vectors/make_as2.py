@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ INNER = b"Content-Type: text/plain\r\n\r\nhello"
 SMIME = b"Content-Type: application/pkcs7-mime\r\n\r\n"
 
 
+@cache
 def keys() -> dict[str, SmimeKey]:
     """Of the parties: utility, aggregator, stranger."""
     said = json.loads(KEYS.read_text(encoding="utf-8"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +35,15 @@ class Said(NamedTuple):
         return json.loads(self.out)
 
 
-def command(*arguments: str | Path, cwd: Path | None = None, stdin: bytes = b"", **env: str) -> Said:
+def command(*arguments: str | Path, cwd: Path | None = None) -> Said:
+    """One command in this process: it does and says the same, and nobody waits for another interpreter."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with contextlib.chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err):
+        code = run([str(argument) for argument in arguments])
+    return Said(code, *(said.buffer.getvalue().decode() for said in (out, err)))  # type: ignore[attr-defined]
+
+
+def apart(*arguments: str | Path, cwd: Path | None = None, stdin: bytes = b"", **env: str) -> Said:
     """One command in a process of its own."""
     done = subprocess.run(
         [*PROGRAM, *map(str, arguments)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -28,7 +29,10 @@ from intertie.gateway.ports import Query
 from intertie.run import Opened
 from intertie.seal.smime_keys import SmimeKey, read_certificate
 
-THEIRS = SmimeKey.generate("utility", system_clock())
+
+@cache
+def theirs() -> SmimeKey:
+    return SmimeKey.generate("utility", system_clock())
 
 
 def tls_pair(folder: Path) -> None:
@@ -56,17 +60,21 @@ def test_a_message_over_tls_is_kept_and_receipted_once(tmp_path: Path) -> None:
     settings.write_text(settings.read_text().replace("[as2]", said, 1))
     file = tmp_path / "them.file"
     file.write_text(
-        legacy_text(UTILITY, 9, THEIRS.pem.decode()).replace('profile = "ny"', 'profile = "ny"\nusage = "T"')
+        legacy_text(UTILITY, 9, theirs().pem.decode()).replace(
+            'profile = "ny"', 'profile = "ny"\nusage = "T"'
+        )
     )
     assert run(["partner", "legacy", UTILITY, str(file), "--dir", str(place)]) == 0
     it = Opened(place)
     try:
         assert it.as2 is not None
         ours = read_certificate(it.as2.certificate().decode())
-        terms = As2Terms(name=NAMES[AGGREGATOR], url="https://a.example", certificates=(THEIRS.pem.decode(),))
+        terms = As2Terms(
+            name=NAMES[AGGREGATOR], url="https://a.example", certificates=(theirs().pem.decode(),)
+        )
         names = Names(NAMES[UTILITY], NAMES[AGGREGATOR], "<tls@utility.example>")
         sent = write_message(
-            File(notice_file(), "application/edi-x12"), names, THEIRS, terms, encrypt_for=ours
+            File(notice_file(), "application/edi-x12"), names, theirs(), terms, encrypt_for=ours
         )
         trust = ssl.create_default_context(cafile=str(place / "as2.pem"))
         with served(place), httpx.Client(verify=trust, trust_env=False) as client:

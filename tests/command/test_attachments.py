@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.command.gateways import AGGREGATOR, Said, command, here, make_pair, outage
+from tests.command.gateways import AGGREGATOR, Said, apart, here, make_pair, outage
 
 from intertie.cli import app
 from intertie.cli.demo import demo
@@ -146,7 +146,7 @@ def test_too_large_by_the_settings(capsys: Any, utility: Path, tmp_path: Path) -
 
 def test_the_demo_is_loaded_only_when_asked_for() -> None:
     """A serving gateway has no room for the load data's libraries: docs/attachments.md promises its peak."""
-    done = command("--help")
+    done = apart("--help")
     assert "demo" in done.out
     code = "import sys, intertie.cli; print('pyarrow' in sys.modules, 'numpy' in sys.modules)"
     assert app["demo"].default_command is demo  # and then it is this

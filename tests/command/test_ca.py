@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.command.gateways import command, here
+from tests.command.gateways import apart, here
 
 from intertie.model.ids import party_id
 from intertie.seal.algorithms import generate_signing_key
@@ -122,10 +122,10 @@ def test_the_keys_of_an_authority_are_encrypted_if_a_passphrase_is_named(tmp_pat
     secret.chmod(0o600)
     ca, (file,) = tmp_path / "ca", requests(tmp_path / "r", "ES256")
     named = {"INTERTIE_PASSPHRASE_FILE": str(secret)}
-    assert command("ca", "init", "--ca", ca, **named).code == 0
+    assert apart("ca", "init", "--ca", ca, **named).code == 0
     arguments = ("ca", "issue", "--ca", ca, "--party", PARTY, "--csr", file)
-    assert command(*arguments).code == 1
-    assert command(*arguments, **named).code == 0
+    assert apart(*arguments).code == 1
+    assert apart(*arguments, **named).code == 0
 
 
 @pytest.mark.parametrize(

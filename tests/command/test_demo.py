@@ -15,7 +15,7 @@ from typing import Any
 
 import pypdfium2
 import pytest
-from tests.command.gateways import PROGRAM, command
+from tests.command.gateways import PROGRAM, apart, command
 from tests.command.leaks import ALL, all_names, columns, found
 from tests.portal.chromium import NARROW, WIDE, accessible, chromium, enter, fits, needs_chromium, watched
 from tools.screenshots import PORTAL, found_pages
@@ -227,7 +227,7 @@ def test_what_was_accepted_is_held_on_both_sides(summary: Any, kept: Path) -> No
 
 def test_a_folder_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("precious")
-    said = command("demo", "--keep", tmp_path)
+    said = apart("demo", "--keep", tmp_path)
     assert said.code == 1
     assert "not empty" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.command.gateways import AGGREGATOR, AGREEMENT, UTILITY, command, make_pair, served
+from tests.command.gateways import AGGREGATOR, AGREEMENT, UTILITY, apart, command, make_pair, served
 from tests.command.leaks import found, names_in
 
 from intertie.bindings.operations.serve_state import who_serves
@@ -52,7 +52,7 @@ def test_a_command_that_refuses_a_body_does_not_quote_it(kind: str, tmp_path: Pa
     directory = command_pair(tmp_path)
     file = tmp_path / "body.json"
     file.write_text(json.dumps(body))
-    said = command(
+    said = apart(
         "send", file, "--to", AGGREGATOR, "--document", document, "--mode", "scheduled",
         "--agreement", AGREEMENT, "--dir", directory,
     )  # fmt: skip
@@ -90,7 +90,7 @@ def test_a_serving_gateway_logs_no_body(tmp_path: Path) -> None:
         "60",
     )
     with served(utility), served(aggregator):
-        assert command(*send, "--dir", utility).code == 0
+        assert apart(*send, "--dir", utility).code == 0
         for directory in (utility, aggregator):  # while they serve: the store's log of writes is there too
             files = {path.name: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
             assert files["serve.log"] and files["store.db-wal"]

@@ -15,17 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.command.gateways import (
-    AGGREGATOR,
-    PROGRAM,
-    UTILITY,
-    Said,
-    command,
-    free_port,
-    here,
-    outage,
-    served,
-)
+from tests.command.gateways import AGGREGATOR, PROGRAM, UTILITY, Said, apart, free_port, here, outage, served
 from tests.da_flows import IN, OUT
 
 from intertie.cli import run
@@ -247,7 +237,7 @@ def test_the_invitation_itself_can_run_the_door(tmp_path: Path) -> None:
         assert door.stdout is not None
         code = door.stdout.readline().strip()
         wait_open(two.door)
-        joined = command("partner", "join", *code.split("-"), "--dir", two.aggregator)
+        joined = apart("partner", "join", *code.split("-"), "--dir", two.aggregator)
         rest = door.stdout.read()
     assert joined.code == 0, joined.err
     assert door.returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -19,6 +20,7 @@ from tests.command.gateways import (
     AGREEMENT,
     PROGRAM,
     UTILITY,
+    apart,
     command,
     here,
     make_pair,
@@ -147,16 +149,20 @@ def test_what_waits_is_seen_in_metrics_and_status(tmp_path: Path) -> None:
 
 
 def test_status_can_be_watched(pair: tuple[Path, Path]) -> None:
+    screen, given = pty.openpty()
     watching = subprocess.Popen(
-        [*PROGRAM, "status", "--watch", "--every", "0.2", "--dir", str(pair[0])], stdout=subprocess.PIPE
+        [*PROGRAM, "status", "--watch", "--every", "0.2", "--dir", str(pair[0])], stdout=given, stderr=given
     )
+    os.close(given)
     try:
-        assert watching.stdout is not None
-        time.sleep(3)
+        seen = b""
+        while UTILITY.encode() not in seen:
+            seen += os.read(screen, 65_536)
     finally:
         watching.send_signal(signal.SIGINT)
-        out = watching.communicate(timeout=30)[0].decode()
-    assert UTILITY in out and watching.returncode == 130
+        code = watching.wait(30)
+        os.close(screen)
+    assert code == 130
 
 
 def test_off_loopback_only_if_it_is_said(tmp_path: Path) -> None:
@@ -164,7 +170,7 @@ def test_off_loopback_only_if_it_is_said(tmp_path: Path) -> None:
     settings = utility / "intertie.toml"
     text = settings.read_text()
     settings.write_text(text.replace('# listen = "127.0.0.1:0" ', 'listen = "0.0.0.0:0" '))
-    said = command("serve", "--dir", utility)
+    said = apart("serve", "--dir", utility)
     assert said.code == 1 and "anywhere = true" in said.err
 
 
@@ -186,7 +192,7 @@ def test_workers_share_the_door_and_one_that_is_killed_is_replaced(
         found = samples(aggregator)
         assert found["intertie_messages_total", "in", "DA/outage_notice.scheduled", UTILITY] == 2
         assert sum(w.starts for w in serving(aggregator).workers) == 4
-        assert command("serve", "--dir", aggregator).code == 1  # served already
+        assert apart("serve", "--dir", aggregator).code == 1  # served already
         supervisor.terminate()
         assert supervisor.wait(60) == 0
     assert len(set(received(aggregator)) - before) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from intertie.cli import run
 from intertie.run import Opened
 from intertie.seal.smime_keys import SmimeKey, fingerprint
 
-THEIRS = SmimeKey.generate("aggregator", system_clock())
+
+@cache
+def theirs() -> SmimeKey:
+    return SmimeKey.generate("aggregator", system_clock())
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def added(gateway: Path, capsys: pytest.CaptureFixture[str], text: str) -> objec
 
 def test_a_partner_is_added_and_shown(gateway: Path, capsys: pytest.CaptureFixture[str]) -> None:
     speak(gateway)
-    text = legacy_text(AGGREGATOR, 9, THEIRS.pem.decode())
+    text = legacy_text(AGGREGATOR, 9, theirs().pem.decode())
     said = added(gateway, capsys, text.replace('receipt = "sync"', 'quirks = ["sha1", "3des"]'))
     assert said.code == 0, said.err
     assert said.json["our key"] == certificate_of(gateway), "made once"
@@ -66,7 +70,7 @@ def test_a_partner_is_added_and_shown(gateway: Path, capsys: pytest.CaptureFixtu
     said_of_it = [(one["name"].removeprefix("intertie:"), one["value"]) for one in spoken["properties"]]
     assert ("legacy-until", "2099-12-31") in said_of_it
     assert [value for name, value in said_of_it if name == "quirk"] == ["3des", "sha1"]
-    assert fingerprint(THEIRS.certificate) in shown.replace("\n", "").replace(" ", "")
+    assert fingerprint(theirs().certificate) in shown.replace("\n", "").replace(" ", "")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,7 @@ def test_what_would_not_work_is_said_at_once(
     gateway: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, word: str
 ) -> None:
     speak(gateway)
-    text = legacy_text(AGGREGATOR, 9, THEIRS.pem.decode())
+    text = legacy_text(AGGREGATOR, 9, theirs().pem.decode())
     assert old in text
     if "[] #" in new:
         text = text[: text.index("certificates")] + "certificates = []\n" + text[text.index("receipt =") :]
@@ -111,14 +115,14 @@ def test_an_ec_certificate_needs_an_rsa_one_beside_it(
     text = legacy_text(AGGREGATOR, 9, pem)
     said = added(gateway, capsys, text)
     assert said.code == 1 and "RSA" in said.err
-    beside = text.replace("receipt =", f"encrypt_for = '''\n{THEIRS.pem.decode()}'''\nreceipt =")
+    beside = text.replace("receipt =", f"encrypt_for = '''\n{theirs().pem.decode()}'''\nreceipt =")
     said = added(gateway, capsys, beside)
     # Its own time has passed, or not begun, by the clock of this machine; RSA is no longer what is missing.
     assert "RSA certificate" not in said.err
 
 
 def test_who_we_are_must_be_said_first(gateway: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = added(gateway, capsys, legacy_text(AGGREGATOR, 9, THEIRS.pem.decode()))
+    said = added(gateway, capsys, legacy_text(AGGREGATOR, 9, theirs().pem.decode()))
     assert said.code == 1 and "[as2] name" in said.err
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.command.gateways import AGGREGATOR, AGREEMENT, UTILITY, command, here, make_pair, outage
+from tests.command.gateways import AGGREGATOR, AGREEMENT, UTILITY, apart, here, make_pair, outage
 
 from intertie.model.documents import DOCUMENTS, example_bytes
 
@@ -102,7 +102,7 @@ def test_a_message_with_an_id_goes_as_it_stands_and_twice_is_once(
 
 def test_standard_input(utility: Path, tmp_path: Path) -> None:
     body = outage(tmp_path / "o.json").read_bytes()
-    said = command("send", "-", *OUTAGE, "--json", stdin=body, INTERTIE_DIR=str(utility))
+    said = apart("send", "-", *OUTAGE, "--json", stdin=body, INTERTIE_DIR=str(utility))
     assert [m["state"] for m in said.json["messages"]] == ["queued"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.command.gateways import AGGREGATOR, Said, command, here, make_pair, outage
+from tests.command.gateways import AGGREGATOR, Said, apart, here, make_pair, outage
 
 from intertie.gateway.ports import Query
 from intertie.run import opened
@@ -135,5 +135,5 @@ def test_a_password_is_read_from_its_file_and_nowhere_shown(
 
 
 def test_help_names_both() -> None:
-    said = command("store", "--help")
+    said = apart("store", "--help")
     assert "backup" in said.out and "restore" in said.out

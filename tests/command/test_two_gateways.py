@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.command.gateways import AGGREGATOR, UTILITY, Said, command, make_pair, outage, served
+from tests.command.gateways import AGGREGATOR, UTILITY, Said, apart, command, make_pair, outage, served
 
 OUTAGE = ("--to", AGGREGATOR, "--document", "outage_notice", "--mode", "scheduled")
 
@@ -28,10 +28,10 @@ def exchanged(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("bodies")
     files = [outage(folder / f"{n}.json", f"OUT-{n}") for n in (1, 2, 3)]
     with served(utility):
-        queued = command("send", *files[:2], *OUTAGE, "--dir", utility)
+        queued = apart("send", *files[:2], *OUTAGE, "--dir", utility)
         assert queued.code == 0, queued.err
         with served(aggregator, ending=signal.SIGINT):
-            last = command("send", files[2], *OUTAGE, "--dir", utility, "--wait", "60", "--json")
+            last = apart("send", files[2], *OUTAGE, "--dir", utility, "--wait", "60", "--json")
             ids = [*queued.out.split(), *(m["id"] for m in last.json["messages"])]
             assert [m["state"] for m in last.json["messages"]] == ["accepted"]
             for _ in range(300):
@@ -85,7 +85,7 @@ def evidence(pair: tuple[Path, Path], id: str, folder: Path, side: int = 0) -> P
 
 
 def verify(folder: Path, *more: str) -> Said:
-    return command("evidence", "verify", "evidence.json", "--trust", "trust-root.pem", *more, cwd=folder)
+    return apart("evidence", "verify", "evidence.json", "--trust", "trust-root.pem", *more, cwd=folder)
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -142,7 +142,7 @@ def test_evidence_under_another_root_fails(
 
 def test_a_second_server_of_one_directory_is_refused(pair: tuple[Path, Path], exchanged: list[str]) -> None:
     with served(pair[0]):
-        second = command("serve", "--dir", pair[0])
+        second = apart("serve", "--dir", pair[0])
     assert second.code == 1
     assert "served by another process" in second.err
 

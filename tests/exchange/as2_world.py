@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace as with_
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
@@ -45,8 +46,6 @@ from intertie.seal.smime_keys import SmimeKey
 
 NAMES = {UTILITY: "UTILITY", AGGREGATOR: "Sun & Wind"}
 URLS = {party: f"https://{party}/as2" for party in NAMES}
-KEYS = {party: SmimeKey.generate(NAMES[party], NOW) for party in NAMES}
-STRANGER = SmimeKey.generate("stranger", NOW)
 TRADING = Trading(
     profile="ny",
     utility=X12Party(party=UTILITY, name="The Utility", number="006982359"),
@@ -62,11 +61,21 @@ NOTICE = _NOTICE
 Way = Callable[[httpx.Request], httpx.Request | None]
 
 
+@cache
+def key_of(party: PartyId) -> SmimeKey:
+    return SmimeKey.generate(NAMES[party], NOW)
+
+
+@cache
+def stranger() -> SmimeKey:
+    return SmimeKey.generate("stranger", NOW)
+
+
 def foreign_of(party: PartyId, *quirks: Quirk, until: date = date(2027, 12, 31), **terms: Any) -> Foreign:
     said: dict[str, Any] = {
         "name": NAMES[party],
         "url": URLS[party],
-        "certificates": (KEYS[party].pem.decode(),),
+        "certificates": (key_of(party).pem.decode(),),
         "quirks": frozenset(quirks),
     }
     return Foreign(
@@ -111,7 +120,7 @@ class Two:
         self.lose_posts: set[PartyId] = set()  # posts to these do not arrive
         self.lose_answers: set[PartyId] = set()  # answers of these do not
         self.on_the_way: Callable[[Any, bytes], tuple[Any, bytes]] = lambda headers, body: (headers, body)
-        self.keys = dict(KEYS)
+        self.keys = {party: key_of(party) for party in NAMES}
         self.as2 = {
             party: As2(NAMES[party], URLS[party], 1_000_000, lambda party=party: self.keys[party])
             for party in NAMES

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from msgspec.structs import replace
-from tests.exchange.as2_world import KEYS, NAMES, NOTICE, STRANGER, TRADING, URLS, Two
+from tests.exchange.as2_world import NAMES, NOTICE, TRADING, URLS, Two, key_of, stranger
 from tests.exchange.house import AGGREGATOR, UTILITY
 
 from intertie.bindings.as2.kept import KeptMessage, KeptReceipt, read_kept
@@ -39,13 +39,13 @@ def theirs(content: bytes, identity: str = "<t1@partner.example>", **changed: ob
     assert partner is not None and partner.foreign is not None
     names = Names(NAMES[UTILITY], NAMES[AGGREGATOR], identity)
     terms = partner.foreign.as2
-    key = changed.pop("by", KEYS[UTILITY])
+    key = changed.pop("by", key_of(UTILITY))
     return write_message(
         File(content, str(changed.pop("kind", "application/edi-x12"))),
         names,
         key,  # type: ignore[arg-type]
         terms,
-        encrypt_for=KEYS[AGGREGATOR].certificate,
+        encrypt_for=key_of(AGGREGATOR).certificate,
     ).post
 
 
@@ -92,7 +92,7 @@ def test_both_sides_keep_what_was_signed_and_the_receipt_over_it() -> None:
     assert isinstance(given, KeptReceipt) and not given.address
     assert given.post.body == two.answered[0].content
     found = mime.entity(back.receipt)
-    receipt = read_receipt(found, (KEYS[AGGREGATOR].certificate,), frozenset())
+    receipt = read_receipt(found, (key_of(AGGREGATOR).certificate,), frozenset())
     assert receipt.fields.mic == digest_of(kept.over, Digest.SHA256)
     assert receipt.signature and given.post.body == found.body
 
@@ -144,7 +144,9 @@ def test_another_file_under_the_same_message_id_is_refused_in_its_receipt() -> N
         post = theirs(content)
         answer = two.doors[AGGREGATOR].take(list(post.headers), post.body)
         assert answer.post is not None
-        fields = read_receipt(mime.of_http(*answer.post), (KEYS[AGGREGATOR].certificate,), frozenset()).fields
+        fields = read_receipt(
+            mime.of_http(*answer.post), (key_of(AGGREGATOR).certificate,), frozenset()
+        ).fields
         assert fields.accepted is (content == file)
     assert "parcel_id_reused" in fields.text and len(two.inbox(AGGREGATOR)) == 1
 
@@ -165,7 +167,7 @@ def test_what_makes_no_message_is_refused_with_its_reason_and_journaled(
     post = theirs(content, kind=kind)
     answer = two.doors[AGGREGATOR].take(list(post.headers), post.body)
     assert answer.post is not None
-    receipt = read_receipt(mime.of_http(*answer.post), (KEYS[AGGREGATOR].certificate,), frozenset())
+    receipt = read_receipt(mime.of_http(*answer.post), (key_of(AGGREGATOR).certificate,), frozenset())
     assert not receipt.fields.accepted and word in receipt.fields.text
     assert not two.inbox(AGGREGATOR) and Kind.REFUSAL in kinds(two, AGGREGATOR)
 
@@ -188,7 +190,7 @@ def test_what_is_tampered_with_leaves_nothing_behind(at: float) -> None:
 
 def test_another_key_than_the_pinned_one_is_nobody() -> None:
     two = Two()
-    two.keys[UTILITY] = STRANGER
+    two.keys[UTILITY] = stranger()
     message = two.say(UTILITY, NOTICE)
     two.carry(UTILITY)
     state, detail = two.state(UTILITY, message)
@@ -199,11 +201,11 @@ def test_another_key_than_the_pinned_one_is_nobody() -> None:
 def test_a_receipt_by_another_key_proves_nothing_and_the_message_goes_again() -> None:
     two = Two()
     message = two.say(UTILITY, NOTICE)
-    two.change(UTILITY, certificates=(STRANGER.pem.decode(),))
+    two.change(UTILITY, certificates=(stranger().pem.decode(),))
     delivery = two.carry(UTILITY)
     assert delivery is not None and "proves nothing" in delivery.detail
     assert two.state(UTILITY, message)[0] is State.SENDING
-    two.change(UTILITY, certificates=(STRANGER.pem.decode(), KEYS[AGGREGATOR].pem.decode()))
+    two.change(UTILITY, certificates=(stranger().pem.decode(), key_of(AGGREGATOR).pem.decode()))
     two.now += timedelta(hours=1)
     two.carry(UTILITY)
     assert two.state(UTILITY, message)[0] is State.ACCEPTED and len(two.inbox(AGGREGATOR)) == 1
@@ -214,7 +216,7 @@ def test_a_receipt_over_other_bytes_is_a_refusal_that_people_see() -> None:
     message = two.say(UTILITY, NOTICE)
     names = Names(NAMES[AGGREGATOR], NAMES[UTILITY], "<r@x>")
     fields = Fields(f"<{message}@{UTILITY}>", True, "", b"\0" * 32, Digest.SHA256)
-    post = write_receipt(fields, names, KEYS[AGGREGATOR], Digest.SHA256)
+    post = write_receipt(fields, names, key_of(AGGREGATOR), Digest.SHA256)
     two.lose_answers = {AGGREGATOR}
     two.carry(UTILITY)
     assert two.doors[UTILITY].take(list(post.headers), post.body).status == 200
@@ -286,7 +288,7 @@ def test_receipts_go_nowhere_but_to_the_partners_own_addresses() -> None:
 
 def test_what_fails_is_told_on_the_connection_when_its_receipt_would_come_later() -> None:
     two = later()
-    two.keys[UTILITY] = STRANGER
+    two.keys[UTILITY] = stranger()
     two.say(UTILITY, NOTICE)
     two.carry(UTILITY)
     assert (two.answered[0].status_code, two.answered[0].text) == (422, "authentication-failed")
@@ -369,10 +371,10 @@ def test_receipts_about_nothing_and_by_nobody_are_refused() -> None:
     two = Two()
     names = Names(NAMES[AGGREGATOR], NAMES[UTILITY], "<r@x>")
     for about in ("<x@y>", f"<{new_uuid7(two.now)}@{UTILITY}>"):
-        post = write_receipt(Fields(about, True), names, KEYS[AGGREGATOR], Digest.SHA256)
+        post = write_receipt(Fields(about, True), names, key_of(AGGREGATOR), Digest.SHA256)
         assert two.doors[UTILITY].take(list(post.headers), post.body).status == 400
-    stranger = write_receipt(Fields("<x@y>", True), names._replace(sender="nobody"), STRANGER, Digest.SHA256)
-    assert two.doors[UTILITY].take(list(stranger.headers), stranger.body).status == 403
+    strange = write_receipt(Fields("<x@y>", True), names._replace(sender="nobody"), stranger(), Digest.SHA256)
+    assert two.doors[UTILITY].take(list(strange.headers), strange.body).status == 403
     assert not kinds(two, UTILITY)
 
 
@@ -387,7 +389,7 @@ def test_an_unsigned_receipt_needs_its_quirk() -> None:
         assert isinstance(kept, KeptMessage)
         fields = Fields(f"<{message}@{UTILITY}>", True, "", digest_of(kept.over, kept.digest), kept.digest)
         names = Names(NAMES[AGGREGATOR], NAMES[UTILITY], "<r@x>")
-        post = write_receipt(fields, names, KEYS[AGGREGATOR], None)
+        post = write_receipt(fields, names, key_of(AGGREGATOR), None)
         two.doors[UTILITY].take(list(post.headers), post.body)
         assert two.state(UTILITY, message)[0] is state
 
@@ -412,7 +414,7 @@ def test_a_mic_by_another_digest_is_over_the_same_bytes(
     assert isinstance(kept, KeptMessage)
     fields = Fields(f"<{message}@{UTILITY}>", True, "", digest_of(kept.over, digest), digest)
     post = write_receipt(
-        fields, Names(NAMES[AGGREGATOR], NAMES[UTILITY], "<r@x>"), KEYS[AGGREGATOR], Digest.SHA256
+        fields, Names(NAMES[AGGREGATOR], NAMES[UTILITY], "<r@x>"), key_of(AGGREGATOR), Digest.SHA256
     )
     assert two.doors[UTILITY].take(list(post.headers), post.body).status == 200
     assert two.state(UTILITY, message)[0] is state

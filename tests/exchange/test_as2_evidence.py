@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.exchange.as2_world import KEYS, NOTICE, STRANGER, Two
+from tests.exchange.as2_world import NOTICE, Two, key_of, stranger
 from tests.exchange.house import AGGREGATOR, UTILITY, trial_ca
 
 from intertie.bindings.as2.proof import As2Verifier, ids_of
@@ -43,7 +43,7 @@ def test_both_sides_prove_what_went_and_what_came(party: PartyId) -> None:
     two, ids = delivered()
     report = checked(export(two.gateways[party], ids[party], two.now), two)
     assert (report.document, report.sender, report.by) == ("outage_notice", UTILITY, party)
-    assert report.author_key == KEYS[UTILITY].pem.decode() and report.answered == "processed"
+    assert report.author_key == key_of(UTILITY).pem.decode() and report.answered == "processed"
     mine = "our own key"
     assert (report.author_key_from == mine) is (party == UTILITY)
     assert (report.answer_key_from == mine) is (party == AGGREGATOR)
@@ -51,13 +51,13 @@ def test_both_sides_prove_what_went_and_what_came(party: PartyId) -> None:
 
 def test_without_the_certificate_that_signed_there_is_no_evidence() -> None:
     two, ids = delivered()
-    two.change(UTILITY, certificates=(STRANGER.pem.decode(),))
+    two.change(UTILITY, certificates=(stranger().pem.decode(),))
     with pytest.raises(NoEvidenceError, match="none of the keys"):
         export(two.gateways[UTILITY], ids[UTILITY], two.now)
     # What came is kept with the certificate that verified it, and that counts also after it was replaced.
-    two.change(AGGREGATOR, certificates=(STRANGER.pem.decode(),))
+    two.change(AGGREGATOR, certificates=(stranger().pem.decode(),))
     report = checked(export(two.gateways[AGGREGATOR], ids[AGGREGATOR], two.now), two)
-    assert report.author_key == KEYS[UTILITY].pem.decode() and "was, when it came" in report.author_key_from
+    assert report.author_key == key_of(UTILITY).pem.decode() and "was, when it came" in report.author_key_from
 
 
 @pytest.mark.parametrize("party", [UTILITY, AGGREGATOR])
@@ -79,17 +79,17 @@ def test_the_verifier_knows_whose_signature_it_is() -> None:
     row = two.gateways[AGGREGATOR].store.message(ids[AGGREGATOR], outgoing=False)
     assert row is not None
     signed = original_of(row.body) or b""
-    facts = As2Verifier().check(signed, KEYS[UTILITY].pem.decode())
+    facts = As2Verifier().check(signed, key_of(UTILITY).pem.decode())
     assert ids[AGGREGATOR] in facts.names and facts.sender == "UTILITY" and facts.recipient == "Sun & Wind"
-    for key, code in ((STRANGER.pem.decode(), Code.SIGNATURE_INVALID), ("no key", Code.SIGNATURE_INVALID)):
+    for key, code in ((stranger().pem.decode(), Code.SIGNATURE_INVALID), ("no key", Code.SIGNATURE_INVALID)):
         with pytest.raises(Refused) as caught:
             As2Verifier().check(signed, key)
         assert caught.value.code is code
     with pytest.raises(Refused) as caught:
-        As2Verifier().check(b"nothing", KEYS[UTILITY].pem.decode())
+        As2Verifier().check(b"nothing", key_of(UTILITY).pem.decode())
     assert caught.value.code is Code.SCHEMA
     with pytest.raises(Refused) as caught:
-        As2Verifier().check(signed.replace(b"BGN", b"BGM"), KEYS[UTILITY].pem.decode())
+        As2Verifier().check(signed.replace(b"BGN", b"BGM"), key_of(UTILITY).pem.decode())
     assert caught.value.code is Code.SIGNATURE_INVALID
 
 
@@ -100,6 +100,6 @@ def test_an_id_is_ours_or_derived_and_of_its_sender_alone() -> None:
 
 
 def test_a_signature_says_when() -> None:
-    key = KEYS[UTILITY]
+    key = key_of(UTILITY)
     at = signing_time(sign(b"x", key.key, key.certificate, Digest.SHA256))
     assert at is not None and abs(datetime.now(UTC) - at) < timedelta(minutes=5)

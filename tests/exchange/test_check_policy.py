@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import pytest
 from cryptography import x509
@@ -184,18 +185,20 @@ def root_of(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> x509.Certific
 
 
 @pytest.mark.parametrize(
-    ("key", "name"),
+    ("generate", "name"),
     [
-        (ec.generate_private_key(ec.SECP256R1()), "ES256"),
-        (ec.generate_private_key(ec.SECP384R1()), "ES384"),
-        (ec.generate_private_key(ec.SECP521R1()), "secp521r1"),
-        (rsa.generate_private_key(65537, 2048), "RSA-2048"),
-        (rsa.generate_private_key(65537, 1024), "RSA-1024"),
-        (mldsa.MLDSA65PrivateKey.generate(), "ML-DSA-65"),
-        (mldsa.MLDSA87PrivateKey.generate(), "ML-DSA-87"),
+        (partial(ec.generate_private_key, ec.SECP256R1()), "ES256"),
+        (partial(ec.generate_private_key, ec.SECP384R1()), "ES384"),
+        (partial(ec.generate_private_key, ec.SECP521R1()), "secp521r1"),
+        (partial(rsa.generate_private_key, 65537, 2048), "RSA-2048"),
+        (partial(rsa.generate_private_key, 65537, 1024), "RSA-1024"),
+        (mldsa.MLDSA65PrivateKey.generate, "ML-DSA-65"),
+        (mldsa.MLDSA87PrivateKey.generate, "ML-DSA-87"),
     ],
+    ids=lambda of: of if isinstance(of, str) else "",
 )
-def test_what_a_key_is_called(key: ec.EllipticCurvePrivateKey, name: str) -> None:
+def test_what_a_key_is_called(generate: Callable[[], ec.EllipticCurvePrivateKey], name: str) -> None:
+    key = generate()
     assert algorithm_of_key(key.public_key()) == name
     assert (name in algorithms()) == (name not in {"secp521r1", "RSA-1024"})
 

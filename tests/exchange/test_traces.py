@@ -25,9 +25,10 @@ from tests.exchange.https_world import (
     queue_one,
 )
 
-from intertie.bindings.operations import telemetry
+from intertie.bindings.operations import traces
 from intertie.bindings.operations.metrics import Meter
-from intertie.bindings.operations.telemetry import OpenTelemetry, Tracer, open_tracer, provider_of
+from intertie.bindings.operations.telemetry import Tracer, open_tracer
+from intertie.bindings.operations.traces import OpenTelemetry, provider_of
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.gateway.deliver import deliver_once
 from intertie.gateway.ports import Query
@@ -116,7 +117,7 @@ def test_without_settings_nothing_is_traced() -> None:
 
 
 def test_what_is_asked_for_and_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "EXPORTER", False)
+    monkeypatch.setattr(traces, "EXPORTER", False)
     with pytest.raises(SettingsError, match="OpenTelemetry is not installed") as caught:
         open_tracer(Telemetry(otlp_endpoint="http://127.0.0.1:4318/v1/traces"), UTILITY)
     assert "opentelemetry-sdk" in caught.value.do

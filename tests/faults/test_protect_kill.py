@@ -12,8 +12,10 @@ import pytest
 
 from intertie.model.ids import PartyId
 from intertie.model.party import Party, Role
+from intertie.seal import protection
 from intertie.seal.key_ring import open_ring
 from intertie.seal.new_keys import PARTS, NewKeys, certify, make_keys
+from intertie.seal.passphrase import PassphraseProtection
 from intertie.seal.protection import Kind, Opener, Secrets
 from intertie.seal.trial_ca import TrialCa
 from intertie.seal.vault import Vault
@@ -30,6 +32,15 @@ WRITES = ("open", "fsync", "rename", "replace", "unlink", "link", "pwrite", "mkd
 
 def opener(folder: Path) -> Opener:
     return Opener(Secrets(passphrase_file="passphrase.txt"), folder, {})
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A passphrase is stretched a hundred times here, and no write depends on how far: as little as a file may say."""
+    little = lambda: PassphraseProtection(  # noqa: E731
+        kdf="argon2id", salt="c2FsdCBvZiB0aGVzZSB0ZXN0cw", memory_kib=19 * 1024, passes=1, lanes=1
+    )
+    monkeypatch.setattr(protection, "new_passphrase_protection", little)
 
 
 def make(folder: Path, kind: Kind) -> Vault:
@@ -71,6 +82,7 @@ def killed_at(number: int, act: Callable[[], object]) -> bool:
     return code == KILLED
 
 
+@pytest.mark.usefixtures("cheap")
 @pytest.mark.parametrize(("before", "after"), [("none", "passphrase"), ("passphrase", "none")])
 def test_killed_while_keys_are_wrapped_anew(tmp_path: Path, before: Kind, after: Kind) -> None:
     kinds, number = [], 0

@@ -31,8 +31,8 @@ from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, Message
 from intertie.model.message import Mode
 from intertie.model.record import Record
 from intertie.run import Opened
+from intertie.run.by_name import serve_mailbox
 from intertie.run.foreign import ForeignPosts
-from intertie.run.sftp import serve_sftp
 from intertie.seal.ssh_keys import HOST, public_line
 
 US, THEM = PartyId("aggregator.example"), PartyId("utility.example")
@@ -116,7 +116,7 @@ def serving(house: House) -> Iterator[Opened]:
     it = Opened(house.place)
     it.store.unlock()
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve_sftp(it))
+    task = loop.create_task(serve_mailbox("sftp", it))
 
     def work() -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from tests.exchange.as2_world import KEYS, NAMES, NOTICE, STRANGER, TRADING, Two
+from tests.exchange.as2_world import NAMES, NOTICE, TRADING, Two, key_of, stranger
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.interop.as2_house import PYTHON, Peer, as_post, peer
 
@@ -29,7 +29,7 @@ CLASSIC = {"cipher": CipherName.AES256_CBC, "key_transport": Transport.PKCS1}
 @pytest.fixture(scope="module")
 def them(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     with peer(
-        tmp_path_factory.mktemp("as2"), KEYS[AGGREGATOR], KEYS[UTILITY], NAMES[UTILITY], NAMES[AGGREGATOR]
+        tmp_path_factory.mktemp("as2"), key_of(AGGREGATOR), key_of(UTILITY), NAMES[UTILITY], NAMES[AGGREGATOR]
     ) as it:
         yield it
 
@@ -77,7 +77,7 @@ def test_its_file_becomes_a_message_once_and_it_takes_our_receipt(
 def test_its_file_by_a_key_that_is_not_pinned_or_changed_on_the_way_is_refused(them: Peer) -> None:
     post = as_post(them.build("bad", file(), "application/edi-x12"))
     two = Two()
-    two.change(AGGREGATOR, certificates=(STRANGER.pem.decode(),))
+    two.change(AGGREGATOR, certificates=(stranger().pem.decode(),))
     assert them.receipt(posted(two, post)) == {"status": "processed/error", "detail": "decryption-failed"}
     two = Two()
     body = bytearray(post.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,40 +21,54 @@ from intertie.seal.cms import CipherName, Digest, Transport
 from intertie.seal.smime_keys import SmimeKey
 
 pytestmark = pytest.mark.skipif(PYTHON is None, reason="pyas2lib is not here: `make peers` installs it")
-OUR_KEY, THEIR_KEY, OTHER_KEY = (SmimeKey.generate(name, NOW) for name in (OURS, THEIRS, "other"))
-TERMS = As2Terms(
-    name=THEIRS,
-    url="https://peer.example/as2",
-    certificates=(THEIR_KEY.pem.decode(),),
-    cipher=CipherName.AES256_CBC,
-    key_transport=Transport.PKCS1,
-)
+OTHER = "other"
 CONTENT = b"ISA*00*          *00*\r\nline two\r\n\x00\xff\r\nlast"
 FILE = File(CONTENT, "application/octet-stream", "file.x12")
-PINNED = (THEIR_KEY.certificate,)
+
+
+@cache
+def key_of(name: str) -> SmimeKey:
+    return SmimeKey.generate(name, NOW)
+
+
+@cache
+def their_terms() -> As2Terms:
+    return As2Terms(
+        name=THEIRS,
+        url="https://peer.example/as2",
+        certificates=(key_of(THEIRS).pem.decode(),),
+        cipher=CipherName.AES256_CBC,
+        key_transport=Transport.PKCS1,
+    )
 
 
 @pytest.fixture(scope="module")
 def them(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    with peer(tmp_path_factory.mktemp("as2"), OUR_KEY, THEIR_KEY) as running:
+    with peer(tmp_path_factory.mktemp("as2"), key_of(OURS), key_of(THEIRS)) as running:
         yield running
 
 
 def ours(identity: str, file: File = FILE, **changed: Any) -> Sent:
     names = Names(OURS, THEIRS, f"<{identity}@utility.example>")
-    terms = replace(TERMS, **changed)
+    terms = replace(their_terms(), **changed)
     url = "https://utility.example/as2" if terms.receipt == "async" else ""
-    return write_message(file, names, OUR_KEY, terms, url, encrypt_for=THEIR_KEY.certificate)
+    return write_message(file, names, key_of(OURS), terms, url, encrypt_for=key_of(THEIRS).certificate)
 
 
 def receipt_of(said: dict[str, Any]) -> Receipt:
     post = as_post(said["receipt"])
-    return read_receipt(mime.of_http(post.headers, post.body), PINNED, frozenset())
+    return read_receipt(mime.of_http(post.headers, post.body), (key_of(THEIRS).certificate,), frozenset())
 
 
-def take(post: Post, key: SmimeKey = OUR_KEY, *quirks: Quirk) -> Received:
-    terms = replace(TERMS, quirks=frozenset(quirks))
-    return read_message(mime.of_http(post.headers, post.body), key, terms, PINNED, 1_000_000)
+def take(post: Post, key: SmimeKey | None = None, *quirks: Quirk) -> Received:
+    terms = replace(their_terms(), quirks=frozenset(quirks))
+    return read_message(
+        mime.of_http(post.headers, post.body),
+        key or key_of(OURS),
+        terms,
+        (key_of(THEIRS).certificate,),
+        1_000_000,
+    )
 
 
 def answered(post: Post, got: Received | As2Error) -> Post:
@@ -65,7 +80,7 @@ def answered(post: Post, got: Received | As2Error) -> Post:
         fields = Fields(names.message_id, True, f"error: {modifier_of(got.shown)}", text="no")
     else:
         fields = Fields(names.message_id, True, "", *got.mic(asked.digests, frozenset()))
-    return write_receipt(fields, back, OUR_KEY, Digest.SHA256 if asked.signed else None)
+    return write_receipt(fields, back, key_of(OURS), Digest.SHA256 if asked.signed else None)
 
 
 @pytest.mark.parametrize("compress", Compress)
@@ -105,11 +120,15 @@ def test_it_refuses_ours_when_tampered_with_or_for_another_key(them: Peer) -> No
     assert not receipt.fields.accepted
     check_receipt(receipt, sent.names, sent.mic, sent.digest)
     names = Names(OURS, THEIRS, "<other-key@utility.example>")
-    wrong = write_message(FILE, names, OTHER_KEY, TERMS, encrypt_for=THEIR_KEY.certificate)
+    wrong = write_message(FILE, names, key_of(OTHER), their_terms(), encrypt_for=key_of(THEIRS).certificate)
     receipt = receipt_of(them.take(wrong.post))
     assert receipt.fields.modifier.lower() == "error: authentication-failed"
     sealed = write_message(
-        FILE, names._replace(message_id="<sealed@x>"), OUR_KEY, TERMS, encrypt_for=OTHER_KEY.certificate
+        FILE,
+        names._replace(message_id="<sealed@x>"),
+        key_of(OURS),
+        their_terms(),
+        encrypt_for=key_of(OTHER).certificate,
     )
     assert receipt_of(them.take(sealed.post)).fields.modifier.lower() == "error: decryption-failed"
 
@@ -153,7 +172,7 @@ def test_we_take_its_messages_and_it_takes_our_receipt(
         with pytest.raises(As2Error) as caught:
             take(post)
         assert caught.value.flaw in (Flaw.WEAK, Flaw.NOT_SIGNED, Flaw.NOT_ENCRYPTED)
-    got = take(post, OUR_KEY, *quirks)
+    got = take(post, key_of(OURS), *quirks)
     assert (got.file.content, got.file.kind, got.file.name) == (text, kind, "file.x12")
     asked = read_asked(mime.of_http(post.headers, post.body))
     assert asked.wanted and bool(asked.address) is ("ASYNC" in terms.values())
@@ -166,7 +185,7 @@ def test_it_understands_why_we_refuse(them: Peer) -> None:
     post = as_post(them.build("refused", CONTENT))
     body = bytearray(post.body)
     body[-40] ^= 1
-    for bad, key in ((Post(post.headers, bytes(body)), OUR_KEY), (post, OTHER_KEY)):
+    for bad, key in ((Post(post.headers, bytes(body)), key_of(OURS)), (post, key_of(OTHER))):
         with pytest.raises(As2Error) as caught:
             take(bad, key)
         said = them.receipt(answered(post, caught.value))
@@ -179,7 +198,7 @@ def test_it_finds_out_a_receipt_by_another_key_or_over_other_bytes(them: Peer) -
     names = read_names(mime.of_http(post.headers, post.body))
     back = Names(names.recipient, names.sender, "<r2@utility.example>")
     fields = Fields(names.message_id, True, "", *got.mic((), frozenset()))
-    forged = write_receipt(fields, back, OTHER_KEY, Digest.SHA256)
+    forged = write_receipt(fields, back, key_of(OTHER), Digest.SHA256)
     assert them.receipt(forged)["status"] == "failed/Failure"
-    wrong = write_receipt(fields._replace(mic=b"\0" * 32), back, OUR_KEY, Digest.SHA256)
+    wrong = write_receipt(fields._replace(mic=b"\0" * 32), back, key_of(OURS), Digest.SHA256)
     assert them.receipt(wrong)["detail"] == "Message Integrity check failed."

@@ -30,7 +30,7 @@ from intertie.cli import run
 from intertie.exchange.outbound import State
 from intertie.formats.upload_terms import hash_secret, new_secret
 from intertie.run import Opened
-from intertie.run.ftps import serve_ftps
+from intertie.run.by_name import serve_mailbox
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "ftps.md").read_text(encoding="utf-8")
 SECRET = new_secret()
@@ -80,7 +80,7 @@ def serving(house: House) -> Iterator[Opened]:
     it = Opened(house.place)
     it.store.unlock()
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve_ftps(it))
+    task = loop.create_task(serve_mailbox("ftps", it))
 
     def work() -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -67,10 +68,15 @@ for name, text in GROUPS.items():
     app.command(f"intertie.cli.{name}:app", name=name, help=text)
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; its exit code. 1: it failed, stderr says why and what to do. 2: it was not understood."""
+def run(arguments: Sequence[str] | None = None, begin: Callable[[], None] = lambda: None) -> int:
+    """Run one command line; its exit code. 1: it failed, stderr says why and what to do. 2: it was not understood.
+
+    `begin` is called when the command is found and imported, before it does anything.
+    """
     try:
-        result = app(arguments, exit_on_error=False, print_error=True)
+        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=True)
+        begin()
+        result = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
         return result if isinstance(result, int) else OK
     except CycloptsError:
@@ -90,4 +96,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of the `intertie` program."""
-    sys.exit(run())
+    gc.disable()
+    sys.exit(run(begin=keep_what_is_imported))
+
+
+def keep_what_is_imported() -> None:
+    """Nothing of a thousand modules ever becomes garbage: looking for it was a quarter of a short command's time."""
+    gc.freeze()
+    gc.enable()

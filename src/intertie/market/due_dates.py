@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from intertie.market.calendar import is_business_day, next_business_day
-from intertie.market.performance import rounded
+from intertie.market.rounding import rounded
 from intertie.model.agreement import BaseContract, DayCount
 from intertie.model.interval import Window
 

@@ -14,6 +14,7 @@ from intertie.market.block_payment import Asked, Delivered, credit
 from intertie.market.block_payment import factor_of as share_of
 from intertie.market.block_payment import month_factor as factor_of_month
 from intertie.market.exactly import Whole, whole
+from intertie.market.rounding import rounded
 from intertie.market.shapes import FACTOR_ONE
 from intertie.model.errors import IntertieError
 
@@ -93,11 +94,3 @@ def _row(values: Sequence[int]) -> Whole:
 def kwh(watt_hours: Fraction) -> Decimal:
     """Kilowatt-hours to the watt-hour."""
     return rounded(watt_hours / 1000, KWH_PLACES)
-
-
-def rounded(value: Fraction, places: Decimal) -> Decimal:
-    """A fraction as a decimal with so many places, half away from zero, exactly (no float, no context precision)."""
-    scale = -int(places.as_tuple().exponent)
-    scaled = abs(value) * 10**scale
-    whole = int(scaled + Fraction(1, 2))  # truncates: half goes up
-    return Decimal((int(value < 0 and whole > 0), tuple(map(int, str(whole))), -scale))

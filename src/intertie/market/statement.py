@@ -23,7 +23,8 @@ from intertie.market.baseline import (
 )
 from intertie.market.method import Family, Found, Method, find
 from intertie.market.payment import EventResult, Line, Terms, month_lines
-from intertie.market.performance import Performance, measure, month_factor, rounded
+from intertie.market.performance import Performance, measure, month_factor
+from intertie.market.rounding import rounded
 from intertie.model.billing import Invoice, InvoiceLine, LineCode
 from intertie.model.contract import Confirmation
 from intertie.model.dispatch import DispatchInstruction

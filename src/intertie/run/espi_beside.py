@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,9 @@ from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.serving import bound
 from intertie.gateway.settings import Settings
 from intertie.model.errors import SettingsError
+from intertie.run.program import program
 
-WORK = "import sys; from intertie.run.espi import work; sys.exit(work(sys.argv[1:]))"
+WORK = "intertie.run.espi:work"
 # A feed that is being written may go on so long; its reader asks again.
 DRAIN_SECONDS = 3.0
 BACKLOG = 256
@@ -42,7 +42,7 @@ def espi_beside(directory: Path, settings: Settings, level: str) -> Iterator[Non
 
         def start(number: int) -> subprocess.Popen[bytes]:
             given = [str(directory.absolute()), level, *map(str, fds)]
-            return subprocess.Popen([sys.executable, "-c", WORK, *given], pass_fds=fds)
+            return subprocess.Popen(program(WORK, *given), pass_fds=fds)
 
         keeper = Supervisor(
             start,

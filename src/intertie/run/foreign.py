@@ -7,12 +7,10 @@ from intertie.gateway.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
 from intertie.run.as4 import as4_client
-from intertie.run.ftps import ftps_posts
+from intertie.run.by_name import MAILBOXES, mailbox_posts
 from intertie.run.internet_et import internet_et_client
 from intertie.run.opening import Opened
-from intertie.run.sftp import sftp_posts
 from intertie.run.uftp import uftp_client
-from intertie.run.upload import upload_posts
 
 
 class _Nothing:
@@ -34,11 +32,9 @@ class ForeignPosts:
             "uftp": uftp_client(it),
             "as2": as2_client(it),
             "as4": as4_client(it),
-            "sftp": sftp_posts(it),
-            "upload": upload_posts(it),
-            "ftps": ftps_posts(it),
             "green_button": _Nothing() if it.settings.espi.fetch else None,
             "internet_et": internet_et_client(it),
+            **{name: mailbox_posts(name, it) for name in MAILBOXES},
         }
         self._ways = {name: way for name, way in ways.items() if way is not None}
 

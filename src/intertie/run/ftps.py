@@ -13,11 +13,9 @@ from intertie.run.mailboxes import SWEEP_SECONDS, House, often
 from intertie.run.opening import Opened
 
 
-async def serve_ftps(it: Opened) -> None:
-    """Serve the mailbox until cancelled; without an address there is none. SettingsError if it cannot be opened."""
+async def serve(it: Opened) -> None:
+    """Serve the mailbox until cancelled. SettingsError if it cannot be opened."""
     settings = it.settings.ftps
-    if not settings.enabled:
-        return
     house = House(it, settings, lambda foreign: foreign.ftps_terms.user if foreign.ftps_terms else None)
     told = Told(house.arrived, house.fetched)
     door = FtpsDoorway(it.gateway, settings, house.folder, told, time.monotonic)
@@ -31,9 +29,7 @@ async def serve_ftps(it: Opened) -> None:
         await asyncio.wait([serving])
 
 
-def ftps_posts(it: Opened) -> FilePosts | None:
-    """What puts files where partners fetch them; None without a door."""
+def posts(it: Opened) -> FilePosts:
+    """What puts files where partners fetch them."""
     settings = it.settings.ftps
-    if not settings.enabled:
-        return None
     return FilePosts(it.gateway, BoxCarrier(it.gateway, it.places.of(settings.folder), it.clock), it.clock)

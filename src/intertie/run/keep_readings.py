@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import logging
 import subprocess
-import sys
 
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Query
 from intertie.gateway.readings_ports import READINGS
 from intertie.model.errors import IntertieError
 from intertie.run.opening import Opened
+from intertie.run.program import program
 
 LOG = logging.getLogger("intertie.run")
-WORKER = "import sys; from intertie.run.take_in import keep; sys.exit(keep(sys.argv[1:]))"
+WORKER = "intertie.run.take_in:keep"
 # What it has begun it may end, some megabytes of Parquet; cut off, it loses and doubles nothing.
 STOP_SECONDS = 10.0
 # One that ended by itself is not started again at once: what ended it may still be there.
@@ -53,7 +53,7 @@ def has_readings(gateway: Gateway) -> bool:
 
 def _start(it: Opened) -> subprocess.Popen[bytes]:
     level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
-    command = [sys.executable, "-c", WORKER, str(it.directory.absolute()), level]
+    command = program(WORKER, str(it.directory.absolute()), level)
     return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from intertie.gateway.office_beside import Beside
 from intertie.gateway.readings import Readings
 from intertie.gateway.settling import Settler
-from intertie.run import office
+from intertie.run import office_process
 from intertie.run.held import Held
 from intertie.run.opening import Opened
 from intertie.run.readings import ReadingsOpened
@@ -45,5 +45,5 @@ def beside_of(it: Opened) -> Beside:
 
 
 def work(arguments: Sequence[str]) -> int:
-    """One office process, as `office.work` says; its exit code."""
-    return office.work(arguments, OfficeOpened, beside_of)
+    """One office process, as `office_process.work` says; its exit code."""
+    return office_process.work(arguments, OfficeOpened, beside_of)

@@ -33,17 +33,16 @@ from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.as2 import serve_as2
 from intertie.run.as4 import serve_as4
+from intertie.run.by_name import MAILBOXES, serve_mailbox
 from intertie.run.certificate_status import keep_status_fresh
 from intertie.run.deliveries import Deliveries
 from intertie.run.espi_beside import espi_beside
-from intertie.run.ftps import serve_ftps
 from intertie.run.internet_et import serve_internet_et
 from intertie.run.keep_readings import keep_readings
 from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
-from intertie.run.sftp import serve_sftp
+from intertie.run.program import program
 from intertie.run.uftp import serve_uftp
-from intertie.run.upload import serve_upload
 
 LOG = logging.getLogger("intertie.run")
 # A supervisor gives its workers this long: their own draining of both sides, and a little.
@@ -54,7 +53,7 @@ SWITCH_SECONDS = 0.0005
 # Connections that wait to be accepted; the kernel cuts it to what it allows.
 BACKLOG = 1024
 # What a worker process runs.
-WORKER = "import sys; from intertie.run.serving import work; sys.exit(work(sys.argv[1:]))"
+WORKER = "intertie.run.serving:work"
 
 
 class Job(NamedTuple):
@@ -109,7 +108,7 @@ def supervise(
 
         def start(number: int) -> subprocess.Popen[bytes]:
             given = [str(directory.absolute()), str(number), level, *map(str, fds)]
-            return subprocess.Popen([sys.executable, "-c", WORKER, *given], pass_fds=fds, env=environment)
+            return subprocess.Popen(program(WORKER, *given), pass_fds=fds, env=environment)
 
         supervisor = Supervisor(
             start,
@@ -194,10 +193,8 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(serve_uftp(it)),
             asyncio.ensure_future(serve_as2(it)),
             asyncio.ensure_future(serve_as4(it)),
-            asyncio.ensure_future(serve_sftp(it)),
-            asyncio.ensure_future(serve_ftps(it)),
-            asyncio.ensure_future(serve_upload(it)),
             asyncio.ensure_future(serve_internet_et(it)),
+            *(asyncio.ensure_future(serve_mailbox(name, it)) for name in MAILBOXES),
         ]
     try:
         await street.serve()

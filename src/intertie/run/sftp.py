@@ -26,20 +26,16 @@ LOG = logging.getLogger("intertie.sftp")
 VISIT_SECONDS = 1.0
 
 
-def sftp_posts(it: Opened) -> FilePosts | None:
-    """What delivers to partners by SFTP; None if the settings do not want it."""
-    if not it.settings.sftp.enabled:
-        return None
+def posts(it: Opened) -> FilePosts:
+    """What delivers to partners by SFTP."""
     client = SftpClient(partial(it.ssh_key, CLIENT), it.settings.sftp.seconds)
     folder = it.places.of(it.settings.sftp.folder)
     return FilePosts(it.gateway, SftpCarrier(it.gateway, folder, client, it.clock), it.clock)
 
 
-async def serve_sftp(it: Opened) -> None:
+async def serve(it: Opened) -> None:
     """Serve the mailbox, and visit partners' servers, until cancelled. SettingsError if the address cannot be had."""
     settings = it.settings.sftp
-    if not settings.enabled:
-        return
     house = House(
         it, it.settings.sftp, lambda foreign: foreign.sftp_terms.user if foreign.sftp_terms else None
     )

@@ -12,11 +12,9 @@ from intertie.run.opening import Opened
 from intertie.run.plain_door import door_config
 
 
-async def serve_upload(it: Opened) -> None:
-    """Serve the door until cancelled; without an address there is none. SettingsError if it cannot be opened."""
+async def serve(it: Opened) -> None:
+    """Serve the door until cancelled. SettingsError if it cannot be opened."""
     settings = it.settings.upload
-    if not settings.enabled:
-        return
     door = UploadDoorway(it.gateway, settings, it.places.of(settings.folder), it.clock, time.monotonic)
     server = QuietServer(door_config(it, door.app(), settings, "[upload]"))
     with bound(settings.listen, "[upload]") as listening:
@@ -27,10 +25,7 @@ async def serve_upload(it: Opened) -> None:
             server.should_exit = True
 
 
-def upload_posts(it: Opened) -> FilePosts | None:
-    """What puts files where partners fetch them; None without a door."""
-    settings = it.settings.upload
-    if not settings.enabled:
-        return None
-    carrier = BoxCarrier(it.gateway, it.places.of(settings.folder), it.clock)
+def posts(it: Opened) -> FilePosts:
+    """What puts files where partners fetch them."""
+    carrier = BoxCarrier(it.gateway, it.places.of(it.settings.upload.folder), it.clock)
     return FilePosts(it.gateway, carrier, it.clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -17,8 +18,12 @@ LENGTH_MAX = 256
 DIFFERENT_MIN = 6
 # RFC 9106, 4, the second recommendation (64 MiB, three passes); two lanes, since these machines often have two cores.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=2)
-# What is verified for a name that nobody has, so that it takes as long as for one that somebody has.
-_NOBODY = _HASHER.hash("nobody has this password, whatever it is")
+
+
+@cache
+def _nobody() -> str:
+    """What is verified for a name that nobody has, so that it takes as long as for one that somebody has."""
+    return _HASHER.hash("nobody has this password, whatever it is")
 
 
 def check_new(password: str, *names: str) -> str:
@@ -49,8 +54,9 @@ def same_password(kept: str | None, said: str) -> bool:
     """Whether it is the password; as slow for None, which is nobody's."""
     if len(said) > LENGTH_MAX:
         return False
+    nobody = _nobody()  # for every name: made with the first answer of a process, whoever it is for
     try:
-        _HASHER.verify(kept or _NOBODY, unicodedata.normalize("NFKC", said))
+        _HASHER.verify(kept or nobody, unicodedata.normalize("NFKC", said))
     except (VerificationError, InvalidHashError):
         return False
     return kept is not None

@@ -9,7 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from intertie.market.payment import EventResult, Line, Terms
-from intertie.market.performance import FACTOR_PLACES, KWH_PLACES, Performance, rounded
+from intertie.market.performance import FACTOR_PLACES, KWH_PLACES, Performance
+from intertie.market.rounding import rounded
 from intertie.model.quantity import to_cents
 
 

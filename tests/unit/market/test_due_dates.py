@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.market.due_dates import Change, due_date, interest, years
-from intertie.market.performance import rounded
+from intertie.market.rounding import rounded
 from intertie.model.agreement import DayCount
 from intertie.model.interval import Window
 

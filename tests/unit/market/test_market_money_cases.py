@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from market_world import EVENT_DAY, D, by_code, half_up, result, terms
 
 from intertie.market.payment import EventResult, Terms, month_lines, total
-from intertie.market.performance import kwh, measure, month_factor, rounded
+from intertie.market.performance import kwh, measure, month_factor
+from intertie.market.rounding import rounded
 from intertie.model.errors import IntertieError
 
 F = Fraction

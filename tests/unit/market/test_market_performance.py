@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.market.performance import kwh, measure, month_factor, rounded
+from intertie.market.performance import kwh, measure, month_factor
+from intertie.market.rounding import rounded
 from intertie.model.errors import IntertieError
 
 
