@@ -36,13 +36,13 @@ from intertie.stores.espi_wanted import WantedFiles
 class Served(World):
     """A custodian whose links lead to its own port."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        super().__init__(folder, **settings)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.custodian = Custodian(self.grants, self.readings, self.url, UTILITY)
-        settings = with_settings(self.settings, self.url)
-        self.door = EspiDoorway(self.grants, self.custodian, settings, lambda: self.now, lambda: self.ticks)
+        said = with_settings(self.settings, self.url)
+        self.door = EspiDoorway(self.grants, self.custodian, said, lambda: self.now, lambda: self.ticks)
 
     @contextmanager
     def serving(self) -> Iterator[None]:

@@ -44,7 +44,7 @@ QUARTER = timedelta(minutes=15)
 
 
 def called(**changes: Any) -> tuple[Stage, str]:
-    stage = dealt()
+    stage = dealt(baseline_method="high-5-of-10")
     body = instruction(stage, **changes)
     stage.done(act.instruct(stage.utility, body))
     return stage, body.dispatch
@@ -95,7 +95,7 @@ def over(stage: Stage) -> datetime:
 
 def test_a_refused_call_stays_on_the_calendar_and_says_so() -> None:
     stage, name = called()
-    stage.done(act.answer(stage.aggregator, name, DispatchAnswer.REFUSED, reason=RefusalReason.OUTAGE))
+    stage.done(act.answer(stage.aggregator, name, DispatchAnswer.REFUSED, reason=RefusalReason.NOT_AVAILABLE))
     start = over(stage)
     [one] = view_settlement.calendar(stage.gateways[UTILITY], f"{start:%Y-%m}", ZONE, stage.now).events
     assert one.status is Status.REFUSED and one.statement == ""
@@ -105,7 +105,7 @@ def test_a_refused_call_stays_on_the_calendar_and_says_so() -> None:
 
 def test_a_call_that_was_taken_back_names_the_message_that_did_it() -> None:
     stage, name = called()
-    stage.done(act.cancel(stage.utility, name, CancelReason.NO_LONGER_NEEDED))
+    stage.done(act.cancel(stage.utility, name, next(iter(CancelReason)), stage.now))
     found = view_event.event_view(stage.aggregator, name)
     assert found.status is Status.CANCELLED
     assert [one.document for one in found.messages] == ["dispatch_instruction", "dispatch_cancel"]

@@ -218,6 +218,14 @@ def test_a_line_names_the_messages_that_it_comes_from(stage: Settling) -> None:
     assert [one.document for one in month.sources] == ["confirmation", "performance_statement"]
 
 
+def test_of_many_messages_behind_a_line_the_newest_and_the_deal_are_named(
+    stage: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_statement, "SOURCES_MAX", 1)
+    found = view_statement.line_view(stage.utility, NAME, 2).sources
+    assert [one.document for one in found] == ["confirmation", "dispatch_response", "performance_statement"]
+
+
 def test_a_deal_that_this_version_cannot_settle_says_why(
     stage: Settling, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,12 +3,14 @@ is what goes wrong."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pysequoia import CipherSuite, Profile, Tsk
 from tests.command.gateways import free_port, here, served
 from tests.command.test_pages import run as script
 from tests.command.test_upload_page import is_open
@@ -26,6 +28,7 @@ from intertie.gateway.ports import Query
 from intertie.run import Opened
 from intertie.run.verifiers import VERIFIERS
 from intertie.seal.evidence_file import verify_file
+from intertie.seal.pgp import PgpKey
 from intertie.seal.translated_report import TranslatedReport
 
 SECRET = "right"
@@ -135,6 +138,22 @@ def test_what_would_not_work_is_refused_at_once(
     assert here(capsys, "partner", "legacy", THEM, file, "--dir", place).code == 0
     twice = here(capsys, "partner", "legacy", "other.example", file, "--dir", place)
     assert twice.code != 0 and "has the code 123456789" in " ".join(twice.err.split())
+
+
+def test_doctor_says_whose_key_ends_soon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "gateway"
+    make_house(place, free_port())
+    brief = Tsk.generate(
+        user_id="b", cipher_suite=CipherSuite.Cv25519, profile=Profile.RFC4880, validity_seconds=5 * 86_400
+    )
+    file = tmp_path / "them.file"
+    file.write_text(legacy_text(PgpKey(bytes(brief)).public, hash_secret(SECRET)))
+    assert here(capsys, "partner", "legacy", THEM, file, "--dir", place).code == 0
+    capsys.readouterr()
+    run(["doctor", "--json", "--dir", str(place)])
+    found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["check"] == "openpgp"]
+    assert [one["state"] for one in found] == ["ok", "warn"]
+    assert "our key" in found[0]["what"] and THEM in found[1]["what"] and "new one" in found[1]["do"]
 
 
 def test_without_the_settings_it_says_so(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from intertie.gateway.foreign import Foreign
@@ -44,6 +45,20 @@ def internet_et_lines(foreign: Foreign) -> list[tuple[str, str]]:
         ("quirks", ", ".join(sorted(terms.quirks)) or "none"),
         *(("its key", f"{fingerprint(one).upper()} {_end(one)}") for one in terms.keys),
     ]
+
+
+def key_ends(it: Opened) -> list[tuple[str, datetime, str]]:
+    """Whose key ends when, and what is then to be done. SettingsError, KeyPortError."""
+    found = []
+    ours = it.internet_et
+    if ours is not None and (end := end_of(ours.public_key())) is not None:
+        do = "Raise [internet_et] key_number, and give partners the new key (docs/internet-et.md)."
+        found.append(("our key", end, do))
+    for partner in it.partners.all():
+        terms = partner.foreign.internet_et_terms if partner.foreign is not None else None
+        if terms is not None and (end := end_of(terms.keys[0])) is not None:
+            found.append((f"the key of {partner.party}", end, "Ask it for its new one, and put that first."))
+    return found
 
 
 def _end(key: str) -> str:

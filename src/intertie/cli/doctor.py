@@ -22,6 +22,7 @@ from rich.console import Console
 import intertie
 from intertie.bindings.clock import system_clock
 from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.cli._internet_et import key_ends
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.settings import Places, read_settings
@@ -219,6 +220,7 @@ def _opened(it: Opened, *, reach: bool) -> Findings:
     yield from _guarded("journal", lambda: _journal(it))
     yield from _guarded("partners", lambda: _partners(it))
     yield from _guarded("revocation", lambda: _revocation(it))
+    yield from _guarded("openpgp", lambda: _openpgp(it))
     if reach:
         for partner in it.partners.all():
             yield _guarded_one(f"reach {partner.party}", partial(_reach, it, partner))
@@ -333,6 +335,15 @@ def _revocation(it: Opened) -> Findings:
     if not old:
         count = len(trust.lists) + len(trust.answers)
         yield Finding("revocation", "ok", f"{count} lists and answers, none out of date")
+
+
+def _openpgp(it: Opened) -> Findings:
+    """Keys of Internet ET live a year: ours, and the one of each partner that we encrypt for."""
+    now = it.clock()
+    for name, end, do in key_ends(it):
+        what = f"{name} ends on {when(end)}"
+        state = "fail" if end <= now else "warn" if end - now < SOON else "ok"
+        yield Finding("openpgp", state, what, do if state != "ok" else "")
 
 
 def _own_certificates(it: Opened, trust: TrustStore, now: datetime) -> Findings:

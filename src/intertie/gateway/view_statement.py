@@ -260,13 +260,16 @@ def _closes(desk: Desk, deal: Confirmation | None, body: PerformanceStatement) -
 def _sources(ledger: Ledger, body: PerformanceStatement, line: StatementLine) -> Sequence[Said]:
     """The messages that a line came from, in order: its deal, and all that was said of its call."""
     void = {place(one.event) for one in ledger.voids}
-    found = []
+    deals: list[Event] = []
+    about: list[Event] = []  # the call
     for event in islice(reversed(ledger.events), LOOK_BACK_MAX):
-        about_call = line.dispatch is not None and getattr(event.body, "dispatch", None) == line.dispatch
-        about_deal = isinstance(event.body, Confirmation) and event.body.confirmation == body.confirmation
-        if (about_call or about_deal) and place(event) not in void:
-            found.append(said(event))
-    return tuple(reversed(found[:SOURCES_MAX]))
+        told = event.body
+        of_deal = isinstance(told, Confirmation) and told.confirmation == body.confirmation
+        of_call = line.dispatch is not None and getattr(told, "dispatch", None) == line.dispatch
+        wanted = deals if of_deal else about if of_call else None
+        if wanted is not None and len(wanted) < SOURCES_MAX and place(event) not in void:
+            wanted.append(event)
+    return tuple(said(event) for event in sorted((*deals, *about), key=place))
 
 
 def local_period(view: StatementView) -> tuple[date, date]:

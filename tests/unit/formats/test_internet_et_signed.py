@@ -111,6 +111,16 @@ def test_whatever_is_echoed_stays_within_its_element(status: str, server: str) -
         assert (found.time_c, found.trans) == (said.time_c, said.trans) and not found.good
 
 
+def test_many_beginnings_without_an_end_cost_no_more_than_their_length() -> None:
+    """Otherwise a few megabytes would hold a thread for hours."""
+    head = b"--a\r\n\r\nhello\r\n--a\r\n\r\n"
+    for mark in (b"-----BEGIN PGP SIGNATURE-----\n", b"-----BEGIN PGP MESSAGE-----\n"):
+        body = head + mark * 8000 + b"\r\n--a--\r\n"
+        assert read_signed("multipart/signed; boundary=a", body, PINNED).signed is None
+    assert read_signed("multipart/signed; boundary=a", head + bytes(300_000), PINNED).signed is None
+    assert receipts.read(b"time-c=" * 9000) is None and read_notice(b"request-status=" * 4000) is None
+
+
 # Error Notifications
 
 NOTICE = (

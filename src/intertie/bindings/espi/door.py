@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from starlette.applications import Starlette
@@ -77,11 +77,11 @@ class EspiDoorway:
         self._clock = clock
         self._authority = Authority(grants, settings.url, clock)
         self._addresses = Addresses(settings.requests_per_minute, BURST, ticks)
-        self._feeds = CapacityLimiter(settings.feeds)
+        self._writing = 0  # feeds, from the first look at the store to the last byte
 
     def app(self) -> Starlette:
         """For a server."""
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route(f"{OAUTH}/authorize", self.authorize, methods=["GET"]),
                 Route(f"{OAUTH}/asked/{{secret}}", self.asked, methods=["GET"]),
@@ -92,6 +92,8 @@ class EspiDoorway:
                 Route(f"{BASE}/{{rest:path}}", self.resource, methods=["GET", "DELETE"]),
             ]
         )
+        app.router.redirect_slashes = False  # an address is right or not there
+        return app
 
     # Resources
 
@@ -107,7 +109,7 @@ class EspiDoorway:
             if request.method == "DELETE":
                 return await to_thread.run_sync(self._delete, bearer, parts, now)
             query = read_query(dict(request.query_params), len(request.query_params.multi_items()))
-            if self._feeds.available_tokens < 1:
+            if self._writing >= self._settings.feeds:
                 return _problem(503, "too many feeds are being written", "Try again.", {"retry-after": "5"})
             return await self._answer(bearer, parts, query, now)
         except NotGranted as error:
@@ -129,23 +131,23 @@ class EspiDoorway:
             chunks = self._chunks(found)
             return next(chunks), chunks
 
-        first, rest = await to_thread.run_sync(begin)
+        self._writing += 1
+        try:
+            first, rest = await to_thread.run_sync(begin)
+        except BaseException:
+            self._written()
+            raise
         LOG.info("espi", extra={"application": bearer.application.id, "resource": parts[0]})
-        return StreamingResponse(self._stream(first, rest), 200, _HEADERS, ATOM)
+        return _Feed(_stream(first, rest), self._written)
+
+    def _written(self) -> None:
+        self._writing -= 1
 
     def _chunks(self, found: Found) -> Iterator[bytes]:
         if found.head is None:
             yield entry_bytes(next(found.nodes), self._settings.url)
             return
         yield from feed_chunks(found.head, found.nodes, self._settings.url)
-
-    async def _stream(self, first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
-        """What fails here cuts the connection: half a feed is no feed."""
-        async with self._feeds:
-            chunk: bytes | None = first
-            while chunk is not None:
-                yield chunk
-                chunk = await to_thread.run_sync(next, rest, None)
 
     def _bearer(self, headers: Mapping[str, str], now: datetime) -> Bearer:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -312,6 +314,29 @@ class EspiDoorway:
         return (
             _problem(429, "too many requests", "Wait.", {"retry-after": str(int(wait) + 1)}) if wait else None
         )
+
+
+class _Feed(StreamingResponse):
+    """A feed on its way; `over` is told once, however it ends: its reader may be gone before the first byte."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], over: Callable[[], None]) -> None:
+        super().__init__(chunks, 200, _HEADERS, ATOM)
+        self._over = over
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._over()
+
+
+async def _stream(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """What fails here cuts the connection: half a feed is no feed."""
+    chunk: bytes | None = first
+    while chunk is not None:
+        yield chunk
+        chunk = await to_thread.run_sync(next, rest, None)
 
 
 def parts_of(raw_path: bytes) -> list[str]:

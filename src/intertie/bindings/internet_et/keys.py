@@ -8,7 +8,7 @@ from intertie.seal.pgp import PgpKey
 
 
 class OwnKeys:
-    """Made when they are first asked for, and asked for each time: the vault may be locked. `read` gives the key of a number."""
+    """Each is read when it is first asked for, and made if it is not there; until the vault opens it is asked again."""
 
     def __init__(self, newest: int, read: Callable[[int], PgpKey]) -> None:
         self._newest, self._read = newest, read

@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from intertie.formats.internet_et.codes import clean
+from intertie.formats.internet_et.receipt import VALUE_MOST
 
 REPORT = "gisb-error-notification"
 # Some hundred bytes, and a comment.
@@ -45,5 +46,5 @@ def _first(text: str, name: str) -> str:
 
 
 def _any(text: str, name: str) -> str:
-    found = re.search(rf"(?<![\w-]){name}=([^*]*)\*", text)
+    found = re.search(rf"(?<![\w-]){name}=([^*]{{0,{VALUE_MOST}}})\*", text)
     return clean(html.unescape(found[1])).strip() if found else ""

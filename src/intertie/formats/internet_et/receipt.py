@@ -10,6 +10,8 @@ from intertie.formats.internet_et.codes import clean
 
 # A receipt is a few hundred bytes; more than this is no receipt.
 MOST_BYTES = 64 * 1024
+# Status and supplement; longer ones are none.
+VALUE_MOST = 1000
 _NAMES = ("time-c", "request-status", "server-id", "trans-id")
 _TIME = re.compile(r"[0-9]{14}\Z")
 # Assigned one after another, at most fifteen digits.
@@ -62,6 +64,6 @@ def read(body: bytes) -> Receipt | None:
 
 
 def _first(text: str, name: str) -> str | None:
-    found = re.search(rf"(?<![\w-]){name}=([^*]*)\*", text)
+    found = re.search(rf"(?<![\w-]){name}=([^*]{{0,{VALUE_MOST}}})\*", text)
     # The first is in the page, where <, > and & are escaped; cleaned again, for &#42; would be a star.
     return clean(html.unescape(found[1])).strip() if found else None

@@ -15,8 +15,8 @@ from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error
 from intertie.seal.pgp import PgpError, PgpFlaw, Signed, open_signed, verify_detached
 
-_SIGNATURE = re.compile(rb"-----BEGIN PGP SIGNATURE-----.*?-----END PGP SIGNATURE-----", re.DOTALL)
-_MESSAGE = re.compile(rb"-----BEGIN PGP MESSAGE-----.*?-----END PGP MESSAGE-----", re.DOTALL)
+# A report and its signature are some kilobytes.
+MOST_BYTES = 256 * 1024
 _FIRST_LINE = re.compile(rb"\A\s*--([^\r\n]{1,70}?)[ \t]*\r?\n")
 
 
@@ -48,23 +48,23 @@ def write_signed(
 
 def read_signed(kind: str, body: bytes, pinned: tuple[str, ...], *, sha1: bool = False) -> Report:
     """A report and by whom it is signed. Raises PgpError if there is a signature and it verifies over nothing that is here."""
-    pieces = _pieces(kind, body)
+    pieces = _pieces(kind, body) if len(body) <= MOST_BYTES else None
     if pieces is None:
         return Report(body, None)
     raw, content, rest = pieces
-    signature = _SIGNATURE.search(rest)
+    signature = _armored(rest, b"SIGNATURE")
     if signature is not None:
         for over in _candidates(raw, content):
             try:
-                signed = verify_detached(over, signature[0], pinned, sha1=sha1)
+                signed = verify_detached(over, signature, pinned, sha1=sha1)
             except PgpError:
                 continue
-            return Report(content, signed, over, signature[0])
+            return Report(content, signed, over, signature)
         raise PgpError(PgpFlaw.NOT_SIGNED, "the signature is over something else, or by another key")
-    message = _MESSAGE.search(rest)
+    message = _armored(rest, b"MESSAGE")
     if message is None:
         return Report(content, None)
-    return _embedded(message[0], raw, content, pinned, sha1=sha1)
+    return _embedded(message, raw, content, pinned, sha1=sha1)
 
 
 def _embedded(message: bytes, raw: bytes, content: bytes, pinned: tuple[str, ...], *, sha1: bool) -> Report:
@@ -79,6 +79,14 @@ def _embedded(message: bytes, raw: bytes, content: bytes, pinned: tuple[str, ...
             continue
         return Report(content, signed, inside.content, signature)
     raise PgpError(PgpFlaw.NOT_SIGNED)
+
+
+def _armored(text: bytes, what: bytes) -> bytes | None:
+    """The first armored block of this kind."""
+    begin, end = b"-----BEGIN PGP " + what + b"-----", b"-----END PGP " + what + b"-----"
+    start = text.find(begin)
+    stop = text.find(end, start) if start >= 0 else -1
+    return text[start : stop + len(end)] if stop >= 0 else None
 
 
 def _pieces(kind: str, body: bytes) -> tuple[bytes, bytes, bytes] | None:

@@ -34,6 +34,15 @@ def token(world: World) -> str:
     return str(world.consented(application, secret, "M1")["access_token"])
 
 
+@pytest.mark.parametrize(
+    "path",
+    [BASE, BASE[:-1], "/espi", "/", f"{BASE}/", f"{BASE}//", "/espi/1_1/oauth", "/espi/1_1/oauth/token/"],
+)
+def test_addresses_beside_the_right_ones_lead_nowhere(world: World, token: str, path: str) -> None:
+    answer = world.client.get(path, headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 404 and "location" not in answer.headers
+
+
 @quick
 @given(st.lists(st.text(string.printable, max_size=12), max_size=9), st.text(string.printable, max_size=30))
 def test_any_path_is_answered_and_gives_nothing(
