@@ -15,8 +15,8 @@ from intertie.stores.postgres_schema import Server
 # No test is about time: a machine that is busy makes none fail.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-# Eleven thousand tests and what they import stay until the end: looking for garbage among them, again and again, is a tenth of a
-# run. So nothing is looked for while they are collected, and afterwards only among what came later.
+# Eleven thousand tests and what they import stay until the end: to look for garbage among them, again and again, is an eighth of
+# the time in which they are collected. So nothing is looked for then, and afterwards only among what came later.
 gc.disable()
 
 

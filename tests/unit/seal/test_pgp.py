@@ -50,11 +50,12 @@ def test_it_is_opened_by_an_older_key_too() -> None:
 
 
 def test_a_key_that_has_ended_neither_signs_nor_is_encrypted_for() -> None:
-    brief = PgpKey.generate("brief", 1)
+    brief = PgpKey.generate("brief", 1)  # the library dates keys back by a minute
+    now = datetime.now(UTC)
     with pytest.raises(SettingsError, match="ended"):
-        read_public_key(brief.public, NOW)
+        read_public_key(brief.public, now)
     with pytest.raises(SettingsError, match="ended"):
-        US.seal(b"content", brief.public, NOW)
+        US.seal(b"content", brief.public, now)
     with pytest.raises(SettingsError, match="ended"):
         brief.sign(b"content")
 
