@@ -100,7 +100,12 @@ PROTOCOLS = [
         "works",
         "`tests/interop/test_upload.py`",
     ),
-    ("Upload to a utility-hosted web portal: the page itself", "001", NOT_YET, ""),
+    (
+        "Upload to a utility-hosted web portal: the page itself",
+        "001",
+        "works",
+        "`tests/portal/test_proof_pages.py`, `tests/portal/test_money_in_chromium.py`",
+    ),
     (
         "SD-WAN, IPsec, VPN",
         "000, 001",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.exchange import test_settle
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_settle import (
@@ -19,9 +20,16 @@ from tests.exchange.test_settle import (
     settled,
     shed,
 )
-from tests.exchange.trade_stage import Stage
+from tests.exchange.trade_stage import NWS, Stage
 
-from intertie.gateway import billing_pay, settle_dispute, settling, view_ageing, view_settlement
+from intertie.gateway import (
+    billing_invoice,
+    billing_pay,
+    settle_dispute,
+    settling,
+    view_ageing,
+    view_settlement,
+)
 from intertie.gateway.billing_desk import find_item, today
 from intertie.gateway.office_acts import NotHere
 from intertie.market.dispute import State
@@ -82,8 +90,8 @@ def test_what_our_side_may_do_follows_from_who_charged(stage: Settling) -> None:
     assert (its.bucket, its.state, its.open) == ("not_due", "open", its.amount)
     charged = view_ageing.invoice_view(stage.utility, INVOICE)
     charging = view_ageing.invoice_view(stage.aggregator, INVOICE)
-    assert charged.acts == view_ageing.Acts(dispute=True, credit=False, correct=False, pay=True)
-    assert charging.acts == view_ageing.Acts(dispute=False, credit=True, correct=True, pay=False)
+    assert charged.acts == view_ageing.Acts(check=True, dispute=True, credit=False, correct=False, pay=True)
+    assert charging.acts == view_ageing.Acts(check=True, dispute=False, credit=True, correct=True, pay=False)
     assert [line.claimed for line in charged.lines] == [
         line.amount for line in settled(stage, AGGREGATOR).lines
     ]
@@ -165,3 +173,13 @@ def test_a_dispute_of_a_statement_has_no_invoice_to_correct(stage: Settling) -> 
 def test_who_has_no_contract_is_told() -> None:
     with pytest.raises(SettingsError, match="not signed through the gateway"):
         view_ageing.owed(Stage().utility)
+
+
+def test_what_is_charged_by_hand_is_not_worked_out_again(stage: Settling) -> None:
+    """The utility's charge for meter data names a deal, and no settlement comes to it."""
+    charge = billing_invoice.Charge("meter data", Decimal(33), "meter", Decimal("1.05"))
+    body = billing_invoice.from_lines(stage.utility, None, [charge], "U-1")
+    stage.done(billing_invoice.issue(stage.utility, replace(body, confirmation=NWS)))
+    found = view_ageing.invoice_view(stage.aggregator, "U-1")
+    assert found.confirmation == NWS and found.row.open == Decimal("34.65")
+    assert found.acts == view_ageing.Acts(check=False, dispute=False, credit=False, correct=False, pay=True)

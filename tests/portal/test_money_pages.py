@@ -196,7 +196,11 @@ def test_a_month_from_the_draft_to_the_payment(both: Offices) -> None:
     assert f"{item.amount:,.2f} USD" in text(page) and "It was paid" in page.text
     assert "It was paid" not in aggregator.get(both.aggregator.at(f"invoices/{invoice}")).text
     checked = utility.get(both.utility.at(f"check/{invoice}"))
-    assert "there is nothing to dispute" in text(checked) and "Dispute these lines" not in checked.text
+    assert (
+        "there is nothing to dispute" in text(checked)
+        and "Dispute these lines" not in checked.text
+        and both.utility.at(f"check/{invoice}") in links(page)
+    )
     paying = {"amount": str(item.amount), "method": "ach", "reference": "T-1"}
     done(utility, both.utility.at(f"pay/{invoice}"), **paying)
     both.arrive()

@@ -77,8 +77,10 @@ class LineRow(NamedTuple):
 
 
 class Acts(NamedTuple):
-    """What our side may do about an invoice by what it is; which person may is for the role to say."""
+    """What our side may do about an invoice by what it is; which person may is for the role to say. `check`: it charges what a
+    settlement came to, which can be worked out again."""
 
+    check: bool
     dispute: bool
     credit: bool
     correct: bool
@@ -224,8 +226,10 @@ def _lines(item: Item) -> tuple[LineRow, ...]:
 def acts_of(desk: Desk, item: Item) -> Acts:
     """Whoever was charged disputes and pays; whoever charges credits and corrects; nothing is done to what was replaced."""
     stands, ours = item.replaced_by is None, item.issuer == desk.us
+    settles = item.invoice.confirmation is not None and item.issuer == desk.text.seller
     return Acts(
-        dispute=stands and not ours and item.invoice.confirmation is not None,
+        check=settles,
+        dispute=stands and not ours and settles,
         credit=stands and ours,
         correct=stands and ours,
         pay=stands and not ours and item.payable > 0,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.billing_files import find_document, written
 from intertie.gateway.billing_pay import pay, payable, total_of
-from intertie.gateway.office_acts import at_desk
+from intertie.gateway.office_acts import NotHere, at_desk
 from intertie.gateway.office_once import Stamp
 from intertie.gateway.office_rights import Right
 from intertie.gateway.trade_desk import Desk
@@ -79,8 +79,10 @@ def invoice_file(visit: Visit) -> Download:
 def check_page(visit: Visit) -> View:
     """An invoice worked out again: what may be disputed."""
     desk, name = desk_of(visit), name_of(visit)
-    found = visit.office.beside.settler().check(desk, name)
     acts = invoice_view(desk, name).acts
+    if not acts.check:
+        raise NotHere(f"{name} charges nothing that a settlement comes to", do="Its own page has all of it.")
+    found = visit.office.beside.settler().check(desk, name)
     can_dispute = bool(found.lines) and acts.dispute and visit.may(Right.SETTLE)
     return View("check.html", f"Invoice {name} and our own", {"found": found, "can_dispute": can_dispute})
 
