@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from intertie.cli import run
 from intertie.run import Opened
 from intertie.seal.smime_keys import SmimeKey, fingerprint
 
-THEIRS = SmimeKey.generate("aggregator", system_clock())
+
+@cache
+def theirs() -> SmimeKey:
+    return SmimeKey.generate("aggregator", system_clock())
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def added(
 
 
 def text_with(old: str = "", new: str = "") -> str:
-    text = legacy_text(AGGREGATOR, 9, THEIRS.pem.decode())
+    text = legacy_text(AGGREGATOR, 9, theirs().pem.decode())
     assert old in text
     return text.replace(old, new) if old else text
 
@@ -60,7 +64,7 @@ def test_a_partner_is_added_and_shown(gateway: Path, capsys: pytest.CaptureFixtu
     said_of_it = [(one["name"].removeprefix("intertie:"), one["value"]) for one in spoken["properties"]]
     assert ("legacy-until", "2099-12-31") in said_of_it
     assert [value for name, value in said_of_it if name == "quirk"] == ["oaep-sha1", "sha1"]
-    assert fingerprint(THEIRS.certificate) in shown.replace("\n", "").replace(" ", "")
+    assert fingerprint(theirs().certificate) in shown.replace("\n", "").replace(" ", "")
 
 
 @pytest.mark.parametrize(

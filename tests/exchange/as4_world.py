@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace as with_
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
@@ -47,8 +48,16 @@ from intertie.seal.smime_keys import SmimeKey
 KIND = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
 PARTIES = {UTILITY: Party("utility-1", KIND), AGGREGATOR: Party("Sun & Wind", KIND)}
 URLS = {party: f"https://{party}/as4" for party in PARTIES}
-KEYS = {party: SmimeKey.generate(PARTIES[party].name, NOW) for party in PARTIES}
-STRANGER = SmimeKey.generate("stranger", NOW)
+
+
+@cache
+def key_of(party: PartyId) -> SmimeKey:
+    return SmimeKey.generate(PARTIES[party].name, NOW)
+
+
+@cache
+def stranger() -> SmimeKey:
+    return SmimeKey.generate("stranger", NOW)
 
 
 def terms_of(party: PartyId, *quirks: Quirk, **changed: Any) -> As4Terms:
@@ -56,7 +65,7 @@ def terms_of(party: PartyId, *quirks: Quirk, **changed: Any) -> As4Terms:
         "party_id": PARTIES[party].name,
         "party_type": KIND,
         "url": URLS[party],
-        "certificates": (KEYS[party].pem.decode(),),
+        "certificates": (key_of(party).pem.decode(),),
         "service": "urn:intertie:files",
         "action": "exchange",
         "quirks": frozenset(quirks),
@@ -77,14 +86,14 @@ def foreign_of(party: PartyId, *quirks: Quirk, until: date = date(2027, 12, 31),
 
 def theirs(content: bytes, identity: str = "t1@partner.example", **changed: Any) -> Post:
     """A post of the utility's to the aggregator, made by hand."""
-    by, at = changed.pop("by", KEYS[UTILITY]), changed.pop("at", NOW)
+    by, at = changed.pop("by", key_of(UTILITY)), changed.pop("at", NOW)
     us, kind = changed.pop("us", PARTIES[UTILITY]), changed.pop("kind", "application/edi-x12")
     return write_message(
         File(content, kind),
         us,
         terms_of(AGGREGATOR, **changed),
         by,
-        encrypt_for=KEYS[AGGREGATOR].certificate,
+        encrypt_for=key_of(AGGREGATOR).certificate,
         message_id=identity,
         conversation="talk",
         at=at,
@@ -126,7 +135,7 @@ class Two:
         self.lose_answers: set[PartyId] = set()  # answers of these do not
         self.on_the_way: Callable[[Any, bytes], tuple[Any, bytes]] = lambda headers, body: (headers, body)
         self.on_the_way_back: Callable[[httpx.Response], httpx.Response] = lambda answer: answer
-        self.keys = dict(KEYS)
+        self.keys = {party: key_of(party) for party in PARTIES}
         self.as4 = {
             party: As4(PARTIES[party], 1_000_000, lambda party=party: self.keys[party]) for party in PARTIES
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from lxml import etree
 from msgspec.structs import replace
 from tests.exchange.as2_world import NOTICE, TRADING
-from tests.exchange.as4_world import KEYS, PARTIES, STRANGER, Two, terms_of, theirs
+from tests.exchange.as4_world import PARTIES, Two, key_of, stranger, terms_of, theirs
 from tests.exchange.house import AGGREGATOR, UTILITY, trial_ca
 from tests.unit.formats.as4_cases import find
 
@@ -59,7 +60,7 @@ def kinds(two: Two, party: PartyId) -> list[Kind]:
 
 def signal_of(raw: bytes, party: PartyId = AGGREGATOR) -> Signal:
     """What a door answered, verified."""
-    return read_signal(verify_signal(parse_envelope(raw), [KEYS[party].certificate], frozenset()))
+    return read_signal(verify_signal(parse_envelope(raw), [key_of(party).certificate], frozenset()))
 
 
 def notice_file() -> bytes:
@@ -200,14 +201,16 @@ def test_what_is_tampered_with_leaves_nothing_behind(mark: bytes, code: str) -> 
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"certificates": (STRANGER.pem.decode(),)}, "EBMS:0101"),
-        ({"service": "urn:other"}, "EBMS:0010"),
-        ({"agreement": "urn:other"}, "EBMS:0010"),
+        (lambda: {"certificates": (stranger().pem.decode(),)}, "EBMS:0101"),
+        (lambda: {"service": "urn:other"}, "EBMS:0010"),
+        (lambda: {"agreement": "urn:other"}, "EBMS:0010"),
     ],
 )
-def test_what_the_partner_does_not_take_is_told_by_a_signed_error(change: dict[str, Any], code: str) -> None:
+def test_what_the_partner_does_not_take_is_told_by_a_signed_error(
+    change: Callable[[], dict[str, Any]], code: str
+) -> None:
     two = Two()
-    two.change(AGGREGATOR, **change)
+    two.change(AGGREGATOR, **change())
     message = two.say(UTILITY, NOTICE)
     two.carry(UTILITY)
     state, detail = two.state(UTILITY, message)
@@ -217,8 +220,8 @@ def test_what_the_partner_does_not_take_is_told_by_a_signed_error(change: dict[s
 
 def test_our_key_of_another_day_cannot_be_encrypted_for() -> None:
     two = Two()
-    two.keys[AGGREGATOR] = STRANGER
-    two.change(UTILITY, certificates=(KEYS[AGGREGATOR].pem.decode(), STRANGER.pem.decode()))
+    two.keys[AGGREGATOR] = stranger()
+    two.change(UTILITY, certificates=(key_of(AGGREGATOR).pem.decode(), stranger().pem.decode()))
     message = two.say(UTILITY, NOTICE)
     two.carry(UTILITY)
     state, detail = two.state(UTILITY, message)
@@ -228,11 +231,11 @@ def test_our_key_of_another_day_cannot_be_encrypted_for() -> None:
 def test_a_receipt_by_another_key_proves_nothing_and_the_message_goes_again() -> None:
     two = Two()
     message = two.say(UTILITY, NOTICE)
-    two.change(UTILITY, certificates=(STRANGER.pem.decode(),))
+    two.change(UTILITY, certificates=(stranger().pem.decode(),))
     delivery = two.carry(UTILITY)
     assert delivery is not None and "proves nothing" in delivery.detail
     assert two.state(UTILITY, message)[0] is State.SENDING
-    two.change(UTILITY, certificates=(STRANGER.pem.decode(), KEYS[AGGREGATOR].pem.decode()))
+    two.change(UTILITY, certificates=(stranger().pem.decode(), key_of(AGGREGATOR).pem.decode()))
     two.carry(UTILITY, HOUR)
     assert two.state(UTILITY, message)[0] is State.ACCEPTED and len(two.inbox(AGGREGATOR)) == 1
 
@@ -241,7 +244,7 @@ def answered_by(raw: bytes, kind: str = "application/soap+xml", status: int = 20
     return lambda _: httpx.Response(status, headers={"content-type": kind}, content=raw)
 
 
-def receipt_for(two: Two, message: str, by: Any = KEYS[AGGREGATOR], about: str = "", **change: Any) -> bytes:
+def receipt_for(two: Two, message: str, by: Any = None, about: str = "", **change: Any) -> bytes:
     """A receipt of the aggregator's made by hand."""
     row = two.gateways[UTILITY].store.message(message, outgoing=True)  # type: ignore[arg-type]
     kept = read_kept(original_of(row.body) or b"") if row is not None else None
@@ -251,7 +254,7 @@ def receipt_for(two: Two, message: str, by: Any = KEYS[AGGREGATOR], about: str =
     if "digest" in change:
         raw = [one.replace(b"<ds:DigestValue>", b"<ds:DigestValue>" + change["digest"]) for one in raw]
     messaging = write_receipt("r@x", two.now, about or f"{message}@{UTILITY}", raw)
-    return write_signal(messaging, "r@x", by)
+    return write_signal(messaging, "r@x", by or key_of(AGGREGATOR))
 
 
 def test_a_receipt_for_other_digests_is_a_refusal_that_people_see() -> None:
@@ -271,7 +274,7 @@ def test_what_is_no_receipt_for_it_lets_it_go_again() -> None:
     unsigned = etree.fromstring(receipt_for(two, message))
     find(unsigned, "Signature").getparent().remove(find(unsigned, "Signature"))
     for answer in (
-        answered_by(receipt_for(two, message, STRANGER)),
+        answered_by(receipt_for(two, message, stranger())),
         answered_by(receipt_for(two, message, about=f"{other}@{UTILITY}")),
         answered_by(etree.tostring(unsigned)),
         answered_by(b"<x/>"),
@@ -322,7 +325,7 @@ def test_an_error_that_somebody_had_signed_refuses_nothing_at_our_door() -> None
     two.lose_posts = {AGGREGATOR}
     two.carry(UTILITY)
     # A stranger posts rubbish under our name and our message's id, and the partner signs an error about it.
-    forged = two.take(AGGREGATOR, theirs(b"x", f"{message}@{UTILITY}", by=STRANGER))
+    forged = two.take(AGGREGATOR, theirs(b"x", f"{message}@{UTILITY}", by=stranger()))
     assert signal_of(forged.body).about == f"{message}@{UTILITY}"
     assert two.take(UTILITY, without_file(forged.body)).status_code == 400
     assert two.state(UTILITY, message)[0] is State.SENDING
@@ -335,9 +338,9 @@ def test_signals_about_nothing_and_by_nobody_are_refused_at_our_door() -> None:
     two = Two()
     message = two.say(UTILITY, NOTICE)
     for about in ("x@y", f"{new_uuid7(two.now)}@{UTILITY}"):
-        raw = write_signal(write_error("e@x", two.now, about, OTHER, "x"), "e@x", KEYS[AGGREGATOR])
+        raw = write_signal(write_error("e@x", two.now, about, OTHER, "x"), "e@x", key_of(AGGREGATOR))
         assert two.take(UTILITY, without_file(raw)).status_code == 400
-    raw = receipt_for(two, message, STRANGER)
+    raw = receipt_for(two, message, stranger())
     assert two.take(UTILITY, without_file(raw)).status_code == 400
     assert not kinds(two, UTILITY) or Kind.RECEIPT_IN not in kinds(two, UTILITY)
     assert two.state(UTILITY, message)[0] is State.QUEUED
@@ -382,7 +385,7 @@ def test_a_test_of_the_way_is_receipted_and_nobody_is_told() -> None:
         "t@x", two.now, PARTIES[UTILITY], PARTIES[AGGREGATOR], Business(TEST_SERVICE, TEST_ACTION), "x"
     )
     envelope = new_envelope(write_user(user), "t")
-    sign_envelope(envelope, {}, KEYS[UTILITY], Digest.SHA256, "t")
+    sign_envelope(envelope, {}, key_of(UTILITY), Digest.SHA256, "t")
     signal = signal_of(two.take(AGGREGATOR, without_file(write_envelope(envelope))).body)
     assert signal.accepted and signal.about == "t@x" and len(signal.references) == 2
     assert not kinds(two, AGGREGATOR) and not two.inbox(AGGREGATOR)
@@ -502,7 +505,7 @@ def test_the_evidence_of_a_receipt_with_answers_is_the_receipt() -> None:
     assert parcel is not None and parcel.receipt is not None
     kept = read_kept(parcel.receipt)
     assert isinstance(kept, KeptAnswers) and len(kept.messages) == 2
-    facts = As4Verifier().check(parcel.receipt, KEYS[AGGREGATOR].pem.decode())
+    facts = As4Verifier().check(parcel.receipt, key_of(AGGREGATOR).pem.decode())
     sent = two.gateways[UTILITY].store.messages(Query(outgoing=True))[0]
     assert sent.id in facts.answers and facts.result == "received"
 
@@ -519,7 +522,7 @@ def test_what_was_kept_is_one_of_three_things() -> None:
 
 
 def receipt_of_nothing() -> bytes:
-    return write_signal(write_error("e@x", Two().now, "m@x", OTHER, "x"), "e@x", STRANGER)
+    return write_signal(write_error("e@x", Two().now, "m@x", OTHER, "x"), "e@x", stranger())
 
 
 # Evidence
@@ -543,7 +546,7 @@ def test_both_sides_prove_what_went_and_what_came(party: PartyId) -> None:
     two, ids = delivered()
     report = checked(export(two.gateways[party], ids[party], two.now), two)
     assert (report.document, report.sender, report.by) == ("outage_notice", UTILITY, party)
-    assert report.author_key == KEYS[UTILITY].pem.decode() and report.answered == "received"
+    assert report.author_key == key_of(UTILITY).pem.decode() and report.answered == "received"
     assert (report.author_key_from == "our own key") is (party == UTILITY)
     assert (report.answer_key_from == "our own key") is (party == AGGREGATOR)
 
@@ -565,16 +568,16 @@ def test_the_verifier_knows_whose_signature_it_is() -> None:
     row = two.gateways[AGGREGATOR].store.message(ids[AGGREGATOR], outgoing=False)
     assert row is not None
     signed = original_of(row.body) or b""
-    facts = As4Verifier().check(signed, KEYS[UTILITY].pem.decode())
+    facts = As4Verifier().check(signed, key_of(UTILITY).pem.decode())
     assert ids[AGGREGATOR] in facts.names
     assert (facts.sender, facts.recipient) == (str(PARTIES[UTILITY]), str(PARTIES[AGGREGATOR]))
     for raw, key, code in (
-        (signed, STRANGER.pem.decode(), Code.SIGNATURE_INVALID),
+        (signed, stranger().pem.decode(), Code.SIGNATURE_INVALID),
         (signed, "no key", Code.SIGNATURE_INVALID),
-        (b"nothing", KEYS[UTILITY].pem.decode(), Code.SCHEMA),
+        (b"nothing", key_of(UTILITY).pem.decode(), Code.SCHEMA),
         (
             signed.replace(b"<eb:Action>exchange", b"<eb:Action>exchangf"),
-            KEYS[UTILITY].pem.decode(),
+            key_of(UTILITY).pem.decode(),
             Code.SIGNATURE_INVALID,
         ),
     ):

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.exchange.as2_world import NOTICE, TRADING
-from tests.exchange.as4_world import KEYS, STRANGER, Two
+from tests.exchange.as4_world import Two, key_of, stranger
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.interop.as4_house import OURS, PYTHON, THEIRS, Peer, peer, terms
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(PYTHON is None, reason="as4 is not here: `make p
 @pytest.fixture(scope="module")
 def them(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     """The library is the utility, we are the aggregator."""
-    with peer(tmp_path_factory.mktemp("as4"), KEYS[AGGREGATOR], KEYS[UTILITY]) as it:
+    with peer(tmp_path_factory.mktemp("as4"), key_of(AGGREGATOR), key_of(UTILITY)) as it:
         yield it
 
 
@@ -41,7 +41,7 @@ def world(**changed: Any) -> Two:
     for party, us in ((AGGREGATOR, OURS), (UTILITY, THEIRS)):
         two.as4[party] = As4(us, 1_000_000, lambda party=party: two.keys[party])  # type: ignore[misc]
         two.doors[party] = two.door(party)
-    agreed = terms(KEYS[UTILITY], THEIRS, **changed)
+    agreed = terms(key_of(UTILITY), THEIRS, **changed)
     two.change(AGGREGATOR, **{name: getattr(agreed, name) for name in agreed.__struct_fields__})
     two.gateways[AGGREGATOR].translators["as4"] = two.as4[AGGREGATOR]  # type: ignore[index]
     return two
@@ -92,7 +92,7 @@ def test_its_file_by_a_key_that_is_not_pinned_or_changed_on_the_way_is_an_error_
     them: Peer,
 ) -> None:
     post = them.build("bad@peer", file())
-    two = world(certificates=(STRANGER.pem.decode(),))
+    two = world(certificates=(stranger().pem.decode(),))
     assert them.signal("bad@peer", posted(two, post))["error"] == "EBMS:0101"
     two = world()
     body = bytearray(post.body)
@@ -117,9 +117,9 @@ def test_its_own_profile_is_read_as_it_writes_it(them: Peer) -> None:
     got = read_message(
         open_post(mime.of_http(post.headers, post.body)),
         OURS,
-        KEYS[AGGREGATOR],
-        terms(KEYS[UTILITY], THEIRS),
-        [KEYS[UTILITY].certificate],
+        key_of(AGGREGATOR),
+        terms(key_of(UTILITY), THEIRS),
+        [key_of(UTILITY).certificate],
         100_000,
     )
     assert got.file is not None and got.file.kind == "application/xml"
@@ -201,7 +201,7 @@ def test_what_was_changed_on_its_way_is_its_error(them: Peer) -> None:
 
 def test_our_file_by_another_key_is_its_error(them: Peer) -> None:
     two, wire = world(), Peers(them)
-    two.keys[AGGREGATOR] = STRANGER
+    two.keys[AGGREGATOR] = stranger()
     message = said(two)
     sent(two, wire)
     assert wire.said[0]["error"] == "UntrustedSignerException" and state(two, message)[0] is State.REFUSED
@@ -211,6 +211,6 @@ def test_its_receipt_by_a_key_that_is_not_pinned_proves_nothing(them: Peer) -> N
     two, wire = world(), Peers(them)
     message = said(two)
     # Encrypted for the library, and its signature held to another key.
-    two.change(AGGREGATOR, certificates=(STRANGER.pem.decode(),))
+    two.change(AGGREGATOR, certificates=(stranger().pem.decode(),))
     sent(two, wire)
     assert wire.said[0]["error"] == "" and state(two, message)[0] is State.SENDING

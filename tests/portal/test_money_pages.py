@@ -411,3 +411,24 @@ def test_today_leads_to_a_dispute_that_waits_for_us(both: Offices) -> None:
     browser = both.aggregator.browser(SETTLEMENT)
     [at] = [one for one in links(browser.get("/")) if "/disputes/" in one]
     assert "Answer it" in browser.get(at).text
+
+
+def test_a_statement_is_disputed_before_anybody_charges_for_it(both: Offices) -> None:
+    values = shed("M-2")
+    values[FIRST] = 900
+    revise(both.stage, UTILITY, "M-2", EVENT_DAY, values)
+    both.stage.done(*both.stage.utility.say(settled(both.stage, UTILITY).statement))
+    theirs, ours = both.aggregator.browser(SETTLEMENT), both.utility.browser(SETTLEMENT)
+    at = both.aggregator.at(f"dispute-statement/{NAME}")
+    page = theirs.get(both.aggregator.at(f"shadow/{NAME}"))
+    assert at in links(page) and "M-2/2026-01-15T13:00Z" in text(page) and "beyond" in text(page)
+    assert at not in links(both.aggregator.browser(AUDITOR).get(both.aggregator.at(f"shadow/{NAME}")))
+    assert "Dispute this statement" not in ours.get(both.utility.at(f"shadow/{NAME}")).text
+    assert ours.send(both.utility.at(f"dispute-statement/{NAME}")).status_code == 422, "it is their own"
+    assert theirs.send(at).status_code == 303
+    both.arrive()
+    [raised] = both.stage.utility.book.disputes.values()
+    assert raised.body.invoice == NAME and [line.line for line in raised.body.lines] == [1, 2, 3]
+    got = ours.get(both.utility.at(f"disputes/X-{NAME}"))
+    assert "Answer it" in got.text and "Correct:" not in got.text
+    assert at not in links(theirs.get(both.aggregator.at(f"shadow/{NAME}"))), "it is disputed already"

@@ -41,4 +41,4 @@ def test_what_works_names_tests_that_exist() -> None:
 
 
 def test_what_does_not_work_says_so() -> None:
-    assert page().count("| not yet |") >= 5
+    assert page().count("| not yet |") >= 3

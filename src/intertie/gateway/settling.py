@@ -16,12 +16,16 @@ from intertie.gateway.settle import Compared, LinePair, Settled, compare, statem
 from intertie.gateway.settle_dispute import Asked, check_invoice, dispute, resolve
 from intertie.gateway.settle_inputs import find_deal, period_of
 from intertie.gateway.settle_readings import differing_readings
+from intertie.gateway.settle_shadow import lines_of
 from intertie.gateway.settling_ports import Answer, CheckView, Draft, LookedAt, PairRow, ShadowView
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.uploaded_acts import Came
 from intertie.gateway.uploaded_readings import keep_readings, look_readings
 from intertie.gateway.view_statement import find
+from intertie.model.billing import Dispute
+from intertie.model.errors import SettingsError
 from intertie.model.ids import ConfirmationId, MessageId
+from intertie.model.made import made
 
 # Inputs that a page lists: more than these have one cause, and the first of them show it.
 INPUTS_MAX = 200
@@ -43,8 +47,8 @@ class Settler:
     def draft(self, desk: Desk, deal: str, month: str) -> Draft:
         """The statement of a deal's month."""
         with self._lock:
-            made = self._made(desk, deal, month)
-        return Draft(made.statement, made.held.deal.currency, tuple(made.held.left_out))
+            found = self._made(desk, deal, month)
+        return Draft(found.statement, found.held.deal.currency, tuple(found.held.left_out))
 
     def state(self, desk: Desk, deal: str, month: str) -> Sequence[MessageId]:
         """The same, sent."""
@@ -65,6 +69,20 @@ class Settler:
         with self._lock:
             checked = check_invoice(desk, self._present(), invoice, minutes=self._minutes)
             return dispute(desk, checked, name or f"X-{invoice}", reply_by)
+
+    def dispute_statement(self, desk: Desk, statement: str, name: str) -> Sequence[MessageId]:
+        """The same, of a partner's statement."""
+        event, body = find(desk, statement)
+        with self._lock:
+            readings = self._present()
+            found = compare(desk, readings, body, minutes=self._minutes)
+            lines = lines_of(found, found.held.deal.tolerance_percent, differing_readings(readings, found))
+        if not lines or event.sender == desk.us:
+            why = "is ours" if event.sender == desk.us else "is right within tolerance"
+            raise SettingsError(f"{statement} {why}", do="There is nothing to dispute.")
+        text = f"Worked out again from what {desk.us} holds."
+        said = made(Dispute, dispute=name or f"X-{statement}", invoice=statement, lines=lines, text=text)
+        return desk.say(said, in_reply_to=event.message)
 
     def resolve(self, desk: Desk, dispute: str, answer: Answer) -> Sequence[MessageId]:
         """Answer it."""

@@ -103,6 +103,9 @@ class Settling(Protocol):
     def dispute(self, desk: Desk, invoice: str, name: str, reply_by: datetime | None) -> Sequence[MessageId]:
         """Work an invoice out again, and dispute what differs."""
 
+    def dispute_statement(self, desk: Desk, statement: str, name: str) -> Sequence[MessageId]:
+        """Work a partner's statement out again, and dispute it by its own name before any invoice."""
+
     def resolve(self, desk: Desk, dispute: str, answer: Answer) -> Sequence[MessageId]:
         """Answer a dispute of an invoice of ours."""
 

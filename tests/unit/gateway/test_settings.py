@@ -186,7 +186,7 @@ def test_an_address_of_a_store_is_postgresql_and_holds_no_password(url: str, why
 
 def test_a_store_in_a_database() -> None:
     lines = 'url = "postgresql://me@/db?host=%2Frun%2Fpg"\nschema = "grid_a"\npassword_file = "pw"'
-    place = parse_settings(TEXT.replace('# url = ""', lines)).store
+    place = parse_settings(TEXT.replace('# url = ""', lines, 1)).store
     assert (place.url, place.schema_name, place.password_file) == (
         "postgresql://me@/db?host=%2Frun%2Fpg",
         "grid_a",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,16 @@ from intertie.seal.protection import plain_opener
 from intertie.seal.vault import Vault
 
 NOW = datetime.now(UTC)
-US, THEM = PgpKey.generate("us"), PgpKey.generate("them")
+
+
+@cache
+def us() -> PgpKey:
+    return PgpKey.generate("us")
+
+
+@cache
+def them() -> PgpKey:
+    return PgpKey.generate("them")
 
 
 def test_our_key_is_made_once_for_each_number(tmp_path: Path) -> None:
@@ -34,18 +44,18 @@ def test_our_key_is_made_once_for_each_number(tmp_path: Path) -> None:
 
 
 def test_there_and_back() -> None:
-    opened = open_package(US.seal(b"content", THEM.public, NOW), [US, THEM], 100)
+    opened = open_package(us().seal(b"content", them().public, NOW), [us(), them()], 100)
     assert opened.content == b"content"
-    assert verify_detached(b"content", opened.signatures[0], [US.public]).digest == "sha512"
+    assert verify_detached(b"content", opened.signatures[0], [us().public]).digest == "sha512"
     with pytest.raises(PgpError) as refused:
-        verify_detached(b"content", opened.signatures[0], [THEM.public])
+        verify_detached(b"content", opened.signatures[0], [them().public])
     assert refused.value.flaw is PgpFlaw.NOT_SIGNED
 
 
 def test_it_is_opened_by_an_older_key_too() -> None:
-    assert open_package(US.seal(b"content", THEM.public, NOW), [THEM], 100).content == b"content"
+    assert open_package(us().seal(b"content", them().public, NOW), [them()], 100).content == b"content"
     with pytest.raises(PgpError) as refused:
-        open_package(US.seal(b"content", THEM.public, NOW), [US], 100)
+        open_package(us().seal(b"content", them().public, NOW), [us()], 100)
     assert refused.value.flaw is PgpFlaw.BAD_KEY
 
 
@@ -55,7 +65,7 @@ def test_a_key_that_has_ended_neither_signs_nor_is_encrypted_for() -> None:
     with pytest.raises(SettingsError, match="ended"):
         read_public_key(brief.public, now)
     with pytest.raises(SettingsError, match="ended"):
-        US.seal(b"content", brief.public, now)
+        us().seal(b"content", brief.public, now)
     with pytest.raises(SettingsError, match="ended"):
         brief.sign(b"content")
 
@@ -72,10 +82,10 @@ def test_curves_are_taken() -> None:
 
 
 def test_a_signature_over_nothing_is_none() -> None:
-    certificate = bytes(Tsk.from_bytes(US.raw).extract_certificate())
+    certificate = bytes(Tsk.from_bytes(us().raw).extract_certificate())
     for raw in (b"", b"hello", certificate):
         with pytest.raises(PgpError):
-            verify_detached(b"content", raw, [US.public])
+            verify_detached(b"content", raw, [us().public])
 
 
 @given(st.lists(st.binary(max_size=50), max_size=5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from intertie.gateway.billing_invoice import find_statement, from_statement, issue
 from intertie.gateway.office_acts import at_desk
 from intertie.gateway.office_once import Stamp
@@ -43,8 +45,25 @@ def line_page(visit: Visit) -> View:
 @page(ONE + "/shadow/{name:path}", Right.READ)
 def shadow_page(visit: Visit) -> View:
     """The statement worked out again, line beside line."""
-    found = visit.office.beside.settler().shadow(desk_of(visit), name_of(visit))
-    return View("shadow.html", f"{found.statement} and our own", {"found": found})
+    desk, name = desk_of(visit), name_of(visit)
+    found = visit.office.beside.settler().shadow(desk, name)
+    said = statement_view(desk, name)
+    beyond = any(row.beyond and row.difference for row in found.lines)
+    open_ = beyond and not (said.ours or said.invoices or said.disputes or said.corrected_by)
+    context = {"found": found, "can_dispute": open_ and visit.may(Right.SETTLE)}
+    return View("shadow.html", f"{found.statement} and our own", context)
+
+
+@act(ONE + "/dispute-statement/{name:path}", Right.SETTLE)
+def dispute_statement(visit: Visit, form: Fields, stamp: Stamp) -> Done:
+    """Dispute a partner's statement before anybody charges for it."""
+    partner, name, settler = partner_of(visit), name_of(visit), visit.office.beside.settler()
+    called = f"X-{name}"
+    (made,) = at_desk(
+        visit.gateway, partner, stamp, lambda desk: settler.dispute_statement(desk, name, called)
+    )
+    to = f"/settlement/{partner}/disputes/{quote(called)}"
+    return Done(to, f"{called} is queued.", f"{name} as {called} {made}")
 
 
 @act(ONE + "/invoice/{name:path}", Right.SETTLE)
@@ -60,4 +79,4 @@ def invoice_statement(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     return Done(f"/messages/{made}", f"The invoice for {name} is queued.", f"{name} {made}")
 
 
-ROUTES = [statement_page, line_page, shadow_page, invoice_statement]
+ROUTES = [statement_page, line_page, shadow_page, dispute_statement, invoice_statement]

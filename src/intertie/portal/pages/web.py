@@ -212,11 +212,11 @@ def perform(visit: Visit, form: Fields, name: str, does: Does, partial: bool) ->
             done = does(visit, form, stamp)
         except IntertieError as error:
             problem = problem_of(error)
-            LOG.info("act", extra={"person": visit.person, "code": name, "state": problem.code})
+            LOG.info("act", extra={"key_name": visit.person, "code": name, "state": problem.code})
             return Answered(_UNDONE, encode(problem))
         noted = f"{name.replace('_', ' ')} {done.noted}".strip()
         note(visit.gateway, f"portal: {noted}", visit.person, stamp.at, visit.visitor.address)
-        LOG.info("act", extra={"person": visit.person, "code": name, "state": "done"})
+        LOG.info("act", extra={"key_name": visit.person, "code": name, "state": "done"})
         return Answered(303, msgspec.json.encode(done))
 
     told = once(book, who, key, digest, visit.now, answered)
