@@ -35,6 +35,10 @@ LOG_FIELDS = (
     "pid",
     "error",
     "key_name",
+    "refused",
+    "application",
+    "resource",
+    "status",
 )
 # Libraries that say too much at `info`, and may quote what they were given.
 QUIET = ("uvicorn", "uvicorn.error", "authlib", "httpx", "httpcore", "asyncio", "opentelemetry")

@@ -24,7 +24,7 @@ def policy_page(visit: Visit) -> View:
         "Policy",
         {
             "short": None if held is None else findings(visit.gateway, held.dates(), visit.now, days),
-            "table": flow_table(visit.gateway, query.matching("interface", INTERFACE) or "DA", on),
+            "table": flow_table(visit.gateway, query.matching("interface", INTERFACE) or _largest(visit), on),
             "days": days,
         },
     )
@@ -63,6 +63,11 @@ def inventory_file(visit: Visit) -> Download:
     """The cryptographic inventory, as CycloneDX 1.6."""
     raw = visit.office.beside.keys().inventory(visit.now)
     return Download(f"inventory-{visit.now:%Y-%m-%d}.cdx.json", raw, "application/vnd.cyclonedx+json")
+
+
+def _largest(visit: Visit) -> str:
+    """The interface with the most flows: what most people look for."""
+    return max(visit.gateway.catalogue.interfaces.values(), key=lambda one: len(one.flows)).code
 
 
 ROUTES = [policy_page, derivation_page, inventory_file]
