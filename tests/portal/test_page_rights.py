@@ -28,6 +28,7 @@ OPEN = {
     ("POST", "/sign-in/passkey"),
     ("POST", "/sign-in/code"),
     ("GET", "/static/{digest}/{name}"),
+    ("GET", "/favicon.ico"),
 }
 ENDLESS = {"/live"}
 

@@ -36,4 +36,11 @@ def static_file(digest: FromPath[str], name: FromPath[str]) -> Response[Any]:
     return Response(content, media_type=kind, headers={"Cache-Control": KEPT})
 
 
-ROUTES = [static_file]
+@get("/favicon.ico", include_in_schema=False, sync_to_thread=False)
+def favicon() -> Response[Any]:
+    """What a browser asks for beside whatever is no page: numbers, a PDF."""
+    content, kind = _FILES["mark.svg"]
+    return Response(content, media_type=kind, headers={"Cache-Control": "public, max-age=86400"})
+
+
+ROUTES = [static_file, favicon]
