@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,9 @@ from intertie.stores.postgres_schema import Server
 # No test is about time: a machine that is busy makes none fail.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+# A shell that starts tests in the background has them ignore Ctrl-C, and all that they start would: gateways, `demo --serve`.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Eleven thousand tests and what they import stay until the end: to look for garbage among them, again and again, is an eighth of
 # the time in which they are collected. So nothing is looked for then, and afterwards only among what came later.
 gc.disable()
