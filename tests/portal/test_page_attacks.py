@@ -61,7 +61,6 @@ def test_stored_script_stays_text(world: World) -> None:
     for path in (f"/messages/{raw}", "/messages", f"/messages?text={'%3Cscript%3E'}"):
         page = browser.get(path).text
         assert "<script>alert" not in page and "<img src=x" not in page, path
-        assert "49" not in re.findall(r"onerror=.*?49", page)
 
 
 @pytest.mark.parametrize("field", ["text", "conversation", "agreement", "partner", "after", "since"])

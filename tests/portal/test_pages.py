@@ -21,6 +21,7 @@ from intertie.gateway.office_once import Stamp
 from intertie.gateway.people import CODE_LIFE, make_code
 from intertie.gateway.ports import Query
 from intertie.journal.entry import read_entry
+from intertie.model.errors import EvidenceError
 from intertie.model.ids import MessageId, new_message_id
 from intertie.model.office import SendMessage
 from intertie.seal.evidence_file import verify_file
@@ -137,7 +138,12 @@ def test_the_life_of_a_message_and_its_evidence(world: World) -> None:
         assert step in page, step
     evidence = browser.get(f"/messages/{id}/evidence")
     assert evidence.headers["content-disposition"] == f'attachment; filename="evidence-{id}.json"'
-    assert verify_file is not None and evidence.content.startswith(b"{")
+    report = verify_file(evidence.content, world.gateway.trust, world.now)
+    assert report.message == id
+    said = evidence.json()
+    said["message"] = ("A" if said["message"][0] != "A" else "B") + said["message"][1:]
+    with pytest.raises(EvidenceError):
+        verify_file(msgspec.json.encode(said), world.gateway.trust, world.now)
     body = browser.get(f"/messages/{id}/body")
     assert b'"OUT-1"' in body.content and body.headers["content-type"].startswith("application/json")
 
