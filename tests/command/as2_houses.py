@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from msgspec.structs import replace
-from tests.command.gateways import free_port
 from tests.exchange.uftp_world import TEXT
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.gateway.send_message import Outgoing, send

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.command.as2_houses import AGGREGATOR, ROLES, UTILITY, Houses
-from tests.command.gateways import free_port
 from tests.exchange.uftp_world import TEXT
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.model.ids import PartyId

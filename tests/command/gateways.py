@@ -7,13 +7,14 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.ports import free_port
 
 from intertie.cli import run
 
@@ -62,11 +63,6 @@ def here(capsys: Any, *arguments: str | Path) -> Said:
     code = run([str(argument) for argument in arguments])
     said = capsys.readouterr()
     return Said(code, said.out, said.err)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def make_pair(base: Path) -> tuple[Path, Path]:

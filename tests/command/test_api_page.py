@@ -6,7 +6,8 @@ import ast
 import re
 from pathlib import Path
 
-from tests.command.test_pages import ROOT, free_port, run
+from tests.command.test_pages import ROOT, run
+from tests.ports import free_port
 
 PAGE = ROOT / "docs" / "api.md"
 BEFORE = ROOT / "docs" / "quickstart-aggregator.md"

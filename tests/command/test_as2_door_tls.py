@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.command.as2_houses import AGGREGATOR, NAMES, UTILITY, legacy_text
-from tests.command.gateways import free_port, served
+from tests.command.gateways import served
 from tests.command.test_onboarding import wait_open
 from tests.exchange.test_as2 import notice_file
+from tests.ports import free_port
 
 from intertie.bindings.clock import system_clock
 from intertie.cli import run

@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx
 from tests.command.as2_houses import AGGREGATOR, UTILITY
 from tests.command.as4_houses import NAMES, certificate_of, legacy_text, speak
-from tests.command.gateways import free_port, served
+from tests.command.gateways import served
 from tests.command.test_as2_door_tls import tls_pair
 from tests.command.test_onboarding import wait_open
 from tests.exchange.test_as4 import notice_file
+from tests.ports import free_port
 
 from intertie.bindings.clock import system_clock
 from intertie.cli import run

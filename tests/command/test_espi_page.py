@@ -11,11 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.command.gateways import free_port, here, served
+from tests.command.gateways import here, served
 from tests.command.test_pages import run as script
 from tests.interop.espi_house import START
 from tests.interop.sftp_house import until
 from tests.interop.test_ftps import certificate
+from tests.ports import free_port
 from tests.unit.formats.espi_world import read, series, written
 
 from intertie.bindings.espi.queries import KNOWN

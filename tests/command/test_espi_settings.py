@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.command.gateways import free_port, here
+from tests.command.gateways import here
 from tests.interop.espi_house import make_house
+from tests.ports import free_port
 
 from intertie.bindings.espi.notify import Notifier
 from intertie.cli import run

@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.command.gateways import free_port, here, make_pair, served, wait_for_line
+from tests.command.gateways import here, make_pair, served, wait_for_line
 from tests.portal.world import new_key, outage, problem
+from tests.ports import free_port
 
 from intertie.client import Client
 from intertie.gateway.settings import parse_settings

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.command.gateways import AGGREGATOR, PROGRAM, UTILITY, Said, apart, free_port, here, outage, served
+from tests.command.gateways import AGGREGATOR, PROGRAM, UTILITY, Said, apart, here, outage, served
 from tests.da_flows import IN, OUT
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.gateway.settings import JoiningDoor, Settings, Street

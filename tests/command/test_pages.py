@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.da_flows import IN, OUT
+from tests.ports import free_port
 
 from intertie.stores.postgres_schema import Server
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```sh( background)?\n(.*?)^```", re.S | re.M)
-
-
-def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        port: int = it.getsockname()[1]
-        return port
 
 
 def script_of(page: Path, *, without: tuple[str, ...] = ()) -> str:

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.command.gateways import PROGRAM, free_port, here, served, wait_for_line
+from tests.command.gateways import PROGRAM, here, served, wait_for_line
+from tests.ports import free_port
 
 from intertie.gateway.simulate_script import DEFAULT, read_script
 

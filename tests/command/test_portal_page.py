@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.command.test_pages import ROOT, free_port, run, script_of
+from tests.command.test_pages import ROOT, run, script_of
+from tests.ports import free_port
 
 from intertie.gateway.api_keys import OfficeRole
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.command.gateways import AGGREGATOR, PROGRAM, free_port, here, make_pair, served
+from tests.command.gateways import AGGREGATOR, PROGRAM, here, make_pair, served
+from tests.ports import free_port
 
 from intertie.seal.certificates import load_trust
 from intertie.stores.partner_files import PartnerFiles

@@ -8,9 +8,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from tests.command.gateways import free_port, here, served
+from tests.command.gateways import here, served
 from tests.command.test_pages import run as script
 from tests.interop.sftp_house import table, until
+from tests.ports import free_port
 
 from intertie.cli import run
 

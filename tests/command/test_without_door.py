@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.command.gateways import AGGREGATOR, UTILITY, Said, free_port, here, outage, served
+from tests.command.gateways import AGGREGATOR, UTILITY, Said, here, outage, served
 from tests.command.test_onboarding import SETTLE_SECONDS, Two, inside, invited, wait_open
 from tests.da_flows import IN, OUT
+from tests.ports import free_port
 
 from intertie.bindings.operations.serve_state import who_serves
 from intertie.gateway.settings import read_settings

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from tests.command.gateways import AGGREGATOR, UTILITY, Said, free_port, here, make_pair, served
+from tests.command.gateways import AGGREGATOR, UTILITY, Said, here, make_pair, served
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.model.documents import example

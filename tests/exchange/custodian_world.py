@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from tests.command.gateways import free_port
 from tests.exchange.espi_world import SCOPE, START, World
 from tests.exchange.file_world import foreign_of
 from tests.exchange.house import AGGREGATOR, AGGREGATOR_ROLES, UTILITY, Book, gateway_of, keys_of
 from tests.exchange.uftp_world import partner_of
 from tests.interop.sftp_house import until
+from tests.ports import free_port
 from tests.store.readings_cases import ZONE, store_in
 
 from intertie.bindings.espi.door import EspiDoorway

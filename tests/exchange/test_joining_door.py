@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from joining_world import DAY, TERMS, Exchange, Side, invited, make_sides
-from tests.command.gateways import free_port
 from tests.exchange.house import NOW
+from tests.ports import free_port
 
 from intertie.bindings.joining.client import join
 from intertie.bindings.joining.door import ADDRESSES_MAX, Attempts, Door, network_of

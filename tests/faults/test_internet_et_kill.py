@@ -16,11 +16,11 @@ from typing import ClassVar
 
 import httpx
 from tests.command.as2_houses import notices
-from tests.command.gateways import free_port
 from tests.exchange.et_world import BOUNDARY, key_of
 from tests.faults.test_kill_receiver import kill_and_restart, open_messages, serve
 from tests.interop.et_house import THEM, US, legacy_text, make_house
 from tests.interop.sftp_house import table
+from tests.ports import free_port
 
 from intertie.bindings.internet_et.client import SECURITY
 from intertie.bindings.internet_et.kept import KeptAnswers, KeptReceipt, read_kept

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.command.gateways import AGGREGATOR, PROGRAM, UTILITY, free_port
+from tests.command.gateways import AGGREGATOR, PROGRAM, UTILITY
 from tests.command.test_onboarding import Two, inside, make_two, wait_open
+from tests.ports import free_port
 
 from intertie.exchange.joining import State
 from intertie.gateway.join_partner import Joining

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from tests.ports import free_port
 
 from intertie.cli import run as command
 from intertie.exchange.outbound import State
@@ -27,13 +28,6 @@ from intertie.seal.tree import Frontier
 MESSAGES = 2000
 KILLS = 10
 UTILITY, AGGREGATOR = PartyId("utility.example"), PartyId("aggregator.example")
-
-
-def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        port: int = it.getsockname()[1]
-        return port
 
 
 def make_gateways(directory: Path) -> tuple[Path, Path]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.faults.test_kill_receiver import free_port
+from tests.ports import free_port
 
 from intertie.cli import run as command
 from intertie.exchange.outbound import State

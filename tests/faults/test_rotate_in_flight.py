@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from tests.ports import free_port
 
 from intertie.cli import run as command
 from intertie.exchange.outbound import State
@@ -36,13 +37,6 @@ from intertie.seal.trial_ca import TrialCa
 MESSAGES = int(os.environ.get("INTERTIE_IN_FLIGHT", "5000"))  # half of them from each side
 UTILITY, AGGREGATOR = PartyId("utility.example"), PartyId("aggregator.example")
 ROTATE = ["keys", "rotate"]
-
-
-def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        port: int = it.getsockname()[1]
-        return port
 
 
 def make_gateways(directory: Path) -> tuple[Path, Path]:

@@ -19,10 +19,11 @@ from typing import Any
 import httpx
 import pytest
 from msgspec.structs import replace
-from tests.command.gateways import free_port, served
+from tests.command.gateways import served
 from tests.exchange.uftp_world import POINT, TEXT, ZONE
 from tests.interop.test_uftp import DAY, FIRST, NEED
 from tests.interop.uftp_house import OURS, SEED, THEIRS, legacy_text
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.exchange.outbound import State

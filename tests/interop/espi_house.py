@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-from tests.command.gateways import free_port
 from tests.interop.sftp_house import until
 from tests.interop.test_ftps import certificate
+from tests.ports import free_port
 from tests.unit.formats.espi_world import series, written
 
 from intertie.bindings.parcel_https.serving import bound

@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.command.gateways import free_port
 from tests.command.test_as2_door_tls import tls_pair
 from tests.exchange.uftp_world import TEXT
+from tests.ports import free_port
 
 from intertie.cli import run
 

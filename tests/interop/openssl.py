@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 needs_openssl = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="no openssl program on this machine"
@@ -136,11 +137,6 @@ def _wait_for_line(log: Path, text: bytes, process: subprocess.Popen[bytes]) -> 
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
     raise AssertionError(log.read_text())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

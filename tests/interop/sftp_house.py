@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.command.gateways import free_port
 from tests.exchange.uftp_world import TEXT
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.exchange.outbound import State
@@ -142,7 +142,7 @@ def answers(port: int) -> bool:
     return False
 
 
-def until(what: Callable[[], object], seconds: float = 20) -> None:
+def until(what: Callable[[], object], seconds: float = 120) -> None:
     """It becomes so."""
     end = time.monotonic() + seconds
     while not what():

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.command.gateways import free_port, here
+from tests.command.gateways import here
 from tests.interop.espi_house import SCOPE, START, House, bring, make_house, serving
 from tests.interop.sftp_house import until
 from tests.interop.test_ftps import certificate
+from tests.ports import free_port
 
 from intertie.cli import run
 

@@ -22,9 +22,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.command.gateways import free_port, here
+from tests.command.gateways import here
 from tests.exchange.uftp_world import TEXT
 from tests.interop.sftp_house import LEGACY, THEM, US, House, deliver, inbox, say, state, table, until
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.exchange.outbound import State

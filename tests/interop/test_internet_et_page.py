@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from pysequoia import CipherSuite, Profile, Tsk
-from tests.command.gateways import free_port, here, served
+from tests.command.gateways import here, served
 from tests.command.test_pages import run as script
 from tests.command.test_upload_page import is_open
 from tests.interop.et_house import COMMANDS, PAGE, THEM, US, legacy_text, make_house
 from tests.interop.gpg_home import Gpg
 from tests.interop.sftp_house import table, until
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.formats.internet_et.codes import Code

@@ -16,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from bench.peers.environment import installed
-from tests.command.gateways import free_port
 from tests.portal.test_pages import notes
 from tests.portal.visitors import HOST, Browser, person
 from tests.portal.world import World
+from tests.ports import free_port
 
 from intertie.bindings.oidc.client import Provider
 from intertie.gateway.api_keys import OfficeRole

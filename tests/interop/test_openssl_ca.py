@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from openssl import OpenSslCa, free_port, needs_openssl, openssl, wait_for
+from openssl import OpenSslCa, needs_openssl, openssl, wait_for
+from tests.ports import free_port
 
 from intertie.bindings.revocation_http.client import StatusFetcher
 from intertie.bindings.revocation_http.responder import make_responder

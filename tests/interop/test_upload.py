@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 import uvicorn
-from tests.command.gateways import free_port
 from tests.exchange.uftp_world import TEXT
 from tests.interop.sftp_house import LEGACY, THEM, US, deliver, inbox, say, state, table, until
+from tests.ports import free_port
 
 from intertie.bindings.upload.door import UploadDoorway
 from intertie.cli import run

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import uvicorn
-from tests.command.gateways import free_port
 from tests.exchange.house import AGGREGATOR, NOW, UTILITY
 from tests.exchange.uftp_world import DEAL, KEYS, TEXT, Two, other
 from tests.interop.uftp_house import OURS, PATIENCE, SEED, THEIRS, Peer
+from tests.ports import free_port
 
 from intertie.bindings.uftp.client import UftpClient
 from intertie.bindings.uftp.door import UftpDoorway

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 from bench.peers.environment import installed
-from tests.command.gateways import free_port, served
+from tests.command.gateways import served
 from tests.exchange.uftp_world import TEXT
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.exchange.outbound import State

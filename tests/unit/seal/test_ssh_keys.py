@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
-from tests.command.gateways import free_port
+from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.model.errors import SettingsError
