@@ -35,6 +35,10 @@ class LineCode(StrEnum):
     INTEREST = "INT"
 
 
+# An invoice has a thousand lines, and each asks.
+_INTEREST, _PENALTY = LineCode.INTEREST, LineCode.PENALTY
+
+
 class InvoiceLine(Record, frozen=True, kw_only=True):
     """One line. `amount` is in the currency of the total, rounded to the cent; a penalty is never above zero. `late` names the
     invoice whose late payment a line of interest is for."""
@@ -53,11 +57,11 @@ class InvoiceLine(Record, frozen=True, kw_only=True):
     def check(self) -> None:
         """Whole cents; a penalty lowers the total; interest, and nothing else, is for a late invoice."""
         whole_cents("amount", self.amount)
-        if self.code is LineCode.INTEREST:
+        if self.code is _INTEREST:
             needs(self, self.code, "late")
         elif self.late is not None:
             forbids(self, self.code, "late")
-        if self.code is LineCode.PENALTY and self.amount > 0:
+        if self.code is _PENALTY and self.amount > 0:
             raise RuleError("amount: a penalty (PEN) is zero or below; reverse one with ADJ")
 
 
