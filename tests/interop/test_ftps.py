@@ -77,7 +77,7 @@ def make(base: Path, terms: str = "", more: str = "") -> House:
 
 
 @contextlib.contextmanager
-def serving(house: House) -> Iterator[Opened]:
+def serving(house: House, *, until_open: bool = True) -> Iterator[Opened]:
     it = Opened(house.place)
     it.store.unlock()
     loop = asyncio.new_event_loop()
@@ -90,7 +90,7 @@ def serving(house: House) -> Iterator[Opened]:
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        until(lambda: task.done() or is_open(house.port))
+        until(lambda: task.done() or not until_open or is_open(house.port))
         yield it
     finally:
         loop.call_soon_threadsafe(task.cancel)

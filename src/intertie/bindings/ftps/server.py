@@ -171,6 +171,7 @@ class _Data(TLS_DTPHandler):  # type: ignore[misc]
     """A data connection. pyftpdlib says nothing when a file cannot be written and TLS is spoken, and its client waits; and it
     takes any end of a connection for the end of a file."""
 
+    transfer_finished: bool
     _judged = False
 
     def close(self) -> None:
@@ -180,7 +181,10 @@ class _Data(TLS_DTPHandler):  # type: ignore[misc]
             self._judged = True
             if self.receive and self.transfer_finished and self._must_be_closed():
                 self.transfer_finished = False
-                self._resp = ("426 the connection ended, and TLS was not closed: send it again", self.cmd_channel.log)
+                self._resp = (
+                    "426 the connection ended, and TLS was not closed: send it again",
+                    self.cmd_channel.log,
+                )
         super().close()
 
     def _must_be_closed(self) -> bool:
@@ -247,7 +251,7 @@ class _Session(TLS_FTPHandler):  # type: ignore[misc]
     def fetched(self, name: str) -> None:
         """Its reader removes a file of `out`. That it was sent to its end would not say that it arrived."""
         box = self.guest.box
-        box.note_fetched(name, self.terms.user)
+        box.note_fetched(name, self.terms.user or "")
         self.door.told.fetched(box.party, name)
 
 
