@@ -28,6 +28,7 @@ from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
 from intertie.run.espi_grants import grants_of
+from intertie.run.giving_way import give_way
 from intertie.run.office import DRAIN_SECONDS
 from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened
@@ -51,6 +52,7 @@ def work(
     door, parent = map(int, arguments[3:])
     try:
         settings = read_settings(directory)
+        give_way(settings.office.nice)
         log_to_stderr(level, settings.log.format, party=settings.party.id, worker=number)
         with contextlib.closing(opening(directory)) as it:
             it.clock()
