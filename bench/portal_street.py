@@ -20,7 +20,16 @@ from typing import NamedTuple
 import httpx
 from rich.table import Table
 
-from bench.gateways import RECIPIENT, SENDER, add_settings, children, free_port, make_pair, serving, wait_until_calm
+from bench.gateways import (
+    RECIPIENT,
+    SENDER,
+    add_settings,
+    children,
+    free_port,
+    make_pair,
+    serving,
+    wait_until_calm,
+)
 from bench.portal_fill import Filler
 from bench.portal_people import AGENT, sessions, wait_until_open
 from intertie.model.ids import PartyId

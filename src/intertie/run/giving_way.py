@@ -11,7 +11,7 @@ BESIDE = 10
 
 
 def give_way(by: int = BESIDE) -> None:
-    """Lower this process's claim to a processor and, as Linux has it, to the disk. Before it has other threads: they inherit it."""
+    """Lower this process's claim to a processor and, as Linux has it, to the disk; before it has threads, which inherit it."""
     os.nice(by)
     if by and hasattr(os, "SCHED_BATCH"):
         with contextlib.suppress(OSError):  # not every container lets a process choose; its niceness counts all the same
