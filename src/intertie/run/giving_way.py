@@ -14,5 +14,7 @@ def give_way(by: int = BESIDE) -> None:
     """Lower this process's claim to a processor and, as Linux has it, to the disk; before it has threads, which inherit it."""
     os.nice(by)
     if by and hasattr(os, "SCHED_BATCH"):
-        with contextlib.suppress(OSError):  # not every container lets a process choose; its niceness counts all the same
+        with contextlib.suppress(
+            OSError
+        ):  # not every container lets a process choose; its niceness counts all the same
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
