@@ -24,7 +24,6 @@ from intertie.bindings.parcel_https.serving import QuietServer
 from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.run.espi_grants import grants_of
-from intertie.run.giving_way import give_way
 from intertie.run.opening import Opened
 from intertie.run.plain_door import door_config
 from intertie.run.readings import ReadingsOpened, opened_readings
@@ -82,7 +81,6 @@ def work(arguments: Sequence[str]) -> int:
     """The process: directory, level, then the file descriptors that it inherited; its exit code."""
     directory, level = Path(arguments[0]), arguments[1]
     *door, parent = map(int, arguments[2:])
-    give_way()
     try:
         settings = read_settings(directory)
         log_to_stderr(level, settings.log.format, party=settings.party.id)

@@ -15,7 +15,6 @@ from intertie.gateway.readings import Taken, take_in
 from intertie.gateway.settings import read_settings
 from intertie.gateway.settle_shadow import Shadowing
 from intertie.model.errors import IntertieError
-from intertie.run.giving_way import give_way
 from intertie.run.readings import ReadingsOpened, opened_readings
 
 LOG = logging.getLogger("intertie.run")
@@ -25,7 +24,6 @@ def keep(arguments: Sequence[str]) -> int:
     """Take in what is new until standard input ends, as it does with the process that started this one, whatever ended that.
     Arguments: the directory, and the level of the log. Its exit code."""
     directory, level = Path(arguments[0]), arguments[1]
-    give_way()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: for whoever serves, who then ends this one
     try:
         settings = read_settings(directory)
