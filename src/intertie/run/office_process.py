@@ -39,8 +39,8 @@ from intertie.stores.people_file import PeopleFile
 
 LOG = logging.getLogger("intertie.office")
 KEEP_ALIVE_SECONDS = 75
-# Requests that are worked on at once: who waits for a turn (portal/turns.py), or for the store, holds up nobody else. Python's own
-# number follows the cores, and is six on a small machine. Each may keep a reading connection to the store, of some megabytes.
+# Requests that are worked on at once: who waits for a turn (portal/turns.py), or for the store, holds up nobody else. Python's
+# own number follows the cores, and is six on a small machine. Each may keep a reading connection to the store, of some megabytes.
 THREADS = 16
 # A header is one small packet.
 HEADER_SECONDS = 10.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-# As nice(1) has it, of processes that no partner waits for: a tenth of a core that both want. What they do is late under load, and
-# never stands still; the disk follows it.
+# As nice(1) has it, of processes that no partner waits for: a tenth of a core that both want. What they do is late under load,
+# and never stands still; the disk follows it.
 BESIDE = 10
 # Of what is imported nothing ever becomes garbage: looking for it was a quarter of the time that a process takes to begin. Giving
 # way comes before that, since threads begin with it, and each keeps what it began with.
