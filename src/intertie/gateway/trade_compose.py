@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.trade_dispatch import due_by, fresh_name, signed
@@ -158,3 +158,25 @@ def instruction_of(desk: Desk, said: CallSaid) -> DispatchInstruction:
         overrides=tuple(said.overrides),
         text=said.text,
     )
+
+
+class ChangeSaid(NamedTuple):
+    """What of an instruction becomes another; None stays as it is. Kilowatts have their sign."""
+
+    window: Window | None = None
+    kw: IntervalSeries | None = None
+    respond_by: datetime | None = None
+    ramp: Decimal | None = None
+
+
+def changes_of(desk: Desk, before: DispatchInstruction, said: ChangeSaid) -> dict[str, Any]:
+    """The fields of the next revision, with a new time for its answer. SettingsError for another window without its kW."""
+    window = before.window if said.window is None else said.window
+    if said.kw is None and window != before.window:
+        raise SettingsError("how much, in another window?", do="Give the kW for it, too.")
+    changes: dict[str, Any] = {"window": window, "respond_by": due_by(desk, before.service, said.respond_by)}
+    if said.kw is not None:
+        changes["target_kw"] = said.kw
+    if said.ramp is not None:
+        changes["ramp_kw_per_minute"] = said.ramp
+    return changes
