@@ -1,5 +1,5 @@
-"""From what a person says to the document that says it: needs, offers and instructions, with what follows from the contract, the
-need or the deal filled in."""
+"""From what a person says to the document that says it: needs, offers, calls and availability, with what follows from the
+contract, the need or the deal filled in."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.trade_dispatch import due_by, fresh_name, signed
+from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Confirmation, Direction, Service
 from intertie.model.dispatch import DispatchInstruction, Instruction
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, ConnectionPointId
 from intertie.model.interval import IntervalSeries, Window
-from intertie.model.made import made
+from intertie.model.made import changed, made
 from intertie.model.offers import Clearing, Need, Offer, OfferOption
 from intertie.model.quantity import Money
 
@@ -180,3 +181,35 @@ def changes_of(desk: Desk, before: DispatchInstruction, said: ChangeSaid) -> dic
     if said.ramp is not None:
         changes["ramp_kw_per_minute"] = said.ramp
     return changes
+
+
+class AvailabilitySaid(NamedTuple):
+    """What an aggregation can do at a point. Not said: nothing down, no reactive power, no price, no notice."""
+
+    aggregation: AggregationId
+    service: Service
+    point: ConnectionPointId
+    up: IntervalSeries
+    down: IntervalSeries | None = None
+    kvar: IntervalSeries | None = None
+    price: Decimal | None = None
+    notice_minutes: int | None = None
+
+
+def availability_of(desk: Desk, said: AvailabilitySaid) -> AvailabilityDeclaration:
+    """The declaration, in the currency of the contract. SettingsError if it does not fit together."""
+    nothing = changed(said.up, values=(0,) * len(said.up.values))
+    price = None if said.price is None else Money(amount=said.price, currency=desk.text.elections.currency)
+    return made(
+        AvailabilityDeclaration,
+        aggregation=said.aggregation,
+        service=said.service,
+        point=said.point,
+        window=Window(start=said.up.start, end=said.up.end),
+        revision=1,
+        up_kw=said.up,
+        down_kw=said.down or nothing,
+        kvar=said.kvar,
+        price=price,
+        notice_minutes=said.notice_minutes,
+    )

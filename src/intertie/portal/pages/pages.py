@@ -13,6 +13,7 @@ from intertie.portal.door import Office
 from intertie.portal.pages import (
     ageing,
     approvals,
+    availability,
     dispatch,
     dispatch_say,
     dispute,
@@ -55,6 +56,7 @@ ROUTES = [
     *partners.ROUTES,
     *onboarding.ROUTES,
     *feeder.ROUTES,
+    *availability.ROUTES,
     *registration.ROUTES,
     *suspending.ROUTES,
     *market.ROUTES,
