@@ -11,9 +11,11 @@ from litestar.exceptions import HTTPException
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages import (
+    account,
     ageing,
     approvals,
     availability,
+    charging,
     dispatch,
     dispatch_say,
     dispute,
@@ -70,6 +72,8 @@ ROUTES = [
     *settlement_event.ROUTES,
     *statement.ROUTES,
     *ageing.ROUTES,
+    *charging.ROUTES,
+    *account.ROUTES,
     *dispute.ROUTES,
     *evidence.ROUTES,
     *policy.ROUTES,
