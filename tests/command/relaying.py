@@ -32,7 +32,7 @@ class Three(NamedTuple):
 
 
 def make_three(base: Path, *, home_has_door: bool = False) -> Three:
-    """All know each other; parcels between the two ends go by the relay. The customer's gateway has no door, as most have none."""
+    """All know each other; parcels between the two ends go by the relay. The customer's gateway has no door, unless asked for."""
     three = Three(base / "aggregator", base / "hub", base / "home")
     for directory, (party, role) in zip(three, ROLES.items(), strict=True):
         ca = ["--ca", three.aggregator / "ca"] if directory is not three.aggregator else []

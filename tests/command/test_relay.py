@@ -59,7 +59,9 @@ def test_both_ends_get_receipts_through_the_relay(story: dict[str, Any]) -> None
 
 def test_the_relay_has_no_word_of_it_on_its_disk(story: dict[str, Any]) -> None:
     three = three_of(story)
-    sent = command("message", "show", story["before"].json["messages"][0]["id"], "--dir", three.aggregator, "--json")
+    sent = command(
+        "message", "show", story["before"].json["messages"][0]["id"], "--dir", three.aggregator, "--json"
+    )
     header = sent.json
     for word in (b'"charging_command"', b"set_point", b'"verb"', header["id"].encode()):
         assert word not in story["disk"], word
@@ -98,5 +100,7 @@ def test_its_tables_for_people(story: dict[str, Any]) -> None:
 
 def test_a_journal_of_each_holds_together(story: dict[str, Any]) -> None:
     for directory in three_of(story):
-        own = command("journal", "audit", "--dir", directory).out.splitlines()[0]  # the others do not answer any more
+        own = command("journal", "audit", "--dir", directory).out.splitlines()[
+            0
+        ]  # the others do not answer any more
         assert own.startswith("own journal") and "consistent" in own
