@@ -20,6 +20,7 @@ from intertie.demo.gateways import (
 )
 from intertie.demo.plan import make_plan
 from intertie.demo.season import Desk, Entry, Season
+from intertie.demo.speaking import make_legacy, speaks_of
 from intertie.demo.staff import Office
 from intertie.demo.summary import Picture, Summary, picture_of, summarise
 from intertie.model.errors import SettingsError
@@ -40,20 +41,29 @@ class Played(NamedTuple):
 
 @contextlib.contextmanager
 def played(
-    feeder_folder: Path | None, keep: Path | None, tell: Tell, *, portals: bool = False
+    feeder_folder: Path | None,
+    keep: Path | None,
+    tell: Tell,
+    *,
+    portals: bool = False,
+    speaks: str | None = None,
 ) -> Iterator[Played]:
     """Play the season; inside the block the gateways are still serving. Raises IntertieError when it cannot go on.
 
-    All directories stay: in `keep` (made, or empty), else in a new folder for temporary files.
+    All directories stay: in `keep` (made, or empty), else in a new folder for temporary files. `speaks` names the protocol and the
+    format of the first aggregator and the utility (speaking.py); None: parcels.
     """
     began = time.monotonic()
+    spoken = speaks_of(speaks) if speaks is not None else None
     tell("reading the feeder", 0, 1)
     feeder = read_feeder(feeder_folder or FEEDER)
     plan = make_plan(feeder)
     root = _root(keep)
     clock = SeasonClock(root / "clock.txt", SEASON_OPENS)
     tell("making three gateways", 0, 1)
-    make_directories(root, feeder.zone, portals=portals)
+    make_directories(root, feeder.zone, portals=portals, natively=spoken is None)
+    if spoken is not None:
+        make_legacy(root, spoken, feeder.zone)
     with serving(root) as processes, contextlib.ExitStack() as stack:
         desks = []
         for who in ALL:
