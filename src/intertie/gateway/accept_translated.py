@@ -48,7 +48,7 @@ from intertie.model.message import (
     utc,
     write_message,
 )
-from intertie.model.record import Record
+from intertie.model.record import Record, with_own_defaults
 from intertie.seal.receipt import Outcome
 from intertie.seal.tree import leaf_hash
 
@@ -213,7 +213,7 @@ class _Check:
             if said.body is None:
                 return None
             message = said.id or self._arrival.message or message
-            return self._message(number, part, said, said.body, message)
+            return self._message(number, part, said, with_own_defaults(said.body), message)
         except Refused as refused:
             refused.message = refused.message or message
             return refused
