@@ -91,8 +91,8 @@ class SeasonClock:
 def make_directories(root: Path, zone: str, *, portals: bool = False, natively: bool = True) -> None:
     """Gateway directories, whose readings have their days in a zone, with their own authorities, the aggregators partners of the
     utility and it of them, and `trust-root.pem` with all roots. No agreement yet but an old one: contracts are made through the
-    gateways. The clock file must be there. `portals`: the utility and the aggregator get an office door, too. Not `natively`: these
-    two are no partners yet. Raises DemoError with what a command said."""
+    gateways. The clock file must be there. `portals`: the utility and the aggregator get an office door, too. Not `natively`:
+    these two are no partners yet. Raises DemoError with what a command said."""
     years = max(3, datetime.now(UTC).year - CERTIFICATES_FROM.year + 2)
     ports = free_ports(len(ALL))
     run_commands(

@@ -1,5 +1,5 @@
-"""An aggregator that does not speak parcels with the utility: the protocol and the formats of both sides' legacy files, written as
-their operators would, and the doors that they need."""
+"""An aggregator that does not speak parcels with the utility: protocol and formats of both sides' legacy files, written as their
+operators would, and the doors that they need."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def make_legacy(root: Path, speaks: Speaks, zone: str) -> None:
         file.write_text(legacy_text(speaks, Ends(us, them, ports, keys), zone), encoding="utf-8")
         run_commands([["partner", "legacy", them.party, str(file), "--dir", str(root / us.short)]])
     # Its operator still holds last year's agreement for open.
-    with (root / AGGREGATOR.short / "partners" / f"{UTILITY.party}.toml").open("a", encoding="ascii") as standing:
+    with (root / AGGREGATOR.short / "partners" / f"{UTILITY.party}.toml").open(
+        "a", encoding="ascii"
+    ) as standing:
         standing.write(f'\n[[agreements]]\nid = "{OLD_AGREEMENT}"\nstart = 2025-12-31T00:00:00Z\n')
 
 

@@ -127,7 +127,9 @@ class _Reading:
             self._format = found
             check_legacy(self._partner.party, self._foreign, self._now.date())
             if kind and kind not in found.kinds:
-                raise FileError(f"{kind} is no content type of {found.name}", do=f"Send it as {found.kinds[0]}.")
+                raise FileError(
+                    f"{kind} is no content type of {found.name}", do=f"Send it as {found.kinds[0]}."
+                )
             items = found.read(content, self._foreign, self._partner.party)
             signed = self._brought.signed
             if signed is not None and len(signed) * len(items) > ORIGINALS_BYTES_MAX:

@@ -234,9 +234,7 @@ class _Check:
         except IntertieError as error:
             raise named(Code.SCHEMA, error.why) from error
 
-    def _message(
-        self, number: int, part: Part, said: Said, body: Record, message: MessageId
-    ) -> NewMessage:
+    def _message(self, number: int, part: Part, said: Said, body: Record, message: MessageId) -> NewMessage:
         gateway, partner, foreign, now = self._gateway, self._partner, self._foreign, self._now
         kind = document_of(body)
         under = said.agreement or implied_agreement(foreign, self._known.book, kind.name, now)

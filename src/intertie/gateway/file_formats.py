@@ -1,7 +1,7 @@
 """The formats that files may have, by the sections of the legacy file that choose them.
 
-With several, a message goes in the first that can say all of it, by reading back what was written; what comes is told apart by its
-first bytes.
+With several, a message goes in the first that can say all of it, by reading back what was written; what comes is told apart by
+its first bytes.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def with_own_defaults(body: Record) -> Record:
-    """The same, and a text that says what is meant anyway is left out when it is written: so it is the same bytes whether its author
-    said it or not."""
+    """The same, and a text that says what is meant anyway is left out when it is written: so it is the same bytes whether its
+    author said it or not."""
     said = {
         field.name: field.default
         for field in msgspec.structs.fields(type(body))

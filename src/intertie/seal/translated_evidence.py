@@ -307,7 +307,7 @@ def _signed(original: Original) -> bytes:
 def _answer(
     parts: _Parts, statement: Statement, verifier: ForeignVerifier, header: Header, facts: ForeignFacts
 ) -> ForeignFacts | None:
-    """The answer's signature is its key's; it goes back between the two, and names the message, by its id or as its carrier does."""
+    """The answer's signature is its key's; it goes back between the two, and names the message by one of its names."""
     if parts.answer is None or statement.answerer is None:
         if parts.answer is not None or statement.answer is not None:
             raise EvidenceError(STEP_ANSWER, "an answer without its statement, or the other way round")

@@ -98,7 +98,9 @@ def report_of(header: Header, profile: Profile, chains: FileChains, **said: Any)
     """The report of a message; `said` is what the statement and the protocol's own bytes say."""
     notes = [f"that the keys are those of their parties is {said['by']}'s word, by what it pinned"]
     if not said["algorithm"]:
-        notes = [f"nobody signed these bytes: whose they are, and when they came, is {said['by']}'s word and its journal's"]
+        notes = [
+            f"nobody signed these bytes: whose they are, and when they came, is {said['by']}'s word and its journal's"
+        ]
     if said["answered"] is None:
         notes.append("without an answer: it proves who said it, not that it arrived")
     return TranslatedReport(

@@ -97,9 +97,7 @@ def _facts(found: mime.Entity, certificate: Certificate) -> ForeignFacts:
 def _with_file(facts: ForeignFacts, over: mime.Entity) -> ForeignFacts:
     """With what the file itself calls the messages in it, and which of the other side it answers."""
     file = file_content(over.raw, MESSAGE_BYTES_MAX)
-    return facts._replace(
-        names=(*facts.names, *ids_of_file(file)), answers=ids_in(file), result=ANSWERED
-    )
+    return facts._replace(names=(*facts.names, *ids_of_file(file)), answers=ids_in(file), result=ANSWERED)
 
 
 def _message(names: Names, signature: bytes) -> ForeignFacts:

@@ -72,9 +72,7 @@ def _facts(kept: KeptMessage | KeptSignal | KeptAnswers, certificate: Certificat
         user = read_user(verified.elements["messaging"])
         file = file_of(user.payloads[0], kept.attached, MESSAGE_BYTES_MAX) if user.payloads else b""
         names = (*ids_of(str(user.sender), user.message_id), *ids_of_file(file))
-        return ForeignFacts(
-            names, str(user.sender), str(user.recipient), user.at, ids_in(file), ANSWERED
-        )
+        return ForeignFacts(names, str(user.sender), str(user.recipient), user.at, ids_in(file), ANSWERED)
     signal = read_signal(verify_signal(kept.envelope, [certificate], _ALL), sha1=True)
     return ForeignFacts(
         names=ids_of(kept.sender, signal.message_id),
