@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.exchange.as2_world import NOTICE
-from tests.exchange.file_world import FORMATS, Two, foreign_of
+from tests.exchange.file_world import Two, foreign_of
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.uftp_world import NEED, TALK, TEXT
 

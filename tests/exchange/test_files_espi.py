@@ -51,7 +51,9 @@ def take(two: Two, content: bytes) -> tuple[list[Any], list[list[str]]]:
     [results] = [one for one in files if one.name.startswith("results-")]
     table = list(csv.reader(io.StringIO(results.content.decode())))
     assert table[0] == ["place", "status", "code", "detail", "message", "received"]
-    return [read_message(row.body)[1] for row in two.inbox(AGGREGATOR)[before:]], [row[:4] for row in table[1:]]
+    return [read_message(row.body)[1] for row in two.inbox(AGGREGATOR)[before:]], [
+        row[:4] for row in table[1:]
+    ]
 
 
 def terms(**changed: Any) -> Two:

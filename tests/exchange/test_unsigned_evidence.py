@@ -74,7 +74,9 @@ def test_changed_bytes_are_found() -> None:
         checked(canonical(file), two)
     assert caught.value.step == 48
     file = json.loads(export(two.gateways[AGGREGATOR], message, two.now))
-    file["message"] = to_base64url(from_base64url(file["message"]).replace(b"outage_notice", b"outage_noticf"))
+    file["message"] = to_base64url(
+        from_base64url(file["message"]).replace(b"outage_notice", b"outage_noticf")
+    )
     with pytest.raises(EvidenceError) as caught:
         checked(canonical(file), two)
     assert caught.value.step == 44

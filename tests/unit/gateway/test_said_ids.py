@@ -31,7 +31,8 @@ def test_what_a_file_calls_its_messages(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"document,message\r\nx,mine-1\r\n", b"<feed/>", b"ISA*00*", b"\x00\xff", b'a,"b\r\n']
+    "content",
+    [b"", b"{}", b"document,message\r\nx,mine-1\r\n", b"<feed/>", b"ISA*00*", b"\x00\xff", b'a,"b\r\n'],
 )
 def test_files_that_call_them_nothing_of_ours(content: bytes) -> None:
     assert ids_of_file(content) == ()
