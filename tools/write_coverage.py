@@ -93,6 +93,12 @@ PROTOCOLS = [
         "works",
         "`tests/interop/test_internet_et_page.py`, `tests/interop/test_internet_et_gpg.py`",
     ),
+    (
+        "A whole season of business in a partner's own protocol (Internet ET, AS2, SFTP, Green Button), the same to the cent",
+        "000, 001",
+        "works",
+        "`tests/command/test_demo_speaks.py`, `tests/exchange/test_files_several.py`",
+    ),
     ("EDI / VAN: a mailbox between third parties", "000, 001", NOT_YET, ""),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",
