@@ -13,15 +13,16 @@ from typing import NamedTuple, Protocol
 
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver_translated import DOUBT, SAID_MAX, PostAnswer, Reply, take_reply, with_doubt
-from intertie.gateway.file_formats import format_of
+from intertie.gateway.file_formats import write_file
 from intertie.gateway.files import File, FileError, read_files, write_files
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known, Level
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, Refused
 from intertie.model.message import MESSAGE_BYTES_MAX, Header, utc
 from intertie.model.record import Record
-from intertie.seal.translated_evidence import ForeignFacts, ForeignVerifier
+from intertie.seal.translated_evidence import NEVER, UNSIGNED, ForeignFacts, ForeignVerifier
 
 LOG = logging.getLogger("intertie.files")
 # What is kept of a message is base64 in it, with the translation beside.
@@ -89,7 +90,7 @@ class FileTranslator:
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """What is kept of a message of ours."""
-        file = format_of(foreign).write(foreign, header, body, known.number())
+        file = write_file(foreign, header, body, known)
         kept = write_files([file])
         if len(kept) > KEPT_BYTES_MAX:
             raise FileError("the file does not fit a message", do="Send it in parts.")
@@ -108,17 +109,28 @@ class OneWay(FileTranslator):
 
 
 class Unsigned:
-    """`seal.translated_evidence.ForeignVerifier` of such a carrier: there is no signature to verify."""
+    """`seal.translated_evidence.ForeignVerifier` of such a carrier: there is no signature to verify, and nobody's key. What the
+    bytes say of themselves is compared; whose they are, the exporter's statement and journal say."""
 
-    algorithm = "none"
+    algorithm = UNSIGNED
 
     def __init__(self, binding: str) -> None:
         self._binding = binding
 
     def check(self, signed: bytes, key: str) -> ForeignFacts:
-        """Always Refused(SIGNATURE_INVALID)."""
-        detail = f"{self._binding} signs no files: the journal is all that there is about them"
-        raise Refused(Code.SIGNATURE_INVALID, detail)
+        """The ids in them. Refused(SIGNATURE_INVALID) for any key: there is none that could have signed."""
+        if key != UNSIGNED:
+            raise Refused(Code.SIGNATURE_INVALID, f"{self._binding} signs no files, and has no keys")
+        content = _content(signed)
+        return ForeignFacts(ids_of_file(content), "", "", NEVER, ids_in(signed), ANSWERED)
+
+
+def _content(kept: bytes) -> bytes:
+    """Of a message of ours its file; what came is as it came."""
+    try:
+        return read_files(kept)[0].content
+    except (FileError, IndexError):
+        return kept
 
 
 def take_level(gateway: Gateway, foreign: Foreign, reply: Reply, level: Level, now: datetime) -> None:

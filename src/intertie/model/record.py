@@ -45,6 +45,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Rules between fields; a type that has any overrides this and raises ValueError."""
 
 
+def with_own_defaults(body: Record) -> Record:
+    """The same, and a text that says what is meant anyway is left out when it is written: so it is the same bytes whether its
+    author said it or not."""
+    said = {
+        field.name: field.default
+        for field in msgspec.structs.fields(type(body))
+        if isinstance(field.default, str) and getattr(body, field.name) == field.default
+    }
+    return msgspec.structs.replace(body, **said) if said else body
+
+
 # Kinds of annotation that cannot hold a decimal or a time, whatever value stands there.
 _NEITHER = (int, float, bool, str, bytes, type(None))
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from intertie.bindings.as2.kept import KeptMessage, keep_answers, keep_message, keep_receipt, read_kept
-from intertie.bindings.as2.proof import As2Verifier, foreign_id, keep_signed
+from intertie.bindings.as2.proof import As2Verifier, foreign_id, keep_signed, message_named
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import UNEXPECTED, As2Error, Flaw, modifier_of
 from intertie.formats.as2.message import File, Post, Received, file_content, read_message, write_message
@@ -27,7 +27,7 @@ from intertie.formats.as2.terms import As2Terms, Quirk
 from intertie.gateway.accept_file import Brought
 from intertie.gateway.accept_translated import original_of
 from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.file_formats import format_of
+from intertie.gateway.file_formats import write_file
 from intertie.gateway.files import File as GatewayFile
 from intertie.gateway.files import Judged
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known
@@ -92,7 +92,7 @@ class As2:
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """What is kept of a message of ours: the bytes that go, and what was signed of them."""
-        file = format_of(foreign).write(foreign, header, body, known.number())
+        file = write_file(foreign, header, body, known)
         return self._write(foreign, file, f"<{header.id}@{header.sender}>", header.created)
 
     def _write(self, foreign: Foreign, said: GatewayFile, identity: str, at: datetime) -> bytes:
@@ -152,6 +152,7 @@ class As2:
             same=received.over,
             signed=keep_signed(verified.names, received.entity),
             key=_signer(verified, now),
+            message=message_named(verified.names.message_id),
             content_of=content_of,
         )
 

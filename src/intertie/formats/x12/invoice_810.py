@@ -40,6 +40,7 @@ def write_invoice(body: Invoice, call: Call) -> Node:
         "corrects": body.corrects or "",
         "confirmation": body.confirmation or "",
         "account": call.trading.account,
+        "reference": call.message,
         "parties": parties(call),
         "due": body.due.strftime("%Y%m%d"),
         **write_period(body.period, Clock(call.profile)),
