@@ -32,6 +32,7 @@ class Frame:
         self.at = 0
         self.used = [0] * len(loop.parts)
         self.rows: dict[str, list[dict[str, str]]] = {}
+        self.begun: dict[str, int] = {}  # where the rows of a loop begin
 
     def find(self, row: Row) -> int:
         """Which part the segment is; -1: none, -2: one that there are enough of, -3: one that should have come before."""
@@ -170,6 +171,7 @@ class _Walk:
     def _open(self, frame: Frame, part: Loop) -> None:
         node: Node = {}
         if part.ids:
+            frame.begun.setdefault(part.name, self.first + 1 + self.at)
             frame.rows.setdefault(part.name, []).append(node)  # type: ignore[arg-type]  # leaves hold text alone
         else:
             turns = frame.node.setdefault(part.name, [])
@@ -189,7 +191,7 @@ class _Walk:
                 detail = f"{trigger.id}{qualifiers} is missing before this place"
                 self._add(X12Code.SEGMENT_MISSING, detail=detail, loop=frame.loop.name, missing=trigger.id)
         for name, rows in frame.rows.items():
-            frame.node[name] = table_of(rows)
+            frame.node[name] = table_of(rows, frame.begun[name])
 
     def _stray(self, worst: int) -> None:
         """A segment that no open loop has a place for."""
