@@ -24,7 +24,7 @@ from intertie.seal.waybill import Waybill, sign_waybill, write_consignment
 def relay_of(gateway: Gateway, partner: Partner) -> Partner:
     """The relay that stands between us and a partner; PartnerError if nothing can be handed to it now."""
     relay = gateway.partners.find(partner.via) if partner.via is not None else None
-    if relay is None or relay.suspended or not relay.url or relay.via is not None:
+    if relay is None or relay.suspended or relay.via is not None or not (relay.url or relay.by_file):
         raise PartnerError(
             f"{partner.via}, by which parcels to {partner.party} go, is no partner here with a door of its own",
             do="Add it with `intertie partner add`, or change `via`.",

@@ -43,6 +43,10 @@ Clock = Callable[[], datetime]
 Random = Callable[[], float]
 
 
+# What a way says that brings files: it lies where the partner gets it (gateway/file_link.py).
+PUT_OUT = 202
+
+
 class Delivery(NamedTuple):
     """What became of one parcel. `receipted` is False when the outcome is unknown or the partner refused it whole.
 
@@ -126,6 +130,8 @@ async def _send(
             )
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
+    if answer.status == PUT_OUT:
+        return _put_out(gateway, parcel, rows, "put out as a file; no receipt yet", clock())
     if answer.status == 200:
         with gateway.observer.span("receipt"):
             return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
@@ -158,18 +164,26 @@ async def _send_by_relay(
     except (PartnerError, Refused) as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     now = clock()
+    if answer.status == PUT_OUT:
+        return _put_out(gateway, parcel, rows, f"put out as a file for {relay.party}; no answer yet", now)
     if answer.status != 200:
         problem = read_problem(answer.body)
         known = 400 <= answer.status < 500 and problem.code in RULES
         remedy = remedy_here(gateway, parcel, problem.code, now) if known else Remedy.WAIT
         return _judge(gateway, partner, parcel, rows, answer, problem, remedy, now, random)
     said = f"taken for forwarding by {relay.party} at {hop.at.isoformat(timespec='seconds')}"
+    return _put_out(gateway, parcel, rows, said, now)
+
+
+def _put_out(
+    gateway: Gateway, parcel: ParcelRow, rows: Sequence[MessageRow], said: str, now: datetime
+) -> Delivery:
+    """It is where the other side gets it, and what becomes of it comes by itself: the same bytes again, rarely, until the end."""
     if close_expired(gateway, parcel, said, now):
-        return Delivery(
-            parcel.id, partner.party, len(rows), False, f"expired without a receipt; last: {said}"
-        )
+        why = f"expired without a receipt; last: {said}"
+        return Delivery(parcel.id, parcel.partner, len(rows), False, why)
     gateway.store.retry_parcel(parcel.id, now + WAIT_MAX, said)
-    return Delivery(parcel.id, partner.party, len(rows), True, said)
+    return Delivery(parcel.id, parcel.partner, len(rows), True, said)
 
 
 def next_parcel(

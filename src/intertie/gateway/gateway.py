@@ -64,7 +64,12 @@ class Partner(NamedTuple):
     @property
     def fetches(self) -> bool:
         """Whether it comes for its parcels: it is never pushed to then, so that no parcel is in two hands."""
-        return not self.url and self.via is None
+        return not self.url and self.via is None and not self.by_file
+
+    @property
+    def by_file(self) -> bool:
+        """Whether its parcels, and ours to it, are brought as files: its legacy file says so."""
+        return self.foreign is not None and self.foreign.parcel is not None and bool(self.keys.signing)
 
     @property
     def translated(self) -> bool:

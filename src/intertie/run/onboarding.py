@@ -285,7 +285,7 @@ def set_via(it: Opened, party: PartyId, relay: PartyId | None, now: datetime, by
         raise SettingsError(f"{party} has no gateway", do="A relay carries parcels, and nothing else.")
     if relay is not None:
         hub = find_partner_entry(it, relay).partner
-        if relay == party or not hub.url or hub.via is not None:
+        if relay == party or not (hub.url or hub.by_file) or hub.via is not None:
             do = "A relay is another partner, with a door of its own."
             raise SettingsError(f"{relay} cannot relay for us", do=do)
     with it.joinings.alone():
