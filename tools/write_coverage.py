@@ -24,7 +24,6 @@ ACTORS = {
     Role.AGENCY: "Federal agency or state commission",
     Role.THIRD_PARTY: "Third party",
 }
-NOT_YET = "not yet"
 # (what, source, state, what shows it)
 PROTOCOLS = [
     (
@@ -93,7 +92,12 @@ PROTOCOLS = [
         "works",
         "`tests/interop/test_internet_et_page.py`, `tests/interop/test_internet_et_gpg.py`",
     ),
-    ("EDI / VAN: a mailbox between third parties", "000, 001", NOT_YET, ""),
+    (
+        "EDI / VAN: a mailbox between third parties",
+        "000, 001",
+        "works",
+        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/exchange/test_parcel_files.py`",
+    ),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",
         "001",
@@ -217,10 +221,15 @@ NEEDS = [
     (
         "Pass-through interfaces keep end-to-end security (relay)",
         "002",
-        NOT_YET,
-        "the flows say relay; hops do not",
+        "works",
+        "`tests/exchange/test_relay.py`, `tests/exchange/test_relay_refusals.py`, `tests/vectors/test_relay_vectors.py`",
     ),
-    ("One-way architectures", "002", NOT_YET, "the flows say one_way; a parcel can be carried by any means"),
+    (
+        "One-way architectures",
+        "002",
+        "works",
+        "`tests/exchange/test_one_way.py`, `tests/command/test_relay_page.py`",
+    ),
 ]
 
 SETTLEMENT = [

@@ -24,7 +24,7 @@ from intertie.model.ids import ParcelId, derived_uuid7
 from intertie.seal.hop import RETURN, read_hop, read_return
 from intertie.seal.jws import read_jws
 from intertie.seal.parcel import read_frame
-from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, Outcome, read_receipt
+from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, Outcome, is_receipt, read_receipt
 from intertie.seal.waybill import CONSIGNMENT, read_consignment
 
 # A receipt or a relay's statement: a JWS in its one spelling begins so.
@@ -92,7 +92,7 @@ def _take(gateway: Gateway, partner: Partner, content: bytes, now: datetime) -> 
     except Refused as refused:
         return _Said(_parcel_of(gateway, content) or hashlib.sha256(content).hexdigest(), refused, None)
     parcel = _parcel_of(gateway, content) or ""
-    kind = "receipt" if _is_receipt(raw) else read_hop(raw).hop.status
+    kind = "receipt" if is_receipt(raw) else read_hop(raw).hop.status
     name = f"{parcel}.{kind}.json"
     return _Said(parcel, None, File(name=name, kind=KIND, content=raw, purpose=Purpose.RECEIPT))
 
@@ -142,12 +142,3 @@ def _answered(content: bytes) -> ParcelId | None:
         return read_hop(content).hop.parcel
     except Refused:
         return None
-
-
-def _is_receipt(raw: bytes) -> bool:
-    """Else it is a relay's statement."""
-    try:
-        read_jws(raw, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
-    except Refused:
-        return False
-    return True

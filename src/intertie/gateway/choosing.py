@@ -21,6 +21,11 @@ class Way(NamedTuple):
 def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
     """The way of a message that is written today; `spoken` are the protocols of others that are set up here."""
     foreign = partner.foreign
+    if partner.one_way and not partner.translated and not partner.by_file:
+        return Way(
+            "parcels by hand",
+            "nothing comes back from it: `intertie parcel export`, and somebody carries them",
+        )
     if partner.via is not None and not partner.translated:
         why = f"both have a gateway, with {partner.via} between: sealed for it alone, and a receipt for each hop"
         return Way(f"parcels via {partner.via}", why)

@@ -16,7 +16,7 @@ import msgspec
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
 from intertie.gateway.attachments import ready_to_go
-from intertie.gateway.consign import check_relayed, consign, relay_of, take_hop_receipt
+from intertie.gateway.consign import check_relayed, check_way_back, consign, relay_of, take_hop_receipt
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
@@ -87,6 +87,8 @@ async def deliver_once(
     under_way = UnderWay() if under_way is None else under_way
     partner = gateway.partners.find(party)
     if partner is None or partner.suspended or partner.fetches or partner.translated:
+        return None
+    if partner.one_way and not partner.by_file:  # somebody carries its parcels
         return None
     parcel = None if urgent else unfinished(gateway, party, clock(), translated=False, without=under_way)
     if parcel is None:
@@ -179,6 +181,8 @@ def _put_out(
     gateway: Gateway, parcel: ParcelRow, rows: Sequence[MessageRow], said: str, now: datetime
 ) -> Delivery:
     """It is where the other side gets it, and what becomes of it comes by itself: the same bytes again, rarely, until the end."""
+    if hand_over(gateway, parcel, rows, said, now):
+        return Delivery(parcel.id, parcel.partner, len(rows), True, said)
     if close_expired(gateway, parcel, said, now):
         why = f"expired without a receipt; last: {said}"
         return Delivery(parcel.id, parcel.partner, len(rows), False, why)
@@ -275,13 +279,15 @@ def _covered(
 
 
 def _check_way(gateway: Gateway, row: MessageRow, now: datetime) -> None:
-    """Refused(RELAY_NOT_ALLOWED) for a message that must not go by a relay, if the way is by one (since it was queued)."""
+    """Refused(RELAY_NOT_ALLOWED) for a message that must not go by a relay, or needs a receipt, if the way (since
+    it was queued) is by a relay, or has no way back: NO_WAY_BACK."""
     partner = gateway.partners.find(row.recipient)
-    if partner is None or partner.via is None:
+    if partner is None or not (partner.via or partner.one_way):
         return
     header = read_envelope(row.body).header
     flow, _ = gateway.policy_on(now).flow_of(header, gateway.party.roles, partner.roles)
     check_relayed(flow, partner, row.id)
+    check_way_back(flow, partner, row.id)
 
 
 def _defer(
@@ -500,6 +506,28 @@ def _unknown(
         return Delivery(parcel.id, parcel.partner, len(rows), False, said)
     gateway.store.retry_parcel(parcel.id, now + _wait(gateway, rows, random, retry_after), detail[:300])
     return Delivery(parcel.id, parcel.partner, len(rows), False, detail)
+
+
+def hand_over(
+    gateway: Gateway, parcel: ParcelRow, rows: Sequence[MessageRow], said: str, now: datetime
+) -> bool:
+    """Close a parcel that is on a way without a way back; False if this partner's has one. Its messages are neither delivered nor
+    given up: what proves that they were sent is here, and nothing proves that they arrived."""
+    partner = gateway.partners.find(parcel.partner)
+    if partner is None or not partner.one_way:
+        return False
+    entry = Entry(
+        kind=Kind.ACT,
+        at=now,
+        partner=parcel.partner,
+        parcel=parcel.id,
+        digest=parcel.digest.hex(),
+        note="handed over",
+    )
+    detail = f"{said.partition(';')[0]}; nothing comes back from {parcel.partner}"[:300]
+    outcomes = [(row.id, State.HANDED_OVER, detail) for row in rows]
+    gateway.store.close_parcel(parcel.id, None, outcomes, [entry], now)
+    return True
 
 
 def close_expired(gateway: Gateway, parcel: ParcelRow, detail: str, now: datetime) -> list[MessageId]:
