@@ -47,7 +47,8 @@ CONTRACT_MESSAGES = 3
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
 CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "green_button")
-FORMATS = ("x12", "csv", "json", "espi", "parcel")
+# In the order in which they are tried: who agreed on several means the first that can say all of a document.
+FORMATS = ("x12", "espi", "csv", "json", "parcel")
 # Into whose mailboxes we put files as they are: a sealed parcel is one.
 PARCEL_CARRIERS = ("sftp", "upload", "ftps")
 
@@ -82,7 +83,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
     custodian_terms: CustodianTerms | None = msgspec.field(default=None, name="green_button")
     internet_et_terms: InternetEtTerms | None = msgspec.field(default=None, name="internet_et")
-    # What its files say, where a carrier moves files: exactly one of these.
+    # What its files say, where a carrier moves files: one of these, or several, each for what those before it have no words for.
     x12: Trading | None = None
     csv: CsvTerms | None = None
     json: JsonTerms | None = None
@@ -102,10 +103,9 @@ class Foreign(Record, frozen=True, kw_only=True):
         no_repeats("deals", (one.confirmation for one in self.deals))
         if len(self._carriers()) != 1:
             raise RuleError(f"a legacy file has one of {', '.join(f'[{name}]' for name in CARRIERS)}")
-        formats = self._formats()
-        if len(formats) != (self.binding != "uftp"):
+        if bool(self._formats()) != (self.binding != "uftp"):
             said = ", ".join(f"[{name}]" for name in FORMATS)
-            raise RuleError(f"a file carrier goes with one of {said}, which says what its files are")
+            raise RuleError(f"a file carrier goes with one or more of {said}, which say what its files are")
         if self.custodian_terms is not None and self.espi is None:
             raise RuleError("[green_button] goes with [espi]: a custodian gives feeds, and nothing else")
         if self.parcel is not None and self.binding not in PARCEL_CARRIERS:
@@ -127,7 +127,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
-        said = (self.x12, self.csv, self.json, self.espi, self.parcel)
+        said = (self.x12, self.espi, self.csv, self.json, self.parcel)
         return [name for name, terms in zip(FORMATS, said, strict=True) if terms is not None]
 
     def _answers(self) -> list[Level]:
@@ -135,8 +135,8 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
-        if (
-            self.espi is not None or self.parcel is not None
+        if not {"x12", "csv", "json"} & set(
+            self._formats()
         ):  # it has no word for an answer, or one of its own
             of_format = []
         if self.binding in ("as2", "as4", "internet_et"):
@@ -154,11 +154,16 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self._carriers()[0]
 
     @property
-    def format(self) -> str:
-        """What its files say. SettingsError if it has none."""
-        for name in self._formats():
-            return name
+    def formats(self) -> list[str]:
+        """What its files may be, in the order in which they are tried. SettingsError if it sends none."""
+        if found := self._formats():
+            return found
         raise SettingsError(f"{self.name} sends no files", do="See its legacy file.")
+
+    @property
+    def format(self) -> str:
+        """The same, for people."""
+        return "+".join(self.formats)
 
     @property
     def sftp(self) -> SftpTerms:

@@ -155,6 +155,7 @@ listen = {listen}          # host:port on this machine
 # key = ""
 # processes = 1
 # connections = 128             # of each process, streams of events among them
+# nice = 10                     # by how much it gives way to the processes that serve partners; 0: not at all
 # two_people = []             # acts at the portal that a second person approves: payment, override, partner, person, key
 
 # Signing in at the portal by your organisation's own sign-on (OpenID Connect). docs/portal.md.

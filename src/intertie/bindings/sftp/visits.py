@@ -71,7 +71,8 @@ class Visits:
         await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
         for place in places(there):
             seen = self._seen.setdefault((party, place.fetch), Seen())
-            for name in seen.still(await self._client.look(place)):
+            files = await self._client.look(place)
+            for name in sorted(files) if there.complete == "renamed" else seen.still(files):
                 content = await self._client.get(place, name, self._limit)
                 await asyncio.to_thread(box.keep, name, content)
                 await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
