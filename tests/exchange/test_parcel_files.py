@@ -112,8 +112,9 @@ def test_a_partner_whose_descriptor_we_do_not_have_brings_no_parcels(two: Trays)
     two.send(AGGREGATOR, HOME)
     (file,) = two.lying[AGGREGATOR, HOME]
     two.forget(HOME, AGGREGATOR)
-    with pytest.raises(Exception, match="no descriptor"):
-        two.drop(HOME, AGGREGATOR, file.name, file.content)
+    (said,) = two.drop(HOME, AGGREGATOR, file.name, file.content)
+    assert said.purpose is Purpose.REFUSAL and b"we have no descriptor of it" in said.content
+    assert not two.world.received()
 
 
 def test_after_its_end_date_nothing_is_put_out(two: Trays) -> None:
