@@ -102,7 +102,7 @@ PROTOCOLS = [
         "EDI / VAN: a mailbox between third parties",
         "000, 001",
         "works",
-        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/exchange/test_parcel_files.py`",
+        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/interop/test_sftp_parcels.py`",
     ),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",
