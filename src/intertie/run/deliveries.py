@@ -182,8 +182,17 @@ class Deliveries:
         for partner in self._it.partners.all():
             party = partner.party
             if party not in self._lanes:
-                for lane in Lane:
+                for lane in self._lanes_wanted():
                     tasks[party, lane] = asyncio.create_task(self._deliver_to(party, lane, link, announcer))
+
+    def _lanes_wanted(self) -> list[Lane]:
+        """All; but nobody looks for parcels of others where none are taken, and none are left of when some were."""
+        gateway = self._it.gateway
+        try:
+            relays = gateway.relay.is_relay or gateway.store.relayed_rows(waiting=True, limit=1)
+        except IntertieError:  # the store is away: there may be some
+            relays = True
+        return [lane for lane in Lane if relays or lane is not Lane.RELAY]
 
     async def _deliver_to(self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer) -> None:
         """Parcel after parcel while there is something due, then wait."""
