@@ -261,6 +261,12 @@ SETTLEMENT = [
         "`tests/exchange/test_settle.py`",
     ),
     (
+        "Questions of analysts about readings, in SQL, on the rows that settlement computes with",
+        "000",
+        "works",
+        "`tests/command/test_readings.py`, `tests/unit/bindings/test_duckdb_questions.py`",
+    ),
+    (
         "Many meters by one kernel: one process, a pool, a cluster; resumable; only what changed again",
         "000",
         "works",

@@ -22,6 +22,9 @@ class Way(NamedTuple):
 def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
     """The way of a message that is written today; `spoken` are the protocols of others that are set up here."""
     foreign = partner.foreign
+    if partner.via is not None and not partner.translated:
+        why = f"both have a gateway, with {partner.via} between: sealed for it alone, and a receipt for each hop"
+        return Way(f"parcels via {partner.via}", why)
     if foreign is None or not partner.translated:
         how = "it comes for them" if partner.fetches else "over HTTPS"
         older = ""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver_translated import PostAnswer, Reply, take_reply
+from intertie.gateway.deliver_translated import DOUBT, SAID_MAX, PostAnswer, Reply, take_reply, with_doubt
 from intertie.gateway.file_formats import write_file
 from intertie.gateway.files import File, FileError, read_files, write_files
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known, Level
@@ -151,7 +151,20 @@ def take_level(gateway: Gateway, foreign: Foreign, reply: Reply, level: Level, n
     take_reply(gateway, reply, now)
 
 
-def _note(gateway: Gateway, reply: Reply, kind: Kind, level: Level, now: datetime) -> None:
+def doubt(gateway: Gateway, reply: Reply, now: datetime) -> None:
+    """A signed answer that may be about other bytes than ours: anybody can have one made, by posting what names our message. It
+    closes nothing. It is journaled and shown with the message, which goes on being tried; once, since it can be brought again
+    and again."""
+    row = gateway.store.message(reply.message, outgoing=True, partner=reply.partner, body=False)
+    LOG.warning("doubtful receipt", extra={"message_id": reply.message, "partner": reply.partner})
+    if row is None or row.parcel is None or row.state is not State.SENDING or DOUBT in row.detail:
+        return
+    _note(gateway, reply, Kind.RECEIPT_IN, "doubtful", now)
+    said = f"{DOUBT}{(reply.detail or 'it does not say over which bytes')[:SAID_MAX]}]"
+    gateway.store.retry_parcel(row.parcel, row.next_attempt or now, with_doubt(said, row.detail))
+
+
+def _note(gateway: Gateway, reply: Reply, kind: Kind, level: str, now: datetime) -> None:
     entry = Entry(
         kind=kind,
         at=utc(now),
