@@ -19,6 +19,8 @@ from bench import (
     handshakes,
     outage,
     portal,
+    portal_plot,
+    portal_street,
     readings,
     receipts,
     sealing,
@@ -36,6 +38,8 @@ PRINTED_WIDTH = 120
 # Gateways at work; the others time one act against the primitives.
 EXCHANGE, FLOOD, OUTAGE, READINGS, SETTLEMENT = "exchange", "flood", "outage", "readings", "settlement"
 PORTAL = "portal"
+# Halves of it, to be run alone.
+PORTAL_STREET, PORTAL_PLOT = "portal_street", "portal_plot"
 AT_WORK = (EXCHANGE, FLOOD, OUTAGE, PORTAL, READINGS, SETTLEMENT)
 PARTS: Mapping[str, ModuleType] = {
     "sealing": sealing,
@@ -61,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every figure, with its spread, to a file"
     )
-    parser.add_argument("part", nargs="*", choices=[[], *PARTS, *AT_WORK], help="these only")
+    parser.add_argument(
+        "part", nargs="*", choices=[[], *PARTS, *AT_WORK, PORTAL_STREET, PORTAL_PLOT], help="these only"
+    )
     given = parser.parse_args(arguments)
     scale = QUICK if given.quick else Scale()
     console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
@@ -74,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     rows: list[Row] = []
     for name in given.part or (*PARTS, *AT_WORK):
-        if name in AT_WORK:
+        if name not in PARTS:
             at_work(name, console, quick=given.quick, full=given.full or not given.part)
             continue
         found = run(name, scale, console)
@@ -98,11 +104,8 @@ def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
         settlement.run(console, quick=quick)
     elif name == FLOOD:
         flood.run(console, quick=quick)
-    elif name == PORTAL:
-        if quick:
-            portal.run(console, portal.QUICK, None)
-        else:
-            portal.run(console, portal.Scale())
+    elif name in (PORTAL, PORTAL_STREET, PORTAL_PLOT):
+        portal_at_work(name, console, quick=quick)
     elif name == READINGS:
         if quick:
             readings.run(console, readings.QUICK, None)
@@ -110,6 +113,17 @@ def at_work(name: str, console: Console, *, quick: bool, full: bool) -> None:
             readings.run(console, readings.Scale())
     else:
         outage.run(console, scale=outage.QUICK if quick else outage.FULL)
+
+
+def portal_at_work(name: str, console: Console, *, quick: bool) -> None:
+    """The portal, or a half of it."""
+    keep = None if quick else portal.RESULTS
+    if name == PORTAL_STREET:
+        portal.run_street(console, portal_street.QUICK if quick else portal_street.Scale(), keep)
+    elif name == PORTAL_PLOT:
+        portal.run_plot(console, portal_plot.QUICK_LOADS if quick else portal_plot.LOADS, keep)
+    else:
+        portal.run(console, portal.QUICK if quick else portal.Scale(), keep)
 
 
 def run(name: str, scale: Scale, console: Console) -> list[Row]:

@@ -30,6 +30,8 @@ messages_burst = 1e7
 # A gateway starts in one; with other work beside it in a few.
 START_SECONDS = 30.0
 SETTINGS = "intertie.toml"
+# Of a second: what loops and looks at the store take of it. And as long as a hundred thousand messages with readings need.
+CALM_SHARE, CALM_SECONDS = 0.1, 900.0
 # Below those that the kernel gives away: a port stays free until its gateway starts.
 PORTS = range(15_000, 30_000)
 
@@ -132,6 +134,18 @@ def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     return own + sum(cpu_seconds(child) for child in children(pid))
+
+
+def wait_until_calm(pid: int, seconds: float = CALM_SECONDS) -> None:
+    """Until what a process began has done what it found to do: of a store that was filled, its readings are taken in."""
+    end, before = time.monotonic() + seconds, -1.0
+    while time.monotonic() < end:
+        now = cpu_seconds(pid)
+        if before >= 0 and now - before < CALM_SHARE:
+            return
+        before = now
+        time.sleep(1.0)
+    raise SystemExit("the gateway had still something to do")
 
 
 def peak_mb(pid: int) -> float:

@@ -71,17 +71,29 @@ def run(console: Console, scale: Scale, keep: Path | None = RESULTS) -> None:
     except postgres.NoPostgres as error:
         console.print(f"without PostgreSQL: {error}", highlight=False)
     console.print(table(rows, scale))
-    beside = portal_street.QUICK if scale == QUICK else portal_street.Scale()
+    if keep is not None:
+        write(keep, rows=[row._asdict() for row in rows], scale=scale._asdict())
+    run_street(console, portal_street.QUICK if scale == QUICK else portal_street.Scale(), keep)
+    run_plot(console, portal_plot.QUICK_LOADS if scale == QUICK else portal_plot.LOADS, keep)
+
+
+def run_street(console: Console, scale: portal_street.Scale, keep: Path | None = RESULTS) -> None:
+    """A partner's parcels while the portal is idle, busy, stopped and killed."""
     with (
         console.status("a partner sends"),
         tempfile.TemporaryDirectory(prefix="intertie-bench-") as name,
     ):
-        street = portal_street.measured(Path(name), beside)
-    console.print(portal_street.table(street, beside))
-    plot = drawn(console, portal_plot.QUICK_LOADS if scale == QUICK else portal_plot.LOADS)
+        rows = portal_street.measured(Path(name), scale)
+    console.print(portal_street.table(rows, scale))
     if keep is not None:
-        more = {"street": [row._asdict() for row in street], "plot": plot._asdict() if plot else None}
-        write(keep, rows, scale, more)
+        write(keep, street=[row._asdict() for row in rows], street_scale=scale._asdict())
+
+
+def run_plot(console: Console, loads: int, keep: Path | None = RESULTS) -> None:
+    """The plot of many points."""
+    row = drawn(console, loads)
+    if keep is not None:
+        write(keep, plot=row._asdict() if row else None)
 
 
 def drawn(console: Console, loads: int) -> portal_plot.Row | None:
@@ -279,13 +291,8 @@ def table(rows: Sequence[Row], scale: Scale) -> Table:
     return made
 
 
-def write(path: Path, rows: Sequence[Row], scale: Scale, more: Mapping[str, Any] = {}) -> None:
-    """In the place of the rows of an earlier run; the others stay."""
+def write(path: Path, **found: Any) -> None:
+    """In the place of what an earlier run found of the same; the others stay."""
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept["portal"] = {
-        "machine": machine()._asdict(),
-        "scale": scale._asdict(),
-        "rows": [row._asdict() for row in rows],
-        **more,
-    }
+    kept["portal"] = {**kept.get("portal", {}), "machine": machine()._asdict(), **found}
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

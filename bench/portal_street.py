@@ -20,7 +20,16 @@ from typing import NamedTuple
 import httpx
 from rich.table import Table
 
-from bench.gateways import RECIPIENT, SENDER, add_settings, children, free_port, make_pair, serving
+from bench.gateways import (
+    RECIPIENT,
+    SENDER,
+    add_settings,
+    children,
+    free_port,
+    make_pair,
+    serving,
+    wait_until_calm,
+)
 from bench.portal_fill import Filler
 from bench.portal_people import AGENT, sessions, wait_until_open
 from intertie.model.ids import PartyId
@@ -68,6 +77,7 @@ def measured(folder: Path, scale: Scale) -> list[Row]:
     url = f"http://127.0.0.1:{port}"
     with serving(u) as process:
         wait_until_open(url)
+        wait_until_calm(process.pid)
         states: dict[str, Callable[[], AbstractContextManager[list[int]]]] = {
             "idle": partial(contextlib.nullcontext, [0]),
             "busy": partial(clicked, url, cookies),

@@ -34,6 +34,8 @@ PORTAL = re.compile(r"Portal of .*?: (http://localhost:\d+)/sign-in .*?sign-in c
 # A season takes half a minute on a quiet machine.
 PATIENCE_SECONDS = 900
 PAGES_MAX = 80
+# Of one page, on a machine that does other work, too.
+PAGE_MS = 120_000
 LINKS = "all => all.map(a => [a.getAttribute('href'), a.hasAttribute('download')])"
 STYLE = "div{display:flex;align-items:start;gap:1em;overflow:auto}img{border:1px solid;max-height:60vh}"
 
@@ -96,6 +98,7 @@ def taken(browser: Browser, url: str, who: str, code: str) -> list[tuple[str, st
     """All pictures of one portal: page and look."""
     context = browser.new_context()
     page = context.new_page()
+    page.set_default_timeout(PAGE_MS)
     page.goto(f"{url}/sign-in")
     page.get_by_label("Code", exact=True).fill(code)
     page.get_by_role("button", name="Use the code").click()

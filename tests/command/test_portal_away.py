@@ -20,6 +20,7 @@ from tests.command.test_office import alive, pids_of, wait_for, with_office
 from intertie.bindings.clock import system_clock
 from intertie.exchange.outbound import State
 from intertie.gateway.deliver import deliver_once
+from intertie.gateway.office_settings import OfficeDoor
 from intertie.gateway.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId
@@ -84,6 +85,13 @@ def answers(url: str, seconds: float = ANSWER_SECONDS) -> bool:
         return False
 
 
+def gives_way(pid: int) -> bool:
+    """Whether all its threads claim less of a processor than those who began it."""
+    threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    return all(os.getpriority(os.PRIO_PROCESS, one) == usual + OfficeDoor().nice for one in threads)
+
+
 @contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
     """Processes that stand still."""
@@ -100,6 +108,7 @@ def test_parcels_are_receipted_whatever_becomes_of_the_portal(houses: tuple[Path
     utility, url, street = houses
     street.exchange()
     (pid,) = pids_of(utility)
+    assert gives_way(pid) and not gives_way(os.getpid()), "a parcel goes first"
 
     with stopped([pid]):  # its socket still takes connections: whoever waits for it waits
         assert not answers(url, SOON_SECONDS)

@@ -78,6 +78,14 @@ def test_a_program_of_ours_says_its_exit_code_and_begins_without_garbage(tmp_pat
     assert done.returncode == 2
 
 
+def test_a_program_gives_way_before_it_imports_what_begins_threads(tmp_path: Path) -> None:
+    (tmp_path / "beginner.py").write_text("import os\nNICE = os.nice(0)\ndef work(given):\n    return NICE\n")
+    for nice in (0, 7):
+        words = program("beginner:work", nice=nice)
+        done = subprocess.run(words, env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=False)
+        assert done.returncode == os.nice(0) + nice
+
+
 def test_a_door_is_loaded_if_the_settings_have_it() -> None:
     class Door:
         enabled = False

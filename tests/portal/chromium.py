@@ -112,3 +112,12 @@ def enter(page: Page, url: str, code: str) -> None:
     page.get_by_label("Code", exact=True).fill(code)
     page.get_by_role("button", name="Use the code").click()
     page.get_by_role("heading", name="How you sign in").wait_for()
+
+
+def undoubled(page: Page, gateway: Any) -> None:
+    """Loading again, going back and forward after an act does nothing: the journal, where every act stands, has no line more."""
+    lines = gateway.store.head().size
+    for go in (page.reload, page.go_back, page.go_forward, page.reload):
+        go()
+        page.wait_for_selector("html[data-ready]")
+    assert gateway.store.head().size == lines, page.url

@@ -17,6 +17,8 @@ from tests.portal.visitors import Browser
 from intertie.gateway.billing_invoice import find_statement, from_statement, issue
 from intertie.gateway.ports import Query, Search
 from intertie.gateway.trade_books import Books
+from intertie.gateway.view_outages import outages_view
+from intertie.gateway.view_trade import look_at
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 
@@ -162,6 +164,18 @@ def test_the_spy_sees_what_is_read(both: Offices) -> None:
     assert counting.rows > MANY
     counting.entries(after=0, limit=5)
     assert counting.read[-1] == ("entries", 5) and len(counting.unbounded) == 3
+
+
+def test_what_is_on_its_way_is_asked_for_once_however_many_partners_there_are(both: Offices) -> None:
+    office, asked = both.utility, []
+    for partners in (1, 40):
+        counting = Counting(office.gateway.store)
+        gateway = replace(office.gateway, store=counting, books=Books())
+        desk = look_at(gateway, office.them, office.stage.now)
+        counting.read.clear()
+        outages_view([desk] * partners, ours=True)
+        asked.append([name for name, _ in counting.read])
+    assert asked[0] == asked[1] and {"messages", "search"} <= set(asked[0])
 
 
 def test_uploads_of_others_cost_nothing_on_the_page(both: Offices) -> None:

@@ -24,6 +24,7 @@ from tests.portal.chromium import (
     enter,
     fits,
     needs_chromium,
+    undoubled,
     watched,
 )
 from tests.portal.money_world import NAME, Office, Offices, offices
@@ -106,7 +107,7 @@ def test_a_dispute_is_walked_through_by_both_sides(browser: Browser, both: Offic
         ours.page.get_by_label("The dispute's name").fill("X-1")
         ours.press("Dispute these lines")
         expect(ours.page.get_by_text("X-1 is queued.")).to_be_visible()
-        ours.page.reload()
+        undoubled(ours.page, both.utility.gateway)
         apart(both.arrive)
     with calling(both.aggregator) as there, watched(browser) as seen:
         theirs = Seat(
@@ -120,8 +121,7 @@ def test_a_dispute_is_walked_through_by_both_sides(browser: Browser, both: Offic
         theirs.page.get_by_label("A sentence for the partner").fill("You are right.")
         theirs.press("Answer")
         expect(theirs.page.get_by_text("The answer to X-1 is queued: conceded.")).to_be_visible()
-        theirs.page.go_back()
-        theirs.page.go_forward()
+        undoubled(theirs.page, both.aggregator.gateway)
         apart(both.arrive)
     [dispute] = both.stage.utility.book.disputes.values()
     assert dispute.state == "resolved"

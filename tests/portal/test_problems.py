@@ -34,6 +34,7 @@ from intertie.model.ids import MessageId, PartyId
 from intertie.model.office import Problem
 from intertie.portal.problems import Busy, answer, encode, on_any, on_deep, on_theirs, problem_of, specs
 from intertie.portal.routes import ACT_ERRORS
+from intertie.portal.turns import Crowded
 from intertie.seal.body_cipher import StoreLockedError
 
 DESCRIBED = set(ACT_ERRORS)
@@ -53,6 +54,7 @@ DESCRIBED = set(ACT_ERRORS)
         (KeyReused("no"), 422, "idempotency_key_reused", False),
         (Busy("no"), 429, "rate_limited", True),
         (PartnerError("no"), 503, "partner_unreachable", True),
+        (Crowded("no"), 503, "crowded", True),
         (StoreError("no"), 503, "store_unavailable", True),
         (StoreLockedError("no"), 503, "store_unavailable", True),
         (SettingsError("no"), 422, "not_possible", False),

@@ -24,6 +24,7 @@ from tests.portal.chromium import (
     enter,
     fits,
     needs_chromium,
+    undoubled,
     watched,
 )
 from tests.portal.two_portals import Desk, Portals, portals
@@ -109,9 +110,7 @@ def test_from_the_slider_to_an_outage_that_is_acknowledged(
         expect(row).to_contain_text("not yet")
         apart(at.stage.settle_soon)
         expect(row).to_contain_text("acknowledged since", timeout=PATIENCE_MS)
-        page.reload()
-        page.go_back()
-        page.go_back()
+        undoubled(page, at.utility.world.gateway)
     assert set(at.stage.books().grid.outages) == {"OUT-1", "OUT-2"}
 
 
@@ -131,6 +130,7 @@ def test_a_call_and_its_plot_as_it_runs(browser: Browser, at: Portals, utility: 
         page.get_by_label("kW (one value").fill("5")
         page.get_by_role("button", name="Send the call").click()
         expect(page.get_by_role("status").filter(has_text="Called: D-")).to_be_visible()
+        undoubled(page, at.utility.world.gateway)
         apart(stage.settle_soon)
         expect(page.locator("#went")).to_contain_text("waiting")
         running = next(name for name, one in stage.books().dispatches.items() if one.started is not None)
@@ -155,6 +155,7 @@ def test_a_call_and_its_plot_as_it_runs(browser: Browser, at: Portals, utility: 
         page.get_by_label("Why").select_option("forecast_changed")
         page.get_by_role("button", name="Stop it").click()
         expect(page.get_by_role("status").filter(has_text="Stopped")).to_be_visible()
+        undoubled(page, at.utility.world.gateway)
         apart(stage.settle_soon)
         expect(page.locator("#went")).to_contain_text("cancelled", timeout=PATIENCE_MS)
     assert stage.books().dispatches[running].state is State.CANCELLED and len(stage.books().dispatches) == 3
@@ -173,13 +174,16 @@ def test_an_aggregator_answers_reports_and_decides(browser: Browser, at: Portals
         page.get_by_label("Why not all of it").select_option("asset_outage")
         page.get_by_role("button", name="Answer", exact=True).click()
         expect(page.get_by_role("status").filter(has_text="Answered: partial.")).to_be_visible()
+        undoubled(page, at.aggregator.world.gateway)
         page.goto(f"{aggregator}/market")
         page.get_by_role("button", name="Decline C-U-1-1").click()
         expect(page.get_by_role("status").filter(has_text="C-U-1-1 is declined.")).to_be_visible()
+        undoubled(page, at.aggregator.world.gateway)
         page.goto(f"{aggregator}/outages")
         page.get_by_text("A-1 is back").click()
         page.get_by_role("button", name="They are back").click()
         expect(page.get_by_role("status").filter(has_text="the DERs are back")).to_be_visible()
+        undoubled(page, at.aggregator.world.gateway)
     apart(stage.settle_soon)
     book = stage.books()
     assert book.dispatches[waits].state is State.PARTIAL and book.grid.assets["A-1"].state == "back"
@@ -218,8 +222,7 @@ def test_a_sealed_need_counts_down_opens_and_is_awarded(
         page.get_by_role("link", name="Award it").click()
         page.get_by_role("button", name="Award it like this").click()
         expect(page.get_by_role("status").filter(has_text="Awarded: 1 told")).to_be_visible()
-        page.reload()
-        page.go_back()
+        undoubled(page, at.utility.world.gateway)
         apart(stage.settle_soon)
     assert stage.books().offers.offers["O-1"].phase is OfferPhase.ORDERED
 

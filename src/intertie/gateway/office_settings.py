@@ -23,6 +23,9 @@ class OfficeDoor(Record, frozen=True, kw_only=True):
     processes: Annotated[int, Meta(ge=1, le=16)] = 1
     # Of one process, streams of events among them.
     connections: Annotated[int, Meta(ge=4, le=10_000)] = 128
+    # By how much the office gives way to the processes that serve partners, as nice(1) has it. At 10 it gets a tenth of a core
+    # that both want: a parcel goes first, and a page is slow then, but comes. 0: nobody goes first.
+    nice: Annotated[int, Meta(ge=0, le=19)] = 10
     # Acts at the portal that one person asks for and another approves.
     two_people: tuple[TwoPeople, ...] = ()
 

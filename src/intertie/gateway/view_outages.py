@@ -34,8 +34,9 @@ from intertie.model.system import (
 
 # What a person reads at once; those that are over are the oldest.
 OUTAGES_PAGE = 100
-# Messages that did not arrive, looked through for what they say, of one kind and partner: who has more has a broken line.
-UNDELIVERED_MAX = 50
+# Messages on their way and messages that did not arrive, looked through for what they say, of one kind and all partners: who has
+# more of them has broken lines, and Today says so.
+WAITING_MAX, ENDED_MAX = 500, 50
 # DERs named on the page; the registration lists all.
 LACKS_SHOWN = 200
 _QUARTER = timedelta(minutes=15)
@@ -114,6 +115,10 @@ class Reach(NamedTuple):
     harms: tuple[Harm, ...]
 
 
+# What was said and nobody has acknowledged, by whom it was said to.
+_Unheard = Mapping[PartyId, Sequence[tuple[Word, Record]]]
+
+
 class OutagesView(NamedTuple):
     """The page: those that are not over first, then the newest."""
 
@@ -184,8 +189,10 @@ def _of_grid(desks: Sequence[Desk], *, ours: bool) -> list[OutageLine]:
     states: dict[_Key, list[tuple[Desk, Outage | None]]] = {}
     words: dict[_Key, dict[PartyId, tuple[Word, ...]]] = {}
     notices: dict[_Key, OutageNotice] = {}
+    kinds = (OutageNotice, OutageUpdate, RestorationNotice)
+    unheard = _undelivered(desks, kinds)
     for desk in desks:
-        said, first = _words(desk, (OutageNotice, OutageUpdate, RestorationNotice))
+        said, first = _words(desk, kinds, unheard.get(desk.partner, ()))
         for name in {*said, *desk.book.grid.outages}:
             key = ("" if ours else desk.partner, name)
             states.setdefault(key, []).append((desk, desk.book.grid.outages.get(name)))
@@ -262,8 +269,10 @@ def _still_out(one: Outage, now: datetime) -> list[ConnectionPointId]:
 
 
 def _of_ders(desks: Sequence[Desk]) -> Iterable[OutageLine]:
+    kinds = (AssetOutage, AssetReturn)
+    unheard = _undelivered(desks, kinds)
     for desk in desks:
-        said, first = _words(desk, (AssetOutage, AssetReturn))
+        said, first = _words(desk, kinds, unheard.get(desk.partner, ()))
         for name in {*said, *desk.book.grid.assets}:
             one, words = desk.book.grid.assets.get(name), said.get(name, ())
             told = (Told(desk.partner, "" if one is None else one.state.value, words),)
@@ -322,7 +331,7 @@ def _arrived(told: Told) -> bool:
 
 
 def _words(
-    desk: Desk, kinds: tuple[type[Record], ...]
+    desk: Desk, kinds: tuple[type[Record], ...], unheard: Iterable[tuple[Word, Record]]
 ) -> tuple[dict[str, tuple[Word, ...]], dict[str, Record]]:
     """Everything that was said of each outage, in the order in which it was said, and the first of it that can be read."""
     found: dict[str, list[tuple[Word, Record]]] = {}
@@ -337,7 +346,7 @@ def _words(
                 "acknowledged",
             )
             found.setdefault(event.body.outage, []).append((word, event.body))  # type: ignore[attr-defined]
-    for word, body in _undelivered(desk, kinds):
+    for word, body in unheard:
         found.setdefault(body.outage, []).append((word, body))  # type: ignore[attr-defined]
     words: dict[str, tuple[Word, ...]] = {}
     first: dict[str, Record] = {}
@@ -348,23 +357,30 @@ def _words(
     return words, first
 
 
-def _undelivered(desk: Desk, kinds: Collection[type[Record]]) -> Iterable[tuple[Word, Record]]:
-    store = desk.gateway.store
-    names = [name for name, kind in zip(_DOCUMENTS, _TELLING, strict=True) if kind in kinds]
-    for name in names:
-        asked = Query(outgoing=True, partner=desk.partner, document=name, limit=UNDELIVERED_MAX)
-        waiting = store.messages(asked._replace(states=(Sent.QUEUED, Sent.SENDING)))
-        dead = Search(limit=UNDELIVERED_MAX, outgoing=True, partner=desk.partner, document=name, states=_DEAD)
+def _undelivered(desks: Sequence[Desk], kinds: tuple[type[Record], ...]) -> _Unheard:
+    """Of all partners at once: a question for each of forty would be most of what the page takes."""
+    found: dict[PartyId, list[tuple[Word, Record]]] = {}
+    store = desks[0].gateway.store if desks else None
+    for name, kind in zip(_DOCUMENTS, _TELLING, strict=True):
+        if store is None or kind not in kinds:
+            continue
+        asked = Query(outgoing=True, document=name, limit=WAITING_MAX, states=(Sent.QUEUED, Sent.SENDING))
+        dead = Search(limit=ENDED_MAX, outgoing=True, document=name, states=_DEAD)
         ended = [store.message(row.id, outgoing=True, body=True) for row in store.search(dead).rows]
-        for row in (*waiting, *ended):  # each half by an index: not by a look at all that was ever said
+        for row in (
+            *store.messages(asked),
+            *ended,
+        ):  # each half by an index: not by a look at all that was ever said
             if row is None or not row.body:
                 continue
             try:
                 _, body = read_message(row.body)
             except Refused:  # of a version that this program does not read
                 continue
-            if isinstance(body, tuple(kinds)):
-                yield Word(row.id, name, True, row.created, None, row.state.value, row.detail), body
+            if isinstance(body, kind):
+                word = Word(row.id, name, True, row.created, None, row.state.value, row.detail)
+                found.setdefault(row.recipient, []).append((word, body))
+    return found
 
 
 def _name_of(body: Record) -> str:

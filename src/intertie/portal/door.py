@@ -29,6 +29,7 @@ from intertie.gateway.single_sign_on import SingleSignOn
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
 from intertie.portal.problems import Busy
+from intertie.portal.turns import Turns
 
 LOG = logging.getLogger("intertie.office")
 # Of one key and process. People click a few times a second and a system that loads a list page by page asks tens of times: what
@@ -63,6 +64,7 @@ class Office(NamedTuple):
     customers: Customers | None = None  # who decide on them
     sealed: SealedKeys | None = None  # where the keys of our sealed offers are kept
     beside: Beside = NOTHING  # what some pages need
+    turns: Turns = Turns()  # of those who search
 
 
 class Buckets:

@@ -151,7 +151,8 @@ def search_messages(
         since=_aware("since", since),
         until=_aware("until", until),
     )
-    return search_page(office.gateway, wanted, text)
+    with office.turns.taken():
+        return search_page(office.gateway, wanted, text)
 
 
 @reads("/dead-letters", Right.LOOK, tags=["messages"])

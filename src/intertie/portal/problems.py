@@ -23,6 +23,7 @@ from intertie.gateway.resend import NotResentError
 from intertie.model.errors import Code, IntertieError, PartnerError, Refused, SettingsError, StoreError
 from intertie.model.explain import why_unreadable
 from intertie.model.office import Problem
+from intertie.portal.turns import Crowded
 
 LOG = logging.getLogger("intertie.office")
 PROBLEM_JSON = "application/problem+json"
@@ -40,6 +41,7 @@ _STATUS: tuple[tuple[type[IntertieError], int, str], ...] = (
     (NoEvidenceError, 409, "no_evidence"),
     (KeyReused, 422, "idempotency_key_reused"),
     (PartnerError, 503, "partner_unreachable"),
+    (Crowded, 503, "crowded"),
     (StoreError, 503, "store_unavailable"),
     (SettingsError, 422, "not_possible"),
 )
@@ -115,13 +117,17 @@ def encode(problem: Problem) -> bytes:
     return msgspec.json.encode(problem)
 
 
+def again_headers(problem: Problem) -> dict[str, str]:
+    """When to come again, if that helps."""
+    again = problem.retry and problem.status in (429, 503)
+    return {"Retry-After": str(RETRY_SECONDS)} if again else {}
+
+
 def answer(problem: Problem) -> Response[bytes]:
     """The answer that says it."""
-    headers = {}
+    headers = again_headers(problem)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if problem.retry and problem.status in (429, 503):
-        headers["Retry-After"] = str(RETRY_SECONDS)
     return Response(encode(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
 
 

@@ -14,7 +14,7 @@ from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.serving import bound
 from intertie.gateway.settings import Settings
 from intertie.model.errors import SettingsError
-from intertie.run.program import program
+from intertie.run.program import BESIDE, program
 
 WORK = "intertie.run.espi:work"
 # A feed that is being written may go on so long; its reader asks again.
@@ -42,7 +42,7 @@ def espi_beside(directory: Path, settings: Settings, level: str) -> Iterator[Non
 
         def start(number: int) -> subprocess.Popen[bytes]:
             given = [str(directory.absolute()), level, *map(str, fds)]
-            return subprocess.Popen(program(WORK, *given), pass_fds=fds)
+            return subprocess.Popen(program(WORK, *given, nice=BESIDE), pass_fds=fds)
 
         keeper = Supervisor(
             start,

@@ -11,7 +11,7 @@ from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.opening import Opened
 from intertie.seal.descriptor import descriptor_end
-from intertie.seal.inventory import Holdings, KeptKey, LegacyUse, write_inventory
+from intertie.seal.inventory import Holdings, Inventories, KeptKey, LegacyUse
 from intertie.seal.store_kek import store_kek_names
 from intertie.seal.token_keys import SECRET_NAME
 
@@ -23,6 +23,7 @@ class Held:
 
     def __init__(self, it: Opened) -> None:
         self._it = it
+        self._inventories = Inventories()
 
     def dates(self) -> Dates:
         """Ends of descriptors, and ages of keys that have no certificate."""
@@ -42,7 +43,7 @@ class Held:
         legacy = [legacy_use(one.party, one.foreign) for one in known if one.foreign is not None]
         keys = [partner.keys for partner in known]
         holdings = Holdings(it.gateway.keys, it.gateway.trust, keys, tuple(self._kept()), legacy)
-        return write_inventory(holdings, it.settings.policy, now)
+        return self._inventories.write(holdings, it.settings.policy, now)
 
     def _kept(self) -> Iterator[KeptKey]:
         """The keys that no certificate is for: the newest store key, the token key, and the store's data keys."""

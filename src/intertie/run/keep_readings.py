@@ -12,7 +12,7 @@ from intertie.gateway.ports import Query
 from intertie.gateway.readings_ports import READINGS
 from intertie.model.errors import IntertieError
 from intertie.run.opening import Opened
-from intertie.run.program import program
+from intertie.run.program import BESIDE, program
 
 LOG = logging.getLogger("intertie.run")
 WORKER = "intertie.run.take_in:keep"
@@ -53,7 +53,7 @@ def has_readings(gateway: Gateway) -> bool:
 
 def _start(it: Opened) -> subprocess.Popen[bytes]:
     level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
-    command = program(WORKER, str(it.directory.absolute()), level)
+    command = program(WORKER, str(it.directory.absolute()), level, nice=BESIDE)
     return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 

@@ -41,7 +41,7 @@ def office_beside(directory: Path, settings: Settings, level: str) -> Iterator[N
 
         def start(number: int) -> subprocess.Popen[bytes]:
             given = [str(directory.absolute()), str(number), level, *map(str, fds)]
-            return subprocess.Popen(program(OFFICE, *given), pass_fds=fds)
+            return subprocess.Popen(program(OFFICE, *given, nice=settings.office.nice), pass_fds=fds)
 
         keeper = Supervisor(
             start,

@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvicorn
@@ -38,6 +39,9 @@ from intertie.stores.people_file import PeopleFile
 
 LOG = logging.getLogger("intertie.office")
 KEEP_ALIVE_SECONDS = 75
+# Requests that are worked on at once: who waits for a turn (portal/turns.py), or for the store, holds up nobody else. Python's
+# own number follows the cores, and is six on a small machine. Each may keep a reading connection to the store, of some megabytes.
+THREADS = 16
 # A header is one small packet.
 HEADER_SECONDS = 10.0
 
@@ -92,6 +96,7 @@ async def _serve(it: Opened, beside: Beside, door: socket.socket, parent: int) -
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, "office"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     loop.add_reader(parent, stop)  # readable only once its other end is gone

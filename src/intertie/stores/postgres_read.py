@@ -75,7 +75,7 @@ def messages(db: Db, keys: BodyKeys, query: Query) -> list[MessageRow]:
         where.append("m.state = ANY(%(states)s)")
         values["states"] = [state.value for state in query.states]
     if is_open(query):
-        where.append(open_messages(lambda name: f"%({name})s"))
+        where.append(open_messages(query, lambda name: f"%({name})s"))
     rest = f"{' AND '.join(where)} ORDER BY m.seq LIMIT %(limit)s"
     return _rows(db, keys, rest, values, bodies=query.bodies)
 

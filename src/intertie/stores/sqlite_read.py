@@ -68,7 +68,7 @@ def select_messages(query: Query) -> tuple[str, dict[str, Any]]:
         where.append(f"m.state IN ({', '.join(f':{name}' for name in names)})")
         values |= names
     if is_open(query):
-        where.append(open_messages(lambda name: f":{name}"))
+        where.append(open_messages(query, lambda name: f":{name}"))
     sql = f"SELECT {MESSAGE_COLUMNS} FROM {MESSAGE_FROM} WHERE {' AND '.join(where)} ORDER BY m.seq LIMIT :limit"  # noqa: S608
     return sql, values
 

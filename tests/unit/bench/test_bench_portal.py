@@ -96,11 +96,15 @@ def test_documents_are_mixed() -> None:
 def test_rows_are_kept_beside_those_of_others(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps({"rows": [1], "portal": {"rows": ["old"]}}))
-    write(path, ROWS, QUICK)
+    rows = [row._asdict() for row in ROWS]
+    write(path, rows=rows, scale=QUICK._asdict())
     kept = json.loads(path.read_text())
     assert kept["rows"] == [1] and kept["portal"]["scale"]["messages"] == QUICK.messages
     assert [row["p95_ms"] for row in kept["portal"]["rows"]] == [5.0, NEED_MS + 1]
-    write(tmp_path / "new.json", ROWS[:1], QUICK)
+    write(path, street=[1])
+    kept = json.loads(path.read_text())
+    assert kept["portal"]["rows"] == rows and kept["portal"]["street"] == [1] and kept["rows"] == [1]
+    write(tmp_path / "new.json", rows=rows[:1])
     assert len(json.loads((tmp_path / "new.json").read_text())["portal"]["rows"]) == 1
 
 

@@ -20,7 +20,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from seal_world import NOW, World, make_world
 
 from intertie.seal.algorithm_table import algorithms, hybrid_groups
-from intertie.seal.inventory import Holdings, write_inventory
+from intertie.seal.inventory import Holdings, Inventories, write_inventory
 from intertie.seal.policy_settings import DEFAULT, AlgorithmEnd, PolicySettings
 from intertie.seal.profile import PROFILES
 
@@ -172,3 +172,36 @@ def test_a_gateway_without_keys_has_algorithms_still(holdings: Holdings) -> None
     raw = write_inventory(holdings, DEFAULT, NOW)
     check_schema(raw)
     assert "algorithm/ES256" in components(raw) and "private-key" not in raw.decode()
+
+
+def test_one_after_the_other_says_what_is_held_at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_world()
+    holdings = Holdings(world.agg, world.trust, [world.util.public()])
+    made: list[Holdings] = []
+
+    def counted(*given: Any) -> bytes:
+        made.append(given[0])
+        return write_inventory(*given)
+
+    monkeypatch.setattr("intertie.seal.inventory.write_inventory", counted)
+    inventories = Inventories()
+    first = inventories.write(holdings, DEFAULT, NOW)
+    check_schema(first)
+    assert stamped(first)[:1] == stamped(write_inventory(holdings, DEFAULT, NOW))[:1]
+    later = NOW + timedelta(days=1)
+    again = inventories.write(Holdings(world.agg, world.trust, [world.util.public()]), DEFAULT, later)
+    assert made == [holdings], "nothing has changed: only its time and its number are new"
+    (rest, when, number), (same, then, other) = stamped(again), stamped(first)
+    assert rest == same and number != other and (when, then) == (later.isoformat(), NOW.isoformat())
+    check_schema(again)
+    alone = inventories.write(Holdings(world.agg, world.trust), DEFAULT, later)
+    settings = PolicySettings(ends=(AlgorithmEnd(algorithm="ML-DSA-65", day=date(2031, 1, 1)),))
+    stricter = inventories.write(holdings, settings, later)
+    assert len(made) == 3 and alone != again
+    assert note(components(stricter)["algorithm/ML-DSA-65"], "acceptable-until") == "2031-01-01"
+
+
+def stamped(raw: bytes) -> tuple[dict[str, Any], str, str]:
+    """An inventory without its time and number, which are beside it."""
+    said = json.loads(raw)
+    return said, said["metadata"].pop("timestamp"), said.pop("serialNumber")

@@ -14,7 +14,7 @@ from intertie.model.office import Problem
 from intertie.portal.pages.guarding import NotFromHere, SignInFirst, sign_in_at, visit_of, who
 from intertie.portal.pages.rendering import render
 from intertie.portal.pages.web import HTML, problem_page, request_path
-from intertie.portal.problems import problem_of
+from intertie.portal.problems import again_headers, problem_of
 
 LOG = logging.getLogger("intertie.portal")
 Asked = Request[Any, Any, Any]
@@ -84,4 +84,4 @@ def _shown(request: Asked, problem: Problem) -> Response[Any]:
         return problem_page(visit_of(request, request.app.state.office), problem, partial)
     template = "problem_part.html" if partial else "problem_stranger.html"
     text = render(template, {"problem": problem, "title": problem.title})
-    return Response(text, status_code=problem.status, media_type=HTML)
+    return Response(text, status_code=problem.status, media_type=HTML, headers=again_headers(problem))

@@ -32,7 +32,9 @@ PAGE = 50
 def messages_page(visit: Visit) -> View:
     """The list, and its filters."""
     query = visit.query
-    found = search(visit.gateway, wanted(query), query.maybe("text", TEXT_MAX) or "")
+    asked, text = wanted(query), query.maybe("text", TEXT_MAX) or ""
+    with visit.office.turns.taken():
+        found = search(visit.gateway, asked, text)
     given = {name: value for name, value in query.given().items() if name != "after"}
     older = f"/messages?{urlencode({**given, 'after': found.older})}" if found.older is not None else None
     return View(

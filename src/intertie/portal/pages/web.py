@@ -34,7 +34,7 @@ from intertie.portal.pages.navigation import current, places
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.rendering import render
 from intertie.portal.pages.visit import Data, Done, Download, View, Visit
-from intertie.portal.problems import encode, problem_of
+from intertie.portal.problems import again_headers, encode, problem_of
 
 LOG = logging.getLogger("intertie.portal")
 HTML = "text/html; charset=utf-8"
@@ -236,7 +236,7 @@ def problem_page(visit: Visit, problem: Problem, partial: bool) -> Response[Any]
         text = render("problem_part.html", {"problem": problem})
     else:
         text = whole(visit, View("problem.html", problem.title, {"problem": problem}))
-    return Response(text, status_code=problem.status, media_type=HTML)
+    return Response(text, status_code=problem.status, media_type=HTML, headers=again_headers(problem))
 
 
 def check_visit(visit: Visit, right: Right) -> None:
