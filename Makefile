@@ -6,6 +6,9 @@ BIN  = .venv/bin
 WORKERS ?= 4
 SECONDS ?= 60
 SEEDS   ?= 1000
+# What else has a long version.
+SOAKED = tests/unit/market/test_block_events.py tests/unit/market/test_many_portfolios.py \
+	tests/unit/market/test_market_billing_walk.py tests/command/test_demo_speaks.py
 
 # Hundreds of processes are started by the tests: without kept bytecode each compiles 300 modules anew, a third of its start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -50,7 +53,7 @@ bench: setup
 	$(BIN)/python -m bench $(ONLY)
 
 soak: setup
-	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults tests/exchange/test_walks.py
+	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults tests/exchange/test_walks.py $(SOAKED) tests/command/test_demo_speaks.py
 
 sim: setup
 	$(BIN)/python -m sim --seeds $(SEEDS)

@@ -93,6 +93,12 @@ PROTOCOLS = [
         "works",
         "`tests/interop/test_internet_et_page.py`, `tests/interop/test_internet_et_gpg.py`",
     ),
+    (
+        "A whole season of business in a partner's own protocol (Internet ET, AS2, SFTP, Green Button), the same to the cent",
+        "000, 001",
+        "works",
+        "`tests/command/test_demo_speaks.py`, `tests/exchange/test_files_several.py`",
+    ),
     ("EDI / VAN: a mailbox between third parties", "000, 001", NOT_YET, ""),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",
@@ -253,6 +259,12 @@ SETTLEMENT = [
         "000",
         "works",
         "`tests/exchange/test_settle.py`",
+    ),
+    (
+        "Questions of analysts about readings, in SQL, on the rows that settlement computes with",
+        "000",
+        "works",
+        "`tests/command/test_readings.py`, `tests/unit/bindings/test_duckdb_questions.py`",
     ),
     (
         "Many meters by one kernel: one process, a pool, a cluster; resumable; only what changed again",

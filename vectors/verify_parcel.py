@@ -2,8 +2,8 @@
 
     python vectors/verify_parcel.py [FOLDER [CASE.json ...]] [--json]
 
-reads each case of vectors/ (or of one folder, or those named), follows docs/parcel.md, docs/identity.md, docs/descriptor.md and
-docs/evidence.md, and prints its verdict wherever it differs from the expected one; exit status 1 if any does.
+reads each case of vectors/ (or of one folder, or those named), follows docs/parcel.md, docs/identity.md, docs/descriptor.md,
+docs/relay.md and docs/evidence.md, and prints its verdict wherever it differs from the expected one; exit status 1 if any does.
 
     python vectors/verify_parcel.py evidence FILE --trust ROOTS.pem [--tsa ROOTS.pem] [--at 2026-11-22T12:00:00Z]
 
@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from reading import chains, evidence, parcels, signed, translated
+from reading import chains, evidence, parcels, relayed, signed, translated
 from reading.base import VECTORS, instant
 from verify_attachment import verdict as sealed_file
 
@@ -42,6 +42,7 @@ JUDGES: dict[str, Judge] = {
     "evidence": evidence.judge,
     "attachment": judge_attachment,
     "translated": translated.judge,
+    "relay": relayed.judge,
 }
 
 

@@ -31,8 +31,8 @@ SIX = {
 }
 KEYS = [
     "flows", "receipts", "unreceipted", "contracts", "tender", "books", "refused", "events",
-    "invoice", "paid", "account", "journals_verified", "evidence",
-    "seconds",
+    "invoice", "paid", "account", "journals_verified", "evidence", "carried",
+    "seconds", "proved", "compared",
 ]  # fmt: skip
 pytestmark = pytest.mark.slow
 

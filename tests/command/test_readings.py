@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -100,6 +101,34 @@ def test_show_and_plot(pair: tuple[Path, Path], imported: Any, capsys: Any) -> N
     assert "NaN" in here(capsys, "readings", "findings", "--dir", pair[0]).out
 
 
+def test_a_question_is_answered_from_what_settlement_computes_with(
+    pair: tuple[Path, Path], imported: Any, capsys: Any
+) -> None:
+    def ask(*words: Any) -> Any:
+        return here(capsys, "readings", "ask", *words, "--dir", pair[0])
+
+    sums = "select meter, day, sum(kwh) as kwh from readings group by all order by day"
+    hourly = ("--minutes", "60", "--json")
+    assert ask(sums, *hourly).json == {
+        "columns": ["meter", "day", "kwh"],
+        "rows": [["M1", "2026-11-10", "282.000000"], ["M1", "2026-11-11", "274.750000"]],
+        "more": False,
+    }
+    gaps = "select day from days where readings < intervals"
+    assert ask(gaps, *hourly).json["rows"] == [["2026-11-11"]]
+    when = "select starts, source from readings where kwh = 6.25 and day = '2026-11-10'"
+    assert ask(when, *hourly).json["rows"] == [["2026-11-10T06:00:00-05:00", imported["source"]]]
+    some = ask("select kwh from readings order by starts", "--minutes", "60", "--rows", "2", "--csv")
+    assert some.out == "kwh\n0.250000\n1.250000\n" and "first 2 rows" in some.err
+    assert "M1" in ask(sums, "--minutes", "60").out
+    assert ask(sums, "--meter", "M1", "--from", "2026-11-11", *hourly).json["rows"][0][1] == "2026-11-11"
+    assert ask("select 1, 1 from days", *hourly).json["rows"] == [[1, 1], [1, 1]]
+    assert ask("--json").json["days"]["intervals"] == "int32" and "kwh" in ask().out
+    assert "one SELECT" in ask("drop view readings").err
+    assert "no readings from 2020" in ask("select 1", "--from", "2020-01-01", "--to", "2020-01-02").err
+    assert ask("select 1 from readings", "--party", "nobody.example", *hourly).json["rows"] == []
+
+
 def test_mistakes_say_what_to_do(pair: tuple[Path, Path], capsys: Any, tmp_path: Path) -> None:
     def fails(*words: Any) -> str:
         said = here(capsys, "readings", *words, "--dir", pair[0])
@@ -162,10 +191,10 @@ def test_what_was_sent_is_with_both_and_a_rebuild_has_it(
 def test_the_commands_of_the_page(pair: tuple[Path, Path], imported: Any, capsys: Any) -> None:
     page = (Path(__file__).parents[2] / "docs" / "readings.md").read_text(encoding="utf-8")
     lines = re.findall(r"^intertie (readings .+) --dir u$", page, re.M)
-    assert len(lines) == 6
+    assert len(lines) == 7
     (pair[0].parent / "again.csv").write_text(HEAD + "\n".join(LINES) + "\n", encoding="utf-8")
     for line in lines:
-        words = line.replace("mdm.csv", str(pair[0].parent / "again.csv")).split()
+        words = shlex.split(line.replace("mdm.csv", str(pair[0].parent / "again.csv")))
         said = here(capsys, *words, "--dir", pair[0])
         assert said.code == 0, said.err
 

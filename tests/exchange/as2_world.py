@@ -104,6 +104,7 @@ class Wire(httpx.AsyncBaseTransport):
         async with httpx.AsyncClient(transport=app) as client:
             headers, body = self._two.on_the_way(request.headers.multi_items(), body)
             answer = await client.post(URLS[party], headers=headers, content=body)
+        answer = self._two.answer_with or answer
         self._two.answered.append(answer)
         if party in self._two.lose_answers:
             raise httpx.ReadTimeout("lost")
@@ -117,6 +118,7 @@ class Two:
         self.now = NOW
         self.posted: list[tuple[PartyId, dict[str, str], bytes]] = []
         self.answered: list[httpx.Response] = []
+        self.answer_with: httpx.Response | None = None  # in place of what a door says
         self.lose_posts: set[PartyId] = set()  # posts to these do not arrive
         self.lose_answers: set[PartyId] = set()  # answers of these do not
         self.on_the_way: Callable[[Any, bytes], tuple[Any, bytes]] = lambda headers, body: (headers, body)

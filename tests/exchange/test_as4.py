@@ -266,6 +266,22 @@ def test_a_receipt_for_other_digests_is_a_refusal_that_people_see() -> None:
     assert state is State.REFUSED and "other_digests" in detail
 
 
+def test_a_receipt_for_other_digests_that_is_brought_here_closes_nothing() -> None:
+    two = Two()
+    message = two.say(UTILITY, NOTICE)
+    two.lose_posts = {AGGREGATOR}
+    two.carry(UTILITY)
+    for _ in range(2):
+        raw = receipt_for(two, message, digest=b"AAAA")
+        assert two.take(UTILITY, without_file(raw)).status_code == 204
+    state, detail = two.state(UTILITY, message)
+    assert state is State.SENDING and "doubtful receipt: other_digests" in detail
+    assert kinds(two, UTILITY).count(Kind.RECEIPT_IN) == 1
+    two.lose_posts = set()
+    two.carry(UTILITY, HOUR)
+    assert two.state(UTILITY, message)[0] is State.ACCEPTED
+
+
 def test_what_is_no_receipt_for_it_lets_it_go_again() -> None:
     two = Two()
     message = two.say(UTILITY, NOTICE)

@@ -31,7 +31,7 @@ from intertie.formats.espi.series import REVISION_MAX, REVISIONS_FROM, revision_
 from intertie.formats.espi.terms import EspiTerms
 from intertie.gateway import file_espi
 from intertie.gateway.accept_translated import original_of
-from intertie.gateway.file_formats import format_of
+from intertie.gateway.file_formats import formats_of
 from intertie.gateway.files import FileError, Purpose
 from intertie.gateway.foreign import Level
 from intertie.model.documents import read_message
@@ -50,8 +50,10 @@ def take(two: Two, content: bytes) -> tuple[list[Any], list[list[str]]]:
     files = two.take(AGGREGATOR, content)
     [results] = [one for one in files if one.name.startswith("results-")]
     table = list(csv.reader(io.StringIO(results.content.decode())))
-    assert table[0] == ["place", "status", "code", "detail"]
-    return [read_message(row.body)[1] for row in two.inbox(AGGREGATOR)[before:]], table[1:]
+    assert table[0] == ["place", "status", "code", "detail", "message", "received"]
+    return [read_message(row.body)[1] for row in two.inbox(AGGREGATOR)[before:]], [
+        row[:4] for row in table[1:]
+    ]
 
 
 def terms(**changed: Any) -> Two:
@@ -180,7 +182,7 @@ def test_what_does_not_fit_a_message_is_said(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     monkeypatch.setattr(file_espi, "METERS_MAX", 1)
     with pytest.raises(EspiError, match="several files"):
-        format_of(foreign_of(UTILITY, "espi")).read(
+        formats_of(foreign_of(UTILITY, "espi"))[0].read(
             written(series([1]), series([2], meter="M2")), foreign_of(UTILITY, "espi"), UTILITY
         )
 

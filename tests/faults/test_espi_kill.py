@@ -1,4 +1,5 @@
-"""`kill -9` of what issues tokens, at random moments: what was answered counts afterwards, and no code counts twice.
+"""`kill -9` at random moments. Of what issues tokens: what was answered counts afterwards, and no code counts twice. Of a custodian
+and of its third party, in turn: what came in at one is told of and fetched by the other, and has one effect.
 `INTERTIE_SOAK=1` kills twenty times."""
 
 from __future__ import annotations
@@ -8,12 +9,20 @@ import random
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.exchange.espi_world import World
+from tests.interop.espi_house import START, House, bring
+from tests.interop.sftp_house import inbox, until
+from tests.interop.test_espi_pair import held, make_pair
 
+from intertie.gateway.accept_translated import original_of
 from intertie.gateway.espi_grants import NotGranted
+from intertie.gateway.verify_journal import verify_journal
+from intertie.run import Opened
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 20 if os.environ.get("INTERTIE_SOAK") else 3
@@ -97,3 +106,73 @@ def test_what_was_answered_counts_and_no_code_counts_twice(tmp_path: Path) -> No
         for path in (tmp_path / "espi").rglob("*")
         if not path.name.startswith(".")
     )
+
+
+# A side of a pair: the custodian that tells, or the third party that fetches.
+SIDE = """
+import sys
+from pathlib import Path
+from tests.interop.espi_house import House, serving
+
+with serving(House(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Side:
+    """One of two, in a process of its own that a test may kill."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._begin()
+
+    def _begin(self) -> None:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+        command = [sys.executable, "-c", SIDE, *map(str, self.house)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+
+    def wait(self) -> None:
+        """Until its door is open."""
+        assert self._process.stdout is not None and self._process.stdout.readline() == "open\n"
+
+    def kill(self) -> None:
+        """And another one in its place."""
+        self._process.kill()
+        self.end()
+        self._begin()
+
+    def end(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._process.stdout.close()
+
+
+def test_what_a_custodian_told_of_is_fetched_and_has_one_effect(tmp_path: Path, capsys: Any) -> None:
+    """Both sides are killed in turn, while readings come in at one, are told of, and are fetched by the other."""
+    utility, third = make_pair(tmp_path, capsys)
+    bring(utility, *range(96))
+    first = date(START.year, START.month, START.day).isoformat()
+    sides, chance = [Side(third), Side(utility)], random.Random(17)
+    try:
+        for side in sides:
+            side.wait()
+        for count in range(1, ROUNDS + 1):
+            bring(utility, *[count] * 96, days=count)
+            time.sleep(chance.uniform(0.0, 1.5))
+            side = sides[count % 2]
+            side.kill()
+            side.wait()
+        until(lambda: held(capsys, third, first) == 96 * (ROUNDS + 1))
+        time.sleep(1)  # what would be doubled comes now
+    finally:
+        for side in sides:
+            side.end()
+    it = Opened(third.place)
+    rows = [it.store.message(row.id) for row in inbox(it)]
+    parts = [original_of(row.body) for row in rows if row is not None]
+    assert parts and len(parts) == len(set(parts)), "no part of a feed is two messages"
+    verify_journal(it.store)
+    it.close()

@@ -60,8 +60,9 @@ ca_file = "utility.pem"
     return House(place, url, place / "ftps.pem")
 
 
-def test_readings_of_customers_who_consented_get_to_the_third_party(tmp_path: Path, capsys: Any) -> None:
-    utility, third = make_house(tmp_path, 'ca_file = "third.pem"\n'), make_third(tmp_path)
+def make_pair(base: Path, capsys: Any) -> tuple[House, House]:
+    """A utility, and an aggregator that it knows as an application; a customer lets it see one meter."""
+    utility, third = make_house(base, 'ca_file = "third.pem"\n'), make_third(base)
     (utility.place / "third.pem").write_bytes(third.trust.read_bytes())
     (third.place / "utility.pem").write_bytes(utility.trust.read_bytes())
     notify = f"{third.url}/espi/1_1/Notification"
@@ -72,16 +73,21 @@ def test_readings_of_customers_who_consented_get_to_the_third_party(tmp_path: Pa
     ).json
     secret = third.place / "custodian.txt"
     secret.write_text(made["client_secret"])
-    file = tmp_path / "them.file"
+    file = base / "them.file"
     file.write_text(LEGACY.format(url=utility.url, id=made["client_id"], sha="0" * 64))
     refused = here(capsys, "partner", "legacy", "utility.example", file, "--dir", third.place)
     assert refused.code == 1 and "open to others" in refused.err
     secret.chmod(0o600)
     added = here(capsys, "partner", "legacy", "utility.example", file, "--dir", third.place, "--json").json
     assert "we fetch as" in added["speaks"] and added["our key"] == ""
-    bring(utility, *range(96))
     given = ("--customer", "C-1", "--meter", "M1", "--dir", utility.place)
     assert here(capsys, "espi", "give", made["client_id"], *given).code == 0
+    return utility, third
+
+
+def test_readings_of_customers_who_consented_get_to_the_third_party(tmp_path: Path, capsys: Any) -> None:
+    utility, third = make_pair(tmp_path, capsys)
+    bring(utility, *range(96))
     day = date(START.year, START.month, START.day).isoformat()
     with serving(third), serving(utility):
         until(lambda: held(capsys, third, day) == 96)

@@ -60,15 +60,13 @@ class At(NamedTuple):
         return name
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("upload")
-    place = base / "us"
+def make(base: Path, more: str = "file_bytes = 20000\nfiles = 2\n") -> tuple[Path, int]:
+    """A gateway of the aggregator with a door for the utility's uploads: its directory, and the port."""
+    place, port = base / "us", free_port()
     said = ["init", US, "--role", "der_aggregator", "--url", f"https://127.0.0.1:{free_port()}"]
     assert run([*said, "--dir", str(place)]) == 0
     settings = place / "intertie.toml"
-    listen = f'[upload]\nlisten = "127.0.0.1:{free_port()}"\nfile_bytes = 20000\nfiles = 2\n'
-    listen += "requests_per_minute = 100000.0\n"
+    listen = f'[upload]\nlisten = "127.0.0.1:{port}"\n{more}requests_per_minute = 100000.0\n'
     settings.write_text(settings.read_text().replace("[upload]\n", listen, 1))
     text = LEGACY.replace("[sftp]\n{sftp}", '[upload]\nuser = "utility"\nsecrets = ["{hash}"]')
     file = base / "them.file"
@@ -81,7 +79,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     assert run(["partner", "legacy", THEM, str(file), "--dir", str(place)]) == 0
-    return place
+    return place, port
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("upload"))[0]
 
 
 @pytest.fixture

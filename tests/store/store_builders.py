@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
+from intertie.gateway.relay_ports import Relayed
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.journal.verify import verify_entries
@@ -184,3 +185,33 @@ def verify(store, witnesses: Sequence[Head] = ()) -> Head:  # type: ignore[no-un
     """The journal read back; raises if it does not hold together."""
     lines = [(raw, leaf) for _, raw, leaf in store.entries(limit=1_000_000)]
     return verify_entries(lines, store.head(), witnesses)
+
+
+def relayed_row(
+    number: int,
+    *,
+    text: bytes = b"sealed",
+    priority: int = 5,
+    expires: datetime = NOW + timedelta(hours=6),
+    **fields: object,
+) -> Relayed:
+    """A parcel of others, from THEM to OTHER, as a relay keeps it."""
+    plain = Relayed(
+        parcel=parcel_id(number),
+        sender=THEM,
+        recipient=OTHER,
+        previous=THEM,
+        next=OTHER,
+        hop=1,
+        digest=hashlib.sha256(text).digest(),
+        suite="MLKEM768-X25519/HKDF-SHA256/AES-256-GCM",
+        size=len(text),
+        blob=text,
+        waybill=b"waybill",
+        trail=b"[]",
+        receipt=b"",
+        at=NOW + timedelta(seconds=number),
+        expires=expires,
+        priority=priority,
+    )
+    return plain._replace(**fields)  # type: ignore[arg-type]

@@ -28,6 +28,7 @@ from store_builders import (
     postgres_store,
     queued_entries,
     refusal,
+    relayed_row,
     sqlite_store,
     take_in,
     verify,
@@ -105,6 +106,8 @@ def fill(store: Engine) -> None:
     store.raise_stop(Stop(THEM, True, NOW, NOW + timedelta(hours=1)), [act("stop")])
     store.erase([1], "retention", NOW + timedelta(days=1))
     store.hold(None, AgreementId("base-2026"), "CASE-1", NOW)
+    store.take_relayed(relayed_row(70), lambda head: b"hop receipt", NOW)
+    store.keep_hops(parcel_id(70), outgoing=True, partner=THEM, statements=[b"hop receipt"], now=NOW)
     store.note([act(f"line {n}") for n in range(300)])
     TreeRows(store).consistency(256, store.head().size)
 
@@ -140,6 +143,8 @@ def picture(store: Engine) -> list[Any]:
         store.unfinished_parcel(THEM, NOW),
         store.unprotected(),
         store.shared_messages(THEM, after=0),
+        store.relayed(parcel_id(70)),
+        store.hops(parcel_id(70), outgoing=True, partner=THEM),
     ]
 
 

@@ -92,6 +92,14 @@ def test_a_run_settles_all_meters_once(world: World) -> None:
     ]
 
 
+def test_two_runs_do_not_write_to_one_folder(world: World) -> None:
+    with world.lines().alone():
+        with pytest.raises(StoreError, match="another run is writing"):
+            world.run()
+        assert not world.all() and world.run("elsewhere").settled == METERS
+    assert world.run().settled == METERS
+
+
 def test_a_pool_writes_the_same_bytes(world: World) -> None:
     world.run("one")
     pool = Pool(world.readings, 2)

@@ -14,7 +14,17 @@ from intertie.model.errors import RULES, Code
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 SCRIPT = VECTORS / "verify_parcel.py"
-FOLDERS = ("parcel", "x509", "receipt", "checkpoint", "descriptor", "evidence", "attachment", "translated")
+FOLDERS = (
+    "parcel",
+    "x509",
+    "receipt",
+    "checkpoint",
+    "descriptor",
+    "evidence",
+    "attachment",
+    "translated",
+    "relay",
+)
 
 
 def read(*words: object) -> subprocess.CompletedProcess[str]:
@@ -46,6 +56,7 @@ def test_it_agrees_on_every_case(folder: str) -> None:
         ("descriptor", "truncated", {"expect": "ok ES256:1"}),
         ("evidence", "stamp_altered", {"tsa": False}),
         ("translated", "after_2035", {"now": "2034-01-01T00:00:00Z"}),
+        ("relay", "after_its_end", {"now": "2026-11-27T12:00:00Z"}),
     ],
 )
 def test_it_can_disagree(folder: str, name: str, change: dict[str, object], tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from reading.base import (
     shape,
 )
 from reading.parcels import MANIFEST
+from reading.relays import read_hop, read_parts
 from reading.signed import SIZE, load, read_checkpoint, read_receipt, roots, shared
 from reading.stamps import NoStamp, stamp_time
 
@@ -143,7 +144,7 @@ def verify_message(raw: bytes, trust: Trust, now: datetime) -> list[str]:
     with step(1):
         need(len(raw) <= 24 * 1024 * 1024, "too large")
         file = parse(raw, "form")
-        need(isinstance(file, dict) and set(file) - {"stamp"} == FILE, "members")
+        need(isinstance(file, dict) and set(file) - {"stamp", "hops"} == FILE, "members")
         need(type(file["v"]) is int and file["v"] == 1, "version")
         need(type(file["index"]) is int and 0 <= file["index"] < 65536, "index")
         need(isinstance(file["proof"], list) and len(file["proof"]) <= 16, "proof")
@@ -155,6 +156,7 @@ def verify_message(raw: bytes, trust: Trust, now: datetime) -> list[str]:
             read_chains(file["receiver_chains"]),
         )
         stamp = read_stamp(file["stamp"]) if "stamp" in file else None
+        hops = read_parts(file["hops"]) if "hops" in file else []
     with step(2):
         header = read_header(message)
     with step(3):
@@ -186,6 +188,25 @@ def verify_message(raw: bytes, trust: Trust, now: datetime) -> list[str]:
     check_end(profiles, now, 11)
     if stamp is not None:
         said += _stamped(stamp, file["receipt"], trust)
+    return said + _hops(hops, manifest, profile, trust)
+
+
+def _hops(
+    hops: list[tuple[bytes, Chains]], manifest: dict[str, Any], profile: str, trust: Trust
+) -> list[str]:
+    """Steps 14 to 16: what the relays signed that the parcel went over."""
+    said, order, digests = [], [], set()
+    for raw, known in hops:
+        with step(14):
+            hop, lines = read_hop(raw)
+            need(all(hop[name] == manifest[name] for name in ("parcel", "from", "to")), "another parcel")
+            need(hop["status"] != "returned" and RANKS[profile_of(lines)] >= RANKS[profile], "no hop receipt")
+        order.append(hop["hop"])
+        digests.add(hop["digest"])
+        check_signed(lines, known, hop["by"], trust, instant(hop["at"]), (15, 16))
+        said.append(f"relay {hop['hop']}    {hop['status']} by {hop['by']} at {hop['at']}")
+    with step(14):
+        need(len(digests) <= 1 and order == sorted(order), "other bytes, or another order")
     return said
 
 

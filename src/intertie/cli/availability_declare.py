@@ -14,14 +14,13 @@ from intertie.cli._times import Length, Moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, has_agreement, told
 from intertie.formats.series_csv import read_series
 from intertie.gateway import trade_availability as act
+from intertie.gateway.trade_compose import AvailabilitySaid, availability_of
 from intertie.gateway.trade_said import series_in
-from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Service
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, ConnectionPointId
-from intertie.model.interval import IntervalSeries, Window
-from intertie.model.made import made
-from intertie.model.quantity import Money, Unit
+from intertie.model.interval import IntervalSeries
+from intertie.model.quantity import Unit
 
 QUARTER = timedelta(minutes=15)
 NEEDED, OPTIONAL = {"up_kw": Unit.KW}, {"down_kw": Unit.KW, "kvar": Unit.KVAR}
@@ -80,22 +79,17 @@ def declare(
             series = read_series(read_file(table), NEEDED, OPTIONAL, step)
         else:
             series = _stated(up_kw or "", down_kw, start, until, step, desk.now)
-        up = series["up_kw"]
-        body = made(
-            AvailabilityDeclaration,
-            aggregation=aggregation,
-            service=service,
-            point=point,
-            window=Window(start=up.start, end=up.end),
-            revision=1,
-            up_kw=up,
-            down_kw=series.get(
-                "down_kw", series_in("down", "0", Window(start=up.start, end=up.end), up.step)
-            ),
-            kvar=series.get("kvar"),
-            price=None if price is None else Money(amount=price, currency=desk.text.elections.currency),
-            notice_minutes=notice,
+        said = AvailabilitySaid(
+            aggregation,
+            service,
+            point,
+            series["up_kw"],
+            series.get("down_kw"),
+            series.get("kvar"),
+            price,
+            notice,
         )
+        body = availability_of(desk, said)
         return told(it, [act.declare(desk, body)], wait, json=json)
 
 

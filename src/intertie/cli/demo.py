@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -30,15 +30,32 @@ def demo(
     feeder: Annotated[
         Path | None, Parameter(help="Folder with the load data (default: examples/feeder of the source).")
     ] = None,
+    aggregator_speaks: Annotated[
+        Literal["internet-et+x12", "as2+x12", "sftp+csv", "espi"] | None,
+        Parameter(
+            help="What the first aggregator and the utility speak in place of parcels; what comes of it is compared with the "
+            "same season in parcels, which is played beside it."
+        ),
+    ] = None,
+    native: Annotated[
+        Path | None,
+        Parameter(
+            help="To compare with: what --json said of the season in parcels, in place of another one."
+        ),
+    ] = None,
 ) -> int:
     """Play a season between a distribution utility and two aggregators: three gateway processes, real parcels over mutual
     TLS, 77 winter days of a real feeder. Ends with 0 only if everything is receipted, all journals verify, and both sides of
-    each pair hold the same book of the trade.
+    each pair hold the same book of the trade; in another protocol, only if the settlement is that of parcels to the cent and the
+    evidence verifies.
     """
     # Ended by a signal, it must not leave gateways behind: as with Ctrl-C, the blocks below are left in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Console(stderr=json)
-    with progress(screen) as tell, played(feeder, keep, tell, portals=serve) as result:
+    with (
+        progress(screen) as tell,
+        played(feeder, keep, tell, portals=serve, speaks=aggregator_speaks, native=native) as result,
+    ):
         tell("done", 1, 1)
         if json:
             print_json(result.summary._asdict())

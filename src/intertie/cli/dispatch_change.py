@@ -12,8 +12,8 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, when
 from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.gateway import trade_dispatch as act
+from intertie.gateway.trade_compose import ChangeSaid, changes_of
 from intertie.gateway.trade_said import series_in
-from intertie.model.errors import SettingsError
 from intertie.model.interval import Window
 
 
@@ -54,15 +54,13 @@ def change(
     with desk_with(dir, partner, agreement) as (it, desk):
         before = act.find_dispatch(desk, dispatch).instruction
         window = _window(before.window, start, until, desk.now)
-        if kw is None and window != before.window:
-            raise SettingsError("how much, in another window?", do="Give --kw too.")
-        changes: dict[str, Any] = {"window": window}
-        if kw is not None:
-            changes["target_kw"] = series_in("--kw", kw, window, step or before.target_kw.step)
-        if ramp is not None:
-            changes["ramp_kw_per_minute"] = ramp
-        due = None if respond_by is None else moment(respond_by, desk.now)
-        changes["respond_by"] = act.due_by(desk, before.service, due)
+        said = ChangeSaid(
+            window,
+            None if kw is None else series_in("--kw", kw, window, step or before.target_kw.step),
+            None if respond_by is None else moment(respond_by, desk.now),
+            ramp,
+        )
+        changes = changes_of(desk, before, said)
         message = act.change(desk, dispatch, **changes)
         if not json:
             print(f"An answer is due by {when(changes['respond_by'])}.")

@@ -12,7 +12,7 @@ from cyclopts import Parameter, Token
 from intertie.bindings.tsa_http.client import ask_authority
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, read_file, write_file
 from intertie.gateway.export_evidence import partner_of
-from intertie.gateway.renew_evidence import Lapsing, lapsing, renew, renew_message
+from intertie.gateway.renew_evidence import Lapsing, lapsing, renew, renew_message, renewed_name
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.run import opened
 from intertie.run.verifiers import VERIFIERS
@@ -86,7 +86,7 @@ def renew_files(
         done: list[dict[str, object]] = []
         failed: list[dict[str, object]] = []
         for found in lapsing(it.gateway, within, it.clock()):
-            path = (to or Path()) / _name(found)
+            path = (to or Path()) / renewed_name(found)
             if path.exists():
                 continue
             try:
@@ -119,12 +119,6 @@ def list_lapsing(*, within: Within = timedelta(days=365), dir: Dir = HERE, json:
 
 def _stamper(url: str | None) -> Stamper | None:
     return None if url is None else lambda data: ask_authority(url, request_stamp(data))
-
-
-def _name(found: Lapsing) -> str:
-    """Two partners may have chosen the same id."""
-    way = "to" if found.row.outgoing else "from"
-    return f"{found.row.id}-{way}-{partner_of(found.row)}.json"
 
 
 def _line(found: Lapsing) -> dict[str, object]:

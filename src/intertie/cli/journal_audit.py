@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.bindings.parcel_https.client import HttpsLink
-from intertie.bindings.parcel_https.witness_client import PatientPages
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, print_table, when
-from intertie.gateway.audit_journal import Audit, audit_journals
+from intertie.gateway.audit_journal import Audit
 from intertie.gateway.gateway import Partner
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
-from intertie.run import Opened, opened, street_link
-from intertie.seal.timestamp import load_tsa_roots
-
-# How often a name is tried for a new evidence file.
-NAMES_MAX = 1000
+from intertie.run import Opened, opened
+from intertie.run.auditing import StreetAuditing
+from intertie.stores.proof_files import ProofFolder
 
 
 def audit(
@@ -42,24 +37,17 @@ def audit(
     """
     with opened(dir) as it:
         asked = _partners(it, partner)
-        found = asyncio.run(_audit(it, asked, everything))
-        files = _write(found, to or it.directory / "evidence")
+        found = StreetAuditing(it).audit(asked, it.clock(), everything=everything)
+        folder = to or it.directory / "evidence"
+        files = {
+            party: folder / ProofFolder(folder).keep_evidence(party, raw)
+            for party, raw in found.evidence.items()
+        }
     if json:
         print_json({"sound": found.sound, **_report(found, files)})
     else:
         _print(found, files)
     return 0 if found.sound else 1
-
-
-async def _audit(it: Opened, partners: list[Partner], everything: bool) -> Audit:
-    link: HttpsLink = street_link(it)
-    try:
-        roots = load_tsa_roots(it.places.tsa)
-        return await audit_journals(
-            it.gateway, PatientPages(link), partners, it.clock(), everything=everything, tsa=roots
-        )
-    finally:
-        await link.aclose()
 
 
 def _partners(it: Opened, wanted: tuple[PartyId, ...]) -> list[Partner]:
@@ -72,23 +60,6 @@ def _partners(it: Opened, wanted: tuple[PartyId, ...]) -> list[Partner]:
             raise SettingsError(f"{party} is no partner here", do="`intertie partner list` names them.")
         found.append(known)
     return found
-
-
-def _write(found: Audit, folder: Path) -> dict[PartyId, Path]:
-    """Evidence files, one a party, under names that are free."""
-    files = {}
-    for party, raw in found.evidence.items():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number in range(1, NAMES_MAX):
-            path = folder / f"equivocation-{party}-{number}.json"
-            if not path.exists():
-                path.write_bytes(raw)
-                files[party] = path
-                break
-            if path.read_bytes() == raw:
-                files[party] = path
-                break
-    return files
 
 
 def _report(found: Audit, files: dict[PartyId, Path]) -> dict[str, object]:

@@ -23,6 +23,7 @@ from intertie.cli.partner_secret import secret
 from intertie.cli.partner_show import show
 from intertie.cli.partner_simulate import simulate
 from intertie.cli.partner_suspend import suspend
+from intertie.cli.partner_via import via
 from intertie.exchange.joining import State
 from intertie.gateway.gateway import Agreement
 from intertie.gateway.join_partner import Joining
@@ -48,6 +49,7 @@ for command in (
     pause,
     resume,
     suspend,
+    via,
     simulate,
 ):
     app.command(command)

@@ -221,7 +221,7 @@ def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:
     certificates = [read_certificate(pem) for pem in terms.certificates]
     how = f"signed ({terms.digest}) and encrypted ({terms.cipher} under {terms.key_transport}), not post-quantum"
     return [
-        ("speaks", f"as2 as {terms.name} at {terms.url}, x12 ({foreign.trading.profile})"),
+        ("speaks", f"as2 as {terms.name} at {terms.url}, {foreign.format} ({foreign.trading.profile})"),
         ("legacy", f"until {foreign.legacy_until}: {how}; receipts {terms.receipt}"),
         ("quirks", ", ".join(sorted(terms.quirks)) or "none"),
         *(

@@ -88,14 +88,14 @@ class SeasonClock:
         fresh.replace(self.path)
 
 
-def make_directories(root: Path, zone: str, *, portals: bool = False) -> None:
+def make_directories(root: Path, zone: str, *, portals: bool = False, natively: bool = True) -> None:
     """Gateway directories, whose readings have their days in a zone, with their own authorities, the aggregators partners of the
     utility and it of them, and `trust-root.pem` with all roots. No agreement yet but an old one: contracts are made through the
-    gateways. The clock file must be there. `portals`: the utility and the aggregator get an office door, too. Raises DemoError
-    with what a command said."""
+    gateways. The clock file must be there. `portals`: the utility and the aggregator get an office door, too. Not `natively`:
+    these two are no partners yet. Raises DemoError with what a command said."""
     years = max(3, datetime.now(UTC).year - CERTIFICATES_FROM.year + 2)
-    ports = _free_ports(len(ALL))
-    _all(
+    ports = free_ports(len(ALL))
+    run_commands(
         [
             [
                 "init", who.party, "--name", who.name, *_options("--role", who.roles),
@@ -108,13 +108,14 @@ def make_directories(root: Path, zone: str, *, portals: bool = False) -> None:
     for who in ALL:
         _set_zone(root / who.short / FILE, zone)
     if portals:
-        for who, port in zip((UTILITY, AGGREGATOR), _free_ports(2), strict=True):
+        for who, port in zip((UTILITY, AGGREGATOR), free_ports(2), strict=True):
             _set_office(root / who.short / FILE, port)
     roots = {who: root_of(root / who.short) for who in ALL}
     (root / "trust-root.pem").write_bytes(b"".join(path.read_bytes() for path in roots.values()))
-    _all([_partner(root, who, UTILITY, roots[UTILITY]) for who in AGGREGATORS])
-    _all([_partner(root, UTILITY, AGGREGATOR, roots[AGGREGATOR])])
-    _all([_partner(root, UTILITY, RIVAL, roots[RIVAL])])
+    joining = AGGREGATORS if natively else (RIVAL,)
+    run_commands([_partner(root, who, UTILITY, roots[UTILITY]) for who in joining])
+    for who in joining:
+        run_commands([_partner(root, UTILITY, who, roots[who])])
 
 
 def _set_zone(settings: Path, zone: str) -> None:
@@ -149,8 +150,8 @@ def _options(name: str, values: Sequence[str]) -> Iterator[str]:
         yield from (name, str(value))
 
 
-def _all(commands: Sequence[Sequence[str]]) -> None:
-    """Run commands side by side; DemoError with the first complaint."""
+def run_commands(commands: Sequence[Sequence[str]]) -> None:
+    """Run commands of this program side by side; DemoError with the first complaint."""
     running = [
         subprocess.Popen([*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for command in commands
@@ -162,7 +163,8 @@ def _all(commands: Sequence[Sequence[str]]) -> None:
             raise DemoError(f"`intertie {' '.join(command[:2])}` failed: {text}")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody has now, each another one."""
     with contextlib.ExitStack() as stack:
         doors = [stack.enter_context(socket.socket()) for _ in range(count)]
         for door in doors:

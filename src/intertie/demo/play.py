@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from intertie.demo.carried import compare, native_season, native_summary, prove
 from intertie.demo.chapters import account, billing, contracts, daily, dispatch, opening, outages, tender
 from intertie.demo.feeder import read_feeder
 from intertie.demo.gateways import (
@@ -20,6 +21,7 @@ from intertie.demo.gateways import (
 )
 from intertie.demo.plan import make_plan
 from intertie.demo.season import Desk, Entry, Season
+from intertie.demo.speaking import make_legacy, speaks_of
 from intertie.demo.staff import Office
 from intertie.demo.summary import Picture, Summary, picture_of, summarise
 from intertie.model.errors import SettingsError
@@ -40,21 +42,35 @@ class Played(NamedTuple):
 
 @contextlib.contextmanager
 def played(
-    feeder_folder: Path | None, keep: Path | None, tell: Tell, *, portals: bool = False
+    feeder_folder: Path | None,
+    keep: Path | None,
+    tell: Tell,
+    *,
+    portals: bool = False,
+    speaks: str | None = None,
+    native: Path | None = None,
 ) -> Iterator[Played]:
     """Play the season; inside the block the gateways are still serving. Raises IntertieError when it cannot go on.
 
-    All directories stay: in `keep` (made, or empty), else in a new folder for temporary files.
+    All directories stay: in `keep` (made, or empty), else in a new folder for temporary files. `speaks` names the protocol and
+    the format of the first aggregator and the utility (speaking.py); None: parcels. What comes of it is compared with the season
+    in parcels: with the summary of one in the file `native`, else with one that is played beside it.
     """
     began = time.monotonic()
+    spoken = speaks_of(speaks) if speaks is not None else None
     tell("reading the feeder", 0, 1)
     feeder = read_feeder(feeder_folder or FEEDER)
     plan = make_plan(feeder)
     root = _root(keep)
     clock = SeasonClock(root / "clock.txt", SEASON_OPENS)
     tell("making three gateways", 0, 1)
-    make_directories(root, feeder.zone, portals=portals)
+    make_directories(root, feeder.zone, portals=portals, natively=spoken is None)
+    if spoken is not None:
+        make_legacy(root, spoken, feeder.zone)
     with serving(root) as processes, contextlib.ExitStack() as stack:
+        beside = None
+        if spoken is not None and native is None:
+            beside = stack.enter_context(native_season(root, feeder_folder))
         desks = []
         for who in ALL:
             office = Office(root, who, clock)
@@ -69,6 +85,14 @@ def played(
         season.play(lambda entry, done, total: tell(_line(season, entry), done, total))
         tell("reading the journals back", 1, 1)
         summary = summarise(season, root, lambda: time.monotonic() - began)
+        if spoken is not None:
+            tell("the season in parcels, to compare", 1, 1)
+            if beside is not None:
+                native = native_summary(root, beside)
+            assert native is not None
+            summary = summary._replace(
+                proved=prove(season, root), compared=compare(summary._asdict(), native)
+            )
         yield Played(summary, picture_of(season), root)
 
 

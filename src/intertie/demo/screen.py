@@ -66,6 +66,7 @@ def show(console: Console, summary: Summary, picture: Picture) -> None:
         f"Statement of account by the utility: {account['rows']} rows, closing balance {account['closing']} "
         f"{account['currency']}, {again}."
     )
+    _beside(console, summary)
     journals = "verify" if summary.journals_verified else "DO NOT VERIFY"
     console.print(f"All journals {journals}. The season took {summary.seconds:g} s.")
     console.print(f"Evidence of the invoice: {summary.evidence}", soft_wrap=True)
@@ -116,11 +117,32 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _flows(summary: Summary) -> Table:
-    table = _table("Messages taken, by flow and direction", "flow", "direction", "messages")
-    for name, count in summary.flows.items():
-        category, _, direction = name.rpartition(" ")
-        table.add_row(category.replace("_", "/"), direction.replace(">", " > "), str(count))
+    title = "Messages taken, by flow and direction"
+    table = _table(title, "flow", "direction", "protocol", "format", "messages")
+    for one in summary.carried:
+        category, _, direction = one["flow"].rpartition(" ")
+        cells = (category.replace("_", "/"), direction.replace(">", " > "), one["by"], one["format"])
+        table.add_row(*cells, str(one["messages"]))
     return table
+
+
+def _beside(console: Console, summary: Summary) -> None:
+    """What another protocol came to beside parcels, and what proves it."""
+    if summary.compared is None or summary.proved is None:
+        return
+    same = "the same to the cent" if summary.compared["same"] else "NOT THE SAME"
+    named = ", ".join(summary.compared["differences"])
+    paid, native = summary.compared["paid"]
+    console.print(
+        f"Beside the same season in parcels: {same}{f' ({named})' if named else ''}. "
+        f"Paid {paid}, in parcels {native}; invoice {' and '.join(summary.compared['total'])}."
+    )
+    proved = summary.proved
+    console.print(
+        f"Evidence of each kind of message, from both sides: {proved['verified']} of {proved['files']} verify, "
+        f"with the partner's bytes and answers in them: {proved['folder']}",
+        soft_wrap=True,
+    )
 
 
 def _contracts(summary: Summary) -> Table:

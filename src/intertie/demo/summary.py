@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from intertie.demo.carried import carried
 from intertie.demo.chapters.account import outcome as account_of
 from intertie.demo.chapters.tender import outcome
 from intertie.demo.feeder import STEPS
@@ -51,12 +52,19 @@ class Summary(NamedTuple):
     account: Json
     journals_verified: bool
     evidence: str
+    carried: list[Json]
     seconds: float
+    # Where the aggregator does not speak parcels: evidence of what went in its protocol, and the same season in parcels.
+    proved: Json | None = None
+    compared: Json | None = None
 
     @property
     def good(self) -> bool:
-        """Every message has its receipt, all journals verify, and both sides of each pair hold the same book."""
-        return self.unreceipted == 0 and self.journals_verified and self.same
+        """Every message has its receipt, all journals verify, and both sides of each pair hold the same book; in another protocol
+        the evidence verifies, too, and the outcome is that of parcels."""
+        proved = self.proved is None or self.proved["verified"] == self.proved["files"] > 0
+        compared = self.compared is None or bool(self.compared["same"])
+        return self.unreceipted == 0 and self.journals_verified and self.same and proved and compared
 
     @property
     def same(self) -> bool:
@@ -105,6 +113,7 @@ def summarise(season: Season, root: Path, seconds: Callable[[], float]) -> Summa
         account=account_of(season, root, str(getattr(invoice.body, "invoice", ""))),
         journals_verified=all(_verifies(office) for office in _offices(season)),
         evidence=str(evidence),
+        carried=carried(season),
         seconds=round(seconds(), 1),
     )
 

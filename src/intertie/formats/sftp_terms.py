@@ -34,7 +34,9 @@ class Theirs(Record, frozen=True, kw_only=True):
     # Where files go that were taken; without it they are removed.
     taken: Folder | None = None
     # How often we look there.
-    poll_seconds: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+    poll_seconds: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
+    # When a file there is whole: once it was the same at two looks, or by its name, since it has another one until then.
+    complete: Literal["still", "renamed"] = "still"
 
 
 class SftpTerms(Record, frozen=True, kw_only=True):

@@ -16,13 +16,13 @@ from intertie.exchange.outbound import State
 from intertie.gateway.accept_translated import Arrival, Part, Said, accept_parts, find_foreign, original_of
 from intertie.gateway.deliver_file import take_level
 from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.file_formats import format_of
-from intertie.gateway.files import File, FileError, FileReply, Item, Judged, read_files
+from intertie.gateway.file_formats import format_in
+from intertie.gateway.files import File, FileError, FileFormat, FileReply, Item, Judged, read_files
 from intertie.gateway.foreign import Foreign, Known, Level, check_legacy
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, Query
 from intertie.model.errors import Code, IntertieError, Refused
-from intertie.model.ids import PartyId
+from intertie.model.ids import MessageId, PartyId
 from intertie.model.message import MESSAGE_BYTES_MAX
 from intertie.seal.receipt import Outcome
 
@@ -54,6 +54,8 @@ class Brought(NamedTuple):
     # What its author signed, if the carrier signs, and the key that verified it: kept with each message in place of its part.
     signed: bytes | None = None
     key: str = ""
+    # The id of the one message in it, if the carrier's name for it is one: both sides call it so.
+    message: MessageId | None = None
     # How the file of a message of ours is found in what was kept of it.
     content_of: Callable[[bytes], bytes] = content_of
 
@@ -77,6 +79,7 @@ def accept_file(gateway: Gateway, brought: Brought, write_answer: AnswerWriter, 
         key=brought.key,
         same=brought.content if brought.same is None else brought.same,
         parts=reading.parts,
+        message=brought.message,
     )
 
     def answer(outcomes: Sequence[Outcome]) -> bytes:
@@ -94,7 +97,7 @@ class _Reading:
     ) -> None:
         self._gateway, self._partner, self._foreign = gateway, partner, foreign
         self._brought, self._now = brought, now
-        self._format = format_of(foreign)
+        self._format: FileFormat | None = None  # once its first bytes were seen
         self._number = 0
         self.items: list[Item] = []
 
@@ -112,18 +115,22 @@ class _Reading:
         return [Judged(item, one) for item, one in zip(self.items, outcomes, strict=True)]
 
     def answers(self, judged: Sequence[Judged]) -> Sequence[File]:
-        """The format's own."""
+        """The format's own; none to what is of no format."""
+        if self._format is None:
+            return []
         return self._format.answer(judged, self._foreign, self._gateway.party.id, self._now, self._number)
 
     def _read(self) -> Sequence[Item]:
         content = self._brought.content
         try:
+            kind, found = self._brought.kind, format_in(self._foreign, content)
+            self._format = found
             check_legacy(self._partner.party, self._foreign, self._now.date())
-            kind = self._brought.kind
-            if kind and kind not in self._format.kinds:
-                do = f"Send it as {self._format.kinds[0]}."
-                raise FileError(f"{kind} is no content type of {self._format.name}", do=do)
-            items = self._format.read(content, self._foreign, self._partner.party)
+            if kind and kind not in found.kinds:
+                raise FileError(
+                    f"{kind} is no content type of {found.name}", do=f"Send it as {found.kinds[0]}."
+                )
+            items = found.read(content, self._foreign, self._partner.party)
             signed = self._brought.signed
             if signed is not None and len(signed) * len(items) > ORIGINALS_BYTES_MAX:
                 raise FileError(
@@ -145,9 +152,8 @@ class _Reading:
             if row is None:
                 continue
             found += 1
-            reply = Reply(
-                self._partner.party, row.id, said.accepted, said.detail, self._kept(item), self._now
-            )
+            at = said.at or self._now
+            reply = Reply(self._partner.party, row.id, said.accepted, said.detail, self._kept(item), at)
             take_level(self._gateway, self._foreign, reply, Level(said.level), self._now)
         if item.replies and not found:
             return item._replace(error=FileError("it answers nothing that was sent"))

@@ -61,12 +61,12 @@ def accept(gateway: Gateway, blob: bytes, *, peer: Peer | None, now: datetime) -
         with gateway.observer.span("frame"):
             frame = read_frame(blob, limit=gateway.limits.parcel_bytes)  # steps 1 and 2
     except Refused as refused:
-        _keep_refusal(gateway, refused, None, party, digest, now)
+        keep_refusal(gateway, refused, None, party, digest, now)
         raise
     try:
         return _accept_frame(gateway, frame, digest, peer, now)
     except Refused as refused:
-        _keep_refusal(gateway, refused, frame.header.parcel, party, digest, now)
+        keep_refusal(gateway, refused, frame.header.parcel, party, digest, now)
         raise
 
 
@@ -150,6 +150,7 @@ def _read_messages(
         recipient_roles=gateway.party.roles,
         policy=gateway.policy_on(now),
     )
+    admit = partial(_on_waybill, admit, peer.waybill)
     rules = Rules(gateway, partner, now, sending=False)
     ids = [e.header.id for e in envelopes if isinstance(e, Envelope)]
     known = gateway.store.find_incoming(partner.party, ids) if ids else {}
@@ -178,6 +179,17 @@ def _read_messages(
             kept = new_message(raw, leaf, position, header)
             reading.messages.append(kept._replace(traded=True) if verdict.traded else kept)
     return reading
+
+
+def _on_waybill(admit: Callable[[Header], Flow], waybill: frozenset[str] | None, header: Header) -> Flow:
+    """The flow of a message; Refused(RELAY_NOT_ALLOWED) if it came by a relay and may not, or its waybill is silent about it."""
+    flow = admit(header)
+    if waybill is not None and (not flow.relay or flow.key not in waybill):
+        detail = f"{flow.key} came by a relay" + (
+            "" if flow.relay else ", which the catalogue does not let it"
+        )
+        raise Refused(Code.RELAY_NOT_ALLOWED, detail, message=header.id, partner=header.sender)
+    return flow
 
 
 def _envelope_or_refusal(raw: bytes) -> Envelope | Refused:
@@ -342,7 +354,7 @@ def refusal_of(
     )
 
 
-def _keep_refusal(
+def keep_refusal(
     gateway: Gateway,
     refused: Refused,
     parcel: ParcelId | None,

@@ -15,17 +15,21 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from intertie.exchange.joining import check_live
 from intertie.gateway.accept_parcel import check_times, new_message, refusal_of, refused_outcome
+from intertie.gateway.agreements import implied_agreement
 from intertie.gateway.foreign import Foreign, Known, check_legacy
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
 from intertie.gateway.trade import Rules
 from intertie.journal.checkpoint import Head
 from intertie.market.event import Broken
-from intertie.model.documents import document_of
+from intertie.model.documents import document_of, read_body
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import (
+    AgreementId,
     ConversationId,
     DocumentName,
     InterfaceCode,
@@ -44,7 +48,7 @@ from intertie.model.message import (
     utc,
     write_message,
 )
-from intertie.model.record import Record
+from intertie.model.record import Record, with_own_defaults
 from intertie.seal.receipt import Outcome
 from intertie.seal.tree import leaf_hash
 
@@ -59,6 +63,8 @@ class Said(NamedTuple):
     conversation: ConversationId | None = None
     in_reply_to: MessageId | None = None
     mode: Mode | None = Mode.SCHEDULED  # None: it does not say, and each document goes in few
+    id: MessageId | None = None  # its author's, if that is one of the kind that we give
+    agreement: AgreementId | None = None  # None: it does not say
 
 
 class Arrived(NamedTuple):
@@ -92,6 +98,7 @@ class Arrival(NamedTuple):
     key: str  # that verified it, as the protocol writes it
     same: bytes  # what a repeat has in common with it
     parts: Callable[[], Sequence[Part]]  # at least one; asked for unless it is a repeat
+    message: MessageId | None = None  # what its author calls the one message in it, if the carrier says that
 
 
 # Write the signed answer. They are called under the store's lock and must not use the store.
@@ -129,8 +136,10 @@ def accept_parts(gateway: Gateway, arrival: Arrival, answer: PartsAnswer, now: d
     if known is not None and known.receipt is not None:
         gateway.store.owe_answer(partner.party, known.id, now)
         return known.receipt
-    check = _Check(gateway, partner, foreign, arrival, name, now)
     parts = arrival.parts()
+    if len(parts) != 1:  # the carrier's name for the file is no name of a message
+        arrival = arrival._replace(message=None)
+    check = _Check(gateway, partner, foreign, arrival, name, now)
     digests = [digest] if len(parts) == 1 else [hashlib.sha256(part.signed).digest() for part in parts]
     verdicts = [check(number, part, reused=reused) for number, part in enumerate(parts)]
     return _keep(
@@ -200,19 +209,23 @@ class _Check:
         try:
             if reused:
                 raise Refused(Code.PARCEL_ID_REUSED, message=message, partner=self._partner.party)
-            return self._message(number, part, message)
+            said = self._translated(part, message)
+            if said.body is None:
+                return None
+            message = said.id or self._arrival.message or message
+            return self._message(number, part, said, with_own_defaults(said.body), message)
         except Refused as refused:
             refused.message = refused.message or message
             return refused
 
-    def _message(self, number: int, part: Part, message: MessageId) -> NewMessage | None:
-        gateway, partner, foreign, now = self._gateway, self._partner, self._foreign, self._now
+    def _translated(self, part: Part, message: MessageId) -> Said:
+        partner = self._partner
         named = partial(Refused, message=message, partner=partner.party)
         if partner.suspended:
             raise named(Code.SENDER_SUSPENDED)
-        check_legacy(partner.party, foreign, now.date(), message)
+        check_legacy(partner.party, self._foreign, self._now.date(), message)
         try:
-            said = part.translate(self._known)
+            return part.translate(self._known)
         except Broken as broken:
             detail = f"{broken.rule.name}: {broken.detail or broken.rule.text}"
             raise named(Code.TRADE_RULE, detail) from broken
@@ -220,25 +233,42 @@ class _Check:
             raise
         except IntertieError as error:
             raise named(Code.SCHEMA, error.why) from error
-        if said.body is None:
-            return None
-        header = _header(gateway, partner, foreign, self._arrival.created, said, said.body, message)
+
+    def _message(self, number: int, part: Part, said: Said, body: Record, message: MessageId) -> NewMessage:
+        gateway, partner, foreign, now = self._gateway, self._partner, self._foreign, self._now
+        kind = document_of(body)
+        under = said.agreement or implied_agreement(foreign, self._known.book, kind.name, now)
+        header = _header(gateway, partner, self._arrival.created, said, body, message, under)
+        again = self._same_again(header, body)
+        if again is not None:
+            return new_message(again, leaf_hash(again), number, read_envelope(again).header)
         check_live(partner.trial, header.conversation, header.agreement)
         flow = gateway.catalogue.admit(header, partner.roles, gateway.party.roles)
         check_times(header, gateway.limits.clock_skew_seconds, now)
-        traded = self._rules.check(header, said.body, flow)
-        raw = with_original(header, said.body, foreign.binding, part.signed, self._arrival.key)
+        traded = self._rules.check(header, body, flow)
+        raw = with_original(header, body, foreign.binding, part.signed, self._arrival.key)
         return new_message(raw, leaf_hash(raw), number, header)._replace(traded=traded)
+
+    def _same_again(self, header: Header, body: Record) -> bytes | None:
+        """What was kept of it, if this message of the partner's is here already and says the same: a file that is written again
+        for it, with others beside, is another file."""
+        row = self._gateway.store.message(header.id, outgoing=False, partner=self._partner.party)
+        if row is None or not row.body:
+            return None
+        known = read_envelope(row.body)
+        times = {"created": known.header.created, "expires": known.header.expires}
+        same = msgspec.structs.replace(header, **times) == known.header and read_body(known) == body
+        return row.body if same else None
 
 
 def _header(
     gateway: Gateway,
     partner: Partner,
-    foreign: Foreign,
     created: datetime,
     said: Said,
     body: Record,
     message: MessageId,
+    agreement: AgreementId | None,
 ) -> Header:
     kind = document_of(body)
     created = utc(created)
@@ -252,7 +282,7 @@ def _header(
         mode=mode,
         sender=partner.party,
         recipient=gateway.party.id,
-        agreement=foreign.agreement,
+        agreement=agreement,
         conversation=said.conversation,
         in_reply_to=said.in_reply_to,
         created=created,

@@ -76,7 +76,10 @@ def seal_attachments(
 
 
 def check_reachable(partner: Partner) -> None:
-    """Files are brought to a partner's door; Refused(ATTACHMENT_MISSING) if it has none."""
+    """Files are brought to a partner's door; Refused(ATTACHMENT_MISSING) if it has none, or none that we may call."""
+    if partner.via is not None:
+        detail = f"files do not go by a relay, and the way to {partner.party} is by {partner.via}"
+        raise Refused(Code.ATTACHMENT_MISSING, detail, partner=partner.party)
     if partner.fetches or partner.translated:
         detail = (
             f"files cannot be brought to {partner.party}: it has no door, and comes for its parcels only. "

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import RevokedToken
-from intertie.gateway.scopes import narrow, scopes_of
+from intertie.gateway.scopes import granted_to, narrow
 from intertie.gateway.settings import Settings
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, Refused
@@ -40,7 +40,7 @@ class Authority:
 
     def scopes_of(self, partner: Partner) -> frozenset[str]:
         """What a partner may be granted now."""
-        return scopes_of(self.gateway.catalogue, partner, self.gateway.party.roles)
+        return granted_to(self.gateway, partner)
 
     def partner(self, party: PartyId) -> Partner:
         """Step 3 for a connection: its party is a partner, not suspended. Raises Refused."""

@@ -6,6 +6,7 @@ from collections.abc import Container
 from datetime import date
 from typing import NamedTuple
 
+from intertie.gateway.foreign import Foreign
 from intertie.gateway.gateway import Partner
 
 NOTHING = "nothing"
@@ -21,6 +22,9 @@ class Way(NamedTuple):
 def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
     """The way of a message that is written today; `spoken` are the protocols of others that are set up here."""
     foreign = partner.foreign
+    if partner.via is not None and not partner.translated:
+        why = f"both have a gateway, with {partner.via} between: sealed for it alone, and a receipt for each hop"
+        return Way(f"parcels via {partner.via}", why)
     if foreign is None or not partner.translated:
         how = "it comes for them" if partner.fetches else "over HTTPS"
         older = ""
@@ -32,4 +36,13 @@ def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
         return Way(NOTHING, f"it has no gateway, and {name} ended on {foreign.legacy_until}")
     if name not in spoken:
         return Way(NOTHING, f"it has no gateway, and [{name}] is not set up here")
-    return Way(name, f"it has no gateway; until {foreign.legacy_until} its legacy file allows this")
+    why = f"it has no gateway; until {foreign.legacy_until} its legacy file allows this"
+    return Way(name, f"{why}{_in_which(foreign)}")
+
+
+def _in_which(foreign: Foreign) -> str:
+    """Where there are several formats, which a message goes in."""
+    if foreign.binding == "uftp" or len(foreign.formats) == 1:
+        return ""
+    first, *others = foreign.formats
+    return f"; in {first}, and what that cannot say whole in {' or '.join(others)}"

@@ -16,6 +16,7 @@ import msgspec
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
 from intertie.gateway.attachments import ready_to_go
+from intertie.gateway.consign import check_relayed, consign, relay_of, take_hop_receipt
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
@@ -31,6 +32,7 @@ from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused
 from intertie.model.ids import MessageId, ParcelId, PartyId, new_parcel_id
+from intertie.model.message import read_envelope
 from intertie.seal.jws import read_jws
 from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP, read_frame, seal_parcel
 from intertie.seal.profile import Profile, profile_of_algorithms, profile_of_suite
@@ -86,7 +88,7 @@ async def deliver_once(
     if parcel is None:
         rows = _take(gateway, partner, clock(), urgent=urgent)
         try:
-            granted = await link.granted(partner) if rows else None
+            granted = await link.granted(partner) if rows and partner.via is None else None
         except PartnerError as error:
             return _defer(gateway, partner, rows, str(error), clock(), random)
         with gateway.observer.span("seal"):
@@ -98,8 +100,9 @@ async def deliver_once(
         rows = gateway.store.parcel_messages(parcel.id, outgoing=True)
         channel = _channel_of(gateway, partner, rows, clock())
     under_way.begin(parcel.id, len(rows))
+    send = _send if partner.via is None else _send_by_relay
     try:
-        return await _send(gateway, link, partner, parcel, rows, channel, clock, random)
+        return await send(gateway, link, partner, parcel, rows, channel, clock, random)
     finally:
         under_way.ended(parcel.id)
 
@@ -126,11 +129,47 @@ async def _send(
     if answer.status == 200:
         with gateway.observer.span("receipt"):
             return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
-    problem = _read_problem(answer.body)
+    problem = read_problem(answer.body)
     remedy = Remedy.WAIT
     if 400 <= answer.status < 500 and problem.code in RULES:
         remedy = await find_remedy(gateway, link, parcel, problem.code, clock())
     return _judge(gateway, partner, parcel, rows, answer, problem, remedy, clock(), random)
+
+
+async def _send_by_relay(
+    gateway: Gateway,
+    link: Link,
+    partner: Partner,
+    parcel: ParcelRow,
+    rows: list[MessageRow],
+    channel: Channel,
+    clock: Clock,
+    random: Random,
+) -> Delivery:
+    """One attempt by the relay that stands between: its hop receipt closes nothing. The same bytes go again, rarely, until what
+    became of them comes back (gateway/take_return.py): a relay that lost its disk gets them so, and any other changes nothing."""
+    urgency = min((row.priority for row in rows), default=None)
+    try:
+        relay = relay_of(gateway, partner)
+        blob = consign(gateway, partner, parcel, rows, clock())
+        answer = await link.post(relay, blob, hybrid=channel is Channel.HYBRID, urgency=urgency)
+        if answer.status == 200:
+            hop = take_hop_receipt(gateway, relay, parcel, answer.body, clock())
+    except (PartnerError, Refused) as error:
+        return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
+    now = clock()
+    if answer.status != 200:
+        problem = read_problem(answer.body)
+        known = 400 <= answer.status < 500 and problem.code in RULES
+        remedy = remedy_here(gateway, parcel, problem.code, now) if known else Remedy.WAIT
+        return _judge(gateway, partner, parcel, rows, answer, problem, remedy, now, random)
+    said = f"taken for forwarding by {relay.party} at {hop.at.isoformat(timespec='seconds')}"
+    if close_expired(gateway, parcel, said, now):
+        return Delivery(
+            parcel.id, partner.party, len(rows), False, f"expired without a receipt; last: {said}"
+        )
+    gateway.store.retry_parcel(parcel.id, now + WAIT_MAX, said)
+    return Delivery(parcel.id, partner.party, len(rows), True, said)
 
 
 def next_parcel(
@@ -169,7 +208,7 @@ def judge_answer(
         except Refused as error:
             return unconfirmed(gateway, parcel, f"the answer is no receipt: {error}", now, random)
         return close_by_receipt(gateway, partner, parcel, rows, receipt, answer, now, random)
-    problem = _read_problem(answer.body)
+    problem = read_problem(answer.body)
     known = 400 <= answer.status < 500 and problem.code in RULES
     remedy = remedy_here(gateway, parcel, problem.code, now) if known else Remedy.WAIT
     return _judge(gateway, partner, parcel, rows, answer, problem, remedy, now, random)
@@ -203,9 +242,15 @@ def _take(gateway: Gateway, partner: Partner, now: datetime, *, urgent: bool = F
 def _covered(
     gateway: Gateway, rows: Sequence[MessageRow], granted: frozenset[str] | None, now: datetime
 ) -> list[MessageRow]:
-    """The messages that the partner lets us send. Each other one fails by itself: in a parcel it would take all down."""
+    """The messages that the partner lets us send, and that may go by the way there is to it. Each other one fails by itself: in
+    a parcel it would take all down."""
     kept = []
     for row in rows:
+        try:
+            _check_way(gateway, row, now)
+        except Refused as refused:
+            _finish(gateway, row, State.FAILED, str(refused), now)
+            continue
         scope = scope_of(row.interface, row.document)
         if granted is None or covered(granted, scope):
             kept.append(row)
@@ -213,6 +258,16 @@ def _covered(
         detail = f"{Code.INSUFFICIENT_SCOPE}: {row.recipient} does not grant us {scope}; ask its operators"
         _finish(gateway, row, State.FAILED, detail, now)
     return kept
+
+
+def _check_way(gateway: Gateway, row: MessageRow, now: datetime) -> None:
+    """Refused(RELAY_NOT_ALLOWED) for a message that must not go by a relay, if the way is by one (since it was queued)."""
+    partner = gateway.partners.find(row.recipient)
+    if partner is None or partner.via is None:
+        return
+    header = read_envelope(row.body).header
+    flow, _ = gateway.policy_on(now).flow_of(header, gateway.party.roles, partner.roles)
+    check_relayed(flow, partner, row.id)
 
 
 def _defer(
@@ -327,14 +382,14 @@ def read_receipt_of(
 ) -> Receipt:
     """The partner's receipt for exactly this parcel, or Refused."""
     receipt = verify_receipt(
-        raw, writer=partner.keys, trust=gateway.trust, now=now, least=_profile_of(gateway, parcel)
+        raw, writer=partner.keys, trust=gateway.trust, now=now, least=profile_of(gateway, parcel)
     )
     leaves = [parcel.leaves[i : i + 32] for i in range(0, len(parcel.leaves), 32)]
     check_receipt_of(receipt, Sent(parcel.id, gateway.party.id, partner.party, leaves))
     return receipt
 
 
-def _profile_of(gateway: Gateway, parcel: ParcelRow) -> Profile:
+def profile_of(gateway: Gateway, parcel: ParcelRow) -> Profile:
     """By which it was sealed: its suite says it, and, where its bytes are gone, its signatures."""
     if parcel.blob is None:
         manifest = read_jws(parcel.manifest, MANIFEST_TYP, limit=MANIFEST_BYTES_MAX)
@@ -489,7 +544,8 @@ def _known_code(problem: Problem) -> str:
     return "" if code is None else f"{code}: {RULES[code].sentence}"
 
 
-def _read_problem(body: bytes) -> Problem:
+def read_problem(body: bytes) -> Problem:
+    """What of it we act on; an empty one if it is none."""
     try:
         return msgspec.json.decode(body, type=Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -12,16 +12,17 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver_translated import PostAnswer, Reply, take_reply
-from intertie.gateway.file_formats import format_of
+from intertie.gateway.deliver_translated import DOUBT, SAID_MAX, PostAnswer, Reply, take_reply, with_doubt
+from intertie.gateway.file_formats import write_file
 from intertie.gateway.files import File, FileError, read_files, write_files
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known, Level
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, Refused
 from intertie.model.message import MESSAGE_BYTES_MAX, Header, utc
 from intertie.model.record import Record
-from intertie.seal.translated_evidence import ForeignFacts, ForeignVerifier
+from intertie.seal.translated_evidence import NEVER, UNSIGNED, ForeignFacts, ForeignVerifier
 
 LOG = logging.getLogger("intertie.files")
 # What is kept of a message is base64 in it, with the translation beside.
@@ -89,7 +90,7 @@ class FileTranslator:
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """What is kept of a message of ours."""
-        file = format_of(foreign).write(foreign, header, body, known.number())
+        file = write_file(foreign, header, body, known)
         kept = write_files([file])
         if len(kept) > KEPT_BYTES_MAX:
             raise FileError("the file does not fit a message", do="Send it in parts.")
@@ -108,17 +109,28 @@ class OneWay(FileTranslator):
 
 
 class Unsigned:
-    """`seal.translated_evidence.ForeignVerifier` of such a carrier: there is no signature to verify."""
+    """`seal.translated_evidence.ForeignVerifier` of such a carrier: there is no signature to verify, and nobody's key. What the
+    bytes say of themselves is compared; whose they are, the exporter's statement and journal say."""
 
-    algorithm = "none"
+    algorithm = UNSIGNED
 
     def __init__(self, binding: str) -> None:
         self._binding = binding
 
     def check(self, signed: bytes, key: str) -> ForeignFacts:
-        """Always Refused(SIGNATURE_INVALID)."""
-        detail = f"{self._binding} signs no files: the journal is all that there is about them"
-        raise Refused(Code.SIGNATURE_INVALID, detail)
+        """The ids in them. Refused(SIGNATURE_INVALID) for any key: there is none that could have signed."""
+        if key != UNSIGNED:
+            raise Refused(Code.SIGNATURE_INVALID, f"{self._binding} signs no files, and has no keys")
+        content = _content(signed)
+        return ForeignFacts(ids_of_file(content), "", "", NEVER, ids_in(signed), ANSWERED)
+
+
+def _content(kept: bytes) -> bytes:
+    """Of a message of ours its file; what came is as it came."""
+    try:
+        return read_files(kept)[0].content
+    except (FileError, IndexError):
+        return kept
 
 
 def take_level(gateway: Gateway, foreign: Foreign, reply: Reply, level: Level, now: datetime) -> None:
@@ -139,7 +151,20 @@ def take_level(gateway: Gateway, foreign: Foreign, reply: Reply, level: Level, n
     take_reply(gateway, reply, now)
 
 
-def _note(gateway: Gateway, reply: Reply, kind: Kind, level: Level, now: datetime) -> None:
+def doubt(gateway: Gateway, reply: Reply, now: datetime) -> None:
+    """A signed answer that may be about other bytes than ours: anybody can have one made, by posting what names our message. It
+    closes nothing. It is journaled and shown with the message, which goes on being tried; once, since it can be brought again
+    and again."""
+    row = gateway.store.message(reply.message, outgoing=True, partner=reply.partner, body=False)
+    LOG.warning("doubtful receipt", extra={"message_id": reply.message, "partner": reply.partner})
+    if row is None or row.parcel is None or row.state is not State.SENDING or DOUBT in row.detail:
+        return
+    _note(gateway, reply, Kind.RECEIPT_IN, "doubtful", now)
+    said = f"{DOUBT}{(reply.detail or 'it does not say over which bytes')[:SAID_MAX]}]"
+    gateway.store.retry_parcel(row.parcel, row.next_attempt or now, with_doubt(said, row.detail))
+
+
+def _note(gateway: Gateway, reply: Reply, kind: Kind, level: str, now: datetime) -> None:
     entry = Entry(
         kind=kind,
         at=utc(now),

@@ -29,6 +29,9 @@ from intertie.model.ids import MessageId, PartyId, new_parcel_id
 OWED_MAX = timedelta(days=3)
 # How long an answer is waited for before the message goes again; longer each time, up to what a store takes for a wait at all.
 ANSWER_WAIT = timedelta(minutes=2)
+# How a receipt that proves nothing about our bytes is told of in a message's detail, at its end; so much of it, and of what stands before.
+DOUBT = "[doubtful receipt: "
+SAID_MAX = 140
 # Statuses below 500 that say "not now": 404 comes from front ends whose back end is away (UFTP, transmission).
 TEMPORARY = frozenset({404, 408, 419, 421, 425, 429})
 
@@ -168,7 +171,7 @@ async def _post_message(
     except PartnerError as error:
         said, detail = PostAnswer(0), error.why
     now = clock()
-    if close_expired(gateway, parcel, detail, now):
+    if close_expired(gateway, parcel, with_doubt(row.detail, detail), now):
         return Delivery(parcel.id, party, 1, False, f"expired without an answer; last: {detail}")
     if said.final:
         entry = Entry(
@@ -181,6 +184,7 @@ async def _post_message(
         )
         gateway.store.close_parcel(parcel.id, None, [(row.id, State.REFUSED, detail)], [entry], now)
         return Delivery(parcel.id, party, 1, False, detail)
+    detail = with_doubt(row.detail, detail)
     answer = min(ANSWER_WAIT * 2 ** min(row.attempts, 10), WAIT_MAX)
     wait = answer if said.taken else _wait(gateway, row.attempts, random, said)
     gateway.store.retry_parcel(parcel.id, now + wait, detail[:300])
@@ -195,6 +199,12 @@ def _wait(gateway: Gateway, attempts: int, random: Random, said: PostAnswer) -> 
     limits = gateway.limits
     wait = backoff(attempts, random(), first=limits.retry_first_seconds, ceiling=limits.retry_ceiling_seconds)
     return max(wait, timedelta(seconds=min(said.retry_after or 0.0, limits.retry_ceiling_seconds)))
+
+
+def with_doubt(before: str, detail: str) -> str:
+    """What is said of a message that is still tried, with the doubtful receipt that was said of it before."""
+    at = before.find(DOUBT)
+    return f"{detail[:SAID_MAX]} {before[at:]}".strip() if at >= 0 else detail
 
 
 class Reply(NamedTuple):

@@ -14,10 +14,13 @@ from intertie.journal.entry import Kind, read_entry
 from intertie.journal.rows import TreeRows
 from intertie.model.ids import MessageId
 from intertie.seal.evidence import build_evidence
+from intertie.seal.evidence_hops import write_hops
 from intertie.seal.evidence_stamp import StampedEntry
+from intertie.seal.hop import read_hop
 from intertie.seal.jws import read_jws
 from intertie.seal.parcel import MANIFEST_BYTES_MAX, MANIFEST_TYP
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP
+from intertie.seal.signed_part import Part
 from intertie.seal.tree import HASH_BYTES
 
 __all__ = ["NoEvidenceError", "export", "export_row", "is_translated", "partner_of"]
@@ -75,7 +78,16 @@ def _build(gateway: Gateway, row: MessageRow, parcel: ParcelRow) -> bytes:
         receipt=parcel.receipt,
         receiver_chains=receiver_chains,
         stamp=stamp,
+        hops=_hops(gateway, row, parcel),
     )
+
+
+def _hops(gateway: Gateway, row: MessageRow, parcel: ParcelRow) -> tuple[Part, ...]:
+    """What the relays signed that it went over, if there were any."""
+    statements = gateway.store.hops(parcel.id, outgoing=row.outgoing, partner=parcel.partner)
+    read = [read_hop(raw) for raw in statements]
+    chains = {stated.hop.by: chains_for(gateway, stated.jws, stated.hop.by) for stated in read}
+    return write_hops(statements, chains)
 
 
 def _stamp(gateway: Gateway, parcel: ParcelRow, receipt: bytes) -> StampedEntry | None:

@@ -15,6 +15,7 @@ from intertie.model.ids import PartyId
 from intertie.model.message import original_bytes, read_envelope
 from intertie.seal.receipt import JournalHead
 from intertie.seal.translated_evidence import (
+    UNSIGNED,
     JournalLine,
     PinnedKey,
     Translated,
@@ -77,7 +78,11 @@ def _key(
     ours: bool,
     kept: str = "",
 ) -> PinnedKey:
-    """The key that signed these bytes: the one that was kept with them, else one of those that are known."""
+    """The key that signed these bytes: the one that was kept with them, else one of those that are known. Where nobody signs, by
+    what it is known whose they are."""
+    if translator.verifier.algorithm == UNSIGNED:
+        log_in = f"known by the log-in in the legacy file of {party} (to {foreign.legacy_until})"
+        return PinnedKey(key=UNSIGNED, source="our own" if ours else log_in)
     keys = translator.keys(foreign, now)
     for key in (kept,) if kept else (keys.ours if ours else keys.theirs):
         try:

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from intertie.exchange.outbound import backoff
-from intertie.gateway.accept_parcel import accept
 from intertie.gateway.gateway import Gateway, LinkAnswer, Partner, Peer
 from intertie.gateway.ports import Refusal
-from intertie.gateway.scopes import FETCH, scopes_of
+from intertie.gateway.receive import receive
+from intertie.gateway.scopes import FETCH, granted_to
 from intertie.model.errors import Code, IntertieError, PartnerError, Refused, StoreError
 from intertie.model.ids import ParcelId, PartyId
 from intertie.seal.transport import Transport
@@ -118,8 +118,8 @@ def _accept(gateway: Gateway, partner: Partner, came: Came, now: datetime) -> by
         refused = Refused(Code.TOO_LARGE, detail, partner=partner.party)
         gateway.store.refuse(_too_large(refused, came, partner.party, now))
         raise refused
-    scopes = scopes_of(gateway.catalogue, partner, gateway.party.roles) - {FETCH}
-    return accept(gateway, came.blob, peer=Peer(partner.party, came.transport, scopes), now=now)
+    scopes = granted_to(gateway, partner) - {FETCH}
+    return receive(gateway, came.blob, peer=Peer(partner.party, came.transport, scopes), now=now)
 
 
 def _too_large(refused: Refused, came: Came, party: PartyId, now: datetime) -> Refusal:
@@ -200,7 +200,7 @@ class Fetches:
         again, failures = True, 0
         while not self._stopping.is_set():
             partner = self._gateway.partners.find(party)
-            if partner is None or partner.suspended or partner.fetches or partner.translated:
+            if partner is None or partner.suspended or partner.fetches or partner.translated or partner.via:
                 await self._pause(LOOK_SECONDS)
                 continue
             if not self._doors.may_send(party):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -16,14 +17,16 @@ from intertie.gateway.accept_translated import Said
 from intertie.gateway.files import File, FileReply, Item, Judged
 from intertie.gateway.foreign import Foreign
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.model.ids import MessageRef, PartyId
-from intertie.model.message import Header
+from intertie.model.ids import UUID7, MessageId, MessageRef, PartyId
+from intertie.model.message import Header, utc
 from intertie.model.record import Record
 
 KIND = "text/csv"
 KINDS = (KIND, "text/plain", "application/octet-stream", "application/vnd.ms-excel")
-# The columns of a table of results; `message` is what the writer of the document called it.
-RESULTS = ("line", "message", "status", "code", "detail")
+# The columns of a table of results; `message` is what the writer of the document called it, `received` when we had it.
+RESULTS = ("line", "message", "status", "code", "detail", "received")
+# Where another format tells the place in a file.
+PLACE = "place"
 ACCEPTED, REFUSED = "accepted", "refused"
 
 
@@ -33,6 +36,8 @@ class _Result(Record, frozen=True, kw_only=True):
     code: Annotated[str, Meta(max_length=64)] = ""
     detail: Annotated[str, Meta(max_length=300)] = ""
     line: Annotated[str, Meta(max_length=20)] = ""
+    place: Annotated[str, Meta(max_length=100)] = ""
+    received: datetime | None = None
 
 
 class CsvFormat:
@@ -42,11 +47,15 @@ class CsvFormat:
     suffix = "csv"
     kinds: tuple[str, ...] = KINDS
 
+    def knows(self, content: bytes) -> bool:
+        """Text with a first line: what is none of the others."""
+        return content.lstrip()[:1] not in (b"{", b"[", b"<") and not content.startswith(b"ISA")
+
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
         """Its documents, or the results of a table of ours."""
         terms = terms_of(foreign)
-        if _is_results(content, terms.separator):
-            return [_answer(content, terms.separator)]
+        if is_results(content, terms.separator):
+            return [answers_in(content, terms.separator)]
         return [item_of(one) for one in read_table(content, terms)]
 
     def write(self, foreign: Foreign, header: Header, body: Record, number: int) -> File:
@@ -63,7 +72,7 @@ class CsvFormat:
         terms = terms_of(foreign)
         if not terms.results or any(one.item.replies for one in judged):
             return []
-        lines = [list(RESULTS), *(_result(one) for one in judged)]
+        lines = [list(RESULTS), *(_result(one, at) for one in judged)]
         content = write_lines(lines, terms.separator)
         return [File(name=f"results-{number}.{self.suffix}", kind=KIND, content=content)]
 
@@ -81,28 +90,29 @@ def item_of(one: Told) -> Item:
     if one.body is None:
         return Item(place, one.part, error=one.error, source=one)
     about = one.about
-    return Item(
-        place, one.part, Said(one.body, about.conversation, about.in_reply_to, about.mode), source=one
-    )
+    named = MessageId(about.message) if re.fullmatch(UUID7, about.message) else None
+    said = Said(one.body, about.conversation, about.in_reply_to, about.mode, named, about.agreement)
+    return Item(place, one.part, said, source=one)
 
 
-def _result(one: Judged) -> list[str]:
+def _result(one: Judged, at: datetime) -> list[str]:
     told = one.item.source if isinstance(one.item.source, Told) else None
     status = REFUSED if one.outcome.status == "refused" else ACCEPTED
     line, name = (str(told.first), told.about.message) if told is not None else ("", "")
-    return [line, name, status, one.outcome.code or "", one.outcome.detail]
+    return [line, name, status, one.outcome.code or "", one.outcome.detail, utc(at).isoformat()]
 
 
-def _is_results(content: bytes, separator: str) -> bool:
+def is_results(content: bytes, separator: str) -> bool:
     head = content[:400].decode("utf-8-sig", "replace").splitlines()[:1]
     names = {name.strip().strip('"') for line in head for name in line.split(separator)}
     return {"message", "status"} <= names and not is_table_of(content, separator)
 
 
-def _answer(content: bytes, separator: str) -> Item:
+def answers_in(content: bytes, separator: str) -> Item:
+    """What a table of results says about messages of ours."""
     place = "the results"
     try:
-        rows = rows_of(content, ("message", "status"), RESULTS, separator)
+        rows = rows_of(content, ("message", "status"), (*RESULTS, PLACE), separator)
         results = [record_of(_Result, number, dict(fields)) for number, fields in rows]
         if not results:
             raise TableError("results of nothing")
@@ -114,5 +124,11 @@ def _answer(content: bytes, separator: str) -> Item:
 def _reply(one: _Result) -> FileReply:
     detail = " ".join(part for part in (one.code, one.detail) if part)
     return FileReply(
-        "business", one.status == ACCEPTED, detail, one.message, lambda message: False, lambda file: False
+        "business",
+        one.status == ACCEPTED,
+        detail,
+        one.message,
+        lambda message: False,
+        lambda file: False,
+        one.received,
     )

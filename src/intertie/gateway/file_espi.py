@@ -4,6 +4,7 @@ entry. ESPI has no word for an answer, so a table of results is one (docs/espi.m
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,23 +12,24 @@ import msgspec
 
 from intertie.formats.espi.entries import EspiError
 from intertie.formats.espi.series import EspiRead, Unread
-from intertie.formats.espi.stream import read_feed
+from intertie.formats.espi.stream import feed_title, read_feed
 from intertie.formats.espi.terms import EspiTerms
 from intertie.formats.espi.write import Stamped, write_feed
 from intertie.formats.tables.write import write_lines
 from intertie.gateway.accept_translated import Said
+from intertie.gateway.file_csv import answers_in, is_results
 from intertie.gateway.files import File, FileError, Item, Judged
 from intertie.gateway.foreign import Foreign
 from intertie.market.reading_days import KEPT, SAID, Fault
 from intertie.model.errors import Fault as Whose
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.model.ids import PartyId
-from intertie.model.message import MESSAGE_BYTES_MAX, Header
+from intertie.model.ids import UUID7, MessageId, PartyId
+from intertie.model.message import MESSAGE_BYTES_MAX, Header, utc
 from intertie.model.metering import METERS_MAX, MeterReadings, MeterReadingSet
 from intertie.model.record import Record
 
 KIND = "application/atom+xml"
-RESULTS = ("place", "status", "code", "detail")
+RESULTS = ("place", "status", "code", "detail", "message", "received")
 # Refusals of one file that are told one by one: who mends these knows how to mend the rest.
 TOLD_MAX = 50
 # Header and frame of a message beside its body and the file in base64.
@@ -48,8 +50,14 @@ class EspiFormat:
     suffix = "xml"
     kinds: tuple[str, ...] = (KIND, "application/xml", "text/xml", "application/octet-stream")
 
+    def knows(self, content: bytes) -> bool:
+        """XML, or the results of a feed of ours."""
+        return content.lstrip()[:1] == b"<" or is_results(content, ",")
+
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
-        """Its readings as one message, and each thing that is wrong."""
+        """Its readings as one message, and each thing that is wrong; or the results of a feed of ours."""
+        if is_results(content, ","):
+            return [answers_in(content, ",")]
         reading = EspiRead(read_feed(io.BytesIO(content)), terms_of(foreign).rules)
         series, again = _each_once(reading)
         wrong = [one for one in (*reading.unread, *again) if one.fault not in KEPT]
@@ -82,9 +90,9 @@ class EspiFormat:
         self, judged: Sequence[Judged], foreign: Foreign, us: PartyId, at: datetime, number: int
     ) -> Sequence[File]:
         """A line for the readings, and one for each thing that was refused."""
-        if not terms_of(foreign).results:
+        if not terms_of(foreign).results or any(one.item.replies for one in judged):
             return []
-        lines = [list(RESULTS), *map(_result, judged)]
+        lines = [list(RESULTS), *(_result(one, at) for one in judged)]
         return [File(name=f"results-{number}.csv", kind="text/csv", content=write_lines(lines, ","))]
 
 
@@ -120,7 +128,9 @@ def _message(series: Sequence[MeterReadings], content: bytes) -> Item:
     if size > MESSAGE_BYTES_MAX:
         error = BadFeed("the feed and its readings do not fit a message; send fewer days in a file")
         return Item(ALL_READINGS, content, error=error)
-    return Item(ALL_READINGS, content, Said(body, mode=None))
+    named = feed_title(content)
+    message = MessageId(named) if re.fullmatch(UUID7, named) else None
+    return Item(ALL_READINGS, content, Said(body, mode=None, id=message), source=message)
 
 
 def _place(one: Unread) -> str:
@@ -137,10 +147,11 @@ def _nothing(reading: EspiRead) -> str:
     return f"no interval readings in it{f', but {others}' if others else ''}"
 
 
-def _result(one: Judged) -> list[str]:
+def _result(one: Judged, at: datetime) -> list[str]:
     detail = one.outcome.detail.removeprefix(f"{one.item.place}: ")
     status = "refused" if one.outcome.status == "refused" else "accepted"
-    return [one.item.place, status, one.outcome.code or "", detail]
+    named = one.item.source if isinstance(one.item.source, str) else ""
+    return [one.item.place, status, one.outcome.code or "", detail, named, utc(at).isoformat()]
 
 
 # What to do about what a reader of feeds finds; other faults it does not find.

@@ -15,8 +15,8 @@ from intertie.gateway.foreign import Foreign
 from intertie.model.documents import DOCUMENTS
 from intertie.model.errors import IntertieError
 from intertie.model.explain import why_unreadable
-from intertie.model.ids import ConversationRef, DocumentRef, MessageId, MessageRef, PartyId
-from intertie.model.message import Header, Mode
+from intertie.model.ids import AgreementRef, ConversationRef, DocumentRef, MessageId, MessageRef, PartyId
+from intertie.model.message import Header, Mode, utc
 from intertie.model.record import Record
 
 KIND = "application/json"
@@ -35,17 +35,18 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     conversation: ConversationRef | None = None
     in_reply_to: MessageRef | None = None
     id: MessageRef | None = None
-    agreement: str | None = None
+    agreement: AgreementRef | None = None
 
 
 class Result(Record, frozen=True, kw_only=True):
-    """What became of a document of a file: `of` is its id if it has one, `number` its place."""
+    """What became of a document of a file: `of` is its id if it has one, `number` its place, `received` when we had it."""
 
     number: Annotated[int, Meta(ge=1)]
     status: Literal["accepted", "refused"]
     of: MessageRef | None = None
     code: Annotated[str, Meta(max_length=64)] = ""
     detail: Annotated[str, Meta(max_length=300)] = ""
+    received: datetime | None = None
 
 
 class Results(Record, frozen=True, kw_only=True):
@@ -66,6 +67,10 @@ class JsonFormat:
     name = "json"
     suffix = "json"
     kinds: tuple[str, ...] = (KIND, "application/octet-stream", "text/plain")
+
+    def knows(self, content: bytes) -> bool:
+        """An object or a list."""
+        return content.lstrip()[:1] in (b"{", b"[")
 
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
         """Its documents, or the results of a file of ours."""
@@ -100,6 +105,7 @@ class JsonFormat:
                 of=MessageId(one.item.source) if isinstance(one.item.source, str) else None,
                 code=one.outcome.code or "",
                 detail=one.outcome.detail,
+                received=utc(at),
             )
             for place, one in enumerate(judged, 1)
         ]
@@ -135,7 +141,8 @@ def _item(raw: bytes, number: int) -> Item:
         return Item(place, raw, error=error)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Item(place, raw, error=FileError(why_unreadable(error)))
-    return Item(place, raw, Said(body, said.conversation, said.in_reply_to, said.mode), source=said.id)
+    told = Said(body, said.conversation, said.in_reply_to, said.mode, said.id, said.agreement)
+    return Item(place, raw, told, source=said.id)
 
 
 def _results(raw: bytes) -> Results | None:
@@ -154,6 +161,7 @@ def _answer(raw: bytes, results: Results) -> Item:
             one.of,
             lambda message: False,
             lambda file: False,
+            one.received,
         )
         for one in results.results
         if one.of is not None

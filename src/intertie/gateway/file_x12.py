@@ -26,6 +26,10 @@ class X12Format:
     suffix = "x12"
     kinds: tuple[str, ...] = carried.KINDS
 
+    def knows(self, content: bytes) -> bool:
+        """An interchange begins with its header."""
+        return content.lstrip()[:3] == b"ISA"
+
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
         """Its sets."""
         return [_item(one) for one in carried.read_carried(content, foreign.trading, sender)]
@@ -67,7 +71,7 @@ def _item(one: CarriedSet) -> Item:
         return Item(one.place, _raw(one), error=one.error, source=one)
     if one.answers:
         return Item(one.place, _raw(one), replies=tuple(map(_reply, one.answers)), source=one)
-    return Item(one.place, _raw(one), Said(one.body, mode=one.mode), source=one)
+    return Item(one.place, _raw(one), Said(one.body, mode=one.mode, id=one.message), source=one)
 
 
 def _raw(one: CarriedSet) -> bytes:
@@ -87,6 +91,7 @@ def _reply(answered: Answered) -> FileReply:
         MessageId(exact) if exact else None,
         partial(carried.is_answer_to, answered),
         partial(carried.is_answered_by, answered),
+        answered.at,
     )
 
 

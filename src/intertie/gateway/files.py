@@ -69,6 +69,7 @@ class FileReply(NamedTuple):
     exact: MessageId | None
     may_be: Callable[[MessageId], bool]
     is_about: Callable[[bytes], bool]
+    at: datetime | None = None  # when the partner had the message, if the answer says it
 
 
 class Item(NamedTuple):
@@ -95,6 +96,9 @@ class FileFormat(Protocol):
     name: str
     suffix: str
     kinds: tuple[str, ...]  # content types under which it comes, ours first
+
+    def knows(self, content: bytes) -> bool:
+        """Whether a file is of this format, as far as its beginning tells it from others."""
 
     def read(self, content: bytes, foreign: Foreign, sender: PartyId) -> Sequence[Item]:
         """What a file of this party says, in its order; at least one item. IntertieError if it cannot be read as a whole."""

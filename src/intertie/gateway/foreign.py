@@ -46,7 +46,8 @@ CONTRACT_MESSAGES = 3
 DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
 CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "green_button")
-FORMATS = ("x12", "csv", "json", "espi")
+# In the order in which they are tried: who agreed on several means the first that can say all of a document.
+FORMATS = ("x12", "espi", "csv", "json")
 
 
 class Level(StrEnum):
@@ -79,7 +80,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     ftps_terms: FtpsTerms | None = msgspec.field(default=None, name="ftps")
     custodian_terms: CustodianTerms | None = msgspec.field(default=None, name="green_button")
     internet_et_terms: InternetEtTerms | None = msgspec.field(default=None, name="internet_et")
-    # What its files say, where a carrier moves files: exactly one of these.
+    # What its files say, where a carrier moves files: one of these, or several, each for what those before it have no words for.
     x12: Trading | None = None
     csv: CsvTerms | None = None
     json: JsonTerms | None = None
@@ -98,10 +99,9 @@ class Foreign(Record, frozen=True, kw_only=True):
         no_repeats("deals", (one.confirmation for one in self.deals))
         if len(self._carriers()) != 1:
             raise RuleError(f"a legacy file has one of {', '.join(f'[{name}]' for name in CARRIERS)}")
-        formats = self._formats()
-        if len(formats) != (self.binding != "uftp"):
+        if bool(self._formats()) != (self.binding != "uftp"):
             said = ", ".join(f"[{name}]" for name in FORMATS)
-            raise RuleError(f"a file carrier goes with one of {said}, which says what its files are")
+            raise RuleError(f"a file carrier goes with one or more of {said}, which say what its files are")
         if self.custodian_terms is not None and self.espi is None:
             raise RuleError("[green_button] goes with [espi]: a custodian gives feeds, and nothing else")
         if self.received is not None and self.received not in self._answers():
@@ -121,7 +121,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
-        said = (self.x12, self.csv, self.json, self.espi)
+        said = (self.x12, self.espi, self.csv, self.json)
         return [name for name, terms in zip(FORMATS, said, strict=True) if terms is not None]
 
     def _answers(self) -> list[Level]:
@@ -129,7 +129,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
-        if self.espi is not None:  # it has no word for an answer
+        if self._formats() == ["espi"]:  # it has no word for an answer
             of_format = []
         if self.binding in ("as2", "as4", "internet_et"):
             return [Level.RECEIPT, *of_format]
@@ -146,11 +146,16 @@ class Foreign(Record, frozen=True, kw_only=True):
         return self._carriers()[0]
 
     @property
-    def format(self) -> str:
-        """What its files say. SettingsError if it has none."""
-        for name in self._formats():
-            return name
+    def formats(self) -> list[str]:
+        """What its files may be, in the order in which they are tried. SettingsError if it sends none."""
+        if found := self._formats():
+            return found
         raise SettingsError(f"{self.name} sends no files", do="See its legacy file.")
+
+    @property
+    def format(self) -> str:
+        """The same, for people."""
+        return "+".join(self.formats)
 
     @property
     def sftp(self) -> SftpTerms:

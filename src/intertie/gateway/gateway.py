@@ -15,6 +15,7 @@ from intertie.gateway.foreign import Foreign, Translator
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.ports import Store
 from intertie.gateway.quota import OwnQuota
+from intertie.gateway.relay_settings import NO_RELAY, RelayRules
 from intertie.gateway.trade_books import Books
 from intertie.model.ids import AgreementId, AgreementRef, PartyId
 from intertie.model.party import Party, Role
@@ -58,11 +59,12 @@ class Partner(NamedTuple):
     quota: OwnQuota = NO_QUOTA_OF_ITS_OWN
     sequence: int = 0  # of its descriptor
     foreign: Foreign | None = None  # it speaks a protocol of its own, as its legacy file says
+    via: PartyId | None = None  # the relay that our parcels to it go by, and its to us may come by
 
     @property
     def fetches(self) -> bool:
         """Whether it comes for its parcels: it is never pushed to then, so that no parcel is in two hands."""
-        return not self.url
+        return not self.url and self.via is None
 
     @property
     def translated(self) -> bool:
@@ -94,6 +96,8 @@ class Peer(NamedTuple):
     transport: Transport | None = None
     # Of the verified access token. None only for a binding that authorises in another way.
     scopes: frozenset[str] | None = None
+    # The flows on the waybill, if the parcel came by a relay: `party` is then its sender, and the connection the relay's.
+    waybill: frozenset[str] | None = None
 
 
 class KeyRing(Protocol):
@@ -171,6 +175,7 @@ class Gateway:
     translators: Mapping[str, Translator] = field(
         default_factory=dict, compare=False
     )  # by the name of their binding
+    relay: RelayRules = NO_RELAY
 
     @property
     def keys(self) -> PrivateKeys:

@@ -27,6 +27,7 @@ class Lane(IntEnum):
     FIRST = 0  # also sends again what had no answer, and finds out whether a silent door answers again
     SECOND = 1
     URGENT = 2
+    RELAY = 3  # what of others goes on, and what became of it
 
 
 class UnderWay(Collection[ParcelId]):
@@ -97,6 +98,7 @@ class Lanes(UnderWay):
     def due(self) -> None:
         """Something is to be sent, by the store; who queued it, and how much it is, is not known."""
         self._wakes[Lane.FIRST].set()
+        self._wakes[Lane.RELAY].set()
         if self._counts:
             self._wakes[Lane.URGENT].set()
             if not self._waiting:
@@ -104,12 +106,13 @@ class Lanes(UnderWay):
 
     def found_nothing(self, lane: Lane) -> None:
         """A loop looked and there was nothing to send: what was counted has gone another way, expired or cancelled, say."""
-        if lane is not Lane.URGENT:
+        if lane in (Lane.FIRST, Lane.SECOND):
             self._waiting = 0
 
     def tick(self) -> None:
         """Time has passed: what waits for company behind a slow parcel has waited long enough."""
         self._wakes[Lane.FIRST].set()
+        self._wakes[Lane.RELAY].set()
         if self._counts and self._waiting:
             self._wakes[Lane.SECOND].set()
 

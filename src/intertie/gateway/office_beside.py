@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from intertie.gateway.audit_report import Auditing, ProofFiles
 from intertie.gateway.settling_ports import Settling
 from intertie.gateway.uploaded_ports import UploadStore
 from intertie.gateway.view_policy import HeldKeys
@@ -24,6 +25,8 @@ class Beside(NamedTuple):
     tsa: Callable[[], TsaTrust] = lambda: TsaTrust(())
     verifiers: Mapping[str, ForeignVerifier] = NONE
     zone: str = "UTC"  # of the days of readings, by which settlement counts
+    auditing: Auditing | None = None
+    proofs: ProofFiles | None = None
 
     def settler(self) -> Settling:
         """SettingsError if nobody here settles."""
@@ -38,6 +41,20 @@ class Beside(NamedTuple):
                 "the keys of this gateway are not open here", do="`intertie policy check` has them."
             )
         return self.held
+
+    def auditor(self) -> Auditing:
+        """SettingsError if partners cannot be asked here."""
+        if self.auditing is None:
+            raise SettingsError("no journal is audited here", do="`intertie journal audit` does it.")
+        return self.auditing
+
+    def proof_files(self) -> ProofFiles:
+        """SettingsError if no such files are kept here."""
+        if self.proofs is None:
+            raise SettingsError(
+                "no files of evidence are kept here", do="`intertie evidence renew` writes them."
+            )
+        return self.proofs
 
     def files(self) -> UploadStore:
         """SettingsError if no files are taken here."""

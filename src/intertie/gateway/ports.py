@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from intertie.exchange.outbound import State
 from intertie.gateway.operations_ports import OperationsStore
 from intertie.gateway.proof_ports import ProofStore
+from intertie.gateway.relay_ports import RelayStore
 from intertie.gateway.trade_ports import Shared, TradeStore
 from intertie.gateway.translated_ports import TranslatedStore
 from intertie.journal.checkpoint import Head
@@ -210,7 +211,7 @@ class ReceiptWriter(Protocol):
         """Return the bytes of the signed receipt."""
 
 
-class Store(ProofStore, OperationsStore, TradeStore, TranslatedStore, Protocol):
+class Store(ProofStore, OperationsStore, TradeStore, TranslatedStore, RelayStore, Protocol):
     """All that a gateway keeps. Methods raise StoreError, EvidenceError for an entry that could not be read back, and
     ImpossibleEvent where a message has moved on meanwhile; each is atomic and durable once it returns."""
 
@@ -239,7 +240,8 @@ class Store(ProofStore, OperationsStore, TradeStore, TranslatedStore, Protocol):
         (exchange/outbound.py), ResentBefore if it was sent again before. Returns their seqs."""
 
     def next_partners(self, now: datetime) -> list[PartyId]:
-        """Partners with something to send now: what is due, exchange/outbound.py says (`is_due`)."""
+        """Partners with something to send now, also of others (gateway/relay_ports.py): what is due, exchange/outbound.py says
+        (`is_due`)."""
 
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
         """What is due for one partner, by priority then seq, at most `count` messages and `size` bytes (but at least

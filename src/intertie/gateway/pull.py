@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from intertie.catalogue.flow import Channel
 from intertie.gateway.deliver import Delivery, judge_answer, next_parcel, unconfirmed
+from intertie.gateway.deliver_relayed import judge_relayed, next_relayed
 from intertie.gateway.gateway import Gateway, LinkAnswer, Peer
 from intertie.gateway.ports import ParcelRow
 from intertie.model.ids import ParcelId
@@ -63,7 +64,7 @@ def hand_out(
         due = now + again_after + _on_the_way(gateway.limits.parcel_bytes) if asked.again else now
         found = next_parcel(gateway, partner, asked.granted, now, due=due, most=IN_HAND_MAX)
         if found is None:
-            return None
+            return _hand_relayed(gateway, peer, due, now, again_after)
         parcel, rows, channel = found
         if channel is Channel.HYBRID and not _is_hybrid(peer):
             detail = (
@@ -78,6 +79,23 @@ def hand_out(
     return None
 
 
+def _hand_relayed(
+    gateway: Gateway, peer: Peer, due: datetime, now: datetime, again_after: timedelta
+) -> Handed | None:
+    """What of others is due for the partner at the other end, or what became of a parcel that it handed over."""
+    going = next_relayed(gateway, peer.party, due)
+    if going is None:
+        return None
+    row = going.row
+    wait = again_after + _on_the_way(len(going.blob))
+    if going.channel is Channel.HYBRID and not _is_hybrid(peer):
+        detail = f"no hybrid group was agreed with {peer.party}, which came for it; nothing was handed out"
+        gateway.store.defer_relayed(row.parcel, now + wait, detail)
+        return None
+    gateway.store.defer_relayed(row.parcel, now + wait, "handed out; no receipt yet")
+    return Handed(row.parcel, going.blob, 0)
+
+
 def confirm(
     gateway: Gateway, peer: Peer, id: ParcelId, answer: LinkAnswer, now: datetime, random: Callable[[], float]
 ) -> Delivery | None:
@@ -88,6 +106,11 @@ def confirm(
     """
     parcel = gateway.store.parcel(id, outgoing=True, partner=peer.party)
     partner = gateway.partners.find(peer.party)
+    if parcel is None and partner is not None:
+        row = gateway.store.relayed(id)
+        if row is None or peer.party not in (row.next, row.previous):
+            return None
+        return judge_relayed(gateway, partner, row, answer, now, random)
     if parcel is None or partner is None:
         return None
     if parcel.receipt is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from intertie.gateway.export_evidence import export_row, is_translated
+from intertie.gateway.export_evidence import export_row, is_translated, partner_of
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.proof_ports import SignedParcel
@@ -23,6 +23,9 @@ from intertie.seal.translated_evidence import FOREIGN, ForeignVerifier
 
 # Parcels in memory at once while the store is searched; a receipt may have 8 MiB, the usual one 10 KB.
 PAGE = 100
+# Of one page for people: each parcel costs the reading of two signatures' headers, and each line a row.
+PARCELS_OF_A_PAGE = 1000
+LINES_OF_A_PAGE = 200
 
 
 class Lapsing(NamedTuple):
@@ -39,13 +42,45 @@ def lapsing(gateway: Gateway, within: timedelta, now: datetime) -> Iterator[Laps
     after = 0
     while page := gateway.store.signed_parcels(after=after, limit=PAGE):
         for parcel in page:
-            end = _end(parcel, gateway.policy)
-            if end is not None and end[0] <= last:
-                rows = gateway.store.parcel_messages(
-                    parcel.id, outgoing=parcel.outgoing, partner=parcel.partner
-                )
-                yield from (Lapsing(row, *end) for row in rows)
+            yield from _of_parcel(gateway, parcel, last)
         after = page[-1].number
+
+
+def _of_parcel(gateway: Gateway, parcel: SignedParcel, last: date) -> list[Lapsing]:
+    end = _end(parcel, gateway.policy)
+    if end is None or end[0] > last:
+        return []
+    rows = gateway.store.parcel_messages(parcel.id, outgoing=parcel.outgoing, partner=parcel.partner)
+    return [Lapsing(row, *end) for row in rows]
+
+
+class LapsingPage(NamedTuple):
+    """Messages whose proof ends, among so many parcels; `next` is where to go on, None at the newest parcel."""
+
+    lines: tuple[Lapsing, ...]
+    left_out: int  # of these parcels
+    looked: int
+    next: int | None
+
+
+def lapsing_page(gateway: Gateway, within: timedelta, now: datetime, after: int = 0) -> LapsingPage:
+    """As `lapsing`, of the parcels after a place, as many as are looked at for one page."""
+    last, found, looked, place = now.date() + within, list[Lapsing](), 0, after
+    while looked < PARCELS_OF_A_PAGE and (
+        page := gateway.store.signed_parcels(after=place, limit=min(PAGE, PARCELS_OF_A_PAGE - looked))
+    ):
+        for parcel in page:
+            found += _of_parcel(gateway, parcel, last)
+        looked, place = looked + len(page), page[-1].number
+    more = looked == PARCELS_OF_A_PAGE and bool(gateway.store.signed_parcels(after=place, limit=1))
+    shown = tuple(found[:LINES_OF_A_PAGE])
+    return LapsingPage(shown, len(found) - len(shown), looked, place if more else None)
+
+
+def renewed_name(found: Lapsing) -> str:
+    """The name of its file: two partners may have chosen the same id."""
+    way = "to" if found.row.outgoing else "from"
+    return f"{found.row.id}-{way}-{partner_of(found.row)}.json"
 
 
 def renew(

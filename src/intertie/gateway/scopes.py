@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from intertie.catalogue.load import Catalogue
-from intertie.gateway.gateway import Partner
+from intertie.gateway.gateway import Gateway, Partner
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import DocumentName, InterfaceCode, PartyId
 from intertie.model.message import Header
@@ -22,6 +22,8 @@ Scope = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,7}/([a-z][a-z0-9_]{1,63}|
 # For coming for one's parcels; no interface has this name. Whoever has no door is granted it whatever its file says: what
 # it may hand in can be narrowed, what is for it is its own.
 FETCH = "PULL/parcels"
+# For handing in parcels of others, and what became of them: granted to whom a route of ours, or `via` of a partner, names.
+RELAY = "RELAY/parcels"
 # What a refusal names; the rest is counted.
 NAMED_MAX = 10
 
@@ -69,6 +71,13 @@ def scopes_of(catalogue: Catalogue, partner: Partner, ours: frozenset[Role]) -> 
     if partner.scopes is not None:
         scopes = narrow(scopes, partner.scopes)
     return scopes | {FETCH} if partner.fetches else scopes
+
+
+def granted_to(gateway: Gateway, partner: Partner) -> frozenset[str]:
+    """All that a partner may be granted here now: the same; and handing in parcels of others, if it relays or we do for it."""
+    scopes = scopes_of(gateway.catalogue, partner, gateway.party.roles)
+    relays = any(other.via == partner.party for other in gateway.partners.all())
+    return scopes | {RELAY} if relays or gateway.relay.serves(partner.party) else scopes
 
 
 def check_scopes(headers: Iterable[Header], scopes: frozenset[str], partner: PartyId | None = None) -> None:

@@ -12,6 +12,7 @@ from intertie.exchange.joining import check_live, is_test
 from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.accept_translated import known_of, with_original
 from intertie.gateway.attachments import check_reachable, check_sealed
+from intertie.gateway.consign import check_relayed
 from intertie.gateway.foreign import check_legacy
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
@@ -118,6 +119,7 @@ class Writer:
         flow, needed = self._policy.flow_of(header, us.roles, partner.roles)
         if header.expires <= self._now:
             raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
+        check_relayed(flow, partner, header.id)
         if partner.translated:
             check_translated(partner, header, self._now)
         else:

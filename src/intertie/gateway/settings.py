@@ -23,6 +23,7 @@ from intertie.gateway.listening import LOOPBACK, address_of
 from intertie.gateway.office_settings import OfficeDoor
 from intertie.gateway.quota import Quota as Quota
 from intertie.gateway.readings_ports import ReadingsSettings
+from intertie.gateway.relay_settings import RelayRules
 from intertie.gateway.settings_template import TEMPLATE
 from intertie.gateway.settlement_settings import SettlementSettings
 from intertie.gateway.sftp_settings import SftpDoor
@@ -301,6 +302,7 @@ class Settings(Record, frozen=True, kw_only=True):
     oidc: OidcSettings = OidcSettings()
     readings: ReadingsSettings = ReadingsSettings()
     settlement: SettlementSettings = SettlementSettings()
+    relay: RelayRules = RelayRules()
     # Days that bodies are kept once their message is done, by "DA/invoice"; what is not named follows the catalogue.
     retention: dict[FlowName, Days] = msgspec.field(default_factory=dict)
 

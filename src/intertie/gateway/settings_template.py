@@ -70,6 +70,18 @@ listen = {listen}          # host:port on this machine
 # retry_first_seconds = 1.0
 # retry_ceiling_seconds = 300.0
 
+# Parcels of others that are handed on, sealed as they are. Without a route none is. docs/relay.md.
+[relay]
+# waiting_parcels = 1000            # of one sender, not handed on yet
+# waiting_bytes = 1073741824
+# keep_days = 31                    # at most, whatever a sender says
+# hops = 3                          # over so many relays our own parcels may go
+# [[relay.routes]]
+# from = ["aggregator.example"]
+# to = ["home.example"]             # the way back is another route
+# next = ""                         # another relay that takes them on; empty: they go to their recipient
+# by = ""                           # the relay that hands them in; empty: their sender does
+
 # The door for those who have an invitation's code (`intertie partner invite`): open only while an invitation is.
 [joining]
 # listen = "127.0.0.1:8453"

@@ -9,6 +9,7 @@ only if the hash of its inputs is another one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
@@ -62,6 +63,9 @@ class Inputs(Protocol):
 
 class Results(Protocol):
     """Where parts are kept; a part is there whole, with what it was made from, or not at all."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """For the time of a run, no other run writes here. StoreError if one does."""
 
     def bounds(self, make: Callable[[], Sequence[str]]) -> Sequence[str]:
         """The first meter of each part; made once, the same for each later run."""
@@ -124,6 +128,18 @@ def settle_many(
     part_meters: int = PART_METERS,
 ) -> Done:
     """All lines of a job, in parts. Raises IntertieError; what is done stays, and another call goes on."""
+    with results.alone():
+        return _settled(job, inputs, results, engine, shown, part_meters)
+
+
+def _settled(
+    job: Job,
+    inputs: Inputs,
+    results: Results,
+    engine: Engine,
+    shown: Callable[[Progress], None],
+    part_meters: int,
+) -> Done:
     programme, customers, files = programme_of(job), customers_of(job), inputs.files()
     places(programme)
     about = without_meters(job)

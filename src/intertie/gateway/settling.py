@@ -17,7 +17,17 @@ from intertie.gateway.settle_dispute import Asked, check_invoice, dispute, resol
 from intertie.gateway.settle_inputs import find_deal, period_of
 from intertie.gateway.settle_readings import differing_readings
 from intertie.gateway.settle_shadow import lines_of
-from intertie.gateway.settling_ports import Answer, CheckView, Draft, LookedAt, PairRow, ShadowView
+from intertie.gateway.settle_true_up import TrueUp, true_up
+from intertie.gateway.settling_ports import (
+    Answer,
+    ChangedRow,
+    CheckView,
+    Draft,
+    LookedAt,
+    PairRow,
+    ShadowView,
+    TrueUpView,
+)
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.uploaded_acts import Came
 from intertie.gateway.uploaded_readings import keep_readings, look_readings
@@ -58,6 +68,25 @@ class Settler:
     def _made(self, desk: Desk, deal: str, month: str) -> Settled:
         terms = find_deal(desk, ConfirmationId(deal))
         return statement_of(desk, self._present(), terms, period_of(terms, month), minutes=self._minutes)
+
+    def true_up(self, desk: Desk, statement: str) -> TrueUpView:
+        """A statement of ours on the readings that count now."""
+        with self._lock:
+            return true_up_view(desk, true_up(desk, self._present(), statement, minutes=self._minutes))
+
+    def correct(self, desk: Desk, statement: str, change: Decimal) -> Sequence[MessageId]:
+        """The same, sent."""
+        with self._lock:
+            found = true_up(desk, self._present(), statement, minutes=self._minutes)
+        if found.same:
+            raise SettingsError(
+                f"nothing changed in {found.old.statement}", do="There is nothing to correct."
+            )
+        if found.change != change:
+            raise SettingsError(
+                f"it comes to a change of {found.change} by now, not {change}", do="Load the page again."
+            )
+        return desk.say(found.new, in_reply_to=found.row.id)
 
     def check(self, desk: Desk, invoice: str) -> CheckView:
         """An invoice beside our own settlement."""
@@ -152,6 +181,35 @@ def _pairs(pairs: Sequence[LinePair], tolerance_percent: Decimal) -> tuple[PairR
             )
         )
     return tuple(rows)
+
+
+def true_up_view(desk: Desk, found: TrueUp) -> TrueUpView:
+    """A statement as it was and as it is, line beside line."""
+    rows = []
+    for pair in found.lines:
+        line = pair.theirs or pair.ours
+        assert line is not None  # a pair has one at least
+        rows.append(
+            ChangedRow(
+                code=line.code.value,
+                text=line.text,
+                dispatch=line.dispatch or "",
+                before=None if pair.theirs is None else pair.theirs.amount,
+                now=None if pair.ours is None else pair.ours.amount,
+                change=-pair.difference,
+            )
+        )
+    return TrueUpView(
+        partner=desk.partner,
+        before=found.old.statement,
+        statement=found.new.statement,
+        currency=found.compared.held.deal.currency,
+        same=found.same,
+        change=found.change,
+        until=found.until,
+        lines=tuple(rows),
+        left_out=tuple(found.compared.held.left_out),
+    )
 
 
 def check_view(desk: Desk, readings: Readings, invoice: str, minutes: int = 15) -> CheckView:

@@ -45,6 +45,31 @@ class ShadowView(NamedTuple):
     left_out: tuple[tuple[str, str], ...]  # what was not settled here, and why
 
 
+class ChangedRow(NamedTuple):
+    """A line as it was said, and as it comes out on the readings that count now; None where there is none."""
+
+    code: str
+    text: str
+    dispatch: str
+    before: Decimal | None
+    now: Decimal | None
+    change: Decimal
+
+
+class TrueUpView(NamedTuple):
+    """A statement of ours, in its newest form, worked out again. `until` is when it may no longer be corrected."""
+
+    partner: PartyId
+    before: str
+    statement: str  # the name of the corrected one
+    currency: str
+    same: bool
+    change: Decimal
+    until: datetime
+    lines: tuple[ChangedRow, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
 class CheckView(NamedTuple):
     """An invoice beside our own settlement: the lines that may be disputed, and what is payable all the same."""
 
@@ -96,6 +121,12 @@ class Settling(Protocol):
 
     def state(self, desk: Desk, deal: str, month: str) -> Sequence[MessageId]:
         """The same, sent."""
+
+    def true_up(self, desk: Desk, statement: str) -> TrueUpView:
+        """A statement of ours on the readings that count now. SettingsError if it is not ours, or its window has closed."""
+
+    def correct(self, desk: Desk, statement: str, change: Decimal) -> Sequence[MessageId]:
+        """The same, sent, if it comes to this change, and to any at all."""
 
     def check(self, desk: Desk, invoice: str) -> CheckView:
         """An invoice beside our own settlement."""

@@ -1,21 +1,22 @@
-"""From what a person says to the document that says it: needs, offers and instructions, with what follows from the contract, the
-need or the deal filled in."""
+"""From what a person says to the document that says it: needs, offers, calls and availability, with what follows from the
+contract, the need or the deal filled in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.trade_dispatch import due_by, fresh_name, signed
+from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Confirmation, Direction, Service
 from intertie.model.dispatch import DispatchInstruction, Instruction
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, ConnectionPointId
 from intertie.model.interval import IntervalSeries, Window
-from intertie.model.made import made
+from intertie.model.made import changed, made
 from intertie.model.offers import Clearing, Need, Offer, OfferOption
 from intertie.model.quantity import Money
 
@@ -157,4 +158,58 @@ def instruction_of(desk: Desk, said: CallSaid) -> DispatchInstruction:
         emergency=said.deal is None,
         overrides=tuple(said.overrides),
         text=said.text,
+    )
+
+
+class ChangeSaid(NamedTuple):
+    """What of an instruction becomes another; None stays as it is. Kilowatts have their sign."""
+
+    window: Window | None = None
+    kw: IntervalSeries | None = None
+    respond_by: datetime | None = None
+    ramp: Decimal | None = None
+
+
+def changes_of(desk: Desk, before: DispatchInstruction, said: ChangeSaid) -> dict[str, Any]:
+    """The fields of the next revision, with a new time for its answer. SettingsError for another window without its kW."""
+    window = before.window if said.window is None else said.window
+    if said.kw is None and window != before.window:
+        raise SettingsError("how much, in another window?", do="Give the kW for it, too.")
+    changes: dict[str, Any] = {"window": window, "respond_by": due_by(desk, before.service, said.respond_by)}
+    if said.kw is not None:
+        changes["target_kw"] = said.kw
+    if said.ramp is not None:
+        changes["ramp_kw_per_minute"] = said.ramp
+    return changes
+
+
+class AvailabilitySaid(NamedTuple):
+    """What an aggregation can do at a point. Not said: nothing down, no reactive power, no price, no notice."""
+
+    aggregation: AggregationId
+    service: Service
+    point: ConnectionPointId
+    up: IntervalSeries
+    down: IntervalSeries | None = None
+    kvar: IntervalSeries | None = None
+    price: Decimal | None = None
+    notice_minutes: int | None = None
+
+
+def availability_of(desk: Desk, said: AvailabilitySaid) -> AvailabilityDeclaration:
+    """The declaration, in the currency of the contract. SettingsError if it does not fit together."""
+    nothing = changed(said.up, values=(0,) * len(said.up.values))
+    price = None if said.price is None else Money(amount=said.price, currency=desk.text.elections.currency)
+    return made(
+        AvailabilityDeclaration,
+        aggregation=said.aggregation,
+        service=said.service,
+        point=said.point,
+        window=Window(start=said.up.start, end=said.up.end),
+        revision=1,
+        up_kw=said.up,
+        down_kw=said.down or nothing,
+        kvar=said.kvar,
+        price=price,
+        notice_minutes=said.notice_minutes,
     )

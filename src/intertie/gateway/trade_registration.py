@@ -172,6 +172,13 @@ def suspend(
     return desk.say(body, mode=desk.mode_for(effective, Mode.REGISTRATION))[0]
 
 
+def fresh_suspension(desk: Desk, name: AggregationId, effective: datetime) -> str:
+    """A name that no suspension of the aggregation has, from the time at which it begins."""
+    taken = find_aggregation(desk, name).suspensions
+    base = f"S-{effective:%Y%m%dT%H%MZ}"
+    return next(made for n in range(len(taken) + 1) if (made := f"{base}-{n + 1}") not in taken)
+
+
 def resume(desk: Desk, name: AggregationId, suspension: str, effective: datetime) -> MessageId:
     """End a suspension that our side made."""
     body = made(DerResumption, suspension=suspension, aggregation=name, effective=effective)

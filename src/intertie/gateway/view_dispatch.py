@@ -10,6 +10,7 @@ from typing import NamedTuple
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.trade_dispatch import Limits, find_dispatch, limits
 from intertie.market import confirmation
+from intertie.market.dispatch import TELEMETRY_AROUND
 from intertie.market.dispatch_state import OPEN, TABLE, Dispatch, State, Status, Step, view
 from intertie.market.telemetry import Track, track
 from intertie.model.contract import Confirmation
@@ -70,6 +71,9 @@ class DispatchView(NamedTuple):
     can_report: bool
     can_stop: bool
     can_cancel: bool
+    can_change: bool
+    can_measure: bool
+    measured_to: datetime  # where telemetry goes on
 
 
 def dispatches_view(desk: Desk, start: int = 0, only: Collection[Status] = ()) -> DispatchesView:
@@ -131,6 +135,9 @@ def dispatch_view(desk: Desk, name: str) -> DispatchView:
         (one.state, Step.START) in TABLE and (one.started is None or one.finished is None),
         (one.state, Step.STOP) in TABLE and desk.now < window.end,
         (one.state, Step.CANCEL) in TABLE and one.state in OPEN and desk.now < window.end,
+        (one.state, Step.CHANGE) in TABLE and desk.now < window.end,
+        one.state is not State.REFUSED and desk.now >= window.start - TELEMETRY_AROUND,
+        max((each.power_kw.end for each in one.telemetry), default=window.start),
     )
 
 
@@ -173,3 +180,10 @@ def peak_of(series: IntervalSeries) -> Decimal:
 
 def _float(value: Decimal | None) -> float | None:
     return None if value is None else round(float(value), 3)
+
+
+def text_of(series: IntervalSeries) -> str:
+    """The values as a person writes them: one where all are the same, else one for each interval."""
+    values = [series.quantity(place) for place in range(len(series.values))]
+    said = ["-" if value is None else format(value.normalize(), "f") for value in values]
+    return said[0] if len(set(said)) == 1 else ", ".join(said)

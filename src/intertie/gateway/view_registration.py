@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from intertie.gateway.trade_desk import Desk
 from intertie.market.grid import Able, able
-from intertie.market.registry import REVIEW, Aggregation, Noted, Standing, Version
+from intertie.market.registry import REVIEW, Aggregation, Noted, Standing, Suspended, Version
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, DerId
 
@@ -19,6 +19,7 @@ DERS_PAGE = 100
 HISTORY_SHOWN = 50
 # The names of a line of history; a registration names thousands.
 NAMED = 5
+OVER = "over"
 
 
 class AggregationLine(NamedTuple):
@@ -53,6 +54,21 @@ class DerLine(NamedTuple):
         return self.newest.standing is Standing.OFFERED
 
 
+class SuspensionLine(NamedTuple):
+    """DERs that do not take part for a while: `state` is ahead, holds or over. No `ders` are all of the aggregation."""
+
+    aggregation: AggregationId
+    name: str
+    by: str
+    ders: tuple[DerId, ...]
+    more: int
+    starts: datetime
+    ends: datetime | None
+    reason: str
+    state: str
+    can_resume: bool
+
+
 class Step(NamedTuple):
     """A line of the history: who did what, to how many DERs."""
 
@@ -81,6 +97,7 @@ class RegistrationView(NamedTuple):
     ders: tuple[DerLine, ...]
     matching: int
     next: str | None
+    suspensions: tuple[SuspensionLine, ...]
     history: tuple[Step, ...]
 
 
@@ -89,6 +106,7 @@ class DerView(NamedTuple):
 
     line: DerLine
     versions: tuple[Version, ...]
+    suspensions: tuple[SuspensionLine, ...]
     history: tuple[Step, ...]
 
 
@@ -105,6 +123,7 @@ def registration_view(desk: Desk, wanted: Wanted) -> RegistrationView:
         tuple(_lines(desk, [(registry[name], der) for name, der in page])),
         len(found),
         " ".join(page[-1]) if len(rest) > len(page) else None,
+        _suspensions(desk, chosen),
         tuple(_history(chosen))[:HISTORY_SHOWN],
     )
 
@@ -118,7 +137,38 @@ def der_view(desk: Desk, aggregation: AggregationId, der: DerId) -> DerView:
     return DerView(
         next(_lines(desk, [(known, der)])),
         tuple(reversed(known.ders[der])),
+        _suspensions(desk, [known], der),
         tuple(step for step, _ in reversed(steps))[:HISTORY_SHOWN],
+    )
+
+
+def _suspensions(
+    desk: Desk, chosen: Iterable[Aggregation], der: DerId | None = None
+) -> tuple[SuspensionLine, ...]:
+    """Those of a DER or of all, the newest first; what holds or is ahead stands before what is over."""
+    found = [
+        _suspension(desk, one.name, held)
+        for one in chosen
+        for held in one.suspensions.values()
+        if der is None or not held.ders or der in held.ders
+    ]
+    found.sort(key=lambda line: (line.state != OVER, line.starts), reverse=True)
+    return tuple(found[:HISTORY_SHOWN])
+
+
+def _suspension(desk: Desk, aggregation: AggregationId, one: Suspended) -> SuspensionLine:
+    over = one.ends is not None and one.ends <= desk.now
+    return SuspensionLine(
+        aggregation,
+        one.name,
+        one.by,
+        one.ders[:NAMED],
+        max(len(one.ders) - NAMED, 0),
+        one.starts,
+        one.ends,
+        one.reason.value,
+        OVER if over else "ahead" if one.starts > desk.now else "holds",
+        not over and one.by == desk.us,
     )
 
 

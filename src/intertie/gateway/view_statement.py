@@ -14,6 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from intertie.gateway.billing_desk import items_of
 from intertie.gateway.office_acts import NotHere
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.view_event import Said
@@ -156,6 +157,19 @@ def statement_view(desk: Desk, name: str) -> StatementView:
         disputes=links.disputes(name, *invoices),
         until=_closes(desk, deal, body),
     )
+
+
+def to_replace(desk: Desk, name: str) -> str | None:
+    """The invoice of ours that an invoice for this statement replaces: it stands, and rests on what the statement corrects."""
+    corrected, looking = set[str](), find(desk, name)[1].corrects
+    while looking is not None and looking not in corrected:
+        corrected.add(looking)
+        looking = find(desk, looking)[1].corrects
+    for item in reversed(items_of(desk)):
+        said = {line.statement for line in item.invoice.lines}
+        if item.issuer == desk.us and item.replaced_by is None and said & corrected:
+            return item.invoice.invoice
+    return None
 
 
 def call_row(one: EventPerformance) -> CallRow:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,6 +15,9 @@ from intertie.market.blocks import Block, Flags, changes, layout, likeness
 from intertie.market.exactly import Whole, add_up
 from intertie.market.type_one import NOT_LOOKED_AT, Expected, History, Today, expect
 from intertie.model.interval import Window, intervals_in, local_day
+
+# The blocks of one settlement have the same days; a few settlements alternate at most.
+TURNS_KEPT = 64
 
 
 class BlockEvent(NamedTuple):
@@ -69,15 +73,7 @@ def place(name: str, window: Window, rule: Rule, zone: str, step_minutes: int) -
 def look(block: Block, event: BlockEvent, rule: Rule, not_usable: Mapping[date, Reason]) -> Looked:
     """The baseline of each meter of a block, with what it metered. First only as many days as the rule needs are read;
     meters with gaps or days of low usage among them are looked at again, over the whole look-back."""
-    turned = {
-        day
-        for day, turn in zip(
-            block.days,
-            changes(block.first, len(block.days), block.zone, block.step_minutes),
-            strict=True,
-        )
-        if turn
-    }
+    turned = _turned(block.first, block.values.shape[1], block.zone, block.step_minutes)
     days = candidates(event.day, rule, not_usable, turned)
     pick = rule.pick(event.day)
     today = _today(block, event)
@@ -106,25 +102,47 @@ def _near(days: Sequence[Candidate], of: int) -> tuple[Candidate, ...]:
 
 
 def _history(block: Block, event: BlockEvent, days: Sequence[Candidate], rule: Rule) -> History:
+    """The days that are not barred are taken out of the block at once, the others stay zero."""
     meters = len(block.meters)
     shape = (meters, len(days))
+    found = [
+        (column, at)
+        for column, one in enumerate(days)
+        if one.barred is None and (at := block.place_of(one.day)) is not None
+    ]
+    columns, places = [column for column, _ in found], [at for _, at in found]
     loads = np.zeros((*shape, len(event.like)), np.int64)
     window, usable = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
     refused = np.zeros(shape, np.bool_) if rule.refused_quality else None
-    for column, one in enumerate(days):
-        at = block.place_of(one.day)
-        if one.barred is not None or at is None:
-            continue
-        there = block.present[:, at]
-        values = block.values[:, at]
-        like, before = _cut(event.like), _cut(event.before_like)
-        loads[:, column] = values[:, like]
-        usable[:, column] = there[:, like].all(axis=1) & there[:, before].all(axis=1)
-        window[:, column] = add_up(values[:, before], 1)
+    if places:
+        loads[:, columns] = _slots(block.values, places, event.like)
+        usable[:, columns] = _whole(block.present, places, event.like) & _whole(
+            block.present, places, event.before_like
+        )
+        window[:, columns] = add_up(_slots(block.values, places, event.before_like), 2)
         if refused is not None:
-            both = [*event.like, *event.before_like]
-            refused[:, column] = np.isin(block.quality[:, at][:, both], list(rule.refused_quality)).any(1)
+            codes = _slots(block.quality, places, [*event.like, *event.before_like])
+            refused[:, columns] = np.isin(codes, list(rule.refused_quality)).any(2)
     return History(days, loads, window, usable, refused)
+
+
+def _slots(values: Any, places: list[int], slots: Sequence[int]) -> Any:
+    """Some slots of some days of each meter. Slots that follow each other are cut out, which is faster than to pick them."""
+    cut = _cut(slots)
+    return values[:, places, cut] if isinstance(cut, slice) else values[:, places][:, :, cut]
+
+
+def _whole(present: Flags, places: list[int], slots: Sequence[int]) -> Flags:
+    """Meters x days without a gap in these slots. Mostly there is none at all, and to see that is quick."""
+    there = _slots(present, places, slots)
+    return np.ones(there.shape[:2], np.bool_) if there.all() else np.asarray(there.all(axis=2), np.bool_)
+
+
+@lru_cache(TURNS_KEPT)
+def _turned(first: date, count: int, zone: str, step_minutes: int) -> frozenset[date]:
+    """The days of a block on which the clock turns."""
+    turns = changes(first, count, zone, step_minutes)
+    return frozenset(first + timedelta(days=i) for i, turn in enumerate(turns) if turn)
 
 
 def _cut(slots: Sequence[int]) -> slice | list[int]:

@@ -49,11 +49,22 @@ def minus(left: Whole, right: Whole | int) -> Whole:
     return plus(left, -np.asarray(right))
 
 
-def add_up(values: Whole, axis: int) -> Whole:
-    """The sum along an axis, exact."""
-    if values.dtype != object and largest(values) * max(1, values.shape[axis]) < SAFE:
+def add_up(values: Whole, axis: int, most: int | None = None) -> Whole:
+    """The sum along an axis, exact. `most`: no value has a greater magnitude, if that is known already."""
+    if values.dtype != object and _bound(values, most) * max(1, values.shape[axis]) < SAFE:
+        if axis == values.ndim - 1 and values.dtype == np.int64:
+            return np.asarray(
+                np.einsum("...i->...", values)
+            )  # along the last and short axis twice as fast as `sum`
         return np.asarray(values.sum(axis=axis, dtype=np.int64))
     return np.asarray(values.astype(object).sum(axis=axis), dtype=object)
+
+
+def add_chosen(values: Whole, chosen: NDArray[np.bool_], most: int | None = None) -> Whole:
+    """The sum over the middle axis of those values that are chosen (first axis x middle axis), exact; `most` as in `add_up`."""
+    if values.dtype == np.int64 and _bound(values, most) * max(1, values.shape[1]) < SAFE:
+        return np.asarray((chosen.astype(np.int64)[:, None, :] @ values)[:, 0, :])
+    return add_up(np.where(chosen[:, :, None], values, 0), 1, most)
 
 
 def limit(values: Whole, low: Whole | int, high: Whole | int) -> Whole:
@@ -65,6 +76,10 @@ def rounded_ratio(top: Whole, bottom: Whole) -> Whole:
     """`top` over `bottom` as a whole number, half away from zero; `bottom` is above zero."""
     magnitude = plus(times(np.abs(top), 2), bottom) // times(bottom, 2)
     return np.asarray(np.where(np.asarray(top < 0, np.bool_), -magnitude, magnitude))
+
+
+def _bound(values: Whole, most: int | None) -> int:
+    return largest(values) if most is None else most
 
 
 def _narrow(left: Whole, right: Whole | int) -> bool:

@@ -10,8 +10,13 @@ from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from intertie.market.performance import month_factor
+import numpy as np
+
+from intertie.market.performance import KWH_PLACES, month_factor
+from intertie.market.rounding import rounded
+from intertie.market.shapes import FACTOR_ONE, SHARE_ONE, Shape, earned
 from intertie.market.statement import Book, result_of
+from intertie.market.terms import terms_of
 from intertie.model.billing import LineCode
 from intertie.model.contract import Confirmation
 from intertie.model.quantity import to_cents
@@ -117,24 +122,36 @@ def _reservation(statement: PerformanceStatement, line: StatementLine, deal: Con
     first = statement.period.start.astimezone(zone).date()
     last = (statement.period.end - timedelta(microseconds=1)).astimezone(zone).date()
     days, month = (last - first).days + 1, monthrange(first.year, first.month)[1]
-    return [
+    factor, shape = statement.performance_factor, terms_of(deal).reservation_shape
+    pays = factor if shape is None else _earned(factor, shape)
+    steps = [
         ("contracted", f"{deal.contracted_kw:f} kW"),
         ("share of the month", f"{days} of {month} days"),
-        ("factor", f"{statement.performance_factor}"),
-        (
-            "quantity",
-            f"{deal.contracted_kw:f} × {days}/{month} × {statement.performance_factor} = {line.quantity:f} {line.unit}",
-        ),
+        ("factor", f"{factor}"),
     ]
+    if shape is not None:
+        steps.append(("pays", f"{shape.text()}: {pays}"))
+    by = f"{deal.contracted_kw:f} × {days}/{month} × {pays} = {line.quantity:f} {line.unit}"
+    return [*steps, ("quantity", by)]
 
 
 def _energy(event: EventPerformance, line: StatementLine, book: Book, deal: Confirmation) -> list[Step]:
     result = result_of(book, event)
     if line.code is LineCode.UTILISATION:
-        return [("delivered", f"the sum of the intervals, to the watt-hour: {result.delivered_kwh:f} kWh")]
-    short = result.asked_kwh - result.delivered_kwh
+        steps = [("delivered", f"the sum of the intervals, to the watt-hour: {result.delivered_kwh:f} kWh")]
+        if deal.utilisation_pay is not None:
+            shape = terms_of(deal).utilisation_shape
+            pays = _earned(event.performance_factor, shape)
+            steps.append(("pays", f"factor {event.performance_factor}, {shape.text()}: {pays}"))
+            steps.append(("quantity", f"{result.delivered_kwh:f} × {pays} = {line.quantity:f} kWh"))
+        return steps
+    grace = deal.penalty_grace_fraction
+    owed, by = result.asked_kwh, f"asked {result.asked_kwh:f}"
+    if grace != 1:
+        owed, by = result.asked_kwh * grace, f"grace: {grace:f} of asked {result.asked_kwh:f}"
+    short = rounded(Fraction(owed - result.delivered_kwh), KWH_PLACES)
     most = deal.contracted_kw * deal.reservation_rate_per_kw_month * deal.penalty_cap_fraction
-    steps = [("short", f"asked {result.asked_kwh:f} − delivered {result.delivered_kwh:f} = {short:f} kWh")]
+    steps = [("short", f"{by} − delivered {result.delivered_kwh:f} = {short:f} kWh")]
     if -line.quantity != short:
         steps.append(
             (
@@ -143,3 +160,11 @@ def _energy(event: EventPerformance, line: StatementLine, book: Book, deal: Conf
             )
         )
     return steps
+
+
+def _earned(factor: Decimal | None, shape: Shape) -> Decimal:
+    """What a factor earns, in four places; a statement without one has no line of it."""
+    if factor is None:
+        return Decimal(0)
+    share = earned(np.array([int(factor * FACTOR_ONE)], np.int64), shape)
+    return Decimal(int(share[0])) / SHARE_ONE

@@ -11,8 +11,10 @@ from intertie.market.baseline import Adjustment, Rule
 from intertie.market.method import Family, Method, before
 from intertie.market.payment import Terms
 from intertie.market.presets import PRESETS
+from intertie.market.shapes import Shape, full, grace_and_slope, linear, sliding, steps, threshold
 from intertie.model.contract import Confirmation
 from intertie.model.errors import SettingsError
+from intertie.model.pay_shape import PayShape, PayShapeKind
 
 HIGH = re.compile(r"high-([1-9][0-9]?)-of-([1-9][0-9]?)(?:-(multiplicative|additive))?")
 # A level has neither days nor a window.
@@ -80,5 +82,39 @@ def terms_of(confirmation: Confirmation) -> Terms:
         reservation_per_kw_month=confirmation.reservation_rate_per_kw_month,
         utilisation_per_kwh=confirmation.utilisation_rate_per_kwh,
         penalty_per_kwh=confirmation.penalty_rate_per_kwh,
+        grace=confirmation.penalty_grace_fraction,
         penalty_cap=confirmation.penalty_cap_fraction,
+        reservation_shape=None
+        if confirmation.reservation_pay is None
+        else shape_of(confirmation.reservation_pay),
+        utilisation_shape=full()
+        if confirmation.utilisation_pay is None
+        else shape_of(confirmation.utilisation_pay),
     )
+
+
+def shape_of(said: PayShape) -> Shape:
+    """As the kernel takes it; what the kind needs is there (`PayShape.check`)."""
+    low, high, at_low, grace, slope = (
+        Fraction(one or 0)
+        for one in (
+            said.low_fraction,
+            said.high_fraction,
+            said.pays_at_low_fraction,
+            said.grace_fraction,
+            said.slope,
+        )
+    )
+    match said.kind:
+        case PayShapeKind.FULL:
+            return full()
+        case PayShapeKind.LINEAR:
+            return linear()
+        case PayShapeKind.THRESHOLD:
+            return threshold(low) if low else linear()
+        case PayShapeKind.STEP:
+            return steps([(Fraction(one.from_fraction), Fraction(one.pays_fraction)) for one in said.steps])
+        case PayShapeKind.SLIDING:
+            return sliding(low, high, at_low)
+        case PayShapeKind.GRACE:
+            return grace_and_slope(grace, slope) if grace < 1 else full()

@@ -13,7 +13,7 @@ import numpy as np
 
 from intertie.market.baseline_rule import Adjustment, Candidate, Pick, Reason, Rule, Side
 from intertie.market.blocks import Flags
-from intertie.market.exactly import SAFE, Whole, add_up, largest, limit, minus, plus, times
+from intertie.market.exactly import SAFE, Whole, add_chosen, add_up, largest, limit, minus, plus, times
 
 # What became of a day, as a small number in arrays.
 USED, NOT_LOOKED_AT = 0, 255
@@ -66,12 +66,13 @@ class Expected(NamedTuple):
 
 def expect(history: History, today: Today, rule: Rule, pick: Pick) -> Expected:
     """The baseline of an event for each meter."""
-    energy = history.event.sum(axis=2) if history.event.dtype == object else _sums(history.event)
+    most = largest(history.event)
+    energy = add_up(history.event, 2, most)
     choice = choose(history, energy, rule, pick)
     used = choice.codes == USED
     enough = choice.found >= pick.minimum_days
     count = np.where(enough, used.sum(axis=1), 0).astype(np.int64)
-    plain = add_up(np.where(used[:, :, None], history.event, 0), 1)
+    plain = add_chosen(history.event, used, most)
     before = add_up(np.where(used, history.window, 0), 1)
     safe = np.maximum(count, 1)
     measured, applied = adjust(plain, before, safe, today, rule)
@@ -136,10 +137,6 @@ def adjust(
     return (top, bottom), _clip_amount(top, bottom, plain, count, today, rule)
 
 
-def _sums(loads: Whole) -> Whole:
-    return add_up(loads, 2)
-
-
 def _under(energy: Whole, total: Whole, held: Whole, share: Fraction) -> Flags:
     """energy < share x total / held, without a division; a mean not above zero bars nobody."""
     left = times(times(energy, held[:, None]), share.denominator)
@@ -154,10 +151,12 @@ def _highest(energy: Whole, hand: Flags, held: Whole, pick: Pick) -> Flags:
     if ranked is None:
         ranked = -np.where(hand, energy.astype(object), floor)
     order = np.argsort(ranked, axis=1, kind="stable")
-    place = np.empty_like(order)
-    np.put_along_axis(place, order, np.broadcast_to(np.arange(order.shape[1]), order.shape), axis=1)
+    places = np.arange(order.shape[1])
     last = np.minimum(pick.drop_highest + pick.highest, held - pick.drop_lowest)
-    return np.asarray(hand & (place >= pick.drop_highest) & (place < last[:, None]), np.bool_)
+    taken = np.empty(order.shape, np.bool_)
+    rows = np.arange(order.shape[0])[:, None]
+    taken[rows, order] = (places >= pick.drop_highest) & (places < last[:, None])
+    return np.asarray(hand & taken, np.bool_)
 
 
 def _bounds(rule: Rule) -> tuple[Fraction | None, Fraction | None]:

@@ -19,6 +19,8 @@ from intertie.model.rules import forbids, needs, no_repeats
 # A month of a service has tens of lines; a thousand leave room for one per event and point.
 LINES_MAX = 1000
 
+_CENT = Decimal("0.01")
+
 LineNumber = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -31,6 +33,10 @@ class LineCode(StrEnum):
     ADJUSTMENT = "ADJ"
     TAX = "TAX"
     INTEREST = "INT"
+
+
+# An invoice has a thousand lines, and each asks.
+_INTEREST, _PENALTY = LineCode.INTEREST, LineCode.PENALTY
 
 
 class InvoiceLine(Record, frozen=True, kw_only=True):
@@ -51,11 +57,11 @@ class InvoiceLine(Record, frozen=True, kw_only=True):
     def check(self) -> None:
         """Whole cents; a penalty lowers the total; interest, and nothing else, is for a late invoice."""
         whole_cents("amount", self.amount)
-        if self.code is LineCode.INTEREST:
+        if self.code is _INTEREST:
             needs(self, self.code, "late")
-        else:
+        elif self.late is not None:
             forbids(self, self.code, "late")
-        if self.code is LineCode.PENALTY and self.amount > 0:
+        if self.code is _PENALTY and self.amount > 0:
             raise RuleError("amount: a penalty (PEN) is zero or below; reverse one with ADJ")
 
 
@@ -222,9 +228,7 @@ class DisputeAnswer(Record, frozen=True, kw_only=True):
 
 def whole_cents(field: str, amount: Decimal) -> None:
     """ValueError if the amount has a fraction of a cent."""
-    if str(amount)[-3:-2] == ".":  # as most are written
-        return
-    if amount != to_cents(amount):
+    if not amount.same_quantum(_CENT) and amount != to_cents(amount):  # most are written with two places
         raise RuleError(f"{field}: not in whole cents")
 
 

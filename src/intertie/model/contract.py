@@ -19,6 +19,7 @@ from intertie.model.ids import (
     Text,
 )
 from intertie.model.interval import Instant, Window, ZoneName
+from intertie.model.pay_shape import PayShape
 from intertie.model.quantity import Currency, Kilowatts
 from intertie.model.record import Record, RuleError
 from intertie.model.rules import between, forbids, needs, no_repeats, not_negative
@@ -115,6 +116,12 @@ class Confirmation(Record, frozen=True, kw_only=True):
     ramp_kw_per_minute: Kilowatts | None = None
     special_provisions: Text = ""
     revision: Revision = 1
+    # What share of the reservation a month's factor earns (None: the factor itself),
+    # and of the utilisation the factor of an event (None: all).
+    reservation_pay: PayShape | None = None
+    utilisation_pay: PayShape | None = None
+    # A delivery of this share of what was asked costs no penalty.
+    penalty_grace_fraction: Decimal = Decimal(1)
     # During a dispatch, how often what is delivered is reported; None: only the meter counts, afterwards.
     telemetry_seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
 
@@ -130,7 +137,7 @@ class Confirmation(Record, frozen=True, kw_only=True):
             "penalty_rate_per_kwh",
             "ramp_kw_per_minute",
         )
-        between(self, 0, 1, "penalty_cap_fraction", "adjustment_cap_fraction")
+        between(self, 0, 1, "penalty_cap_fraction", "adjustment_cap_fraction", "penalty_grace_fraction")
         # Below one a full delivery would not count; programmes in use pay up to 110 %, two is generous.
         between(self, 1, 2, "delivered_cap_fraction")
         between(self, 0, 100, "tolerance_percent")

@@ -68,6 +68,11 @@ class Code(StrEnum):
     NOT_LIVE = "not_live"
     ATTACHMENT_MISSING = "attachment_missing"
     ATTACHMENT_BROKEN = "attachment_broken"
+    BAD_WAYBILL = "bad_waybill"
+    HOP_LIMIT = "hop_limit"
+    RELAY_FULL = "relay_full"
+    RELAY_NOT_ALLOWED = "relay_not_allowed"
+    NOT_RELAYED = "not_relayed"
 
 
 RULES: dict[Code, Rule] = {
@@ -156,6 +161,25 @@ RULES: dict[Code, Rule] = {
     ),
     Code.ATTACHMENT_BROKEN: Rule(
         9, 422, False, "A file does not open with the key in its message, or is not the one that was signed."
+    ),
+    Code.RELAY_FULL: Rule(
+        1,
+        429,
+        True,
+        "As much waits here of this sender as this relay keeps; it goes on when some of it has gone.",
+    ),
+    Code.BAD_WAYBILL: Rule(
+        2, 400, False, "The waybill, the trail or a relay's statement is not what the format defines."
+    ),
+    Code.HOP_LIMIT: Rule(
+        3,
+        422,
+        False,
+        "The parcel went over as many relays as its sender allows, or came back to one of them.",
+    ),
+    Code.NOT_RELAYED: Rule(5, 404, False, "No parcel of this id went to this partner, or by it."),
+    Code.RELAY_NOT_ALLOWED: Rule(
+        9, 403, False, "The catalogue does not let this flow go by a relay, or the waybill does not name it."
     ),
     Code.ATTACHMENT_QUOTA: Rule(
         1,

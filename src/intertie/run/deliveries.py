@@ -19,6 +19,7 @@ from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.serving import DRAIN_SECONDS
 from intertie.gateway.deliver import Delivery, deliver_once
+from intertie.gateway.deliver_relayed import deliver_relayed, end_relayed
 from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
@@ -44,6 +45,9 @@ TIMELINESS_KEPT = timedelta(days=1)
 SEALED_TICKS = 30
 # Where several processes deliver, each looks at every partner only every so many ticks; between, at those who have something due.
 SHARED_TICKS = 5
+
+# The lanes that find out whether a door that failed answers again: whichever has something to bring there.
+_PROBING = (Lane.FIRST, Lane.RELAY)
 
 
 class Deliveries:
@@ -105,6 +109,7 @@ class Deliveries:
                         self._expire()
                         self._escalations.look()
                         self._answer_proofs()
+                        self._end_relayed()
                         uploads.step()
                     if self._first:
                         self._turn_keys()
@@ -183,7 +188,7 @@ class Deliveries:
         lanes = self._lanes.of(party)
         while not self._stopping.is_set():
             lanes.look(lane)
-            if not (link.may_send(party) if lane is Lane.FIRST else link.flows(party)):
+            if not (link.may_send(self._door_of(party)) if lane in _PROBING else link.flows(party)):
                 await lanes.rest(lane)
                 continue
             try:
@@ -215,6 +220,8 @@ class Deliveries:
                 if why:
                     LOG.warning("descriptor not acknowledged", extra={"partner": party, "why": why})
             with self._meter.tracer.span("deliver", partner=party):
+                if lane is Lane.RELAY:
+                    return await deliver_relayed(self._it.gateway, link, party, self._it.clock, random.random)
                 if self._foreign is not None and lane is Lane.FIRST:
                     gateway, clock, post = self._it.gateway, self._it.clock, self._foreign.post
                     done = await deliver_translated(gateway, post, party, clock, random.random)
@@ -229,6 +236,11 @@ class Deliveries:
                     under_way=self._lanes.of(party),
                     urgent=lane is Lane.URGENT,
                 )
+
+    def _door_of(self, party: PartyId) -> PartyId:
+        """Whose door what goes to this partner is brought to: its own, or that of the relay between."""
+        partner = self._it.partners.find(party)
+        return partner.via if partner is not None and partner.via is not None else party
 
     def _wake(self) -> None:
         """Every partner is looked at: when time has passed, or at the end."""
@@ -274,6 +286,16 @@ class Deliveries:
             return
         for message in expired:
             LOG.warning("expired", extra={"message_id": message})
+
+    def _end_relayed(self) -> None:
+        """Parcels of others that could not be handed on in their time."""
+        try:
+            ended = end_relayed(self._it.gateway, self._it.clock())
+        except IntertieError as error:
+            LOG.error("relay", extra={"why": error.why})
+            return
+        for row in ended:
+            LOG.warning("expired here", extra={"partner": row.next, "parcel": row.parcel})
 
     def _keep_timeliness(self) -> None:
         """What was counted since the last time; lost with a crash, as the figures of a second may be."""

@@ -10,12 +10,14 @@ from intertie.gateway.office_beside import Beside
 from intertie.gateway.readings import Readings
 from intertie.gateway.settling import Settler
 from intertie.run import office_process
+from intertie.run.auditing import StreetAuditing
 from intertie.run.held import Held
 from intertie.run.opening import Opened
 from intertie.run.readings import ReadingsOpened
 from intertie.run.verifiers import VERIFIERS
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.timestamp import load_tsa_roots
+from intertie.stores.proof_files import ProofFolder
 from intertie.stores.uploaded_files import UploadedFiles
 
 
@@ -32,6 +34,8 @@ class OfficeOpened(ReadingsOpened):
             tsa=lambda: load_tsa_roots(self.places.tsa),
             verifiers=VERIFIERS,
             zone=self.settings.readings.zone,
+            auditing=StreetAuditing(self),
+            proofs=ProofFolder(self.directory / "evidence"),
         )
 
     def _readings(self) -> Readings:

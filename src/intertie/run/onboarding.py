@@ -275,3 +275,21 @@ def _find(it: Opened, which: str) -> Joining:
         f"there is no invitation or joining {which} here that is not over",
         do="`intertie partner list` shows them.",
     )
+
+
+def set_via(it: Opened, party: PartyId, relay: PartyId | None, now: datetime, by: str) -> None:
+    """The relay that stands between us and a partner, or that none does; journaled. SettingsError if one of them is no partner,
+    or the relay has no door of its own that we may call."""
+    entry = find_partner_entry(it, party)
+    if entry.partner.translated:
+        raise SettingsError(f"{party} has no gateway", do="A relay carries parcels, and nothing else.")
+    if relay is not None:
+        hub = find_partner_entry(it, relay).partner
+        if relay == party or not hub.url or hub.via is not None:
+            do = "A relay is another partner, with a door of its own."
+            raise SettingsError(f"{relay} cannot relay for us", do=do)
+    with it.joinings.alone():
+        what = f"via {relay}" if relay is not None else "direct"
+        note(it.gateway, f"partner {what} by {by}", party, what.encode(), now)
+        text = standing_text(party, msgspec.structs.replace(entry.standing, via=relay or ""))
+        write_whole(it.places.partners / f"{party}.toml", text.encode())

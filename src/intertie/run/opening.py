@@ -121,6 +121,7 @@ class Opened:
             ),
             books=Books(self._on_paper),
             translators={name: one for name, one in spoken.items() if one is not None},
+            relay=self.settings.relay,
         )
         self.descriptor = OwnDescriptor(self.places.descriptor, time.monotonic)
         gateway = self.gateway

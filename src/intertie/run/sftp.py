@@ -22,8 +22,8 @@ from intertie.run.opening import Opened
 from intertie.seal.ssh_keys import CLIENT, HOST
 
 LOG = logging.getLogger("intertie.sftp")
-# Between looks at which partner's server is due to be visited.
-VISIT_SECONDS = 1.0
+# Between looks at which partner's server is due to be visited: as often as one may be.
+VISIT_SECONDS = 0.1
 
 
 def posts(it: Opened) -> FilePosts:

@@ -18,6 +18,7 @@ from intertie.model.errors import EvidenceError
 from intertie.model.message import Header, read_envelope
 from intertie.seal.certificates import TrustStore
 from intertie.seal.encoding import from_base64url, read_whole, to_base64url, write_canonical
+from intertie.seal.evidence_hops import check_hops
 from intertie.seal.evidence_report import EvidenceReport, Signatory, algorithm_lines, signatories
 from intertie.seal.evidence_stamp import (
     STAMP_EARLY,
@@ -33,6 +34,7 @@ from intertie.seal.profile import Profile, profile_of_algorithms
 from intertie.seal.receipt import RECEIPT_BYTES_MAX, RECEIPT_TYP, Receipt, read_receipt
 from intertie.seal.signed_part import (
     FileChains,
+    Part,
     TextChains,
     check_algorithms,
     check_signed,
@@ -42,11 +44,15 @@ from intertie.seal.signed_part import (
 )
 from intertie.seal.timestamp import Stamped, TsaTrust
 from intertie.seal.tree import HASH_BYTES, inclusion_proof, leaf_hash, verify_inclusion
+from intertie.seal.waybill import HOPS_MAX
 
 __all__ = ["EvidenceReport", "Signatory", "build_evidence", "verify_evidence"]
 
 # The largest message in base64, the largest receipt, and the rest.
 EVIDENCE_BYTES_MAX = 24 * 1024 * 1024
+
+# A hop receipt and a notice of each relay.
+HOPS_KEPT_MAX = 2 * HOPS_MAX
 
 STEP_FILE = 1
 STEP_MESSAGE = 2
@@ -71,6 +77,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     receipt: msgspec.Raw
     receiver_chains: TextChains
     stamp: StampPart | None = None
+    hops: Annotated[tuple[Part, ...], Meta(max_length=HOPS_KEPT_MAX)] = ()
 
 
 _FILE = msgspec.json.Decoder(_File)
@@ -88,6 +95,7 @@ class _Parts(NamedTuple):
     receipt: bytes | None
     receiver_chains: FileChains
     stamp: StampedEntry | None
+    hops: tuple[Part, ...]
 
 
 class _Receipted(NamedTuple):
@@ -106,8 +114,9 @@ def build_evidence(
     receipt: bytes | None = None,
     receiver_chains: Chains | None = None,
     stamp: StampedEntry | None = None,
+    hops: Sequence[Part] = (),
 ) -> bytes:
-    """The evidence file of message `index` of a parcel with these leaf hashes.
+    """The evidence file of message `index` of a parcel with these leaf hashes; `hops`: what relays signed (write_hops).
 
     The chains may be more than the signatures need; those are left out. Raises EvidenceError if the message
     is not the leaf, a chain is missing or of other certificates, or a part cannot be read.
@@ -132,6 +141,7 @@ def build_evidence(
             receipt=msgspec.Raw(_NULL if receipt is None else receipt),
             receiver_chains=receipt_chains,
             stamp=None if stamp is None else write_stamp(stamp),
+            hops=tuple(hops),
         )
     )
 
@@ -157,7 +167,9 @@ def verify_evidence(
     profiles = [profile] if receipted is None else [profile, receipted.profile]
     holds_until = check_algorithms(profiles, now, STEP_ALGORITHMS)
     stamped = None if parts.stamp is None else check_stamp(parts.stamp, parts.receipt, tsa)  # 12 and 13
-    return _report(header, parts, manifest, profile, receipted, holds_until, stamped, now)
+    hops = check_hops(parts.hops, manifest, profile, roots)  # 14 to 16
+    report = _report(header, parts, manifest, profile, receipted, holds_until, stamped, now)
+    return msgspec.structs.replace(report, hops=hops)
 
 
 def _read_file(raw: bytes) -> _Parts:
@@ -178,6 +190,7 @@ def _read_file(raw: bytes) -> _Parts:
             receipt=None if receipt == _NULL else receipt,
             receiver_chains=read_chains(file.receiver_chains),
             stamp=None if file.stamp is None else read_stamp(file.stamp),
+            hops=file.hops,
         )
     except ValueError as error:
         do = "Use the file exactly as it was exported: it must not be reformatted or edited."

@@ -24,6 +24,24 @@ class Signatory(Record, frozen=True, kw_only=True):
     valid_to: datetime
 
 
+class HopLine(Record, frozen=True, kw_only=True, omit_defaults=False):
+    """What one relay signed: that it took the parcel for its next hop, or would not carry it further."""
+
+    by: PartyId
+    hop: int
+    status: str
+    at: datetime
+    next: PartyId | None
+    code: str | None
+    signers: tuple[Signatory, ...]
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        code = f" ({self.code})" if self.code else ""
+        said = f"relay {self.hop}    {self.status}{code} by {self.by} at {when(self.at)}, for {self.next}"
+        return [said, *(signatory_line(s) for s in self.signers)]
+
+
 class AlgorithmLine(Record, frozen=True, kw_only=True, omit_defaults=False):
     """One algorithm that the proof rests on: what it is worth, until when, and who says so."""
 
@@ -73,6 +91,7 @@ class EvidenceReport(Record, frozen=True, kw_only=True, omit_defaults=False):
     stamped_with: str | None
     holds_until: date | None
     notes: tuple[str, ...]
+    hops: tuple[HopLine, ...] = ()  # the relays that it went over
 
     def text(self) -> str:
         """The report for a person, a line for each thing that is proved."""
@@ -88,6 +107,7 @@ class EvidenceReport(Record, frozen=True, kw_only=True, omit_defaults=False):
             *(signatory_line(s) for s in self.signers),
             self._receipt_line(),
             *(signatory_line(s) for s in self.witnesses),
+            *(line for hop in self.hops for line in hop.lines()),
             *self._stamp_lines(),
             *algorithm_text(self.algorithms),
             holds_line(self.holds_until),

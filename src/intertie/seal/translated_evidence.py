@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -71,8 +71,14 @@ STEP_JOURNAL = 49
 STEP_ALGORITHMS = 50
 
 
+# The algorithm, and the key, of protocols in which nobody signs.
+UNSIGNED: Final = "none"
+# When they were signed.
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
 class ForeignFacts(NamedTuple):
-    """What signed bytes of another protocol say, once their key has verified."""
+    """What signed bytes of another protocol say, once their key has verified; what nobody signed may name no message."""
 
     names: tuple[str, ...]  # the ids that this message may have here
     sender: str
@@ -233,11 +239,13 @@ def verify_translated(raw: bytes, roots: TrustStore, now: datetime, verifiers: V
         raise EvidenceError(STEP_BINDING, f"nothing here verifies {statement.binding}")
     with step(STEP_ORIGINAL):
         facts = verifier.check(_signed(original), statement.author.key)
-    if header.id not in facts.names:
+    unsigned = verifier.algorithm == UNSIGNED
+    if header.id not in facts.names and (facts.names or not unsigned):
         raise EvidenceError(STEP_SAME, f"what was signed is another message than {header.id}")
     answer = _answer(parts, statement, verifier, header, facts)
+    kept_to = [profile] if unsigned else [FOREIGN, profile]
     _check_journal(parts, statement, header)
-    ends = check_algorithms([FOREIGN, profile], now, STEP_ALGORITHMS)
+    ends = check_algorithms(kept_to, now, STEP_ALGORITHMS)
     return _report(header, statement, parts, profile, verifier.algorithm, facts, answer, ends)
 
 
@@ -299,7 +307,7 @@ def _signed(original: Original) -> bytes:
 def _answer(
     parts: _Parts, statement: Statement, verifier: ForeignVerifier, header: Header, facts: ForeignFacts
 ) -> ForeignFacts | None:
-    """The answer's signature is its key's; it goes back between the two, and names the message."""
+    """The answer's signature is its key's; it goes back between the two, and names the message by one of its names."""
     if parts.answer is None or statement.answerer is None:
         if parts.answer is not None or statement.answer is not None:
             raise EvidenceError(STEP_ANSWER, "an answer without its statement, or the other way round")
@@ -308,7 +316,8 @@ def _answer(
         raise EvidenceError(STEP_ANSWER, "the answer is not the one that was stated")
     with step(STEP_ANSWER):
         answer = verifier.check(parts.answer, statement.answerer.key)
-    if header.id not in answer.answers:
+    names = {header.id, *facts.names}
+    if names.isdisjoint(answer.answers) and (answer.answers or verifier.algorithm != UNSIGNED):
         raise EvidenceError(STEP_ANSWER, "the answer is to another message")
     if (answer.sender, answer.recipient) != (facts.recipient, facts.sender):
         raise EvidenceError(STEP_ANSWER, f"the answer is from {answer.sender} to {answer.recipient}")
@@ -363,7 +372,7 @@ def _report(
         by=statement.by,
         at=statement.at,
         binding=statement.binding,
-        algorithm=algorithm,
+        algorithm="" if algorithm == UNSIGNED else algorithm,
         leaf=statement.leaf,
         signed_at=facts.created,
         author_key=statement.author.key,

@@ -27,7 +27,7 @@ KEY_SHOWN = 80
 
 class TranslatedReport(Record, frozen=True, kw_only=True, omit_defaults=False):
     """Who said what to whom in which protocol, by which pinned key, and what was answered. `by` says where the keys are from
-    and what its journal holds; `answered` None: the file has no answer."""
+    and what its journal holds; `answered` None: the file has no answer; `algorithm` empty: nobody signs in that protocol."""
 
     kind: Literal["translated"] = "translated"
     message: str
@@ -66,8 +66,7 @@ class TranslatedReport(Record, frozen=True, kw_only=True, omit_defaults=False):
             f"from       {self.sender}",
             f"to         {self.recipient}",
             f"agreement  {self.agreement or '(none named)'}",
-            f"signed     {self.algorithm} at {when(self.signed_at)}, key {self.author_key[:KEY_SHOWN]}",
-            f"           {self.author_key_from}",
+            *self._author_lines(),
             *self._answer_lines(),
             f"stated     by {self.by} at {when(self.at)}, {self.profile}",
             *(signatory_line(one) for one in self.signers),
@@ -78,9 +77,17 @@ class TranslatedReport(Record, frozen=True, kw_only=True, omit_defaults=False):
         ]
         return "\n".join(lines)
 
+    def _author_lines(self) -> list[str]:
+        if not self.algorithm:
+            return ["signed     by nobody", f"           {self.author_key_from}"]
+        signed = f"{self.algorithm} at {when(self.signed_at)}, key {self.author_key[:KEY_SHOWN]}"
+        return [f"signed     {signed}", f"           {self.author_key_from}"]
+
     def _answer_lines(self) -> list[str]:
         if self.answered is None or self.answered_at is None:
             return ["answer     none"]
+        if not self.algorithm:
+            return [f"answer     {self.answered}", f"           {self.answer_key_from}"]
         return [
             f"answer     {self.answered} at {when(self.answered_at)}, key {(self.answer_key or '')[:KEY_SHOWN]}",
             f"           {self.answer_key_from}",
@@ -90,6 +97,10 @@ class TranslatedReport(Record, frozen=True, kw_only=True, omit_defaults=False):
 def report_of(header: Header, profile: Profile, chains: FileChains, **said: Any) -> TranslatedReport:
     """The report of a message; `said` is what the statement and the protocol's own bytes say."""
     notes = [f"that the keys are those of their parties is {said['by']}'s word, by what it pinned"]
+    if not said["algorithm"]:
+        notes = [
+            f"nobody signed these bytes: whose they are, and when they came, is {said['by']}'s word and its journal's"
+        ]
     if said["answered"] is None:
         notes.append("without an answer: it proves who said it, not that it arrived")
     return TranslatedReport(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from intertie.gateway.settle_many import InputFile, MadeFrom
 from intertie.model.errors import StoreError
 from intertie.seal.private_files import sync_folder
 
-BOUNDS = "parts.json"
+BOUNDS, LOCK = "parts.json", ".lock"
 
 
 class ReadingsFolder:
@@ -85,6 +86,22 @@ class LinesFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """By a lock that the kernel lets go with the process: two runs that mix their parts would leave lines of neither."""
+        with _errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = (self.folder / LOCK).open("wb")
+        with held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(
+                    f"another run is writing to {self.folder}",
+                    do="Wait for it, or name another folder.",
+                ) from error
+            yield
 
     def bounds(self, make: Callable[[], Sequence[str]]) -> list[str]:
         """The first meter of each part; made once, the same for each later run."""

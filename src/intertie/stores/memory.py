@@ -49,6 +49,7 @@ from intertie.stores.memory_answers import MemoryAnswers
 from intertie.stores.memory_follow import MemoryFollow
 from intertie.stores.memory_operations import MemoryOperations
 from intertie.stores.memory_proof import MemoryProof
+from intertie.stores.memory_relay import MemoryRelay
 from intertie.stores.memory_rows import is_due, matches, new_row, partner_of, waiting
 from intertie.stores.memory_search import MemorySearch
 from intertie.stores.memory_trade import MemoryTrade
@@ -57,7 +58,9 @@ from intertie.stores.sending import Tell
 ParcelKey = tuple[ParcelId, bool, PartyId]
 
 
-class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade, MemoryAnswers, MemorySearch):
+class MemoryStore(
+    MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade, MemoryAnswers, MemoryRelay, MemorySearch
+):
     """`gateway.ports.Store` in dictionaries. Every method works out all it will write before it writes any of it."""
 
     def __init__(self) -> None:
@@ -147,13 +150,13 @@ class MemoryStore(MemoryProof, MemoryFollow, MemoryOperations, MemoryTrade, Memo
         self._tell = tell
 
     def next_partners(self, now: datetime) -> list[PartyId]:
-        """Partners with a message or a parcel that could go now."""
+        """Partners with a message or a parcel that could go now, of ours or of others."""
         with self._open():
             found = {key[2] for key in self._states if self._is_due(key, now)}
             for row in self._outgoing(lambda row: is_due(row, now)):
                 if not any(before.state is State.SENDING for before in self._before(row)):
                     found.add(row.recipient)
-            return sorted(found)
+            return sorted(found | self.relay_parties(now))
 
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:
         """What goes into the next parcel, in order (exchange/ordering.py)."""

@@ -54,6 +54,8 @@ class Standing(Record, frozen=True, kw_only=True):
     covers: Annotated[tuple[Cover, ...], Meta(max_length=COVERS_MAX)] = ()
     # How much it may send, where that is not what [quota] of intertie.toml says.
     quota: OwnQuota = OwnQuota()
+    # The partner that relays: our parcels go by it, and those of this one may come by it.
+    via: Annotated[str, Meta(max_length=253)] = ""
 
     def check(self) -> None:
         """What is proved belongs to an invitation; onboarding's names are not for business."""
@@ -233,6 +235,7 @@ def partner_of(descriptor: Descriptor, standing: Standing, foreign: Foreign | No
         quota=standing.quota,
         sequence=descriptor.sequence,
         foreign=foreign,
+        via=PartyId(standing.via) if standing.via else None,
     )
 
 
@@ -260,6 +263,8 @@ def standing_text(party: PartyId, standing: Standing) -> str:
         f"added = {standing.added.isoformat()}",
         f"suspended = {str(standing.suspended).lower()}   # true refuses and holds back everything",
     ]
+    if standing.via:
+        lines.append(f'via = "{standing.via}"   # the relay between us')
     if standing.joining is not None:
         lines += [
             f'state = "{standing.state}"   # `intertie partner prove`, then `live`',

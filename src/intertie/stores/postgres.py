@@ -47,6 +47,7 @@ from intertie.stores.postgres_follow import PostgresFollow
 from intertie.stores.postgres_operations import PostgresOperations
 from intertie.stores.postgres_proof import PostgresProof
 from intertie.stores.postgres_readers import PostgresReaders
+from intertie.stores.postgres_relay import PostgresRelay
 from intertie.stores.postgres_schema import Db, Server, open_store
 from intertie.stores.postgres_search import PostgresSearch
 from intertie.stores.postgres_trade import PostgresTrade
@@ -56,7 +57,13 @@ from intertie.stores.sending import Tell
 
 
 class PostgresStore(
-    PostgresProof, PostgresFollow, PostgresOperations, PostgresTrade, PostgresAnswers, PostgresSearch
+    PostgresProof,
+    PostgresFollow,
+    PostgresOperations,
+    PostgresTrade,
+    PostgresAnswers,
+    PostgresRelay,
+    PostgresSearch,
 ):
     """`gateway.ports.Store` in a PostgreSQL database. Safe to use from any thread."""
 
@@ -130,7 +137,7 @@ class PostgresStore(
         self._tell = tell
 
     def next_partners(self, now: datetime) -> list[PartyId]:
-        """Partners with a message or a parcel that could go now."""
+        """Partners with a message or a parcel that could go now, of ours or of others."""
         return self._readers.ask(lambda db: postgres_out.next_partners(db, now))
 
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:

@@ -55,7 +55,7 @@ def copy_out(server: Server, part: Path) -> dict[str, int]:
 def _rows(db: Db, table: str, names: list[str]) -> Iterator[tuple[Any, ...]]:
     """The rows of a table, some at a time."""
     with db.cursor(name="rows", binary=True) as cursor:
-        cursor.itersize = CHUNKS_AT_ONCE if table == "chunks" else ROWS_AT_ONCE
+        cursor.itersize = CHUNKS_AT_ONCE if table in ("chunks", "relayed") else ROWS_AT_ONCE
         cursor.execute(f"SELECT {', '.join(names)} FROM {table}")  # noqa: S608 - names of our schema
         yield from cursor
 

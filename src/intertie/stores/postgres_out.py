@@ -31,6 +31,7 @@ from intertie.stores.postgres_journal import (
 )
 from intertie.stores.postgres_schema import Db, get
 from intertie.stores.postgres_trade import keep_delivered
+from intertie.stores.relaying import PARTIES, psycopg_spelling
 from intertie.stores.rows import (
     NEW_COLUMNS,
     PARCEL_COLUMNS,
@@ -60,7 +61,7 @@ _PARTNERS = f"""SELECT s.party FROM partners AS s
     WHERE (SELECT m.seq FROM messages AS m WHERE m.recipient = s.party AND {_DUE} AND NOT {_BLOCKED}
            ORDER BY m.priority, m.seq LIMIT 1) IS NOT NULL
        OR (SELECT p.number FROM parcels AS p WHERE p.partner = s.party AND {_PARCEL_DUE} LIMIT 1) IS NOT NULL
-    ORDER BY s.party"""  # noqa: S608
+    UNION {psycopg_spelling(PARTIES)} ORDER BY 1"""  # noqa: S608
 # The conversation only where it matters: where an earlier message of it is not done.
 _CANDIDATES = f"""SELECT m.seq, m.priority, CASE WHEN (SELECT e.seq FROM messages AS e
         WHERE e.outgoing = 1 AND e.done_at IS NULL AND e.conversation = m.conversation

@@ -52,12 +52,15 @@ from intertie.stores.sqlite_answers import SqliteAnswers
 from intertie.stores.sqlite_follow import SqliteFollow
 from intertie.stores.sqlite_operations import SqliteOperations
 from intertie.stores.sqlite_proof import SqliteProof
+from intertie.stores.sqlite_relay import SqliteRelay
 from intertie.stores.sqlite_search import SqliteSearch
 from intertie.stores.sqlite_trade import SqliteTrade
 from intertie.stores.writer import Writer
 
 
-class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade, SqliteAnswers, SqliteSearch):
+class SqliteStore(
+    SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade, SqliteAnswers, SqliteRelay, SqliteSearch
+):
     """`gateway.ports.Store` in a SQLite file. Safe to use from any thread."""
 
     def __init__(self, path: Path, port: KeyPort | None = None) -> None:
@@ -130,7 +133,7 @@ class SqliteStore(SqliteProof, SqliteFollow, SqliteOperations, SqliteTrade, Sqli
         self._tell = tell
 
     def next_partners(self, now: datetime) -> list[PartyId]:
-        """Partners with a message or a parcel that could go now."""
+        """Partners with a message or a parcel that could go now, of ours or of others."""
         with self._readers.snapshot() as db:
             return sqlite_out.next_partners(db, now)
 

@@ -20,6 +20,7 @@ from intertie.model.ids import ConversationId, MessageId, ParcelId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.seal.transport import Transport
 from intertie.stores import sending, sqlite_follow
+from intertie.stores.relaying import PARTIES
 from intertie.stores.rows import (
     INSERT_MESSAGE,
     MESSAGE_COLUMNS,
@@ -49,7 +50,7 @@ _PARCEL_DUE = """p.outgoing = 1 AND p.state = 'waiting'
 _PARTNERS = f"""SELECT s.party FROM partners AS s
     WHERE EXISTS (SELECT 1 FROM messages AS m WHERE m.recipient = s.party AND {_DUE} AND NOT {_BLOCKED})
        OR EXISTS (SELECT 1 FROM parcels AS p WHERE p.partner = s.party AND {_PARCEL_DUE})
-    ORDER BY s.party"""  # noqa: S608
+    UNION {PARTIES} ORDER BY 1"""  # noqa: S608
 # The conversation only where it matters: where an earlier message of it is not done.
 _CANDIDATES = f"""SELECT m.seq, m.priority, iif(EXISTS (SELECT 1 FROM messages AS e
         WHERE e.outgoing = 1 AND e.done_at IS NULL AND e.conversation = m.conversation

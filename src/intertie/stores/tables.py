@@ -35,6 +35,8 @@ TABLES = (
     "stops",
     "trade",
     "answers",
+    "relayed",
+    "hops",
 )
 
 

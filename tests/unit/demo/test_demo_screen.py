@@ -39,6 +39,10 @@ SUMMARY = Summary(
              "documents": ["I-2.pdf"]},
     journals_verified=True,
     evidence="demo/invoice.evidence.json",
+    carried=[
+        {"flow": "billing aggregator>utility", "by": "as2", "format": "x12", "messages": 6},
+        {"flow": "system_outage utility>aggregator", "by": "parcels", "format": "json", "messages": 16},
+    ],
     seconds=14.2,
 )  # fmt: skip
 
@@ -59,6 +63,30 @@ def test_everything_is_on_it() -> None:
         "demo/invoice.evidence.json", "Transformer on 2026-01-28",
     ):  # fmt: skip
         assert part in text, part
+
+
+BESIDE = {
+    "same": True, "differences": [], "total": ["108.24", "108.24"], "paid": ["507.19 EUR", "507.19 EUR"],
+    "native": "demo/native.json",
+}  # fmt: skip
+PROVED = {"folder": "demo/evidence", "files": 38, "verified": 38, "wrong": []}
+
+
+def test_in_another_protocol_it_says_what_carried_what_and_what_parcels_come_to() -> None:
+    text = " ".join(shown(SUMMARY).replace("│", " ").split())
+    assert "as2 x12 6" in text and "parcels json 16" in text and "Beside" not in text
+    spoken = SUMMARY._replace(compared=BESIDE, proved=PROVED)
+    text = " ".join(shown(spoken).split())
+    assert "in parcels: the same to the cent. Paid 507.19 EUR, in parcels 507.19 EUR" in text and spoken.good
+    assert "38 of 38 verify" in text and "demo/evidence" in text
+
+
+def test_another_outcome_and_evidence_that_does_not_verify_are_said_loudly() -> None:
+    differs = SUMMARY._replace(compared=BESIDE | {"same": False, "differences": ["paid"]}, proved=PROVED)
+    assert "NOT THE SAME (paid)" in " ".join(shown(differs).split()) and not differs.good
+    unproved = SUMMARY._replace(compared=BESIDE, proved=PROVED | {"verified": 37})
+    assert "37 of 38 verify" in " ".join(shown(unproved).split()) and not unproved.good
+    assert not SUMMARY._replace(compared=BESIDE, proved=PROVED | {"files": 0, "verified": 0}).good
 
 
 def test_a_journal_that_fails_is_said_loudly() -> None:

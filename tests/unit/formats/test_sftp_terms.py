@@ -26,6 +26,7 @@ def test_we_go_to_it() -> None:
     assert terms(server=SERVER).url == "sftp://us@files.example:22"
     there = terms(server=SERVER | {"port": 2222, "to": "/data/in.d/a"}).server
     assert there is not None and there.port == 2222 and there.taken is None
+    assert there.complete == "still"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,8 @@ def test_we_go_to_it() -> None:
         {"server": SERVER | {"host_keys": []}},
         {"server": SERVER | {"port": 0}},
         {"server": SERVER | {"poll_seconds": 0}},
+        {"server": SERVER | {"poll_seconds": 0.05}},
+        {"server": SERVER | {"complete": "closed"}},
     ],
 )
 def test_what_cannot_be_meant(said: dict[str, Any]) -> None:

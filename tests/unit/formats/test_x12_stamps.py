@@ -62,7 +62,7 @@ def test_stamps_out_of_order_are_placed() -> None:
     clock = CLOCKS["ny"]
     start = datetime(2026, 7, 1, 4, tzinfo=UTC)
     labels = clock.ends(start, 3600, 6)
-    shuffled = Labels(*([column[n] for n in (3, 0, 5, 1)] for column in labels))
+    shuffled = Labels(*(tuple(column[n] for n in (3, 0, 5, 1)) for column in labels))
     assert clock.grid(shuffled, start, 3600) == [3, 0, 5, 1]
     with pytest.raises(ValueError, match="no interval ends"):
         clock.grid(labels, start + timedelta(minutes=1), 3600)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests.exchange.file_world import foreign_of
 from tests.exchange.house import AGGREGATOR, AGGREGATOR_ROLES, keys_of
 from tests.exchange.uftp_world import partner_of
 
+from intertie.formats.file_terms import JsonTerms
 from intertie.gateway.choosing import NOTHING, choose
 
 TODAY = date(2026, 11, 20)
@@ -41,6 +43,12 @@ def test_what_has_none_gets_what_its_legacy_file_says_until_its_day() -> None:
         NOTHING,
         f"it has no gateway, and sftp ended on {last}",
     )
+
+
+def test_of_several_formats_it_says_which_a_message_goes_in() -> None:
+    assert OLD.foreign is not None and "; in " not in choose(OLD, ("sftp",), TODAY).why
+    both = OLD._replace(foreign=replace(OLD.foreign, json=JsonTerms()))
+    assert choose(both, ("sftp",), TODAY).why.endswith("; in csv, and what that cannot say whole in json")
 
 
 def test_what_is_not_set_up_here_goes_nowhere() -> None:

@@ -24,6 +24,7 @@ from intertie.market.presets import PRESETS
 from intertie.market.statement import Book, Call, settle
 from intertie.market.terms import method_of, rule_of, terms_of
 from intertie.model.errors import SettingsError
+from intertie.model.pay_shape import PayShape, PayShapeKind
 from intertie.model.settlement import PerformanceStatement
 
 F = Fraction
@@ -184,6 +185,26 @@ def test_a_line_of_any_method_is_explained() -> None:
     said = [explain_line(made, place, book, confirmation()) for place in range(len(lines))]
     text = str(said[1].parts)
     assert "base load of 6 kW" in text and "no days" in text
+
+
+def test_shares_of_the_pay_and_a_grace_are_explained_as_they_are_paid() -> None:
+    # Delivered 1.18 of 2 kWh: 0.59. From 0.1 to 1: (0.59 - 0.1) / 0.9 = 0.5444. Capacity 4 x 0.5444 = 2.178, energy 1.18 x 0.5444
+    # = 0.642. Nine tenths of 2 cost nothing: 1.8 - 1.18 = 0.62 is short.
+    readings: Loads = {"A": {EVENT_DAY: shaped(0, 1400)}}
+    readings["A"][EVENT_DAY][69:71] = [1820, None]
+    scale = PayShape(kind=PayShapeKind.SLIDING, low_fraction=Decimal("0.1"), high_fraction=Decimal(1))
+    terms: dict[str, Any] = {
+        "reservation_pay": scale,
+        "utilisation_pay": scale,
+        "penalty_grace_fraction": Decimal("0.9"),
+    }
+    made, lines, book = statement("maximum-base-load-6kw", readings, **terms)
+    assert [line.quantity for line in lines] == [Decimal("2.178"), Decimal("0.642"), Decimal("-0.620")]
+    deal = confirmation(baseline_method="maximum-base-load-6kw", **terms)
+    steps = [dict(explain_line(made, place, book, deal).parts[-1][1]) for place in range(3)]
+    assert steps[0]["quantity"] == "4 × 31/31 × 0.5444 = 2.178 kW month" and "sliding" in steps[0]["pays"]
+    assert steps[1]["quantity"] == "1.180 × 0.5444 = 0.642 kWh" and "factor 0.59" in steps[1]["pays"]
+    assert steps[2]["short"] == "grace: 0.9 of asked 2.000 − delivered 1.180 = 0.620 kWh"
 
 
 def test_the_difference_is_exact_where_a_load_is_no_whole_number() -> None:

@@ -30,6 +30,7 @@ from intertie.model import (
     market,
     metering,
     offers,
+    pay_shape,
     settlement,
     system,
     vehicle,
@@ -443,6 +444,23 @@ def _together(*fields: str) -> Any:
     return repair
 
 
+def _pay_shape(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
+    kind = values["kind"]
+    for field in pay_shape.FIELDS - {*pay_shape.NEEDED[kind], *pay_shape.MAY[kind]}:
+        values.pop(field, None)
+    share = st.decimals(0, 1, places=2)
+    for field in pay_shape.NEEDED[kind]:
+        values[field] = draw(share)
+    if kind is pay_shape.PayShapeKind.SLIDING:
+        low = draw(st.decimals("0.01", "0.99", places=2))
+        values.update(low_fraction=low, high_fraction=draw(st.decimals(low + Decimal("0.01"), 1, places=2)))
+    if kind is pay_shape.PayShapeKind.STEP:
+        starts = sorted({Decimal("0.00"), *draw(st.lists(share, max_size=4))})
+        values["steps"] = tuple(
+            pay_shape.PayStep(from_fraction=one, pays_fraction=draw(share)) for one in starts
+        )
+
+
 KIND = vehicle.ChargingCommandKind
 REFUSED = _is("accepted", False)
 PRICE = _is("kind", system.OperatingKind.PRICE)
@@ -514,6 +532,7 @@ AFTER: dict[type[Record], tuple[Any, ...]] = {
         _gone(_not(_is("action", agreement.ContractAction.TERMINATE)), "effective"),
     ),
     contract.ServiceHours: (_hours,),
+    pay_shape.PayShape: (_pay_shape,),
     aggregation.DerDecision: (_gone(REFUSED, "accepted_kw"),),
     aggregation.CompositionChange: (_composition,),
     system.OutageUpdate: (_update,),

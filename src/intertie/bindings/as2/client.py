@@ -85,9 +85,9 @@ class As2Client:
         try:
             if is_receipt(found):
                 now = self._clock()
-                reply = self._as2.reply(self._gateway, found, now)
-                if reply is not None:
-                    take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
+                told = self._as2.reply(self._gateway, found, now)
+                if told is not None:  # on the connection that we opened: about what we posted, MIC or not
+                    take_level(self._gateway, foreign, told.reply, Level.RECEIPT, now)
         except (As2Error, Refused) as error:
             LOG.warning("as2 receipt", extra={"why": error.why})
             raise PartnerError(f"a receipt that proves nothing: {error.why}") from error

@@ -25,7 +25,7 @@ from intertie.formats.as2.names import read_asked, read_names
 from intertie.formats.as2.receipt import is_receipt
 from intertie.gateway.accept_file import accept_file
 from intertie.gateway.as2_settings import As2Door
-from intertie.gateway.deliver_file import take_level
+from intertie.gateway.deliver_file import doubt, take_level
 from intertie.gateway.foreign import Level
 from intertie.gateway.gateway import Gateway
 from intertie.model.errors import Code, Refused
@@ -79,10 +79,7 @@ class As2Doorway:
         found, now = mime.of_http(headers, body), self._clock()
         try:
             if is_receipt(found):
-                _, foreign = self._as2.find(self._gateway, read_names(found))
-                reply = self._as2.reply(self._gateway, found, now)
-                if reply is not None:
-                    take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
+                self._take_receipt(found, now)
                 return Answer()
             partner, foreign = self._as2.find(self._gateway, read_names(found))
             asked = read_asked(found)
@@ -108,3 +105,11 @@ class As2Doorway:
         if asked.wanted and not asked.address and isinstance(kept, KeptReceipt):
             return Answer(post=kept.post)
         return Answer()
+
+    def _take_receipt(self, found: mime.Entity, now: datetime) -> None:
+        """A receipt that was brought here. It counts, for a message of ours or against it, if it has that message's MIC."""
+        told = self._as2.reply(self._gateway, found, now)
+        if told is not None and told.ours:
+            take_level(self._gateway, told.foreign, told.reply, Level.RECEIPT, now)
+        elif told is not None:
+            doubt(self._gateway, told.reply, now)

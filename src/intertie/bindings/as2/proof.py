@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from intertie.bindings.as2.kept import ANSWERS, KIND
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error, Flaw
-from intertie.formats.as2.message import protocol_headers, verified_parts
+from intertie.formats.as2.message import file_content, protocol_headers, verified_parts
 from intertie.formats.as2.names import Names, read_names
 from intertie.formats.as2.receipt import is_receipt, read_receipt
 from intertie.formats.as2.terms import Quirk
+from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.model.errors import Code, Refused, SettingsError
-from intertie.model.ids import UUID7, derived_uuid7
+from intertie.model.ids import UUID7, MessageId, derived_uuid7
+from intertie.model.message import MESSAGE_BYTES_MAX
 from intertie.seal.cms import signing_time
 from intertie.seal.smime_keys import Certificate, read_certificate
 from intertie.seal.translated_evidence import ForeignFacts
@@ -33,9 +35,15 @@ def foreign_id(names: Names) -> str:
 
 def ids_of(sender: str, message_id: str) -> tuple[str, ...]:
     """The ids that a message may have here: ours goes out under its own, a partner's is derived."""
-    own = message_id.strip("<>").partition("@")[0]
+    own = message_named(message_id)
     derived = derived_uuid7(SCHEME, foreign_id(Names(sender, "", message_id)))
-    return (own, derived) if re.fullmatch(UUID7, own) else (derived,)
+    return (own, derived) if own is not None else (derived,)
+
+
+def message_named(message_id: str) -> MessageId | None:
+    """The id of ours that a Message-ID begins with, if it does."""
+    own = message_id.strip("<>").partition("@")[0]
+    return MessageId(own) if re.fullmatch(UUID7, own) else None
 
 
 def keep_signed(names: Names, entity: bytes) -> bytes:
@@ -68,12 +76,12 @@ def _facts(found: mime.Entity, certificate: Certificate) -> ForeignFacts:
         found = mime.parts(found)[0]
     if found.kind == KIND:
         inside, post = mime.parts(found)
-        signature, _, _ = verified_parts(inside, pinned, _ALL)
-        return _message(read_names(post), signature)
+        signature, over, _ = verified_parts(inside, pinned, _ALL)
+        return _with_file(_message(read_names(post), signature), over)
     names = read_names(found)
     if not is_receipt(found):
-        signature, _, _ = verified_parts(found, pinned, _ALL)
-        return _message(names, signature)
+        signature, over, _ = verified_parts(found, pinned, _ALL)
+        return _with_file(_message(names, signature), over)
     receipt = read_receipt(found, pinned, _ALL)
     if not receipt.signature:
         raise As2Error(Flaw.RECEIPT_NOT_SIGNED, "the receipt is not signed")
@@ -84,6 +92,12 @@ def _facts(found: mime.Entity, certificate: Certificate) -> ForeignFacts:
         result=("processed" if fields.processed else "failed")
         + (f"/{fields.modifier}" if fields.modifier else ""),
     )
+
+
+def _with_file(facts: ForeignFacts, over: mime.Entity) -> ForeignFacts:
+    """With what the file itself calls the messages in it, and which of the other side it answers."""
+    file = file_content(over.raw, MESSAGE_BYTES_MAX)
+    return facts._replace(names=(*facts.names, *ids_of_file(file)), answers=ids_in(file), result=ANSWERED)
 
 
 def _message(names: Names, signature: bytes) -> ForeignFacts:

@@ -10,17 +10,24 @@ from functools import cache
 from typing import NamedTuple
 
 from intertie.bindings.as2.kept import KeptMessage, keep_answers, keep_message, keep_receipt, read_kept
-from intertie.bindings.as2.proof import As2Verifier, foreign_id, keep_signed
+from intertie.bindings.as2.proof import As2Verifier, foreign_id, keep_signed, message_named
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import UNEXPECTED, As2Error, Flaw, modifier_of
 from intertie.formats.as2.message import File, Post, Received, file_content, read_message, write_message
 from intertie.formats.as2.names import Asked, Names, read_asked, read_names, same_name
-from intertie.formats.as2.receipt import Fields, check_receipt, original_id, read_receipt, write_receipt
+from intertie.formats.as2.receipt import (
+    Fields,
+    check_receipt,
+    has_mic,
+    original_id,
+    read_receipt,
+    write_receipt,
+)
 from intertie.formats.as2.terms import As2Terms, Quirk
 from intertie.gateway.accept_file import Brought
 from intertie.gateway.accept_translated import original_of
 from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.file_formats import format_of
+from intertie.gateway.file_formats import write_file
 from intertie.gateway.files import File as GatewayFile
 from intertie.gateway.files import Judged
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known
@@ -53,6 +60,15 @@ class Verified(NamedTuple):
     received: Received
 
 
+class Told(NamedTuple):
+    """A partner's receipt for a message of ours. `ours`: it has the MIC of what we sent, so that nobody else's post brought it
+    about. What a partner says of a post that it could not read, it says of whatever names that message (docs/as2.md)."""
+
+    foreign: Foreign
+    reply: Reply
+    ours: bool
+
+
 class As2:
     """`gateway.foreign.Translator`, and the same for what arrives. `key` is asked for each time: it may be locked away."""
 
@@ -76,7 +92,7 @@ class As2:
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """What is kept of a message of ours: the bytes that go, and what was signed of them."""
-        file = format_of(foreign).write(foreign, header, body, known.number())
+        file = write_file(foreign, header, body, known)
         return self._write(foreign, file, f"<{header.id}@{header.sender}>", header.created)
 
     def _write(self, foreign: Foreign, said: GatewayFile, identity: str, at: datetime) -> bytes:
@@ -134,6 +150,7 @@ class As2:
             same=received.over,
             signed=keep_signed(verified.names, received.entity),
             key=_signer(verified, now),
+            message=message_named(verified.names.message_id),
             content_of=content_of,
         )
 
@@ -174,7 +191,7 @@ class As2:
 
     # Receipts for ours
 
-    def reply(self, gateway: Gateway, found: mime.Entity, now: datetime) -> Reply | None:
+    def reply(self, gateway: Gateway, found: mime.Entity, now: datetime) -> Told | None:
         """A partner's receipt for a message of ours; None for an answer of ours: nobody waits for it. As2Error for what proves
         nothing, Refused for what is about nothing."""
         names = read_names(found)
@@ -186,19 +203,20 @@ class As2:
         kept = _kept(gateway, message, partner.party)
         receipt = read_receipt(found, pinned(foreign.as2, now), foreign.as2.quirks)
         accepted, detail = receipt.fields.accepted, _said(receipt.fields)
+        # Some programs have a digest of their own for the MIC; ours is one over the same bytes.
+        digest = receipt.fields.digest or kept.digest
+        if digest is Digest.SHA1 and Quirk.SHA1 not in foreign.as2.quirks:
+            digest = kept.digest
+        mic = digest_of(kept.over, digest)
         try:
-            sent = Names(self.name, foreign.as2.name, about)
-            # Some programs have a digest of their own for the MIC; ours is one over the same bytes.
-            digest = receipt.fields.digest or kept.digest
-            if digest is Digest.SHA1 and Quirk.SHA1 not in foreign.as2.quirks:
-                digest = kept.digest
-            check_receipt(receipt, sent, digest_of(kept.over, digest), digest)
+            check_receipt(receipt, Names(self.name, foreign.as2.name, about), mic, digest)
         except As2Error as error:
             if error.flaw is not Flaw.MIC_MISMATCH:
                 raise
             accepted, detail = False, str(error)
         whole = mime.write([(name, str(value)) for name, value in found.headers.items()], found.body)
-        return Reply(partner.party, message, accepted, detail, whole, now)
+        reply = Reply(partner.party, message, accepted, detail, whole, now)
+        return Told(foreign, reply, has_mic(receipt, mic, digest))
 
 
 def pinned(terms: As2Terms, now: datetime) -> tuple[Certificate, ...]:

@@ -26,7 +26,7 @@ from intertie.formats.as4.signal import is_signal
 from intertie.formats.as4.user_message import UserMessage, read_user
 from intertie.gateway.accept_file import accept_file
 from intertie.gateway.as4_settings import As4Door
-from intertie.gateway.deliver_file import take_level
+from intertie.gateway.deliver_file import doubt, take_level
 from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.model.errors import Code, Refused
@@ -98,7 +98,10 @@ class As4Doorway:
         if pushed is not None:
             foreign, us = pushed.foreign, self._as4.us(pushed.foreign.as4)
             reply = reply_of(self._gateway, foreign, us, pushed.about, pushed.judged, opened.raw, now)
-            take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
+            if reply.accepted:
+                take_level(self._gateway, foreign, reply, Level.RECEIPT, now)
+            else:  # over other digests: of other bytes, or of another's message
+                doubt(self._gateway, reply, now)
         return Response(status_code=204)
 
 

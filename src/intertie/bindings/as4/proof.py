@@ -10,12 +10,14 @@ import re
 
 from intertie.bindings.as4.kept import KeptAnswers, KeptMessage, KeptSignal, read_kept
 from intertie.formats.as4.flaws import As4Error, Flaw
-from intertie.formats.as4.message import verify_message, verify_signal
+from intertie.formats.as4.message import file_of, verify_message, verify_signal
 from intertie.formats.as4.signal import read_signal
 from intertie.formats.as4.terms import Quirk
 from intertie.formats.as4.user_message import UserMessage, read_user
+from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.model.errors import Code, Refused, SettingsError
-from intertie.model.ids import UUID7, derived_uuid7
+from intertie.model.ids import UUID7, MessageId, derived_uuid7
+from intertie.model.message import MESSAGE_BYTES_MAX
 from intertie.seal.smime_keys import Certificate, read_certificate
 from intertie.seal.translated_evidence import ForeignFacts
 
@@ -36,8 +38,14 @@ def _id(sender: str, message_id: str) -> str:
 
 def ids_of(sender: str, message_id: str) -> tuple[str, ...]:
     """The ids that a message may have here: ours goes out under its own, a partner's is derived."""
-    own, derived = message_id.partition("@")[0], derived_uuid7(SCHEME, _id(sender, message_id))
-    return (own, derived) if re.fullmatch(UUID7, own) else (derived,)
+    own, derived = message_named(message_id), derived_uuid7(SCHEME, _id(sender, message_id))
+    return (own, derived) if own is not None else (derived,)
+
+
+def message_named(message_id: str) -> MessageId | None:
+    """The id of ours that a MessageId begins with, if it does."""
+    own = message_id.partition("@")[0]
+    return MessageId(own) if re.fullmatch(UUID7, own) else None
 
 
 class As4Verifier:
@@ -62,8 +70,9 @@ def _facts(kept: KeptMessage | KeptSignal | KeptAnswers, certificate: Certificat
     if isinstance(kept, KeptMessage):
         verified = verify_message(kept.envelope, kept.attached, [certificate], _ALL)
         user = read_user(verified.elements["messaging"])
-        names = ids_of(str(user.sender), user.message_id)
-        return ForeignFacts(names, str(user.sender), str(user.recipient), user.at)
+        file = file_of(user.payloads[0], kept.attached, MESSAGE_BYTES_MAX) if user.payloads else b""
+        names = (*ids_of(str(user.sender), user.message_id), *ids_of_file(file))
+        return ForeignFacts(names, str(user.sender), str(user.recipient), user.at, ids_in(file), ANSWERED)
     signal = read_signal(verify_signal(kept.envelope, [certificate], _ALL), sha1=True)
     return ForeignFacts(
         names=ids_of(kept.sender, signal.message_id),

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from intertie.bindings.as4.kept import keep_answers, keep_came, keep_sent, keep_signal
-from intertie.bindings.as4.proof import As4Verifier, foreign_id
+from intertie.bindings.as4.proof import As4Verifier, foreign_id, message_named
 from intertie.bindings.as4.replies import (
     ANSWER,
     BINDING,
@@ -31,7 +31,7 @@ from intertie.formats.as4.signal import write_error, write_receipt
 from intertie.formats.as4.terms import As4Terms
 from intertie.formats.as4.user_message import Party, UserMessage
 from intertie.gateway.accept_file import Brought
-from intertie.gateway.file_formats import format_of
+from intertie.gateway.file_formats import write_file
 from intertie.gateway.files import File as GatewayFile
 from intertie.gateway.files import Judged
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known
@@ -81,7 +81,7 @@ class As4:
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """What is kept of a message of ours: the bytes that go, and what was signed of them."""
-        file = format_of(foreign).write(foreign, header, body, known.number())
+        file = write_file(foreign, header, body, known)
         conversation = str(header.conversation or header.id)
         return self._write(foreign, file, f"{header.id}@{header.sender}", conversation, header.created)
 
@@ -149,6 +149,7 @@ class As4:
             same=file.content,
             signed=keep_came(verified.received, attached),
             key=_pem(verified.foreign.as4, verified.received.verified.certificate),
+            message=message_named(user.message_id),
             content_of=content_of,
         )
 

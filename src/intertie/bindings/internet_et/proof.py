@@ -17,8 +17,10 @@ from intertie.bindings.internet_et.kept import (
     read_kept,
 )
 from intertie.formats.as2.flaws import As2Error
+from intertie.formats.internet_et.package import read_inside
 from intertie.formats.internet_et.receipt import read
 from intertie.formats.internet_et.signed import read_signed
+from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import UUID7, derived_uuid7
 from intertie.seal.pgp import PgpError, verify_detached
@@ -71,8 +73,9 @@ def _package(found: KeptSigned, key: str) -> ForeignFacts:
     # What was weak was judged when it came: here it only has to be what it was.
     signed = verify_detached(found.content, found.signature, [key], sha1=True)
     names = found.names
-    ids = ids_of(names.sender, names.name, _most(found.content))
-    return ForeignFacts(ids, names.sender, names.recipient, signed.created)
+    file = read_inside(found.content)[1]
+    ids = (*ids_of(names.sender, names.name, _most(found.content)), *ids_of_file(file))
+    return ForeignFacts(ids, names.sender, names.recipient, signed.created, ids_in(file), ANSWERED)
 
 
 def _most(content: bytes) -> int:

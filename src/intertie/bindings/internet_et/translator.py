@@ -31,8 +31,9 @@ from intertie.formats.internet_et.package import read_inside, read_package, writ
 from intertie.formats.internet_et.refnums import number
 from intertie.formats.internet_et.signed import write_signed
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
+from intertie.formats.x12.carried import KIND as X12_KIND
 from intertie.gateway.accept_file import Brought
-from intertie.gateway.file_formats import format_of
+from intertie.gateway.file_formats import write_file
 from intertie.gateway.files import File, FileError, Judged
 from intertie.gateway.foreign import Foreign, ForeignKeys, Known, check_legacy
 from intertie.gateway.gateway import Gateway, Partner
@@ -57,6 +58,7 @@ LOG = logging.getLogger("intertie.internet_et")
 # What is kept of a message is base64 in it, with the translation beside.
 KEPT_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4 - 512 * 1024
 BINDING = SCHEME
+X12, FLAT = "X12", "FF"
 CODES = {
     PgpFlaw.BAD_KEY: Code.BAD_KEY,
     PgpFlaw.NOT_ENCRYPTED: Code.NOT_ENCRYPTED,
@@ -114,7 +116,7 @@ class InternetEt:
 
     def write(self, foreign: Foreign, header: Header, body: Record, known: Known) -> bytes:
         """What is kept of a message of ours: what was signed, and the message of OpenPGP that goes."""
-        file = format_of(foreign).write(foreign, header, body, known.number())
+        file = write_file(foreign, header, body, known)
         return self._write(foreign, file, header.id, header.created)
 
     def _write(self, foreign: Foreign, file: File, name: str, at: datetime) -> bytes:
@@ -124,7 +126,7 @@ class InternetEt:
         key = self._keys.signing(terms.our_key)
         names = Names(self.code, terms.code, name)
         # The signature within the message is not to be had apart from it; this one is by the same key over the same bytes.
-        signed = KeptSigned(names, _input_format(foreign), content, key.sign(content)[0])
+        signed = KeptSigned(names, _input_format(file.kind), content, key.sign(content)[0])
         kept = keep_message(KeptMessage(signed, key.seal(content, terms.keys[0], at)))
         if len(kept) > KEPT_BYTES_MAX:
             raise FileError("the file does not fit a message", do="Send it in parts.")
@@ -155,7 +157,7 @@ class InternetEt:
             check_legacy(partner.party, foreign, now.date())
         except Refused as refused:
             raise EtError(Code.NOT_ESTABLISHED, str(refused)) from refused
-        if partner.suspended or fields["input-format"].upper() != _input_format(foreign):
+        if partner.suspended or fields["input-format"].upper() not in _input_formats(foreign):
             raise EtError(Code.NOT_ESTABLISHED)
         try:
             message = read_package(form.kind, form.data or b"")
@@ -240,9 +242,14 @@ def content_of(kept: bytes) -> bytes:
     return read_inside(found.signed.content)[1]
 
 
-def _input_format(foreign: Foreign) -> str:
-    """X12, or a flat file."""
-    return "X12" if foreign.format == "x12" else "FF"
+def _input_format(kind: str) -> str:
+    """X12, or a flat file, of one of this content type."""
+    return X12 if kind == X12_KIND else FLAT
+
+
+def _input_formats(foreign: Foreign) -> set[str]:
+    """Those that were agreed."""
+    return {X12 if name == "x12" else FLAT for name in foreign.formats}
 
 
 def _status(judged: Sequence[Judged]) -> str:

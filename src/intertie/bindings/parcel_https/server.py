@@ -39,11 +39,11 @@ from intertie.bindings.parcel_https.pull import PullDoor
 from intertie.bindings.parcel_https.turns import Turns
 from intertie.bindings.parcel_https.witness import WitnessRoutes
 from intertie.exchange.shedding import UNSAID, is_urgent, read_priority, takes
-from intertie.gateway.accept_parcel import accept
 from intertie.gateway.authorize import Authority
 from intertie.gateway.gateway import Peer
 from intertie.gateway.ports import Refusal
 from intertie.gateway.quota import OwnQuota
+from intertie.gateway.receive import AROUND_BYTES_MAX, receive
 from intertie.gateway.scopes import ScopeRefused
 from intertie.gateway.settings import Settings
 from intertie.model.errors import Code, IntertieError, Refused, StoreError
@@ -220,7 +220,7 @@ class StreetDoor:
 
     async def _read(self, request: Request, party: PartyId, held: _Body) -> bytes:
         """The whole body, never more of it in memory than the limit; _Cut with the answer otherwise."""
-        limit = self._gateway.limits.parcel_bytes
+        limit = self._gateway.limits.parcel_bytes + AROUND_BYTES_MAX
         declared = request.headers.get("content-length")
         if declared is not None and (not declared.isdecimal() or int(declared) > limit):
             raise _Cut(await self._too_large(party, held, f"{declared[:20]} bytes declared, {limit} allowed"))
@@ -253,7 +253,7 @@ class StreetDoor:
             ) from None
 
     async def _accept(self, blob: bytes, peer: Peer) -> Response:
-        call = partial(accept, self._gateway, blob, peer=peer, now=self._clock())
+        call = partial(receive, self._gateway, blob, peer=peer, now=self._clock())
         self._meter.parcel(peer.party, len(blob), IN)
         try:
             async with self._turns.turn(peer.party):

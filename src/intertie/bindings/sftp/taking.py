@@ -34,7 +34,8 @@ def take_file(
 ) -> File:
     """Take a file in; our receipt for it, once it is owed. Raises StoreError, and Refused for one that is no partner."""
     now = clock()
-    kept = accept_file(gateway, Brought(party, content, now), receipt_of(name, content, now), now)
+    brought = Brought(party, content, now, message=message_of(name))
+    kept = accept_file(gateway, brought, receipt_of(name, content, now), now)
     return read_files(kept)[0]
 
 

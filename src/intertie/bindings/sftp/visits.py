@@ -61,7 +61,8 @@ class Visits:
         # What a crash left between fetching and taking in: the partner's copy may be gone by now.
         await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
         seen = self._seen.setdefault(party, Seen())
-        for name in seen.still(await self._client.look(there)):
+        files = await self._client.look(there)
+        for name in sorted(files) if there.complete == "renamed" else seen.still(files):
             content = await self._client.get(there, name, self._limit)
             await asyncio.to_thread(box.keep, name, content)
             await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)

@@ -7,6 +7,7 @@ gigabyte of white space, or of a million elements that nobody knows, ends there.
 from __future__ import annotations
 
 import itertools
+import re
 from array import array
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -33,6 +34,17 @@ TOGETHER = 2000
 
 FEED, ENTRY = atom("feed"), atom("entry")
 BLOCK, READING, INTERVAL = espi("IntervalBlock"), espi("IntervalReading"), espi("interval")
+
+
+# The feed's own title stands before its entries.
+HEAD_BYTES = 2000
+_TITLE = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?title(?:\s[^<>]*)?>([^<>]{1,200})<")
+
+
+def feed_title(content: bytes) -> str:
+    """What a feed is called, as far as its beginning says it; empty if it does not."""
+    found = _TITLE.search(content[:HEAD_BYTES])
+    return found[1].decode("utf-8", "replace").strip() if found else ""
 
 
 def read_feed(source: BinaryIO) -> Iterator[Entry]:

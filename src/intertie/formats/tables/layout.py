@@ -26,7 +26,8 @@ from intertie.model.record import Record
 
 # What stands before the document's own columns, and what of it a writer may leave out.
 DOCUMENT, MODE, CONVERSATION, REPLY, MESSAGE = "document", "mode", "conversation", "in_reply_to", "message"
-ABOUT = (DOCUMENT, MODE, CONVERSATION, REPLY, MESSAGE)
+AGREEMENT = "agreement"
+ABOUT = (DOCUMENT, MODE, CONVERSATION, REPLY, MESSAGE, AGREEMENT)
 # The first column of a series, and its step.
 START, MINUTES = "interval_start", "interval_minutes"
 # Documents that have a table. The others are for programs: contracts, feeder models, sealed offers.

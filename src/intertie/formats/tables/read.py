@@ -17,6 +17,7 @@ from intertie.formats.file_terms import CsvTerms
 from intertie.formats.table_csv import rows_of
 from intertie.formats.tables.layout import (
     ABOUT,
+    AGREEMENT,
     CONVERSATION,
     DOCUMENT,
     MESSAGE,
@@ -32,7 +33,7 @@ from intertie.formats.tables.layout import (
 )
 from intertie.model.errors import Fault, IntertieError
 from intertie.model.explain import why_unreadable
-from intertie.model.ids import ConversationRef, MessageRef, ShortText
+from intertie.model.ids import AgreementRef, ConversationRef, MessageRef, ShortText
 from intertie.model.interval import SERIES_MAX
 from intertie.model.message import Mode
 from intertie.model.record import Record
@@ -62,6 +63,7 @@ class About(Record, frozen=True, kw_only=True):
     conversation: ConversationRef | None = None
     in_reply_to: MessageRef | None = None
     message: ShortText = ""  # what its writer calls it: said again in the results
+    agreement: AgreementRef | None = None
 
 
 class Told(NamedTuple):
@@ -157,7 +159,7 @@ def _told(group: list[Line], by: Layout, terms: CsvTerms, text: Sequence[str], b
 
 
 def _about(cells: Cells) -> About:
-    said = {name: cells[name] for name in (MODE, CONVERSATION, REPLY, MESSAGE) if name in cells}
+    said = {name: cells[name] for name in (MODE, CONVERSATION, REPLY, MESSAGE, AGREEMENT) if name in cells}
     return msgspec.convert(said, About, strict=False)
 
 

@@ -33,7 +33,8 @@ def write_table(header: Header, body: Record, terms: CsvTerms) -> bytes:
     by = layout_of(header.document)
     _check_said(body, by.type, by.unsaid)
     writer = _Writer(terms)
-    about = [header.document, header.mode, header.conversation or "", header.in_reply_to or "", header.id]
+    talk, reply, under = header.conversation or "", header.in_reply_to or "", header.agreement or ""
+    about = [header.document, header.mode, talk, reply, header.id, under]
     own = [writer.cell(column, value_at(body, column.path)) for column in by.columns]
     lines = [[*about, *own, *rest] for rest in _lines(body, by, writer)]
     names = by.header()

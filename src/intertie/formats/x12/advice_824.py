@@ -94,7 +94,7 @@ def _head(call: Call, action: str) -> Node:
     return {
         "reference": call.reference,
         "date": day,
-        "time": hour[:4],
+        "time": hour,
         "zone": zone,
         "action": action,
         "parties": parties(call),

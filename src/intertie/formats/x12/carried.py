@@ -3,7 +3,9 @@ the answers that a file gets (997, 824)."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -15,10 +17,11 @@ from intertie.formats.x12.findings import X12Code, X12Error
 from intertie.formats.x12.interchange import TransactionSet, read_sets, rewrite
 from intertie.formats.x12.layout import profile
 from intertie.formats.x12.sets import CONTROL_MAX, read_document, write_document, write_file
+from intertie.formats.x12.stamps import Clock
 from intertie.formats.x12.trading import Trading, X12Party
 from intertie.model.aggregation import AggregationRegistration, RegistrationDecision
 from intertie.model.errors import Fault, IntertieError
-from intertie.model.ids import MessageId, PartyId
+from intertie.model.ids import UUID7, MessageId, PartyId
 from intertie.model.message import Header, Mode
 from intertie.model.record import Record
 from intertie.model.system import OutageNotice, OutageUpdate, RestorationNotice
@@ -29,6 +32,12 @@ KINDS = (KIND, "application/edi-consent", "application/octet-stream", "text/plai
 # BGN02 and BPT02 have 30 characters; the 128 bits of an id are 25 of these.
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BITS = 128
+# BGN and BPT stand first in their sets, and have the reference in their second element; 810 and 820 have a REF for it.
+_REFERENCE = re.compile(r"(?:(?:BGN|BPT)(.)..|REF(.)ZZ\2MESSAGE)(?:\1|\2)([0-9A-Z]{25})\b")
+_WRITTEN = re.compile(r"BGN(.)..\1[^\1]{1,30}?\1(\d{8})\1(\d{4}|\d{6})\1([A-Z]{0,2})\1")
+HEAD = 300
+# Before that REF there may be notes: 100 of 80 characters.
+NOTES = 10_000
 # Sets of one file: each becomes a message with its original beside, all in one transaction.
 SETS_MAX = 10_000
 
@@ -48,6 +57,7 @@ class Answered(NamedTuple):
     group_control: str
     set_control: str  # empty: all sets of the group
     reference: str = ""
+    at: datetime | None = None  # when the partner had it, if that is said
 
 
 class CarriedSet(NamedTuple):
@@ -64,6 +74,13 @@ class CarriedSet(NamedTuple):
     def raw(self) -> bytes:
         """This set alone, as an interchange with the same envelope."""
         return rewrite([self.one])
+
+    @property
+    def message(self) -> MessageId | None:
+        """The id of ours that its writer's reference is, if it is one."""
+        found = _REFERENCE.search(self.one.text, 0, NOTES)
+        named = id_of_reference(found[3]) if found else ""
+        return MessageId(named) if re.fullmatch(UUID7, named) else None
 
     @property
     def is_readable(self) -> bool:
@@ -110,7 +127,7 @@ def _read(one: TransactionSet, number: int, trading: Trading) -> CarriedSet:
     if isinstance(body, FunctionalAcknowledgement):
         return CarriedSet(one, place, answers=_of_997(body))
     if isinstance(body, Advice):
-        return CarriedSet(one, place, answers=(_of_824(body),))
+        return CarriedSet(one, place, answers=(_of_824(body, _written(one, trading)),))
     return CarriedSet(one, place, body, _MODES.get(type(body), Mode.SCHEDULED))
 
 
@@ -134,10 +151,26 @@ def _said(one: SetVerdict) -> str:
     return f"997: rejected {' '.join(one.codes)}" + (f" ({'; '.join(places)})" if places else "")
 
 
-def _of_824(body: Advice) -> Answered:
+def _written(one: TransactionSet, trading: Trading) -> datetime | None:
+    """When an 824 was written, to the second; None if it does not say."""
+    found = _WRITTEN.search(one.text[:HEAD])
+    if found is None:
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        return Clock(profile(trading.profile)).read(found[2], found[3], found[4])
+    return None
+
+
+def _of_824(body: Advice, at: datetime | None) -> Answered:
     said = " ".join(part for part in ("824:", body.answer, body.reason, body.text) if part)
     return Answered(
-        "business", body.answer != "refused", said, body.group_control, body.set_control, body.original
+        "business",
+        body.answer != "refused",
+        said,
+        body.group_control,
+        body.set_control,
+        body.original,
+        at,
     )
 
 

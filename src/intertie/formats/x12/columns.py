@@ -1,190 +1,180 @@
 """Loops without loops in them, by column: what 2,976 rows have in common is checked once for all of them.
 
-Rows with as many segments and elements as each other are taken apart by one split; a column is a slice of what comes of
-it. None means that something is unusual or wrong: then the rows are read one by one, which also finds the place.
+The map of a row becomes one pattern: ids, constants, lengths, characters and codes as it has them. All rows are taken apart at
+once, and what a pattern does not say (dates, times, the length of numbers) is asked of whole columns. None means that something is unusual
+or wrong: then the rows are read one by one, which also finds the place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import itemgetter
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
-from intertie.formats.x12.elements import column_is_good, why_not
+from intertie.formats.x12.elements import why_not
 from intertie.formats.x12.layout import Element, Loop, Segment
 from intertie.formats.x12.separators import Separators
 from intertie.formats.x12.tree import Table
 
-# A loop with rows of more kinds than these gains nothing from columns.
-KINDS_MAX = 16
-# Characters that a set whose characters are in order does not have. Of one character, Python has each string once.
-MARKS = "".join(map(chr, (*range(1, 10), *range(14, 28))))
+# What a pattern says in full: nothing is left to ask of the column.
+BY_PATTERN = ("AN", "CO", "ID")
+# Characters of the types that have few.
+DIGITS = {"R": "[-.0-9]", "N0": "[-0-9]", "N2": "[-0-9]", "DT": "[0-9]", "TM": "[0-9]"}
+# A pattern for codes that do not vary is made in a millisecond: as long as what it saves of so many rows.
+ROWS_BY_GUESS = 500
+# A few maps with what varies in them; the sender chooses marks and codes.
+PATTERNS_MAX = 64
 
-Columns = dict[str, Sequence[str]]
+# Names and values of elements that are the same in every row.
+Fixed = tuple[tuple[str, str], ...]
+
+
+class Row(NamedTuple):
+    """The pattern of a row, and the elements that its groups are."""
+
+    pattern: re.Pattern[str]
+    elements: tuple[Element, ...]
+    fixed: Fixed
 
 
 def read_columns(loop: Loop, text: str, marks: Separators, first: int) -> Table | None:
     """The table of these segments, or None. They begin with the loop's trigger and end with a terminator."""
-    trigger = loop.trigger.id + marks.element
-    between = marks.terminator + trigger
-    count = text.count(between) + 1
-    columns = _alike(loop, text, count, marks)
-    if columns is not None:
-        return Table(count, columns, first)
-    rows = text[len(trigger) : -1].split(between)
-    kinds: dict[tuple[int, int], list[int]] = {}
-    for number, row in enumerate(rows):
-        kinds.setdefault((row.count(marks.terminator), row.count(marks.element)), []).append(number)
-    if not 1 < len(kinds) <= KINDS_MAX:
+    begin = f"{marks.terminator}{loop.trigger.id}{marks.element}"
+    count = text.count(begin) + 1
+    if count > loop.high:
         return None
-    found: list[Columns] = []
-    for numbers in kinds.values():
-        same = trigger + between.join([rows[number] for number in numbers]) + marks.terminator
-        part = _alike(loop, same, len(numbers), marks)
-        if part is None:
-            return None
-        found.append(part)
-    return Table(count, _together(found, list(kinds.values())), first)
+    row = row_of(loop, marks, ())
+    columns = None
+    if count >= ROWS_BY_GUESS and (same := _same(row, loop, text, begin)):
+        columns = _taken(row_of(loop, marks, same), text, marks.component)
+    columns = columns or _taken(row, text, marks.component)
+    return Table(count, columns, first) if columns else None
 
 
-def _together(found: Sequence[Columns], numbers: Sequence[list[int]]) -> Columns:
-    """Columns of all rows, in their order, from those of each kind."""
-    flat = [number for some in numbers for number in some]
-    place = [0] * len(flat)
-    for at, number in enumerate(flat):
-        place[number] = at
-    ordered = itemgetter(*place)
-    names = dict.fromkeys(name for columns in found for name in columns)
-    whole: Columns = {}
-    for name in names:
-        joined: list[str] = []
-        for columns, some in zip(found, numbers, strict=True):
-            joined += columns.get(name) or [""] * len(some)
-        whole[name] = ordered(joined)
-    return whole
-
-
-def _parts(loop: Loop, segments: Sequence[list[str]]) -> list[Segment] | None:
-    """The parts that the segments of one row are; None if one is no part, or one that must be there is not."""
-    found: list[Segment] = []
-    at, used = 0, set()
-    for row in segments:
-        for index in loop.by_id.get(row[0], ()):
-            part = loop.parts[index]
-            if (
-                loop.places[index] >= at
-                and index not in used
-                and isinstance(part, Segment)
-                and part.fits(row)
-            ):
-                break
-        else:
-            return None
-        used.add(index)
-        at = loop.places[index]
-        found.append(part)
-    missing = any(isinstance(p, Segment) and p.need and n not in used for n, p in enumerate(loop.parts))
-    return None if missing else found
-
-
-def _alike(loop: Loop, text: str, count: int, marks: Separators) -> Columns | None:
-    """Columns of rows that have all the same segments with as many elements; tried first as if codes did not vary."""
-    element, end = marks.element, marks.terminator
-    after = text.find(f"{end}{loop.trigger.id}{element}")
-    segments = [one.split(element) for one in text[: after if after >= 0 else -1].split(end)]
-    parts = _parts(loop, segments)
-    if parts is None or text.count(end) != count * len(segments):
+def _taken(row: Row, text: str, component: str) -> dict[str, Sequence[str]] | None:
+    """Columns by name, of those that have a value; None if there is anything that is no row, or a value that is not good."""
+    flat: list[str | None] = row.pattern.split(text)
+    period = len(row.elements) + 1
+    if any(flat[::period]):
         return None
-    if any(len(row) > len(part.elements) + 1 for part, row in zip(parts, segments, strict=True)):
-        return None
-    if any(e.need for p, row in zip(parts, segments, strict=True) for e in p.elements[len(row) - 1 :]):
-        return None
-    pairs = list(zip(parts, segments, strict=True))
-    for guess in (True, False):
-        found = _take(pairs, text, count, marks, guess)
-        if found is not None:
-            return found
-    return None
+    count = len(flat) // period
+    columns: dict[str, Sequence[str]] = {name: (value,) * count for name, value in row.fixed}
+    for number, element in enumerate(row.elements, 1):
+        found = flat[number::period]
+        if any(found):
+            column = [value or "" for value in found]
+            if not _is_good(element, column, component):
+                return None
+            columns[element.name] = column
+    return columns
 
 
-def _take(
-    pairs: Sequence[tuple[Segment, list[str]]], text: str, count: int, marks: Separators, guess: bool
-) -> Columns | None:
-    """What stands between two values that vary is the same in every row: a literal. Each is replaced by a mark of its own, and
-    all is split at once. The marks then have to stand in each row where they stand in the first, so that nothing that is
-    missing in one row can be made good by what is too much in another. `guess`: codes do not vary."""
-    element = marks.element
-    varying: list[Element] = []
-    literals = [""]
-    columns: Columns = {}
-    for part, row in pairs:
-        literals[-1] += row[0]
-        for one, value in zip(part.elements, row[1:], strict=False):
-            literals[-1] += element
-            if one.constant or (guess and one.name and one.type == "ID"):
-                literals[-1] += value
-                if not _fixed(one, value, count, marks, columns):
-                    return None
-            else:
-                varying.append(one)
-                literals.append("")
-        literals[-1] += marks.terminator
-    head, *rest = literals
-    if not varying or not text.startswith(head):
-        return None
-    rest[-1] += head  # what ends a row, and begins the next one
-    apart = _split(text[len(head) :] + head, rest, element)
-    if apart is None:
-        return None
-    between = [apart[1].get(literal, "") for literal in rest]
-    return _named(apart[0], between, varying, columns, count, marks.component)
-
-
-def _fixed(one: Element, value: str, count: int, marks: Separators, columns: Columns) -> bool:
-    """A code that is the same in all rows, if it is a good one."""
-    if (one.need and not value) or (value and why_not(one, value, marks.component) is not None):
-        return False
-    if one.name:
-        columns[one.name] = [value] * count
+def _is_good(element: Element, column: Sequence[str], component: str) -> bool:
+    """Whether a column is, of whose values the pattern has said what it can. False for a number whose digits may be too many:
+    sign and point are counted here."""
+    if element.type == "R":
+        return max(map(len, column)) <= element.high
+    if element.type in ("DT", "TM"):  # few of them differ
+        return all(why_not(element, value, component) is None for value in set(column) if value)
     return True
 
 
-def _split(text: str, literals: Sequence[str], element: str) -> tuple[list[str], dict[str, str]] | None:
-    """The values that vary with the marks between them, and the mark of each literal; None if there are too many."""
-    marks: dict[str, str] = {}
-    for literal in sorted(set(literals) - {element}, key=len, reverse=True):  # one may be a part of another
-        if len(marks) == len(MARKS):
-            return None
-        marks[literal] = MARKS[len(marks)]
-        text = text.replace(literal, f"{element}{marks[literal]}{element}")
-    flat = text.split(element)
-    flat.pop()
-    return flat, marks
+def _same(row: Row, loop: Loop, text: str, begin: str) -> Fixed:
+    """Codes of segments that must be there, which do not vary between the first row, one in the middle, and the last one."""
+    middle, last = text.find(begin, len(text) // 2) + 1, text.rfind(begin) + 1
+    found = [row.pattern.match(text, at) for at in (0, middle, last)]
+    values = [one.groups() for one in found if one is not None]
+    if len(values) < len(found):
+        return ()
+    names = {e.name for part in _segments(loop) if _is_due(loop, part) for e in part.elements if e.type == "ID"}
+    return tuple(
+        (element.name, has[0])
+        for element, *has in zip(row.elements, *values, strict=True)
+        if element.name in names and has[0] and has[0] == has[1] == has[2]
+    )
 
 
-def _named(
-    flat: list[str],
-    between: Sequence[str],
-    varying: Sequence[Element],
-    columns: Columns,
-    count: int,
-    component: str,
-) -> Columns | None:
-    """Columns by name, if the marks stand where they must and the values are good."""
-    period = len(varying) + sum(map(bool, between))
-    if len(flat) != count * period:
-        return None
-    at = 0
-    for mark, one in zip(between, varying, strict=True):
-        column = flat[at::period]
-        at += 1
-        if not "".join(column).isprintable():
-            return None  # a mark where a value has to be: beside a mark, a value looked like a literal
-        if mark:
-            if flat[at::period].count(mark) != count:
-                return None
-            at += 1
-        if one.name:
-            if not column_is_good(one, column, component):
-                return None
-            columns[one.name] = column
-    return columns
+def _segments(loop: Loop) -> list[Segment]:
+    return [part for part in loop.parts if isinstance(part, Segment)]
+
+
+def _is_due(loop: Loop, part: Segment) -> bool:
+    return part.need or part is loop.trigger
+
+
+@lru_cache(maxsize=PATTERNS_MAX)
+def row_of(loop: Loop, marks: Separators, fixed: Fixed) -> Row:
+    """How a row of this loop looks. Its segments come in the order of the map; a part that may be missing is missing only where
+    no segment stands that is meant for it: else that one is wrong, and not missing."""
+    parts, said = _segments(loop), _Said(marks, dict(fixed))
+    pieces = (said.segment(part) if _is_due(loop, part) else said.perhaps(part) for part in parts)
+    elements = (e for part in parts for e in part.elements if e.name and e.name not in said.fixed)
+    return Row(re.compile("".join(pieces)), tuple(elements), fixed)
+
+
+class _Said:
+    """Parts of a map as patterns. Nothing in them goes back: what was taken for a value is one."""
+
+    def __init__(self, marks: Separators, fixed: Mapping[str, str]) -> None:
+        self.fixed = fixed
+        self.element, self.end = re.escape(marks.element), re.escape(marks.terminator)
+        self.any = _but(marks.element, marks.terminator)
+        self.plain = _but(marks.element, marks.terminator, marks.component)
+
+    def segment(self, part: Segment) -> str:
+        """A segment with its terminator. Elements at its end that need not be there may be left out."""
+        last = max((n for n, e in enumerate(part.elements, 1) if e.need or e.name in self.fixed), default=0)
+        due = "".join(self.element + self.value(element) for element in part.elements[:last])
+        rest = ""
+        for element in reversed(part.elements[last:]):
+            rest = f"(?>{self.element}{self.value(element)}{rest}|)"
+        return f"{part.id}{due}{rest}{self.end}"
+
+    def perhaps(self, part: Segment) -> str:
+        """A segment, or none that has its id and constants."""
+        constants = dict(part.qualifiers)
+        head = part.id
+        for number in range(1, max(constants, default=0) + 1):
+            said = _one_of(constants[number]) if number in constants else f"{self.any}*+"
+            head += self.element + said
+        return f"(?>{self.segment(part)}|(?!{head}(?:{self.element}|{self.end})))"
+
+    def value(self, element: Element) -> str:
+        """A value: a group of its own if it has a name and varies."""
+        if element.constant:
+            return _one_of(element.codes or {element.constant})
+        if element.name in self.fixed:
+            return re.escape(self.fixed[element.name])
+        if not element.name:
+            return f"{self.any}*+"
+        missing = "" if element.need else "|"
+        if element.codes:
+            fit = [code for code in element.codes if element.low <= len(code) <= element.high]
+            return f"({_one_of(fit)}{missing})"
+        return f"({self.free(element)}{missing})"
+
+    def free(self, element: Element) -> str:
+        """A value that is none of a few."""
+        bounds = f"{{{max(1, element.low)},{element.high}}}+"
+        if element.type == "R":  # as most are written: with a digit on either side of the point
+            return r"-?+[0-9]++(?>\.[0-9]++|)"
+        if element.type in ("N0", "N2"):  # the sign does not count against the length, and nothing is too short
+            return f"-?+[0-9]{{1,{element.high}}}+"
+        if element.type in ("DT", "TM"):
+            return f"[0-9]{bounds}"
+        return (self.any if element.type == "CO" else self.plain) + bounds
+
+
+def _one_of(values: Iterable[str]) -> str:
+    return f"(?:{'|'.join(re.escape(value) for value in sorted(values, key=len, reverse=True))})"
+
+
+def _but(*marks: str) -> str:
+    """The printable characters of ASCII but these, as ranges."""
+    found, begin = "", 32
+    for mark in sorted(ord(mark) for mark in marks if 32 <= ord(mark) < 127):
+        if begin < mark:
+            found += f"\\x{begin:02x}-\\x{mark - 1:02x}"
+        begin = mark + 1
+    return f"[{found}\\x{begin:02x}-\\x7e]" if begin < 127 else f"[{found}]"

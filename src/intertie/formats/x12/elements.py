@@ -9,10 +9,12 @@ from datetime import date
 from intertie.formats.x12.findings import X12Code
 from intertie.formats.x12.layout import Element
 
+PRINTABLE = bytes(range(32, 127))
 _REAL = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
 _WHOLE = re.compile(r"-?\d+")
-_REALS = re.compile(r"-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?)*")
-_WHOLES = re.compile(r"-?\d+(?:,-?\d+)*")
+# Without a way back: a long column of good numbers is gone through once, and so is a bad one.
+_REALS = re.compile(r"-?+\d++(?:\.\d++)?+(?:,-?+\d++(?:\.\d++)?+)*+")
+_WHOLES = re.compile(r"-?+\d++(?:,-?+\d++)*+")
 _TIME = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?|2400(?:00)?")
 
 
@@ -88,3 +90,13 @@ def _are_numbers(column: Sequence[str], real: bool) -> bool:
     if text.count(",") != len(column) - 1:
         return False  # a comma inside a value would pass for the one between two
     return text.isascii() and (_REALS if real else _WHOLES).fullmatch(text) is not None
+
+
+def has_only(characters: bytes, text: str) -> bool:
+    """Whether a text has no other characters than these, which are of ASCII."""
+    return text.isascii() and not text.encode("ascii").translate(None, characters)
+
+
+def is_plain(text: str) -> bool:
+    """Whether all its characters are printable ones of ASCII. Asked of megabytes: `str.isprintable` takes five times as long."""
+    return has_only(PRINTABLE, text)

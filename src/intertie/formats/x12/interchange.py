@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from intertie.formats.x12.elements import is_plain
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error, refuse
 from intertie.formats.x12.separators import COMMON, ISA_CHARACTERS, Isa, Separators, read_isa, write_isa
 
@@ -284,7 +285,7 @@ def _envelope_ids(marks: Separators) -> re.Pattern[str]:
 
 def _characters(text: str, marks: Separators, first: int) -> list[Finding]:
     """The first character outside the character set, if there is one."""
-    if text.isascii() and text.isprintable():
+    if is_plain(text):
         return []
     for number, segment in enumerate(text.split(marks.terminator)):
         for element, value in enumerate(segment.split(marks.element)):

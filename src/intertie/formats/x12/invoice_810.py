@@ -17,6 +17,9 @@ from intertie.model.ids import ConfirmationId
 from intertie.model.interval import Window
 from intertie.model.quantity import Money
 
+# Exact: N2 has fifteen digits, and Python's arithmetic twenty-eight.
+_CENT = Decimal("0.01")
+_NOTHING = Decimal("0.00")  # and never less
 PIECES = ("text", "text_2", "text_3")
 
 
@@ -37,6 +40,7 @@ def write_invoice(body: Invoice, call: Call) -> Node:
         "corrects": body.corrects or "",
         "confirmation": body.confirmation or "",
         "account": call.trading.account,
+        "reference": call.message,
         "parties": parties(call),
         "due": body.due.strftime("%Y%m%d"),
         **write_period(body.period, Clock(call.profile)),
@@ -156,7 +160,7 @@ def _lines(rows: Table, call: Call) -> tuple[InvoiceLine, ...]:
         rows.column("dispatch"),
         rows.column("statement"),
     )
-    return tuple(
+    found = [
         InvoiceLine(
             line=line,
             code=code,
@@ -169,7 +173,8 @@ def _lines(rows: Table, call: Call) -> tuple[InvoiceLine, ...]:
             statement=statement or None,
         )
         for line, code, said, quantity, unit, rate, amount, dispatch, statement in zip(*columns, strict=True)
-    )
+    ]
+    return tuple(found)
 
 
 def _decimals(column: Sequence[str]) -> Iterable[Decimal]:
@@ -180,7 +185,7 @@ def _decimals(column: Sequence[str]) -> Iterable[Decimal]:
 
 def _signed(rows: Table, call: Call) -> list[Decimal]:
     """Amounts with their sign: an allowance is below zero, whichever way the guide writes it."""
-    found = list(map(_amount, rows.column("amount")))
+    found = [Decimal(text) * _CENT or _NOTHING for text in rows.column("amount")]
     if call.value("allowance") == "negative":
         return found
     return [-one if sign == "A" else one for one, sign in zip(found, rows.column("sign"), strict=True)]
@@ -188,6 +193,4 @@ def _signed(rows: Table, call: Call) -> list[Decimal]:
 
 def _amount(text: str) -> Decimal:
     """Of N2: the last two digits are cents."""
-    if len(text) > 2 and text[0] != "-":
-        return Decimal(f"{text[:-2]}.{text[-2:]}")
-    return Decimal(int(text)).scaleb(-2)
+    return Decimal(text) * _CENT or _NOTHING

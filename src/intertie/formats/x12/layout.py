@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -43,7 +43,7 @@ class Element:
     constant: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
     """One segment of a map. `qualifiers`: constants that tell it from others of the same id."""
 
@@ -59,7 +59,7 @@ class Segment:
         return all(at < length and row[at] in values for at, values in self.qualifiers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loop:
     """A loop: its parts in order; parts next to each other with one segment id may stand in any order (REF, DTM).
 
@@ -72,7 +72,7 @@ class Loop:
     high: int
     parts: tuple[Segment | Loop, ...]
     places: tuple[int, ...]
-    by_id: Mapping[str, tuple[int, ...]] = field(hash=False)
+    by_id: Mapping[str, tuple[int, ...]]
     ids: frozenset[str] = frozenset()
     passed: bool = False
 

@@ -98,8 +98,6 @@ class _Walk:
         self.root: Node = {}
         self.stack = [Frame(by.root, self.root)]
         self.findings = list(one.findings)
-        # Characters that may be anything, also separators: then nothing is free to mark a place in the text.
-        self.odd = not (one.text.isascii() and one.text.isprintable())
 
     def run(self) -> None:
         while self.pos < self.stop and len(self.findings) < FINDINGS_MAX:
@@ -151,10 +149,10 @@ class _Walk:
         found = _foreign(part.ids, self.marks).search(self.text, self.pos)
         end = found.end() if found else self.stop
         count = self.text.count(self.marks.terminator, self.pos, end)
-        if count < ROWS_BY_COLUMN or self.odd or not self._goes_on(end):
+        if count < ROWS_BY_COLUMN or not self._goes_on(end):
             return False
         table = read_columns(part, self.text[self.pos : end], self.marks, self.first + 1 + self.at)
-        if table is None or table.length > part.high:
+        if table is None:
             return False
         frame.used[index] = table.length
         frame.node[part.name] = table

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from intertie.formats.x12.findings import Finding, Place, X12Code, X12Error
@@ -35,6 +33,8 @@ ESTIMATED = frozenset(
 _DAY_SECONDS = 86400
 # IntervalSeries has powers of ten down to -6.
 PLACES_MAX = 6
+# Every digit as a zero.
+_SHAPE = bytes.maketrans(b"123456789", b"000000000")
 
 
 def write_readings(body: MeterReadingSet, call: Call) -> Node:
@@ -120,7 +120,7 @@ def _read_meter(node: Node, call: Call, clock: Clock) -> MeterReadings:
     try:
         start = clock.read(text(node, "start_date"), text(node, "start_time"), text(node, "start_zone"))
         step = _step(text(node, "kind_and_step"))
-        labels = Labels(*(list(rows.column(name)) for name in ("date", "time", "zone")))
+        labels = Labels(*(tuple(rows.column(name)) for name in ("date", "time", "zone")))
         count = _count(node, clock, start, step)
         order = clock.grid(labels, start, step)
         channel, estimated = _channel(rows, text(node, "kind"), call)
@@ -192,19 +192,14 @@ def _numbers(column: Sequence[str]) -> tuple[int, list[int]]:
 
 
 def _alike(text: str, count: int) -> int | None:
-    """How many places all values have, or None if they differ."""
+    """How many places all values have, or None if they differ. The column was checked: what stands there are numbers."""
     if "." not in text:
         return 0
     places = len(text) - 1 - text.rfind(".")
-    if places > PLACES_MAX or text.count(".") != count or text.count(",") != count - 1:
-        return None
-    return places if _even(places).fullmatch(text) else None
-
-
-@cache
-def _even(places: int) -> re.Pattern[str]:
-    """Numbers with so many places each, with commas between."""
-    return re.compile(rf"-?\d+\.\d{{{places}}}(?:,-?\d+\.\d{{{places}}})*")
+    ending = b"." + b"0" * places + b","
+    shape = f"{text},".encode("ascii").translate(_SHAPE)
+    same = places <= PLACES_MAX and shape.count(ending) == shape.count(b".") == count
+    return places if same else None
 
 
 def _places(value: str) -> int:

@@ -38,6 +38,7 @@ def write_remittance(body: RemittanceAdvice, call: Call) -> Node:
         "trace": body.reference,
         "currency": body.total.currency,
         "remittance": body.remittance,
+        "reference": call.message,
         "parties": table_of([n1("PR", call.trading.utility), n1("PE", call.trading.aggregator)]),
         "entities": [{"invoices": table_of(invoices)}],
     }

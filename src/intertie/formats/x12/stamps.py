@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,14 @@ MINUTES_OF_A_DAY = 24 * 60
 
 class Labels(NamedTuple):
     """Columns of dates, times and zone codes; a zone code is empty where the profile writes none."""
+
+    dates: tuple[str, ...]
+    times: tuple[str, ...]
+    zones: tuple[str, ...]
+
+
+class _Growing(NamedTuple):
+    """Labels while they are made."""
 
     dates: list[str]
     times: list[str]
@@ -35,6 +43,13 @@ class Clock:
         self.standard, self.daylight, self.both = codes["standard"], codes["daylight"], codes["both"]
         self.always = by.value("all", "say_zone") == "always"
         self.day_end: str = by.value("all", "day_end")
+        self._terms = (self.zone, self.standard, self.daylight, self.both, self.always, self.day_end)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Clock) and self._terms == other._terms
+
+    def __hash__(self) -> int:
+        return hash(self._terms)
 
     def write(self, at: datetime, *, ends: bool = False) -> tuple[str, str, str]:
         """Date, time, zone code. `ends`: it is the end of something, so midnight may belong to the day before."""
@@ -78,16 +93,19 @@ class Clock:
 
     def ends(self, start: datetime, step_seconds: int, count: int) -> Labels:
         """The ends of `count` intervals: what a meter's readings are stamped with. Start and step are whole minutes."""
-        labels = Labels([], [], [])
+        return _kept(self, start, step_seconds, count) if count <= KEPT_MAX else self._ends(start, step_seconds, count)
+
+    def _ends(self, start: datetime, step_seconds: int, count: int) -> Labels:
+        labels = _Growing([], [], [])
         step = timedelta(seconds=step_seconds)
         at, left = start + step, count
         while left:
             taken = self._day(at, step_seconds // 60, left, labels)
             at += step * taken
             left -= taken
-        return labels
+        return Labels(*map(tuple, labels))
 
-    def _day(self, at: datetime, minutes: int, most: int, labels: Labels) -> int:
+    def _day(self, at: datetime, minutes: int, most: int, labels: _Growing) -> int:
         """The labels from `at` to the end of its day, at most so many: at once if the day has no change of time."""
         local = at.astimezone(self.zone)
         later = local + DAY  # of the wall clock: its offset is that of the next day at this time
@@ -111,7 +129,7 @@ class Clock:
             self._say_twice(at, minutes, count, first, labels)
         return count
 
-    def _say_twice(self, at: datetime, minutes: int, count: int, first: int, labels: Labels) -> None:
+    def _say_twice(self, at: datetime, minutes: int, count: int, first: int, labels: _Growing) -> None:
         """The zone codes of the second turn of the hour: what is left of that day begins in it."""
         for number in range(count):
             code = self._code((at + timedelta(minutes=minutes * number)).astimezone(self.zone))
@@ -139,6 +157,16 @@ def comes_twice(local: datetime) -> bool:
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset() and (
         local.replace(fold=0).utcoffset() or timedelta()
     ) > (local.replace(fold=1).utcoffset() or timedelta())
+
+
+# The meters of a file and the files of a day are mostly of one period; a step of five minutes makes 8,928 labels of a month.
+PERIODS_KEPT, KEPT_MAX = 8, 9000
+
+
+@lru_cache(maxsize=PERIODS_KEPT)
+def _kept(clock: Clock, start: datetime, step_seconds: int, count: int) -> Labels:
+    """Made once for all that share them."""
+    return clock._ends(start, step_seconds, count)
 
 
 @cache

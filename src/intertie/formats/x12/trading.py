@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -22,6 +23,10 @@ N1_QUALIFIERS = {"01": "1", "09": "9", "14": "9", "ZZ": "92"}
 # What an envelope and an N1 segment may hold.
 _NUMBER = r"^[A-Za-z0-9]{2,15}(?!\n)$"
 _NAME = r"^[ -~]{1,60}(?!\n)$"
+
+
+# An id's 128 bits in digits and letters (carried.py).
+_OF_MESSAGE = re.compile(r"[0-9A-Z]{25}")
 
 
 class X12Party(Record, frozen=True, kw_only=True):
@@ -80,6 +85,11 @@ class Call(NamedTuple):
                 "a set names its two ends, and nobody said who they are", do="See docs/x12.md."
             )
         return self.between
+
+    @property
+    def message(self) -> str:
+        """The same, for sets that have no element for it: only if it is the id of a message."""
+        return self.reference if _OF_MESSAGE.fullmatch(self.reference) else ""
 
     def value(self, name: str) -> Any:
         """A parameter of the profile for this set."""

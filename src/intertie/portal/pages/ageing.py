@@ -13,6 +13,7 @@ from intertie.gateway.office_rights import Right
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.view_ageing import disputes, invoice_view, owed
 from intertie.gateway.view_settlement import trading_partners
+from intertie.model.account import CreditReason
 from intertie.model.billing import PaymentMethod
 from intertie.model.errors import IntertieError
 from intertie.model.ids import NAME, PARTY, MessageId, PartyId
@@ -63,7 +64,12 @@ def invoice_page(visit: Visit) -> View:
     return View(
         "invoice.html",
         f"Invoice {found.row.invoice}",
-        {"found": found, "settles": settles, "methods": [one.value for one in PaymentMethod]},
+        {
+            "found": found,
+            "settles": settles,
+            "methods": [one.value for one in PaymentMethod],
+            "credit_reasons": [one.value for one in CreditReason],
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +18,16 @@ from intertie.gateway.view_dispatch import (
     dispatches_view,
     limits_left,
     points_of,
+    text_of,
 )
 from intertie.market.dispatch_state import Status
-from intertie.model.dispatch import CancelReason, DispatchAnswer, RefusalReason, ReportKind
+from intertie.model.dispatch import (
+    CancelReason,
+    DispatchAnswer,
+    DispatchInstruction,
+    RefusalReason,
+    ReportKind,
+)
 from intertie.model.ids import NAME, ConfirmationId, ConnectionPointId, MessageId
 from intertie.portal.pages.reading import FieldError, Fields
 from intertie.portal.pages.trading import (
@@ -42,6 +50,8 @@ from intertie.portal.pages.web import act, page
 
 SELF = "/dispatch"
 TEXT_MAX = 2_000
+# Minutes of an interval of telemetry: what meters and inverters give.
+MEASURED_STEPS = ("1", *STEPS)
 # How a status looks.
 TONES = {
     Status.WAITING: "open",
@@ -132,6 +142,12 @@ def dispatch_page(visit: Visit) -> View:
             "can_report": answers and seen.can_report,
             "can_stop": answers and seen.can_stop,
             "can_cancel": says(visit, found.partner, "dispatch_cancel") and seen.can_cancel,
+            "can_change": says(visit, found.partner, "dispatch_instruction") and seen.can_change,
+            "can_measure": says(visit, found.partner, "dispatch_telemetry") and seen.can_measure,
+            "changing": _changing(seen.dispatch.instruction),
+            "measured_to": field_time(seen.measured_to),
+            "steps": STEPS,
+            "measured_steps": MEASURED_STEPS,
             "reasons": list(RefusalReason),
             "cancel_reasons": [one for one in CancelReason if one is not CancelReason.REPLACED],
             "answers": list(DispatchAnswer),
@@ -255,6 +271,16 @@ def _name(fields: Fields) -> str:
 
 def _to(path: str, form: Fields, **more: Any) -> str:
     return address(path, partner=form.text("partner"), agreement=form.maybe("agreement", 200), **more)
+
+
+def _changing(body: DispatchInstruction) -> Mapping[str, str]:
+    """An instruction as the fields of a form have it."""
+    return {
+        "kw": text_of(body.target_kw),
+        "step": str(body.target_kw.step // timedelta(minutes=1)),
+        "starts": field_time(body.window.start),
+        "ends": field_time(body.window.end),
+    }
 
 
 def _used(left: Left) -> str:

@@ -11,7 +11,7 @@ from intertie.gateway.trade_desk import Desk
 from intertie.gateway.trade_registration import Verdicts
 from intertie.gateway.view_registration import RegistrationView, Wanted, der_view, registration_view
 from intertie.market.registry import Standing
-from intertie.model.aggregation import DecisionReason
+from intertie.model.aggregation import DecisionReason, SuspensionReason
 from intertie.model.ids import NAME, AggregationId, DerId, MessageId
 from intertie.portal.pages.reading import FieldError, Fields
 from intertie.portal.pages.trading import about, address, chosen, flag, partner_in, say, says
@@ -61,6 +61,8 @@ def registration_page(visit: Visit) -> View:
             "must_choose": ours and about_one is None and any(one.waits for one in seen.ders),
             "about_one": about_one or "",
             "reasons": list(DecisionReason),
+            "can_suspend": says(visit, found.partner, "der_suspension"),
+            "suspension_reasons": list(SuspensionReason),
         },
     )
 
@@ -77,7 +79,13 @@ def der_page(visit: Visit) -> View:
     return View(
         "der.html",
         name,
-        {**about(found), "seen": der_view(found.desk, aggregation, name), "aggregation": aggregation},
+        {
+            **about(found),
+            "seen": der_view(found.desk, aggregation, name),
+            "aggregation": aggregation,
+            "can_suspend": says(visit, found.partner, "der_suspension"),
+            "suspension_reasons": list(SuspensionReason),
+        },
     )
 
 

@@ -7,6 +7,7 @@ import re
 from intertie.gateway.office_acts import NotHere
 from intertie.gateway.trade_desk import Desk
 from intertie.model.ids import NAME, AgreementId, PartyId
+from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.visit import Visit
 
 SETTLEMENT = "/settlement"
@@ -29,9 +30,12 @@ def name_of(visit: Visit) -> str:
     return name
 
 
+def agreement_in(fields: Fields) -> AgreementId | None:
+    """The agreement that an address or a form names; None: the only one in force."""
+    agreement = fields.matching("agreement", NAME, "agreement")
+    return None if agreement is None else AgreementId(agreement)
+
+
 def desk_of(visit: Visit) -> Desk:
     """The trade with the partner in the path, under the agreement that the address names, if it names one."""
-    agreement = visit.query.matching("agreement", NAME)
-    return Desk(
-        visit.gateway, partner_of(visit), visit.now, None if agreement is None else AgreementId(agreement)
-    )
+    return Desk(visit.gateway, partner_of(visit), visit.now, agreement_in(visit.query))

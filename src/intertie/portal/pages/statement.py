@@ -10,8 +10,8 @@ from intertie.gateway.office_once import Stamp
 from intertie.gateway.office_rights import Right
 from intertie.gateway.trade_desk import Desk
 from intertie.gateway.view_settlement import may_invoice
-from intertie.gateway.view_statement import line_view, local_period, statement_view
-from intertie.model.ids import MessageId
+from intertie.gateway.view_statement import line_view, local_period, statement_view, to_replace
+from intertie.model.ids import NAME, MessageId
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.settling import ONE, desk_of, name_of, partner_of
 from intertie.portal.pages.visit import Done, View, Visit
@@ -28,10 +28,11 @@ def statement_page(visit: Visit) -> View:
     found = statement_view(desk, name_of(visit))
     first, last = local_period(found)
     can_invoice = visit.may(Right.SETTLE) and not found.invoices and may_invoice(desk)
+    replaces = to_replace(desk, found.statement) if can_invoice and found.corrects else None
     return View(
         "statement.html",
         f"Statement {found.statement}",
-        {"found": found, "first": first, "last": last, "can_invoice": can_invoice},
+        {"found": found, "first": first, "last": last, "can_invoice": can_invoice, "replaces": replaces},
     )
 
 
@@ -54,6 +55,25 @@ def shadow_page(visit: Visit) -> View:
     return View("shadow.html", f"{found.statement} and our own", context)
 
 
+@page(ONE + "/true-up/{name:path}", Right.READ)
+def true_up_page(visit: Visit) -> View:
+    """A statement of ours on the readings that count now, beside what was said; nothing leaves by looking."""
+    desk, name = desk_of(visit), name_of(visit)
+    found = visit.office.beside.settler().true_up(desk, name)
+    context = {"found": found, "name": name, "can_send": visit.may(Right.SETTLE) and not found.same}
+    return View("true_up.html", f"True-up of {found.before}", context)
+
+
+@act(ONE + "/true-up/{name:path}", Right.SETTLE)
+def true_up_statement(visit: Visit, form: Fields, stamp: Stamp) -> Done:
+    """Send the corrected statement, if it still comes to what the page showed."""
+    partner, name, settler = partner_of(visit), name_of(visit), visit.office.beside.settler()
+    seen = form.decimal("change", "the change")
+    (made,) = at_desk(visit.gateway, partner, stamp, lambda desk: settler.correct(desk, name, seen))
+    done = f"The correction of {name} by {seen} is queued. Whoever charged for it replaces that invoice."
+    return Done(f"/messages/{made}", done, f"{name} {seen} {made}")
+
+
 @act(ONE + "/dispute-statement/{name:path}", Right.SETTLE)
 def dispute_statement(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     """Dispute a partner's statement before anybody charges for it."""
@@ -68,15 +88,24 @@ def dispute_statement(visit: Visit, form: Fields, stamp: Stamp) -> Done:
 
 @act(ONE + "/invoice/{name:path}", Right.SETTLE)
 def invoice_statement(visit: Visit, form: Fields, stamp: Stamp) -> Done:
-    """Charge what a statement supports; due as the contract says."""
+    """Charge what a statement supports, in place of an invoice for what it corrects; due as the contract says."""
     partner, name = partner_of(visit), name_of(visit)
+    corrects = form.matching("corrects", NAME, "the invoice that it replaces")
 
     def charge(desk: Desk) -> MessageId:
-        body = from_statement(desk, find_statement(desk, name))
+        body = from_statement(desk, find_statement(desk, name), corrects=corrects)
         return issue(desk, body)
 
     (made,) = at_desk(visit.gateway, partner, stamp, charge)
     return Done(f"/messages/{made}", f"The invoice for {name} is queued.", f"{name} {made}")
 
 
-ROUTES = [statement_page, line_page, shadow_page, dispute_statement, invoice_statement]
+ROUTES = [
+    statement_page,
+    line_page,
+    shadow_page,
+    true_up_page,
+    true_up_statement,
+    dispute_statement,
+    invoice_statement,
+]

@@ -1,0 +1,1 @@
+"""DuckDB: SQL over readings in memory."""
