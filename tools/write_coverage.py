@@ -294,7 +294,7 @@ WALKS = [
         "On-board a partner between two portals, from the code to live",
         "`tests/command/test_portal_onboarding.py`",
     ),
-    ("Declare availability (by a file)", BUSINESS),
+    ("Declare availability, and take it back", BUSINESS),
     ("Ask for power, offer, award", BUSINESS),
     ("A sealed need counts down, opens and is awarded", TRADE),
     ("Decide on DERs, by keyboard and without script", TRADE),
