@@ -53,7 +53,7 @@ bench: setup
 	$(BIN)/python -m bench $(ONLY)
 
 soak: setup
-	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults tests/exchange/test_walks.py $(SOAKED) tests/command/test_demo_speaks.py
+	INTERTIE_SOAK=1 INTERTIE_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest -o timeout=3600 tests/faults tests/exchange/test_walks.py $(SOAKED)
 
 sim: setup
 	$(BIN)/python -m sim --seeds $(SEEDS)
