@@ -128,8 +128,8 @@ def test_a_parcel_dropped_by_openssh_is_receipted_and_goes_on_by_the_relay(tmp_p
     box = three.hub / "sftp" / AGGREGATOR / "box"
     with served(three.hub), served(three.home):
         sftp(f"put {file} in/{file.name}.part", f"rename in/{file.name}.part in/{file.name}")
-        wait_for(lambda: (box / "receipts" / f"{out['parcel']}.taken.json").exists())
-        wait_for(lambda: (box / "out" / f"{out['parcel']}.itr").exists())
+        wait_for((box / "receipts" / f"{out['parcel']}.taken.json").exists)
+        wait_for((box / "out" / f"{out['parcel']}.itr").exists)
         sftp(f"get receipts/{out['parcel']}.taken.json {tmp_path}", f"get out/{out['parcel']}.itr {tmp_path}")
     for name in (f"{out['parcel']}.taken.json", f"{out['parcel']}.itr"):
         done = command(
