@@ -1,5 +1,5 @@
-"""`kill -9` at random moments. Of what issues tokens: what was answered counts afterwards, and no code counts twice. Of a custodian
-and of its third party, in turn: what came in at one is told of and fetched by the other, and has one effect.
+"""`kill -9` at random moments. Of what issues tokens: what was answered counts afterwards, and no code counts twice. Of a
+custodian and of its third party, in turn: what came in at one is told of and fetched by the other, and has one effect.
 `INTERTIE_SOAK=1` kills twenty times."""
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
 from intertie.gateway.fetch import Fetches
+from intertie.gateway.file_link import FileLink
 from intertie.gateway.lanes import AllLanes, Lane
 from intertie.gateway.open_offers import open_sealed
 from intertie.gateway.prove_partner import answer_proofs
@@ -87,10 +88,11 @@ class Deliveries:
     async def _run(self) -> None:
         way = street_link(self._it, self._meter.tracer)
         self._foreign = ForeignPosts(self._it)
-        link = MeteredLink(way, self._meter, self._it.clock, random.random)
+        clock = self._it.clock
+        both = FileLink(way, self._foreign.post, lambda: clock().date())
+        link = MeteredLink(both, self._meter, clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
-        clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
         coming = PullLink(street_link(self._it), self._it.settings)
         fetches = Fetches(self._it.gateway, coming, link, clock, random.random, self.ask_for)

@@ -273,7 +273,11 @@ def test_more_rows_than_a_loop_may_have_are_not_taken_apart() -> None:
 
 def test_a_part_that_is_wrong_is_not_taken_for_the_next_one() -> None:
     """Two parts with the same constants: the first one has to be good, if there is one."""
-    by = small(MAP.replace("may PID | =F | | | | words", "may PID | =F | | | | few:AN1-3!\n  may PID | =F | | | | words"))
+    by = small(
+        MAP.replace(
+            "may PID | =F | | | | words", "may PID | =F | | | | few:AN1-3!\n  may PID | =F | | | | words"
+        )
+    )
     segments = whole([row(number) for number in range(1, 31)])
     assert at_once(segments, by) is None
     assert both_ways(segments, by).findings[0].code is X12Code.ELEMENT_TOO_LONG

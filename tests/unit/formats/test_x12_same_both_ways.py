@@ -39,7 +39,18 @@ FILES = {
     for count in (FEW, MANY)
 }
 # What stands in such files, and what stands in none.
-BITS = (*b"*~>-.,0123456789 AZK\n\x00\xe9", b"**", b"~~", b"~QTY*", b"~IT1*", b"~REF*ZZ*", b"~SE*", b"20260230", b"KH", b"2400")
+BITS = (
+    *b"*~>-.,0123456789 AZK\n\x00\xe9",
+    b"**",
+    b"~~",
+    b"~QTY*",
+    b"~IT1*",
+    b"~REF*ZZ*",
+    b"~SE*",
+    b"20260230",
+    b"KH",
+    b"2400",
+)
 
 Harm = tuple[int, int, "int | bytes"]
 

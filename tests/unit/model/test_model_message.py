@@ -62,7 +62,19 @@ def test_defaults_are_not_written_and_digits_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["NaN", "NaN1", "sNaN12", "sNaN", "Infinity", "-Infinity", "1E+13", "1E-10", "1E+999999", "1000000000001"]
+    "text",
+    [
+        "NaN",
+        "NaN1",
+        "sNaN12",
+        "sNaN",
+        "Infinity",
+        "-Infinity",
+        "1E+13",
+        "1E-10",
+        "1E+999999",
+        "1000000000001",
+    ],
 )
 def test_a_record_refuses_numbers_no_message_needs(text: str) -> None:
     with pytest.raises(ValueError, match="rate"):

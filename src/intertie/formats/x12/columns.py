@@ -1,8 +1,8 @@
 """Loops without loops in them, by column: what 2,976 rows have in common is checked once for all of them.
 
 The map of a row becomes one pattern: ids, constants, lengths, characters and codes as it has them. All rows are taken apart at
-once, and what a pattern does not say (dates, times, the length of numbers) is asked of whole columns. None means that something is unusual
-or wrong: then the rows are read one by one, which also finds the place.
+once, and what a pattern does not say (dates, times, the length of numbers) is asked of whole columns. None means that something
+is unusual or wrong: then the rows are read one by one, which also finds the place.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _same(row: Row, loop: Loop, text: str, begin: str) -> Fixed:
     values = [one.groups() for one in found if one is not None]
     if len(values) < len(found):
         return ()
-    names = {e.name for part in _segments(loop) if _is_due(loop, part) for e in part.elements if e.type == "ID"}
+    names = {
+        e.name for part in _segments(loop) if _is_due(loop, part) for e in part.elements if e.type == "ID"
+    }
     return tuple(
         (element.name, has[0])
         for element, *has in zip(row.elements, *values, strict=True)
@@ -159,7 +161,10 @@ class _Said:
         bounds = f"{{{max(1, element.low)},{element.high}}}+"
         if element.type == "R":  # as most are written: with a digit on either side of the point
             return r"-?+[0-9]++(?>\.[0-9]++|)"
-        if element.type in ("N0", "N2"):  # the sign does not count against the length, and nothing is too short
+        if element.type in (
+            "N0",
+            "N2",
+        ):  # the sign does not count against the length, and nothing is too short
             return f"-?+[0-9]{{1,{element.high}}}+"
         if element.type in ("DT", "TM"):
             return f"[0-9]{bounds}"

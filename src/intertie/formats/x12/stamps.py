@@ -93,7 +93,11 @@ class Clock:
 
     def ends(self, start: datetime, step_seconds: int, count: int) -> Labels:
         """The ends of `count` intervals: what a meter's readings are stamped with. Start and step are whole minutes."""
-        return _kept(self, start, step_seconds, count) if count <= KEPT_MAX else self._ends(start, step_seconds, count)
+        return (
+            _kept(self, start, step_seconds, count)
+            if count <= KEPT_MAX
+            else self._ends(start, step_seconds, count)
+        )
 
     def _ends(self, start: datetime, step_seconds: int, count: int) -> Labels:
         labels = _Growing([], [], [])
