@@ -51,6 +51,12 @@ PROTOCOLS = [
         "`tests/interop/test_espi_service.py`, `tests/exchange/test_espi_resources.py`, `tests/exchange/test_espi_oauth.py`",
     ),
     (
+        "REQ.21 ESPI: customers who agree, refuse and end it themselves, at the custodian's door",
+        "000, 001",
+        "works",
+        "`tests/exchange/test_espi_customers.py`, `tests/portal/test_forms_in_chromium.py`",
+    ),
+    (
         "REQ.21 ESPI: fetching from a custodian as its third party",
         "000, 001",
         "works",
@@ -249,7 +255,7 @@ SETTLEMENT = [
         "True-up on revised readings inside the adjustment window",
         "000",
         "works",
-        "`tests/exchange/test_settle_true_up.py`",
+        "`tests/exchange/test_settle_true_up.py`, `tests/portal/test_money_by_hand.py`",
     ),
     (
         "Shadow settlement by the gateway itself: accepted, or disputed with the reading that differs",
