@@ -37,7 +37,7 @@ def read_post(data: bytes) -> object:
         return read_receipt(found, (key_of("utility").certificate,), frozenset(Quirk))
     pem = key_of("aggregator").pem.decode()
     terms = As2Terms(name="A", url="https://a.example", certificates=(pem,), quirks=frozenset(Quirk))
-    got = read_message(found, key_of("utility"), terms, (key_of("aggregator").certificate,), LIMIT)
+    got = read_message(found, [key_of("utility")], terms, (key_of("aggregator").certificate,), LIMIT)
     if len(got.file.content) > LIMIT + len(data):
         raise AssertionError("more than the limit")
     return got.mic(read_asked(found).digests, terms.quirks), read_names(found)

@@ -43,7 +43,7 @@ def read_as4_post(data: bytes) -> object:
         return read_signal(messaging, sha1=True)
     pinned = [key_of("aggregator").certificate]
     us = Party("utility", "urn:parties")
-    got = read_message(opened, us, key_of("utility"), terms(), pinned, LIMIT)
+    got = read_message(opened, us, [key_of("utility")], terms(), pinned, LIMIT)
     if got.file is not None and len(got.file.content) > LIMIT:
         raise AssertionError("more than the limit")
     return got

@@ -8,6 +8,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.model.party import Role
 
 EVERY_FLOW = "`tests/exchange/test_every_flow.py`"
+NOT_YET = "not yet"
 ACTORS = {
     Role.DISTRIBUTION_UTILITY: "Distribution utility",
     Role.DER_AGGREGATOR: "DER aggregator / energy services company",
@@ -69,11 +70,12 @@ PROTOCOLS = [
         "`tests/interop/test_sftp.py`, `tests/faults/test_sftp_kill.py`",
     ),
     (
-        "FTP (over TLS; without it none is spoken)",
+        "FTP (over TLS): a mailbox for partners, and our way to theirs",
         "000, 001",
         "works",
-        "`tests/interop/test_ftps.py`, `tests/faults/test_ftps_kill.py`",
+        "`tests/interop/test_ftps.py`, `tests/interop/test_ftps_client.py`, `tests/faults/test_ftps_kill.py`",
     ),
+    ("FTP without TLS, for files that are themselves sealed", "000, 001", NOT_YET, ""),
     (
         "EDI: X12 004010 files to and from our documents",
         "000, 001",
@@ -114,7 +116,7 @@ PROTOCOLS = [
         "Upload of files over HTTPS, by people and scripts (a form and an address)",
         "001",
         "works",
-        "`tests/interop/test_upload.py`",
+        "`tests/interop/test_upload.py`, `tests/faults/test_upload_kill.py`",
     ),
     (
         "Upload to a utility-hosted web portal: the page itself",

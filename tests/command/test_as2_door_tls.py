@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 from datetime import timedelta
@@ -9,24 +10,29 @@ from functools import cache
 from pathlib import Path
 
 import httpx
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from msgspec.structs import replace
 from tests.command.as2_houses import AGGREGATOR, NAMES, UTILITY, legacy_text
 from tests.command.gateways import served
 from tests.command.test_onboarding import wait_open
 from tests.exchange.test_as2 import notice_file
 from tests.ports import free_port
 
+from intertie.bindings.as2.client import As2Client
+from intertie.bindings.as2.kept import keep_receipt
 from intertie.bindings.clock import system_clock
 from intertie.cli import run
 from intertie.formats.as2 import mime
-from intertie.formats.as2.message import File, write_message
+from intertie.formats.as2.message import File, Post, write_message
 from intertie.formats.as2.names import Names
 from intertie.formats.as2.receipt import check_receipt, read_receipt
 from intertie.formats.as2.terms import As2Terms
 from intertie.gateway.ports import Query
+from intertie.model.errors import PartnerError
 from intertie.run import Opened
 from intertie.seal.smime_keys import SmimeKey, read_certificate
 
@@ -48,6 +54,21 @@ def tls_pair(folder: Path) -> None:
     )
     (folder / "as2.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     (folder / "as2.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+async def posted(it: Opened, door: str, ca_file: str) -> int:
+    """Our way to a server whose certificate only this file vouches for."""
+    assert it.as2 is not None
+    client = As2Client(it.gateway, it.as2, it.clock, 10, file=it.places.of)
+    partner = it.partners.find(UTILITY)
+    assert partner is not None and partner.foreign is not None and partner.foreign.as2_terms is not None
+    terms = replace(partner.foreign.as2_terms, url=door, ca_file=ca_file)
+    kept = keep_receipt(Post((), b"x"), door)
+    try:
+        said = await client.post(replace(partner.foreign, as2_terms=terms), kept)
+        return said.status
+    finally:
+        await client.aclose()
 
 
 def test_a_message_over_tls_is_kept_and_receipted_once(tmp_path: Path) -> None:
@@ -87,6 +108,9 @@ def test_a_message_over_tls_is_kept_and_receipted_once(tmp_path: Path) -> None:
             assert client.get(door).status_code == 405
             assert client.post(door, content=b"x" * 6_000_000).status_code == 413
             assert client.post(door, content=b"x").status_code == 400
+            assert asyncio.run(posted(it, door, "as2.pem")) == 400
+            with pytest.raises(PartnerError, match="ConnectError"):
+                asyncio.run(posted(it, door, ""))
         assert [one.status_code for one in answers] == [200, 200]
         assert answers[0].content == answers[1].content
         found = mime.of_http(answers[0].headers.multi_items(), answers[0].content)

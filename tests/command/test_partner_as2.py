@@ -14,7 +14,7 @@ from tests.unit.formats.as2_cases import ec_pair
 from intertie.bindings.clock import system_clock
 from intertie.cli import run
 from intertie.run import Opened
-from intertie.seal.smime_keys import SmimeKey, fingerprint
+from intertie.seal.smime_keys import SmimeKey, fingerprint, read_certificate
 
 
 @cache
@@ -150,6 +150,47 @@ def test_our_key_is_kept_and_is_the_certificates(gateway: Path) -> None:
     assert len(pems) == 1
     it = Opened(gateway)
     try:
-        assert it.as2 is not None and "PRIVATE" not in repr(it.as2._key())
+        assert it.as2 is not None and "PRIVATE" not in repr(it.as2.own.signing())
     finally:
         it.close()
+
+
+def test_our_key_turns_by_its_number(gateway: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    speak(gateway)
+    old = certificate_of(gateway)
+    text = legacy_text(AGGREGATOR, 9, theirs().pem.decode())
+    assert added(gateway, capsys, text).code == 0  # type: ignore[attr-defined]
+    late = text.replace('receipt = "sync"', 'our_key = 1\nreceipt = "sync"')
+    refused = added(gateway, capsys, late.replace("our_key = 1", "our_key = 2"))
+    assert refused.code == 1 and "we have no key 2" in refused.err  # type: ignore[attr-defined]
+    settings = gateway / "intertie.toml"
+    settings.write_text(settings.read_text().replace("[as2]\n", "[as2]\nkey_number = 2\n", 1))
+    assert added(gateway, capsys, late).code == 0  # type: ignore[attr-defined]
+    file = gateway / "new.pem"
+    listed = here(
+        capsys, "keys", "smime", "--protocol", "as2", "--certificate", file, "--dir", gateway, "--json"
+    )
+    new, before = listed.json["keys"]
+    assert (new["number"], new["state"], new["partners"]) == (2, "signs", "")
+    assert (before["number"], before["state"], before["partners"]) == (1, "opens", AGGREGATOR)
+    assert fingerprint(read_certificate(file.read_text())) == new["sha256"]
+    assert fingerprint(read_certificate(old)) == before["sha256"], "it is the one that partners have"
+    assert here(capsys, "keys", "smime", "--dir", gateway).out.count("as2") == 2
+    for words, said in (
+        (("--protocol", "as4"), "nobody speaks as4 here"),
+        (("--protocol", "as3"), "nobody speaks as3 here"),
+    ):
+        done = here(capsys, "keys", "smime", *words, "--dir", gateway)
+        assert done.code == 1 and said in done.err
+
+
+def test_an_authority_of_a_server_is_a_file_of_ours(
+    gateway: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speak(gateway)
+    text = legacy_text(AGGREGATOR, 9, theirs().pem.decode())
+    text = text.replace('receipt = "sync"', 'ca_file = "their-ca.pem"\nreceipt = "sync"')
+    refused = added(gateway, capsys, text)
+    assert refused.code == 1 and "their-ca.pem" in refused.err  # type: ignore[attr-defined]
+    (gateway / "their-ca.pem").write_text(theirs().pem.decode())
+    assert added(gateway, capsys, text).code == 0  # type: ignore[attr-defined]

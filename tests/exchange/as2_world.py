@@ -42,7 +42,7 @@ from intertie.model.ids import DocumentName, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode
 from intertie.model.record import Record
 from intertie.model.system import OutageNotice
-from intertie.seal.smime_keys import SmimeKey
+from intertie.seal.smime_keys import OwnSmime, SmimeKey
 
 NAMES = {UTILITY: "UTILITY", AGGREGATOR: "Sun & Wind"}
 URLS = {party: f"https://{party}/as2" for party in NAMES}
@@ -124,7 +124,9 @@ class Two:
         self.on_the_way: Callable[[Any, bytes], tuple[Any, bytes]] = lambda headers, body: (headers, body)
         self.keys = {party: key_of(party) for party in NAMES}
         self.as2 = {
-            party: As2(NAMES[party], URLS[party], 1_000_000, lambda party=party: self.keys[party])
+            party: As2(
+                NAMES[party], URLS[party], 1_000_000, OwnSmime(1, lambda _, party=party: self.keys[party])
+            )
             for party in NAMES
         }
         self.gateways: dict[PartyId, Gateway] = {}

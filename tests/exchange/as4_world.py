@@ -43,7 +43,7 @@ from intertie.model.ids import InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode
 from intertie.model.record import Record
 from intertie.model.system import OutageNotice
-from intertie.seal.smime_keys import SmimeKey
+from intertie.seal.smime_keys import OwnSmime, SmimeKey
 
 KIND = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
 PARTIES = {UTILITY: Party("utility-1", KIND), AGGREGATOR: Party("Sun & Wind", KIND)}
@@ -137,7 +137,8 @@ class Two:
         self.on_the_way_back: Callable[[httpx.Response], httpx.Response] = lambda answer: answer
         self.keys = {party: key_of(party) for party in PARTIES}
         self.as4 = {
-            party: As4(PARTIES[party], 1_000_000, lambda party=party: self.keys[party]) for party in PARTIES
+            party: As4(PARTIES[party], 1_000_000, OwnSmime(1, lambda _, party=party: self.keys[party]))
+            for party in PARTIES
         }
         self.gateways: dict[PartyId, Gateway] = {}
         for party, roles in ((UTILITY, UTILITY_ROLES), (AGGREGATOR, AGGREGATOR_ROLES)):

@@ -68,6 +68,7 @@ def codes(world: World, application: str, count: int) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(300 if ROUNDS < 20 else 1800)
 def test_what_was_answered_counts_and_no_code_counts_twice(tmp_path: Path) -> None:
     world, chance = World(tmp_path), random.Random(11)
     application, _ = world.add()
@@ -150,6 +151,7 @@ class Side:
         self._process.stdout.close()
 
 
+@pytest.mark.timeout(300 if ROUNDS < 20 else 1800)
 def test_what_a_custodian_told_of_is_fetched_and_has_one_effect(tmp_path: Path, capsys: Any) -> None:
     """Both sides are killed in turn, while readings come in at one, are told of, and are fetched by the other."""
     utility, third = make_pair(tmp_path, capsys)

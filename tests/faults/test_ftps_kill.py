@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from tests.faults.test_kill_receiver import kill_and_restart, serve
 from tests.interop.sftp_house import House, inbox, say, state, table, until
 from tests.interop.test_ftps import SECRET, is_open, make
@@ -63,6 +64,7 @@ class Partner:
         return client
 
 
+@pytest.mark.timeout(300 if ROUNDS < 20 else 1800)
 def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
     house = make(tmp_path, more="uploads_per_minute = 100000.0\nconnections_per_address = 100\n")
     it = Opened(house.place)
@@ -73,13 +75,13 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
         ours = [say(it) for _ in range(3)]
         for count in range(ROUNDS):
             gateway = _round(partner, gateway, count, chance.uniform(0.1, 0.8))
-        until(lambda: len(inbox(it)) >= ROUNDS * UPLOADS * 2, 60)
+        until(lambda: len(inbox(it)) >= ROUNDS * UPLOADS * 2, 60 if ROUNDS < 20 else 300)
 
         def all_fetched() -> bool:
             partner.fetch()
             return all(state(it, message)[0] is State.ACCEPTED for message in ours)
 
-        until(all_fetched, 60)
+        until(all_fetched, 60 if ROUNDS < 20 else 300)
         time.sleep(1)  # what would be doubled comes now
     finally:
         gateway.send_signal(signal.SIGTERM)

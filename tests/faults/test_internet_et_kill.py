@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import httpx
+import pytest
 from tests.command.as2_houses import notices
 from tests.exchange.et_world import BOUNDARY, key_of
 from tests.faults.test_kill_receiver import kill_and_restart, open_messages, serve
@@ -136,6 +137,7 @@ class Server(BaseHTTPRequestHandler):
         return
 
 
+@pytest.mark.timeout(300 if ROUNDS < 20 else 1800)
 def test_what_was_receipted_is_there_once(tmp_path: Path) -> None:
     place, port, theirs = make(tmp_path)
     chance = random.Random(7)
@@ -173,6 +175,7 @@ def test_what_was_receipted_is_there_once(tmp_path: Path) -> None:
         it.close()
 
 
+@pytest.mark.timeout(300 if ROUNDS < 20 else 1800)
 def test_what_was_sent_has_one_effect_at_the_partner(tmp_path: Path) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     place, _, Server.theirs = make(tmp_path, server.server_address[1])

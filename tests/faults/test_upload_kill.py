@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.faults.test_kill_receiver import kill_and_restart, serve
 from tests.interop.sftp_house import inbox, say, state, table, until
 from tests.interop.test_upload import SECRET, make
@@ -57,6 +58,7 @@ class Partner:
                     self._client.delete(f"/files/{file['name']}")
 
 
+@pytest.mark.timeout(300 if ROUNDS < 20 else 1800)
 def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
     place, port = make(tmp_path, "")
     it = Opened(place)
@@ -72,7 +74,7 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
             partner.fetch()
             return all(state(it, message)[0] is State.ACCEPTED for message in ours)
 
-        until(all_fetched, 60)
+        until(all_fetched, 60 if ROUNDS < 20 else 300)
         time.sleep(1)  # what would be doubled comes now
     finally:
         gateway.send_signal(signal.SIGTERM)

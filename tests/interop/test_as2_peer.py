@@ -64,7 +64,7 @@ def take(post: Post, key: SmimeKey | None = None, *quirks: Quirk) -> Received:
     terms = replace(their_terms(), quirks=frozenset(quirks))
     return read_message(
         mime.of_http(post.headers, post.body),
-        key or key_of(OURS),
+        [key or key_of(OURS)],
         terms,
         (key_of(THEIRS).certificate,),
         1_000_000,

@@ -24,6 +24,7 @@ from intertie.gateway.deliver_translated import deliver_translated
 from intertie.model.documents import example
 from intertie.model.documents import read_message as read_kept_message
 from intertie.model.ids import DocumentName, MessageId, PartyId
+from intertie.seal.smime_keys import OwnSmime
 
 pytestmark = pytest.mark.skipif(PYTHON is None, reason="as4 is not here: `make peers` installs it")
 
@@ -39,7 +40,7 @@ def world(**changed: Any) -> Two:
     """The aggregator's side, with the library as its utility."""
     two = Two()
     for party, us in ((AGGREGATOR, OURS), (UTILITY, THEIRS)):
-        two.as4[party] = As4(us, 1_000_000, lambda party=party: two.keys[party])  # type: ignore[misc]
+        two.as4[party] = As4(us, 1_000_000, OwnSmime(1, lambda _, party=party: two.keys[party]))  # type: ignore[misc]
         two.doors[party] = two.door(party)
     agreed = terms(key_of(UTILITY), THEIRS, **changed)
     two.change(AGGREGATOR, **{name: getattr(agreed, name) for name in agreed.__struct_fields__})
@@ -117,7 +118,7 @@ def test_its_own_profile_is_read_as_it_writes_it(them: Peer) -> None:
     got = read_message(
         open_post(mime.of_http(post.headers, post.body)),
         OURS,
-        key_of(AGGREGATOR),
+        [key_of(AGGREGATOR)],
         terms(key_of(UTILITY), THEIRS),
         [key_of(UTILITY).certificate],
         100_000,

@@ -77,7 +77,7 @@ def make(base: Path, terms: str = "", more: str = "") -> House:
 
 
 @contextlib.contextmanager
-def serving(house: House) -> Iterator[Opened]:
+def serving(house: House, *, until_open: bool = True) -> Iterator[Opened]:
     it = Opened(house.place)
     it.store.unlock()
     loop = asyncio.new_event_loop()
@@ -90,7 +90,7 @@ def serving(house: House) -> Iterator[Opened]:
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        until(lambda: task.done() or is_open(house.port))
+        until(lambda: task.done() or not until_open or is_open(house.port))
         yield it
     finally:
         loop.call_soon_threadsafe(task.cancel)
@@ -315,3 +315,46 @@ def test_settings_that_would_not_work(
     settings.write_text(settings.read_text().replace("[ftps]\n", f"[ftps]\n{said}", 1))
     done = here(capsys, "status", "--dir", place)
     assert done.code != 0 and word in " ".join(done.err.split())
+
+
+def cut_off(client: ftplib.FTP_TLS, name: str, content: bytes) -> str:
+    """An upload whose connection ends without a word of TLS; what the door says."""
+    with client.transfercmd(f"STOR in/{name}") as data:
+        data.sendall(content)
+        data.shutdown(socket.SHUT_RDWR)
+    try:
+        return client.voidresp()
+    except ftplib.error_temp as error:
+        return str(error)
+
+
+def test_a_connection_that_breaks_does_not_close_a_file(tmp_path: Path) -> None:
+    house = make(tmp_path, 'complete = "closed"\n')
+    whole = table("OUT-1", "OUT-2")
+    with serving(house) as it:
+        at = At(house, it)
+        with at.client() as client:
+            assert cut_off(client, "a.csv", whole[: whole.index(b"OUT-2")]).startswith("426")
+            assert cut_off(client, "b.csv.part", whole).startswith("226")  # it counts when it is renamed
+            assert not inbox(it)
+            client.storbinary("STOR in/a.csv", io.BytesIO(whole))
+        until(lambda: len(inbox(it)) == 2)
+
+
+@needs_curl
+def test_curl_closes_what_it_uploads(tmp_path: Path) -> None:
+    house = make(tmp_path, 'complete = "closed"\n')
+    file = tmp_path / "a.csv"
+    file.write_bytes(table("OUT-1"))
+    with serving(house) as it:
+        assert At(house, it).curl("-T", str(file), path="in/a.csv")[0] == 0
+        until(lambda: len(inbox(it)) == 1)
+
+
+def test_where_files_are_renamed_the_end_of_a_connection_is_taken_as_it_comes(tmp_path: Path) -> None:
+    """Some programs never close TLS; whether the file is whole, they say by its name."""
+    house = make(tmp_path)
+    with serving(house) as it, At(house, it).client() as client:
+        assert cut_off(client, "a.csv.part", table("OUT-1")).startswith("226")
+        client.rename("in/a.csv.part", "in/a.csv")
+        until(lambda: len(inbox(it)) == 1)

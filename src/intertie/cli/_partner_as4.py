@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from intertie.cli._smime import check_our_key
 from intertie.gateway.foreign import Foreign
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
@@ -21,6 +22,7 @@ def check_as4(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
         raise SettingsError(f"{file}: the first certificate is not valid today", do=do)
     if it.as4 is None:
         raise SettingsError("[as4] party_id says nobody that we are", do="Name us in intertie.toml.")
+    check_our_key("as4", terms.our_key, it.settings.as4.key_number)
     for partner in it.partners.all():
         other = partner.foreign.as4_terms if partner.foreign is not None else None
         if partner.party == party or other is None:

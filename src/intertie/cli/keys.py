@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
 from intertie.cli.keys_protect import protect
 from intertie.cli.keys_rotate import install, rotate
+from intertie.cli.keys_smime import smime
 from intertie.cli.keys_uftp import uftp
 from intertie.gateway.turning_ports import KeyLine
 from intertie.run import opened
@@ -16,7 +17,7 @@ from intertie.run.turning import key_lines
 from intertie.stores.rotation import retire as destroy_over
 
 app = App(name="keys", help="The private keys of this gateway: what there is, turning them, protecting them.")
-for command in (rotate, install, protect, uftp):
+for command in (rotate, install, protect, uftp, smime):
     app.command(command)
 
 

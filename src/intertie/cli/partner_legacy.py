@@ -8,6 +8,8 @@ from pathlib import Path
 from intertie.cli._internet_et import check_internet_et, internet_et_lines
 from intertie.cli._partner_as4 import as4_lines, check_as4
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs
+from intertie.cli._smime import check_our_key
+from intertie.formats.ftps_terms import FtpsTerms, TheirFtps
 from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.foreign import Foreign, paper_events
 from intertie.market.book import fold
@@ -19,6 +21,7 @@ from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
 from intertie.seal.sodium_sign import read_public, write_public
 from intertie.seal.ssh_keys import CLIENT, HOST, check_public_line, public_line, ssh_fingerprint
+from intertie.seal.tls_files import context_towards
 from intertie.stores.partner_files import LEGACY, Standing, read_foreign, standing_text, write_whole
 
 
@@ -62,6 +65,8 @@ def _read(it: Opened, party: PartyId, file: Path) -> Foreign:
         _check_ends(it, party, file, foreign)
     elif foreign.binding == "sftp":
         _check_sftp(it, party, file, foreign)
+    elif foreign.binding == "ftps" and foreign.ftps.server is not None:
+        _check_ftps_server(it, party, file, foreign)
     elif foreign.binding in ("upload", "ftps"):
         _check_comes(it, party, file, foreign)
     elif foreign.binding == "green_button":
@@ -101,6 +106,9 @@ def _check_as2(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None
         raise SettingsError(f"{file}: the first certificate is not valid today", do=do)
     if it.as2 is None:
         raise SettingsError("[as2] name says nobody that we are", do="Name us in intertie.toml.")
+    if terms.ca_file:
+        context_towards(it.places.of(terms.ca_file), "ca_file")
+    check_our_key("as2", terms.our_key, it.settings.as2.key_number)
     if terms.receipt == "async" and not it.settings.as2.receipts_url:
         do = "Name our door as the partner reaches it, or take receipts as `sync`."
         raise SettingsError("receipts that come later need [as2] receipts_url", do=do)
@@ -128,14 +136,26 @@ def _check_sftp(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> Non
     _check_ends(it, party, file, foreign)
 
 
-def _comes(foreign: Foreign) -> UploadTerms:
+def _comes(foreign: Foreign) -> UploadTerms | FtpsTerms:
     """Of a partner that comes with user and secret."""
     return foreign.upload if foreign.binding == "upload" else foreign.ftps
 
 
+def _check_ftps_server(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
+    """What going there would stumble over."""
+    there = foreign.ftps.server
+    if there is None or not it.settings.ftps.visits:
+        do = "Set visits = true in [ftps] of intertie.toml."
+        raise SettingsError("[ftps] goes to no partner's server", do=do)
+    read_secret_text(it.places.of(there.secret_file), "password")
+    if there.ca_file:
+        context_towards(it.places.of(there.ca_file), "ca_file")
+    _check_ends(it, party, file, foreign)
+
+
 def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
     door = it.settings.upload if foreign.binding == "upload" else it.settings.ftps
-    if not door.enabled:
+    if not door.listen:
         do = "Name an address: listen."
         raise SettingsError(f"[{foreign.binding}] has no door that it could come to", do=do)
     user = _comes(foreign).user
@@ -250,11 +270,23 @@ def _sftp_lines(foreign: Foreign) -> list[tuple[str, str]]:
 
 
 def _comes_lines(foreign: Foreign) -> list[tuple[str, str]]:
+    if foreign.binding == "ftps" and foreign.ftps.server is not None:
+        return _ftps_server_lines(foreign, foreign.ftps.server)
     how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
     return [
         ("speaks", f"{foreign.binding} (comes as {_comes(foreign).user}), {foreign.format}"),
         ("legacy", f"until {foreign.legacy_until}: {how}"),
         ("secrets", str(len(_comes(foreign).secrets))),
+    ]
+
+
+def _ftps_server_lines(foreign: Foreign, there: TheirFtps) -> list[tuple[str, str]]:
+    how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
+    return [
+        ("speaks", f"ftps (we go to {foreign.ftps.url}), {foreign.format}"),
+        ("legacy", f"until {foreign.legacy_until}: {how}"),
+        *(("its certificate", one) for one in there.certificates),
+        *([("its authority", there.ca_file)] if there.ca_file else []),
     ]
 
 

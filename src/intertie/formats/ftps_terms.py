@@ -1,14 +1,59 @@
-"""What was agreed with a partner that comes for files by FTP over TLS."""
+"""What was agreed with a partner that exchanges files by FTP over TLS: it comes to our mailbox, or we go to its server."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from intertie.formats.upload_terms import UploadTerms
+from msgspec import Meta
+
+from intertie.formats.sftp_terms import There, User
+from intertie.formats.upload_terms import Hashed
+from intertie.model.record import Record, RuleError
+
+# Of a certificate, in DER: what `openssl x509 -noout -fingerprint -sha256` says, in small letters and without colons.
+Fingerprint = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")]
 
 
-class FtpsTerms(UploadTerms, frozen=True, kw_only=True):
-    """The `[ftps]` section of `partners/PARTY.legacy`: user and hashed secrets as for uploads."""
+class TheirFtps(There, frozen=True, kw_only=True):
+    """The partner's FTPS server. It has one of these certificates, or one that an authority of `ca_file` made for `host`; to any
+    other nothing is said, no secret least of all."""
 
-    # When an upload counts: when it gets its name from NAME.part, or already when its writer closes it.
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 21
+    # `explicit`: AUTH TLS first (RFC 4217); `implicit`: TLS from the first byte, as on port 990.
+    tls: Literal["explicit", "implicit"] = "explicit"
+    # A file of ours, of mode 600, with the password in its first line.
+    secret_file: Annotated[str, Meta(min_length=1, max_length=200)]
+    certificates: Annotated[tuple[Fingerprint, ...], Meta(max_length=4)] = ()
+    # PEM, in our directory.
+    ca_file: Annotated[str, Meta(max_length=200)] = ""
+
+    def check(self) -> None:
+        """ValueError unless it is said how its server is known."""
+        if bool(self.certificates) is bool(self.ca_file):
+            raise RuleError("certificates: its server is known by these, or by `ca_file`")
+
+
+class FtpsTerms(Record, frozen=True, kw_only=True):
+    """The `[ftps]` section of `partners/PARTY.legacy`: `user` and `secrets`, hashed as for uploads, or `server`."""
+
+    user: User | None = None
+    # A second one is there while the partner changes from the one to the other.
+    secrets: Annotated[tuple[Hashed, ...], Meta(max_length=4)] = ()
+    # When an upload counts: when it gets its name from NAME.part, or already when its writer closes it (docs/ftps.md).
     complete: Literal["renamed", "closed"] = "renamed"
+    server: TheirFtps | None = None
+
+    def check(self) -> None:
+        """ValueError unless it comes to us, or we to it."""
+        if (self.user is None) is (self.server is None):
+            raise RuleError("user: it comes here as `user`, or we go to its `server`")
+        if (self.user is not None) is not bool(self.secrets):
+            raise RuleError("secrets: whoever comes here as `user` has one, and nobody else")
+
+    @property
+    def url(self) -> str:
+        """Where we go; empty if it comes here."""
+        there = self.server
+        if there is None:
+            return ""
+        return f"{'ftps' if there.tls == 'implicit' else 'ftp'}://{there.user}@{there.host}:{there.port}"

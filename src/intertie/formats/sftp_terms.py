@@ -19,13 +19,11 @@ Folder = Annotated[
 ]
 
 
-class Theirs(Record, frozen=True, kw_only=True):
-    """The partner's server. Its host key is one of these, and no other is believed."""
+class There(Record, frozen=True, kw_only=True):
+    """A partner's server, by whatever protocol, and what lies where on it."""
 
     host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}(?!\n)$")]
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 22
     user: User
-    host_keys: Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=4)]
     # Where our files go, and where its files are.
     to: Folder
     fetch: Folder
@@ -39,6 +37,13 @@ class Theirs(Record, frozen=True, kw_only=True):
     poll_seconds: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
     # When a file there is whole: once it was the same at two looks, or by its name, since it has another one until then.
     complete: Literal["still", "renamed"] = "still"
+
+
+class Theirs(There, frozen=True, kw_only=True):
+    """The partner's SFTP server. Its host key is one of these, and no other is believed."""
+
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 22
+    host_keys: Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=4)]
 
 
 class SftpTerms(Record, frozen=True, kw_only=True):

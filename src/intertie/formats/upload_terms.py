@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta
 
@@ -25,6 +25,14 @@ class UploadTerms(Record, frozen=True, kw_only=True):
     secrets: Annotated[tuple[Hashed, ...], Meta(min_length=1, max_length=4)]
 
 
+class Comes(Protocol):
+    """A partner that comes with a secret."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What of them is kept."""
+
+
 def new_secret() -> str:
     """A secret for a partner."""
     return secrets.token_urlsafe(32)
@@ -35,7 +43,7 @@ def hash_secret(secret: str) -> str:
     return "sha256:" + hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def is_secret_of(terms: UploadTerms, secret: str) -> bool:
+def is_secret_of(terms: Comes, secret: str) -> bool:
     """Whether it is one of this partner's."""
     return is_hashed_secret(terms.secrets, secret)
 

@@ -15,6 +15,9 @@ class As2Door(Record, frozen=True, kw_only=True):
 
     # Our AS2-From; partners name it, case and all.
     name: Annotated[str, Meta(pattern=r"^([!-~]([ -~]{0,126}[!-~])?)?(?!\n)$")] = ""
+    # Our key of this number signs; what is encrypted for those before it is opened until their certificates end. Another one is
+    # made by naming it.
+    key_number: Annotated[int, Meta(ge=1, le=100)] = 1
     # host:port; empty: nothing is received. Without a certificate it is for something on this machine that ends TLS.
     listen: str = ""
     certificate: str = ""  # PEM: the chain, leaf first

@@ -18,6 +18,9 @@ class As4Door(Record, frozen=True, kw_only=True):
     # Our PartyId, and its type; a partner's legacy file may name others.
     party_id: _Word = ""
     party_type: _Word = ""
+    # Our key of this number signs; what is encrypted for those before it is opened until their certificates end. Another one is
+    # made by naming it.
+    key_number: Annotated[int, Meta(ge=1, le=100)] = 1
     # host:port; empty: nothing is received. Without a certificate it is for something on this machine that ends TLS.
     listen: str = ""
     certificate: str = ""  # PEM: the chain, leaf first

@@ -235,8 +235,10 @@ class Foreign(Record, frozen=True, kw_only=True):
         """Where it is reached; empty, if it comes to us."""
         if self.sftp_terms is not None:
             return self.sftp_terms.url
-        if self.upload_terms is not None or self.ftps_terms is not None:
+        if self.upload_terms is not None:
             return ""
+        if self.ftps_terms is not None:
+            return self.ftps_terms.url
         if self.custodian_terms is not None:
             return self.custodian_terms.resources
         if self.as4_terms is not None:

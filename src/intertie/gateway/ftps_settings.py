@@ -1,4 +1,4 @@
-"""`[ftps]` of the settings: the mailbox for partners that come by FTP over TLS."""
+"""`[ftps]` of the settings: the mailbox for partners that come by FTP over TLS, and whether we go to partners' servers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ Port = Annotated[int, Meta(ge=1024, le=65_535)]
 
 
 class FtpsDoor(Record, frozen=True, kw_only=True):
-    """Without `listen` there is none (docs/ftps.md)."""
+    """Without `listen` there is no mailbox (docs/ftps.md)."""
 
     listen: str = ""  # host:port
     certificate: str = ""  # PEM: the chain, leaf first
     key: str = ""  # PEM
     # Ports for data, first and last: what a firewall has to let in. Without them any.
     data_ports: Annotated[tuple[Port, ...], Meta(max_length=2)] = ()
+    # Whether we go to the servers of partners.
+    visits: bool = False
+    # How long a partner's server may be silent.
+    seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
     # The address that partners are told for data, where something translates ours.
     address: Annotated[str, Meta(max_length=64)] = ""
     # Where the mailboxes are. What lies in them is not encrypted by us.
@@ -40,8 +44,8 @@ class FtpsDoor(Record, frozen=True, kw_only=True):
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody may come."""
-        return bool(self.listen)
+        """Whether anybody may come, or is gone to."""
+        return bool(self.listen) or self.visits
 
     def check(self) -> None:
         """ValueError for a door without a certificate, or ports in the wrong order."""

@@ -211,6 +211,7 @@ listen = {listen}          # host:port on this machine
 # Partners that speak AS2 in place of parcels. docs/as2.md.
 [as2]
 # name = ""                   # our AS2-From; empty: nobody speaks it here
+# key_number = 1              # of our key that signs; another one is made by naming it, those before it still open
 # listen = ""                 # host:port of the door, as "127.0.0.1:8490"; path /as2
 # certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
 # key = ""
@@ -224,6 +225,7 @@ listen = {listen}          # host:port on this machine
 # Partners that speak AS4 in place of parcels. docs/as4.md.
 [as4]
 # party_id = ""               # our PartyId; empty: nobody speaks it here
+# key_number = 1              # of our key that signs; another one is made by naming it, those before it still open
 # party_type = ""             # its type
 # listen = ""                 # host:port of the door, as "127.0.0.1:8495"; path /as4
 # certificate = ""            # PEM chain and key for TLS; without them only on this machine, behind something that ends TLS
@@ -266,9 +268,11 @@ listen = {listen}          # host:port on this machine
 # keep_days = 30.0            # receipts, refused files, what was fetched and not removed
 # seconds = 30.0              # for a partner's server to answer
 
-# Partners that come for files by FTP over TLS. docs/ftps.md.
+# Partners that come for files by FTP over TLS, or to whose server we go. docs/ftps.md.
 [ftps]
 # listen = ""                 # host:port, as "0.0.0.0:2121"; empty: nobody comes
+# visits = false              # go to partners' servers
+# seconds = 30.0              # for a partner's server to answer
 # certificate = ""            # PEM chain and key
 # key = ""
 # data_ports = []             # first and last port for data, as [50000, 50099]; without them any

@@ -28,4 +28,6 @@ async def serve_as2(it: Opened) -> None:
 
 def as2_client(it: Opened) -> As2Client | None:
     """The way to partners that speak it; close it when done."""
-    return As2Client(it.gateway, it.as2, it.clock, it.settings.as2.seconds) if it.as2 is not None else None
+    if it.as2 is None:
+        return None
+    return As2Client(it.gateway, it.as2, it.clock, it.settings.as2.seconds, file=it.places.of)

@@ -21,6 +21,8 @@ LOG = logging.getLogger("intertie.files")
 # Arrivals are told by the door; what a crash left, and partners that are new, are found by looking.
 LOOK_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
+# Between looks at which partner's server is due to be visited: as often as one may be.
+VISIT_SECONDS = 0.1
 HOUR, DAY = 3600.0, 86_400.0
 
 

@@ -36,7 +36,7 @@ from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots
 from intertie.seal.pgp import PgpKey
 from intertie.seal.protection import Opener
-from intertie.seal.smime_keys import SmimeKey
+from intertie.seal.smime_keys import OwnSmime, SmimeKey
 from intertie.seal.sodium_keys import VaultKeys
 from intertie.seal.ssh_keys import ssh_key_of_vault
 from intertie.seal.store_kek import StoreKeks
@@ -83,10 +83,14 @@ class Opened:
         domain = self.settings.uftp.domain
         self.uftp = Uftp(domain, VaultKeys(vault)) if domain else None
         as2 = self.settings.as2
-        smime = cache(lambda: SmimeKey.of_vault(vault, as2.name, self.clock()))
+        smime = OwnSmime(
+            as2.key_number, cache(lambda n: SmimeKey.of_vault(vault, as2.name, self.clock(), number=n))
+        )
         self.as2 = As2(as2.name, as2.receipts_url, as2.file_bytes, smime) if as2.name else None
         as4 = self.settings.as4
-        wss = cache(lambda: SmimeKey.of_vault(vault, as4.party_id, self.clock(), "as4"))
+        wss = OwnSmime(
+            as4.key_number, cache(lambda n: SmimeKey.of_vault(vault, as4.party_id, self.clock(), "as4", n))
+        )
         ourselves = Party(as4.party_id, as4.party_type)
         self.as4 = As4(ourselves, as4.file_bytes, wss) if as4.party_id else None
         et = self.settings.internet_et

@@ -9,28 +9,33 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from intertie.bindings.sftp.carrier import SftpCarrier
+from intertie.bindings.sftp.carrier import ServerCarrier
 from intertie.bindings.sftp.client import SftpClient
 from intertie.bindings.sftp.mailbox import Told
 from intertie.bindings.sftp.server import SftpDoorway
 from intertie.bindings.sftp.visits import Visits
+from intertie.formats.sftp_terms import Theirs
 from intertie.gateway.deliver_file import FilePosts
+from intertie.gateway.foreign import Foreign
 from intertie.gateway.listening import address_of
 from intertie.model.errors import SettingsError
-from intertie.run.mailboxes import SWEEP_SECONDS, House, often
+from intertie.run.mailboxes import SWEEP_SECONDS, VISIT_SECONDS, House, often
 from intertie.run.opening import Opened
 from intertie.seal.ssh_keys import CLIENT, HOST
 
 LOG = logging.getLogger("intertie.sftp")
-# Between looks at which partner's server is due to be visited: as often as one may be.
-VISIT_SECONDS = 0.1
+
+
+def server_of(foreign: Foreign) -> Theirs | None:
+    """Where we go to this partner; None if we do not."""
+    return foreign.sftp_terms.server if foreign.sftp_terms is not None else None
 
 
 def posts(it: Opened) -> FilePosts:
     """What delivers to partners by SFTP."""
     client = SftpClient(partial(it.ssh_key, CLIENT), it.settings.sftp.seconds)
     folder = it.places.of(it.settings.sftp.folder)
-    return FilePosts(it.gateway, SftpCarrier(it.gateway, folder, client, it.clock), it.clock)
+    return FilePosts(it.gateway, ServerCarrier(it.gateway, folder, client, server_of, it.clock), it.clock)
 
 
 async def serve(it: Opened) -> None:
@@ -40,7 +45,9 @@ async def serve(it: Opened) -> None:
         it, it.settings.sftp, lambda foreign: foreign.sftp_terms.user if foreign.sftp_terms else None
     )
     client = SftpClient(partial(it.ssh_key, CLIENT), settings.seconds)
-    visits = Visits(it.gateway, house.folder, client, settings.file_bytes, it.clock, time.monotonic)
+    visits = Visits(
+        it.gateway, house.folder, client, server_of, settings.file_bytes, it.clock, time.monotonic
+    )
     acceptor = None
     tasks: list[Coroutine[Any, Any, None]] = []
     try:

@@ -420,6 +420,16 @@ def decrypt(raw: bytes, key: rsa.RSAPrivateKey, certificate: x509.Certificate, *
         return _open_gcm(nonce, secret, sealed, envelope["mac"].native)
 
 
+def is_for(raw: bytes, certificate: x509.Certificate) -> bool:
+    """Whether an envelope names this certificate among its recipients. Raises CmsError."""
+    envelope = _opened(raw)[0]
+    with _reading(CmsFlaw.NOT_CMS, "the envelope"):
+        infos = envelope["recipient_infos"]
+        return len(infos) <= INFOS_MAX and any(
+            one.name == "ktri" and _names(one.chosen["rid"], certificate) for one in infos
+        )
+
+
 def _secret(infos: Any, key: rsa.RSAPrivateKey, certificate: x509.Certificate, length: int) -> bytes:
     """The content's key; another one if it does not decrypt, so that nobody learns from how it failed (RFC 3218)."""
     if len(infos) > INFOS_MAX:

@@ -6,8 +6,10 @@ certificate is its own issuer, since partners pin it, and says nothing but a nam
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -76,9 +78,10 @@ class SmimeKey:
         return self.certificate.public_bytes(Encoding.PEM)
 
     @classmethod
-    def of_vault(cls, vault: Vault, name: str, now: datetime, use: str = "as2") -> SmimeKey:
-        """Our own for one protocol, made when it is first asked for. SettingsError, KeyPortError."""
-        key_file, certificate_file = f"{use}-rsa.key", f"{use}-rsa.der"
+    def of_vault(cls, vault: Vault, name: str, now: datetime, use: str = "as2", number: int = 1) -> SmimeKey:
+        """Our own of this number for one protocol, made when it is first asked for. SettingsError, KeyPortError."""
+        stem = f"{use}-rsa" if number == 1 else f"{use}-rsa-{number}"
+        key_file, certificate_file = f"{stem}.key", f"{stem}.der"
         with vault.lock():
             if key_file not in vault.names():
                 fresh = cls.generate(name, now)
@@ -96,6 +99,27 @@ class SmimeKey:
                 "another key than the certificate's", do="Restore the folder of keys from its backup."
             )
         return cls(key, certificate)
+
+
+class OwnSmime(NamedTuple):
+    """Our keys for one protocol, by number from 1: the newest signs, and those before it open until their certificates end. Each
+    is read when it is asked for: it may be locked away."""
+
+    newest: int
+    read: Callable[[int], SmimeKey]
+
+    def signing(self, number: int | None = None) -> SmimeKey:
+        """The newest, or the one that a partner still knows us by. SettingsError, KeyPortError."""
+        return self.read(number or self.newest)
+
+    def opening(self, now: datetime) -> list[SmimeKey]:
+        """The newest first; of the others those whose time has not ended. SettingsError, KeyPortError."""
+        newest, *older = self.all()
+        return [newest, *(one for one in older if is_valid(one.certificate, now))]
+
+    def all(self) -> list[SmimeKey]:
+        """The newest first. SettingsError, KeyPortError."""
+        return [self.read(number) for number in range(self.newest, 0, -1)]
 
 
 def read_certificate(pem: str, *, encrypts: bool = False) -> Certificate:

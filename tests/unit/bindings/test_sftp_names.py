@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.bindings.sftp.boxes import plain, receipt_name
-from intertie.bindings.sftp.client import Seen
 from intertie.bindings.sftp.names import Folder, Place, is_file_name, is_unfinished, place_of
+from intertie.bindings.sftp.seen import Seen
 
 
 @pytest.mark.parametrize(

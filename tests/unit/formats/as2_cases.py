@@ -64,7 +64,7 @@ def read(
 ) -> Received:
     """As the utility reads it."""
     pinned = pinned or (key_of(AGGREGATOR).certificate,)
-    return read_message(found(post), key_of(UTILITY), terms or but(), pinned, limit)
+    return read_message(found(post), [key_of(UTILITY)], terms or but(), pinned, limit)
 
 
 def bare(kind: str, body: bytes, **headers: str) -> Post:

@@ -68,7 +68,7 @@ def taken(post: Post, *quirks: Quirk, limit: int = LIMIT, pinned: SmimeKey = US,
     """As the other side reads it."""
     agreed = terms(WE, US, *quirks, **changed)
     return read_message(
-        open_post(mime.of_http(post.headers, post.body)), THEY, THEM, agreed, [pinned.certificate], limit
+        open_post(mime.of_http(post.headers, post.body)), THEY, [THEM], agreed, [pinned.certificate], limit
     )
 
 

@@ -108,7 +108,7 @@ CHANGED: dict[CipherName, Post] = {}
 def test_for_another_key_it_does_not_open() -> None:
     post = sent().post
     with pytest.raises(As2Error) as caught:
-        read_message(found(post), key_of(STRANGER), but(), (key_of(AGGREGATOR).certificate,), LIMIT)
+        read_message(found(post), [key_of(STRANGER)], but(), (key_of(AGGREGATOR).certificate,), LIMIT)
     assert caught.value.flaw is Flaw.CANNOT_DECRYPT and modifier_of(caught.value.shown) == "decryption-failed"
 
 

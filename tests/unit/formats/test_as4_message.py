@@ -135,7 +135,7 @@ def test_it_is_for_us() -> None:
     post = sent().post
     opened = open_post(mime.of_http(post.headers, post.body))
     with pytest.raises(As4Error, match="PartyInfo"):
-        read_message(opened, Party("else"), THEM, terms(WE, US), [US.certificate], LIMIT)
+        read_message(opened, Party("else"), [THEM], terms(WE, US), [US.certificate], LIMIT)
 
 
 def test_a_test_of_the_way_has_no_file_and_is_of_no_agreement() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import httpx
 
@@ -19,6 +20,7 @@ from intertie.gateway.deliver_translated import PostAnswer
 from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway
 from intertie.model.errors import PartnerError, Refused
+from intertie.seal.tls_files import context_towards
 
 LOG = logging.getLogger("intertie.as2")
 # A receipt has a few kilobytes, its certificates among them.
@@ -35,14 +37,15 @@ class As2Client:
         clock: Callable[[], datetime],
         seconds: float,
         transport: httpx.AsyncBaseTransport | None = None,
+        file: Callable[[str], Path] = Path,
     ) -> None:
+        """`file` finds a file of ours."""
         self._gateway = gateway
         self._as2 = as2
         self._clock = clock
-        # Redirects lead elsewhere than to what an operator wrote.
-        self._http = httpx.AsyncClient(
-            timeout=seconds, follow_redirects=False, trust_env=False, transport=transport
-        )
+        self._seconds, self._transport, self._file = seconds, transport, file
+        # By the authorities that are believed: those of this machine, or of a file as it is now.
+        self._http: dict[tuple[str, int], httpx.AsyncClient] = {}
 
     async def post(self, foreign: Foreign, signed: bytes) -> PostAnswer:
         """What its door said; PartnerError when it said nothing, or a receipt that proves nothing."""
@@ -63,9 +66,26 @@ class As2Client:
             return PostAnswer(200)
         return await self._post(foreign, kept.address, kept.post, receipted=False)
 
+    def _client(self, foreign: Foreign) -> httpx.AsyncClient:
+        """For its server. SettingsError for a ca_file that is none."""
+        name = foreign.as2.ca_file
+        path = self._file(name) if name else None
+        known = (name, path.stat().st_mtime_ns if path is not None and path.exists() else 0)
+        if known not in self._http:
+            verify = context_towards(path, "ca_file") if path is not None else True
+            # Redirects lead elsewhere than to what an operator wrote.
+            self._http[known] = httpx.AsyncClient(
+                timeout=self._seconds,
+                follow_redirects=False,
+                trust_env=False,
+                transport=self._transport,
+                verify=verify,
+            )
+        return self._http[known]
+
     async def _post(self, foreign: Foreign, url: str, post: Post, *, receipted: bool) -> PostAnswer:
         try:
-            async with self._http.stream(
+            async with self._client(foreign).stream(
                 "POST", url, content=post.body, headers=dict(post.headers)
             ) as answer:
                 said = PostAnswer(answer.status_code, _seconds(answer.headers.get("retry-after")))
@@ -94,7 +114,8 @@ class As2Client:
 
     async def aclose(self) -> None:
         """Let go of connections."""
-        await self._http.aclose()
+        for client in self._http.values():
+            await client.aclose()
 
 
 def _seconds(text: str | None) -> float | None:

@@ -94,7 +94,7 @@ class As2Doorway:
         except As2Error as error:
             LOG.warning("as2 refused", extra={"partner": partner.party, "why": str(error)})
             if asked.wanted and not asked.address:
-                return Answer(post=self._as2.failed(found, error, now))
+                return Answer(post=self._as2.failed(found, foreign, error, now))
             return Answer(422, text=modifier_of(error.shown))
         answer = accept_file(
             self._gateway, self._as2.brought(verified, now), self._as2.answer(verified, now), now

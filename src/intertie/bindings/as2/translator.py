@@ -37,7 +37,7 @@ from intertie.model.ids import UUID7, MessageId, PartyId, new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
 from intertie.model.record import Record
 from intertie.seal.cms import CmsError, Digest, digest_of, verify
-from intertie.seal.smime_keys import Certificate, SmimeKey, is_valid, read_certificate
+from intertie.seal.smime_keys import Certificate, OwnSmime, is_valid, read_certificate
 from intertie.seal.translated_evidence import ForeignVerifier
 
 # What is kept of a message is base64 in it, with the translation beside.
@@ -70,23 +70,23 @@ class Told(NamedTuple):
 
 
 class As2:
-    """`gateway.foreign.Translator`, and the same for what arrives. `key` is asked for each time: it may be locked away."""
+    """`gateway.foreign.Translator`, and the same for what arrives. Our keys are asked for each time: they may be locked away."""
 
     verifier: ForeignVerifier = As2Verifier()
 
-    def __init__(self, name: str, url: str, file_bytes: int, key: Callable[[], SmimeKey]) -> None:
+    def __init__(self, name: str, url: str, file_bytes: int, keys: OwnSmime) -> None:
         self.name = name
         self._url = url
         self._file_bytes = file_bytes
-        self._key = key
+        self.own = keys
 
     def certificate(self) -> bytes:
-        """By which partners verify us, and encrypt for us; PEM."""
-        return self._key().pem
+        """By which partners verify us, and encrypt for us, or will; PEM."""
+        return self.own.signing().pem
 
     def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
         """By which either side's signatures verify."""
-        return ForeignKeys((self._key().pem.decode(),), foreign.as2.certificates)
+        return ForeignKeys(tuple(one.pem.decode() for one in self.own.all()), foreign.as2.certificates)
 
     # Out
 
@@ -106,7 +106,9 @@ class As2:
         file = File(said.content, said.kind, said.name)
         names = Names(self.name, terms.name, identity)
         kept = keep_message(
-            write_message(file, names, self._key(), terms, self._url, encrypt_for=encrypt_for)
+            write_message(
+                file, names, self.own.signing(terms.our_key), terms, self._url, encrypt_for=encrypt_for
+            )
         )
         if len(kept) > KEPT_BYTES_MAX:
             raise As2Error(Flaw.TOO_LARGE, "the file does not fit a message", do="Send it in parts.")
@@ -133,7 +135,7 @@ class As2:
         names, asked, terms = read_names(found), read_asked(found), foreign.as2
         if asked.address and asked.address not in (terms.url, *terms.receipt_urls):
             raise As2Error(Flaw.RECEIPT_ADDRESS, "Receipt-Delivery-Option is no address of this partner's")
-        received = read_message(found, self._key(), terms, pinned(terms, now), self._file_bytes)
+        received = read_message(found, self.own.opening(now), terms, pinned(terms, now), self._file_bytes)
         if len(received.entity) > KEPT_BYTES_MAX:
             raise As2Error(Flaw.TOO_LARGE, "the file does not fit a message")
         return Verified(partner, foreign, names, asked, received)
@@ -166,7 +168,7 @@ class As2:
             if all(one.outcome.status == "refused" for one in judged):
                 fields = Fields(names.message_id, True, f"error: {UNEXPECTED}", mic, digest, _refused(judged))
             address = asked.address if asked.wanted else ""
-            receipt = keep_receipt(self._receipt(names, asked, fields, now), address)
+            receipt = keep_receipt(self._receipt(names, asked, fields, verified.foreign, now), address)
             messages = []
             with contextlib.suppress(As2Error):  # its certificate has ended: the receipt goes all the same
                 messages = [
@@ -176,18 +178,18 @@ class As2:
 
         return write
 
-    def failed(self, found: mime.Entity, error: As2Error, now: datetime) -> Post:
+    def failed(self, found: mime.Entity, foreign: Foreign, error: As2Error, now: datetime) -> Post:
         """The receipt for a message of which nothing is kept: it says no more than its author may know."""
         names, asked = read_names(found), read_asked(found)
         text = f"The message was not taken: {modifier_of(error.shown)}."
         fields = Fields(names.message_id, True, f"error: {modifier_of(error.shown)}", text=text)
-        return self._receipt(names, asked, fields, now)
+        return self._receipt(names, asked, fields, foreign, now)
 
-    def _receipt(self, names: Names, asked: Asked, fields: Fields, now: datetime) -> Post:
+    def _receipt(self, names: Names, asked: Asked, fields: Fields, foreign: Foreign, now: datetime) -> Post:
         back = Names(self.name, names.sender, f"<{new_uuid7(now)}@receipt>")
         strong = [one for one in asked.digests if one is not Digest.SHA1]
         digest = (strong or [Digest.SHA256])[0] if asked.signed else None
-        return write_receipt(fields, back, self._key(), digest)
+        return write_receipt(fields, back, self.own.signing(foreign.as2.our_key), digest)
 
     # Receipts for ours
 

@@ -40,7 +40,7 @@ from intertie.model.errors import Code, Refused
 from intertie.model.ids import new_uuid7
 from intertie.model.message import Header
 from intertie.model.record import Record
-from intertie.seal.smime_keys import Certificate, SmimeKey, is_valid, read_certificate
+from intertie.seal.smime_keys import Certificate, OwnSmime, is_valid, read_certificate
 from intertie.seal.translated_evidence import ForeignVerifier
 
 # Refusals that an error tells in words: it is read by people.
@@ -56,22 +56,22 @@ class Verified(NamedTuple):
 
 
 class As4:
-    """`gateway.foreign.Translator`, and the same for what arrives. `key` is asked for each time: it may be locked away."""
+    """`gateway.foreign.Translator`, and the same for what arrives. Our keys are asked for each time: they may be locked away."""
 
     verifier: ForeignVerifier = As4Verifier()
 
-    def __init__(self, us: Party, file_bytes: int, key: Callable[[], SmimeKey]) -> None:
+    def __init__(self, us: Party, file_bytes: int, keys: OwnSmime) -> None:
         self._us = us
         self._file_bytes = file_bytes
-        self._key = key
+        self.own = keys
 
     def certificate(self) -> bytes:
-        """By which partners verify us, and encrypt for us; PEM."""
-        return self._key().pem
+        """By which partners verify us, and encrypt for us, or will; PEM."""
+        return self.own.signing().pem
 
     def keys(self, foreign: Foreign, now: datetime) -> ForeignKeys:
         """By which either side's signatures verify."""
-        return ForeignKeys((self._key().pem.decode(),), foreign.as4.certificates)
+        return ForeignKeys(tuple(one.pem.decode() for one in self.own.all()), foreign.as4.certificates)
 
     def us(self, terms: As4Terms) -> Party:
         """Who we are to this partner."""
@@ -97,7 +97,7 @@ class As4:
             File(file.content, file.kind),
             self.us(terms),
             terms,
-            self._key(),
+            self.own.signing(terms.our_key),
             encrypt_for=encrypt_for,
             message_id=identity,
             conversation=conversation,
@@ -129,7 +129,7 @@ class As4:
         """The message of a post. Raises As4Error."""
         terms = foreign.as4
         received = read_message(
-            opened, self.us(terms), self._key(), terms, pinned(terms, now), self._file_bytes
+            opened, self.us(terms), self.own.opening(now), terms, pinned(terms, now), self._file_bytes
         )
         if received.attached is not None and len(received.attached.content) > KEPT_BYTES_MAX - len(
             opened.raw
@@ -196,7 +196,7 @@ class As4:
 
     def _signal(self, foreign: Foreign, write: Callable[[str], Any], now: datetime) -> bytes:
         terms, identity = foreign.as4, f"{new_uuid7(now)}@signal"
-        raw = write_signal(write(identity), identity, self._key())
+        raw = write_signal(write(identity), identity, self.own.signing(terms.our_key))
         return keep_signal(raw, self.us(terms), Party(terms.party_id, terms.party_type))
 
 

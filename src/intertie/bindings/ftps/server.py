@@ -31,6 +31,8 @@ LOG = logging.getLogger("intertie.ftps")
 PERMITTED = "elrdfwa"
 # How soon the server sees that it is to end.
 TURN_SECONDS = 0.2
+# As OpenSSL has it: the other side said that it sends no more.
+RECEIVED_SHUTDOWN = 2
 # After so many wrong secrets the connection is closed; each takes so long.
 LOGIN_TRIES, LOGIN_SECONDS = 3, 1
 
@@ -166,7 +168,30 @@ class _Authorizer:
 
 
 class _Data(TLS_DTPHandler):  # type: ignore[misc]
-    """A data connection. pyftpdlib says nothing when a file cannot be written and TLS is spoken, and its client waits."""
+    """A data connection. pyftpdlib says nothing when a file cannot be written and TLS is spoken, and its client waits; and it
+    takes any end of a connection for the end of a file."""
+
+    transfer_finished: bool
+    _judged = False
+
+    def close(self) -> None:
+        """Where a file counts when it is closed, its sender has to have closed it: what TLS says at the end (close_notify) is not
+        there when a connection breaks, or is cut by somebody between (RFC 8446 s.6.1)."""
+        if not self._judged:
+            self._judged = True
+            if self.receive and self.transfer_finished and self._must_be_closed():
+                self.transfer_finished = False
+                self._resp = (
+                    "426 the connection ended, and TLS was not closed: send it again",
+                    self.cmd_channel.log,
+                )
+        super().close()
+
+    def _must_be_closed(self) -> bool:
+        name = Path(self.file_obj.name).name if self.file_obj is not None else ""
+        if self.cmd_channel.terms.complete != "closed" or is_unfinished(name):
+            return False
+        return not self.socket.get_shutdown() & RECEIVED_SHUTDOWN
 
     def handle_error(self) -> None:
         """Say so before it is closed."""
@@ -226,7 +251,7 @@ class _Session(TLS_FTPHandler):  # type: ignore[misc]
     def fetched(self, name: str) -> None:
         """Its reader removes a file of `out`. That it was sent to its end would not say that it arrived."""
         box = self.guest.box
-        box.note_fetched(name, self.terms.user)
+        box.note_fetched(name, self.terms.user or "")
         self.door.told.fetched(box.party, name)
 
 

@@ -82,6 +82,17 @@ class DoorServing:
 class QuietServer(uvicorn.Server):
     """A second server in a process whose signals are caught elsewhere."""
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Until cancelled, and then to an end in order: connections are closed, and what they asked for is answered or given
+        up. One that is left open goes on asking while its loop ends, and the thread that such a request begins waits for ever,
+        and the process for it."""
+        serving = asyncio.ensure_future(super().serve(sockets))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            self.should_exit = True
+            await asyncio.wait([serving])
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are caught by `serve`."""

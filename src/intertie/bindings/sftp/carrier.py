@@ -1,4 +1,4 @@
-"""Files of ours on their way by SFTP: into the partner's mailbox here, or to its server."""
+"""Files of ours on their way: into the partner's mailbox here, or to its server, by SFTP or another protocol."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 
 from intertie.bindings.sftp.boxes import Box
-from intertie.bindings.sftp.client import SftpClient
 from intertie.bindings.sftp.names import Folder
-from intertie.formats.sftp_terms import Theirs
+from intertie.formats.sftp_terms import There
 from intertie.gateway.deliver_file import Sent
 from intertie.gateway.deliver_translated import PostAnswer, Reply
 from intertie.gateway.files import File, Purpose
@@ -67,24 +67,52 @@ def party_of(gateway: Gateway, foreign: Foreign) -> PartyId:
     raise PartnerError("its legacy file has changed")
 
 
-class SftpCarrier:
-    """`gateway.deliver_file.Carrier`."""
+class Client(Protocol):
+    """What goes to partners' servers by one protocol. Raises PartnerError alone; then the same again is harmless."""
+
+    async def put(self, there: Any, folder: str, name: str, content: bytes) -> None:
+        """A file, whole, under its name. It may be there already: then nothing is done."""
+
+    async def names(self, there: Any, folder: str) -> set[str]:
+        """What lies in a folder."""
+
+    async def look(self, there: Any) -> dict[str, tuple[int, int]]:
+        """Size and time of each file of the outbox whose writer is done, by name."""
+
+    async def get(self, there: Any, name: str, limit: int) -> bytes:
+        """A file of the outbox, one byte more than the limit at most."""
+
+    async def took(self, there: Any, name: str) -> None:
+        """We have it: put aside there, or removed."""
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+
+
+class ServerCarrier:
+    """`gateway.deliver_file.Carrier`. `server` says where a partner's is, None for one that comes to us."""
 
     def __init__(
-        self, gateway: Gateway, folder: Path, client: SftpClient, clock: Callable[[], datetime]
+        self,
+        gateway: Gateway,
+        folder: Path,
+        client: Client,
+        server: Callable[[Foreign], There | None],
+        clock: Callable[[], datetime],
     ) -> None:
         self._gateway, self._folder, self._client, self._clock = gateway, folder, client, clock
+        self._server = server
 
     async def send(self, foreign: Foreign, file: File) -> Sent:
         """Put it where the partner looks. The same again is put again only if nobody has it."""
         box = Box(self._folder, party_of(self._gateway, foreign))
-        there = foreign.sftp.server
+        there = self._server(foreign)
         if there is None:
             return await put_here(box, file, self._clock)
         await self._to_server(box, there, file)
         return Sent(TAKEN)
 
-    async def _to_server(self, box: Box, there: Theirs, file: File) -> None:
+    async def _to_server(self, box: Box, there: There, file: File) -> None:
         """Once: what the partner took away from there is not put there again."""
         receipt = file.purpose in (Purpose.RECEIPT, Purpose.REFUSAL)
         if (receipt and there.receipts is None) or await asyncio.to_thread(box.was_put, file.name):

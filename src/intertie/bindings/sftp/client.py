@@ -12,31 +12,16 @@ from typing import cast
 import asyncssh
 
 from intertie.bindings.sftp.names import is_file_name, is_unfinished
+from intertie.bindings.sftp.seen import FILES_MAX, PART
 from intertie.bindings.sftp.server import CIPHERS, KEX, MACS, SIGNATURES
 from intertie.formats.sftp_terms import Theirs
 from intertie.model.errors import PartnerError
 
 LOG = logging.getLogger("intertie.sftp")
-PART = ".part"
 # What was uploaded before is compared over so much of its end before it is gone on with.
 SAME_BYTES = 4096
 # One write.
 PIECE = 128 * 1024
-# Files of one look: the rest is there the next time.
-FILES_MAX = 1000
-
-
-class Seen:
-    """What lay in a partner's outbox when it was last looked at: a file that still grows is left alone."""
-
-    def __init__(self) -> None:
-        self._before: dict[str, tuple[int, int]] = {}
-
-    def still(self, files: dict[str, tuple[int, int]]) -> list[str]:
-        """Those that are as they were the time before."""
-        found = [name for name, stamp in sorted(files.items()) if self._before.get(name) == stamp]
-        self._before = files
-        return found
 
 
 class SftpClient:

@@ -1,4 +1,4 @@
-"""Going to partners' servers: what lies there for us is taken in, and what they took of ours is said."""
+"""Going to partners' servers, by SFTP or another protocol: what lies there is taken in, what they took of ours is said."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from pathlib import Path
 import msgspec
 
 from intertie.bindings.sftp.boxes import Box
-from intertie.bindings.sftp.client import Seen, SftpClient
+from intertie.bindings.sftp.carrier import Client
+from intertie.bindings.sftp.seen import Seen
 from intertie.bindings.sftp.taking import take_arrived, take_fetched
-from intertie.formats.sftp_terms import Folder, Theirs
+from intertie.formats.sftp_terms import Folder, There
+from intertie.gateway.foreign import Foreign
 from intertie.gateway.gateway import Gateway
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 
-LOG = logging.getLogger("intertie.sftp")
+LOG = logging.getLogger("intertie.files")
 
 
-def places(there: Theirs) -> list[Theirs]:
+def places(there: There) -> list[There]:
     """Where its files are, and where it puts the receipts for ours, as if that were where its files are."""
     if there.answers is None:
         return [there]
@@ -35,11 +37,13 @@ class Visits:
         self,
         gateway: Gateway,
         folder: Path,
-        client: SftpClient,
+        client: Client,
+        server: Callable[[Foreign], There | None],
         limit: int,
         clock: Callable[[], datetime],
         ticks: Callable[[], float],
     ) -> None:
+        self._server = server
         self._gateway, self._folder, self._client = gateway, folder, client
         self._limit, self._clock, self._ticks = limit, clock, ticks
         self._due: dict[PartyId, float] = {}
@@ -49,21 +53,21 @@ class Visits:
         """Visit those whose time has come, all at once: a silent one holds nobody up."""
         coming = []
         for partner in self._gateway.partners.all():
-            terms = partner.foreign.sftp_terms if partner.foreign is not None else None
-            if terms is None or terms.server is None or partner.suspended:
+            there = self._server(partner.foreign) if partner.foreign is not None else None
+            if there is None or partner.suspended:
                 continue
             if self._ticks() >= self._due.get(partner.party, 0.0):
-                self._due[partner.party] = self._ticks() + terms.server.poll_seconds
-                coming.append(self._visit(partner.party, terms.server))
+                self._due[partner.party] = self._ticks() + there.poll_seconds
+                coming.append(self._visit(partner.party, there))
         await asyncio.gather(*coming)
 
-    async def _visit(self, party: PartyId, there: Theirs) -> None:
+    async def _visit(self, party: PartyId, there: There) -> None:
         try:
             await self.visit(party, there)
         except IntertieError as error:
-            LOG.warning("sftp visit", extra={"partner": party, "why": error.why})
+            LOG.warning("visit", extra={"partner": party, "why": error.why})
 
-    async def visit(self, party: PartyId, there: Theirs) -> None:
+    async def visit(self, party: PartyId, there: There) -> None:
         """One visit: fetch what is whole, take it in, put it aside there; and see what is gone of ours. Raises IntertieError."""
         box = Box(self._folder, party)
         await asyncio.to_thread(box.make)
@@ -79,7 +83,7 @@ class Visits:
                 await self._client.took(place, name)
         await self._gone(box, there)
 
-    async def _gone(self, box: Box, there: Theirs) -> None:
+    async def _gone(self, box: Box, there: There) -> None:
         """Files of ours that the partner took away."""
         put = await asyncio.to_thread(box.put_names)
         if not put:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -169,10 +169,10 @@ def _cms() -> Iterator[None]:
 
 
 def read_message(
-    found: mime.Entity, keys: SmimeKey, terms: As2Terms, pinned: tuple[Certificate, ...], limit: int
+    found: mime.Entity, keys: Sequence[SmimeKey], terms: As2Terms, pinned: tuple[Certificate, ...], limit: int
 ) -> Received:
-    """Take a message apart; nothing that it holds may be longer than `limit` when decompressed. Raises As2Error, with `shown` for
-    what may be said of it to who sent it."""
+    """Take a message apart, by the one of our keys that it is encrypted for; nothing in it may be longer than `limit` when
+    decompressed. Raises As2Error, with `shown` for what may be said of it to who sent it."""
     got = Received(File(b"", ""), over=b"")
     try:
         for _ in range(LAYERS_MAX + 1):
@@ -208,13 +208,14 @@ def _noted(raw: bytes, got: Received) -> Received:
         return replace(got, encrypted=cms.cipher_of(raw))
 
 
-def _unwrapped(raw: bytes, keys: SmimeKey, terms: As2Terms, limit: int) -> mime.Entity:
+def _unwrapped(raw: bytes, keys: Sequence[SmimeKey], terms: As2Terms, limit: int) -> mime.Entity:
     """What is inside an envelope, or compressed. Raises As2Error."""
     with _cms():
         if cms.kind_of(raw) == "compressed_data":
             return mime.entity(cms.decompress(raw, limit))
         triple = Quirk.TRIPLE_DES in terms.quirks
-        return mime.entity(cms.decrypt(raw, keys.key, keys.certificate, triple_des=triple))
+        ours = next((one for one in keys if cms.is_for(raw, one.certificate)), keys[0])
+        return mime.entity(cms.decrypt(raw, ours.key, ours.certificate, triple_des=triple))
 
 
 def _verified(

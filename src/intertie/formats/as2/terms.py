@@ -44,6 +44,8 @@ class As2Terms(Record, frozen=True, kw_only=True):
 
     name: As2Name  # its AS2-From
     url: Url
+    # PEM, in our directory: the authorities of its server's certificate, if they are none that this machine trusts.
+    ca_file: Annotated[str, Meta(max_length=200)] = ""
     # Its signatures verify by one of these; all but the first are on their way in or out.
     certificates: Annotated[tuple[Pem, ...], Meta(min_length=1, max_length=4)]
     # What we encrypt for, if that is not the first of them.
@@ -56,6 +58,8 @@ class As2Terms(Record, frozen=True, kw_only=True):
     receipt: Annotated[str, Meta(pattern=r"^(sync|async)(?!\n)$")] = "sync"
     # Where receipts that it asks for later may be posted besides its `url`: exactly these.
     receipt_urls: Annotated[tuple[Url, ...], Meta(max_length=4)] = ()
+    # The number of our key that it still knows us by, while a newer one signs for the others.
+    our_key: Annotated[int, Meta(ge=1, le=100)] | None = None
     quirks: frozenset[Quirk] = frozenset()
 
     def check(self) -> None:

@@ -6,6 +6,7 @@ signature verified is read from what was signed, and from nothing else of the en
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import re
@@ -40,6 +41,7 @@ from intertie.formats.as4.xml import Envelope, new_envelope, parse_envelope, wri
 from intertie.seal.cms import Digest
 from intertie.seal.smime_keys import Certificate, SmimeKey
 from intertie.seal.xml_encryption import Oaep, Sealed, open_content, seal_content
+from intertie.seal.xml_error import XmlError
 from intertie.seal.xml_signature import Reference, Verified, sign_parts, verify_parts
 
 # zlib: a header of gzip, and the largest window.
@@ -196,7 +198,12 @@ def open_post(found: mime.Entity) -> Opened:
 
 
 def read_message(
-    opened: Opened, us: Party, keys: SmimeKey, terms: As4Terms, pinned: Sequence[Certificate], limit: int
+    opened: Opened,
+    us: Party,
+    keys: Sequence[SmimeKey],
+    terms: As4Terms,
+    pinned: Sequence[Certificate],
+    limit: int,
 ) -> Received:
     """Verify and decrypt a message; a file may be no longer than `limit` when decompressed. Raises As4Error."""
     plain = _decrypted(opened, keys, terms)
@@ -235,7 +242,7 @@ def verify_message(
     return verified
 
 
-def _decrypted(opened: Opened, keys: SmimeKey, terms: As4Terms) -> Attached | None:
+def _decrypted(opened: Opened, keys: Sequence[SmimeKey], terms: As4Terms) -> Attached | None:
     """The one file as it was signed. Raises As4Error."""
     encryption = read_encryption(opened.envelope)
     if len(opened.attached) > 1:
@@ -253,9 +260,16 @@ def _decrypted(opened: Opened, keys: SmimeKey, terms: As4Terms) -> Attached | No
         raise As4Error(Flaw.BAD_MIME, "what was encrypted did not come")
     if encryption.oaep.weak and Quirk.OAEP_SHA1 not in terms.quirks:
         raise As4Error(Flaw.WEAK, "RSA-OAEP with SHA-1")
+    sealed = Sealed(encryption.key, came.content)
+    *others, last = keys
+    for ours in (
+        others
+    ):  # for which of them it is, a message may say in five ways: one that does not fit costs a millisecond
+        with contextlib.suppress(XmlError):
+            content = open_content(sealed, ours, encryption.oaep, encryption.cipher)
+            return Attached(came.cid, encryption.kind.lower() or came.kind, content)
     with in_words():
-        sealed = Sealed(encryption.key, came.content)
-        content = open_content(sealed, keys, encryption.oaep, encryption.cipher)
+        content = open_content(sealed, last, encryption.oaep, encryption.cipher)
     return Attached(came.cid, encryption.kind.lower() or came.kind, content)
 
 

@@ -54,6 +54,8 @@ class As4Terms(Record, frozen=True, kw_only=True):
     digest: Digest = Digest.SHA256
     cipher: CipherName = CipherName.AES128_GCM
     compress: bool = True
+    # The number of our key that it still knows us by, while a newer one signs for the others.
+    our_key: Annotated[int, Meta(ge=1, le=100)] | None = None
     quirks: frozenset[Quirk] = frozenset()
 
     def check(self) -> None:
