@@ -156,5 +156,9 @@ def peak_mb(pid: int) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process began and that still run."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that a process began, in whichever of its threads, and that still run."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            found += [int(child) for child in (thread / "children").read_text().split()]
+    return found

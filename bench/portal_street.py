@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from bench.gateways import (
     wait_until_calm,
 )
 from bench.portal_fill import Filler
-from bench.portal_people import AGENT, sessions, wait_until_open
+from bench.portal_people import AGENT, START_SECONDS, sessions, wait_until_open
 from intertie.model.ids import PartyId
 from intertie.run import opened
 
@@ -156,8 +157,14 @@ def killed(gateway: int) -> Iterator[list[int]]:
 
 
 def offices(gateway: int) -> list[int]:
-    """The processes of the portal of a gateway that serves."""
-    return [pid for pid in children(gateway) if OFFICE in _command_line(pid)]
+    """The processes of the portal of a gateway that serves, once there are some."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        found = [pid for pid in children(gateway) if OFFICE in _command_line(pid)]
+        if found:
+            return found
+        time.sleep(0.05)
+    raise SystemExit("the gateway has no portal")
 
 
 def _command_line(pid: int) -> bytes:

@@ -8,6 +8,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.model.party import Role
 
 EVERY_FLOW = "`tests/exchange/test_every_flow.py`"
+NOT_YET = "not yet"
 ACTORS = {
     Role.DISTRIBUTION_UTILITY: "Distribution utility",
     Role.DER_AGGREGATOR: "DER aggregator / energy services company",
@@ -24,7 +25,6 @@ ACTORS = {
     Role.AGENCY: "Federal agency or state commission",
     Role.THIRD_PARTY: "Third party",
 }
-NOT_YET = "not yet"
 # (what, source, state, what shows it)
 PROTOCOLS = [
     (
@@ -50,6 +50,12 @@ PROTOCOLS = [
         "000, 001",
         "works",
         "`tests/interop/test_espi_service.py`, `tests/exchange/test_espi_resources.py`, `tests/exchange/test_espi_oauth.py`",
+    ),
+    (
+        "REQ.21 ESPI: customers who agree, refuse and end it themselves, at the custodian's door",
+        "000, 001",
+        "works",
+        "`tests/exchange/test_espi_customers.py`, `tests/portal/test_forms_in_chromium.py`",
     ),
     (
         "REQ.21 ESPI: fetching from a custodian as its third party",
@@ -100,7 +106,12 @@ PROTOCOLS = [
         "works",
         "`tests/command/test_demo_speaks.py`, `tests/exchange/test_files_several.py`",
     ),
-    ("EDI / VAN: a mailbox between third parties", "000, 001", NOT_YET, ""),
+    (
+        "EDI / VAN: a mailbox between third parties",
+        "000, 001",
+        "works",
+        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/interop/test_sftp_parcels.py`",
+    ),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",
         "001",
@@ -224,10 +235,15 @@ NEEDS = [
     (
         "Pass-through interfaces keep end-to-end security (relay)",
         "002",
-        NOT_YET,
-        "the flows say relay; hops do not",
+        "works",
+        "`tests/exchange/test_relay.py`, `tests/exchange/test_relay_refusals.py`, `tests/vectors/test_relay_vectors.py`",
     ),
-    ("One-way architectures", "002", NOT_YET, "the flows say one_way; a parcel can be carried by any means"),
+    (
+        "One-way architectures",
+        "002",
+        "works",
+        "`tests/exchange/test_one_way.py`, `tests/command/test_relay_page.py`",
+    ),
 ]
 
 SETTLEMENT = [
@@ -241,7 +257,7 @@ SETTLEMENT = [
         "True-up on revised readings inside the adjustment window",
         "000",
         "works",
-        "`tests/exchange/test_settle_true_up.py`",
+        "`tests/exchange/test_settle_true_up.py`, `tests/portal/test_money_by_hand.py`",
     ),
     (
         "Shadow settlement by the gateway itself: accepted, or disputed with the reading that differs",
@@ -282,6 +298,36 @@ SETTLEMENT = [
 ]
 
 
+# What people do, walked through in a browser: each act once, whatever is reloaded; no console error, nothing against the pages'
+# policy, and axe finds nothing.
+BUSINESS, TRADE = "`tests/portal/test_business_in_chromium.py`", "`tests/portal/test_trade_in_chromium.py`"
+MONEY, UPLOADS = "`tests/portal/test_money_in_chromium.py`", "`tests/portal/test_uploads_in_chromium.py`"
+WALKS = [
+    (
+        "Each role signs in by passkey, and by password and one-time code",
+        "`tests/portal/test_roles_in_chromium.py`",
+    ),
+    (
+        "On-board a partner between two portals, from the code to live",
+        "`tests/command/test_portal_onboarding.py`",
+    ),
+    ("Declare availability, and take it back", BUSINESS),
+    ("Ask for power, offer, award", BUSINESS),
+    ("A sealed need counts down, opens and is awarded", TRADE),
+    ("Decide on DERs, by keyboard and without script", TRADE),
+    ("Call, follow the plot, stop; answer and report", TRADE),
+    ("Tell of an outage from the feeder; acknowledged; DERs are back", TRADE),
+    ("State a month, invoice it, pay it", BUSINESS),
+    ("Explain a line, compare with our own readings", MONEY),
+    ("Dispute an invoice, concede, resolved", MONEY),
+    ("Upload a good and a broken file: X12, CSV, JSON, of a partner of an older protocol", UPLOADS),
+    ("Upload a good and a broken file: readings as CSV, JSON, ESPI; a parcel; documents of ours", UPLOADS),
+    ("Upload over a line that breaks, and go on later", MONEY),
+    ("Verify evidence, good and changed; prove a message; derive protection", MONEY),
+    ("Every page of both sides of a season that a link leads to", "`tests/command/test_demo.py`"),
+]
+
+
 def render() -> str:
     """The page."""
     lines = [
@@ -303,6 +349,7 @@ def render() -> str:
     for kind, rows in (("protocol", PROTOCOLS), ("settlement", SETTLEMENT), ("security need", NEEDS)):
         for what, source, state, shown in rows:
             lines.append(f"| {kind} | {what} | {source} | {state} | {shown} |")
+    lines += [f"| portal | {what} | 001 | works | {shown} |" for what, shown in WALKS]
     return "\n".join(lines) + "\n"
 
 

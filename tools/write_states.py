@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from intertie.exchange import escalation, inbound, joining, outbound
+from intertie.exchange import escalation, inbound, joining, outbound, relaying
 from intertie.exchange.outbound import DELIVERED, FINAL, ParcelState
 from intertie.market import (
     asset_outage,
@@ -36,7 +36,18 @@ up is still a receipt. Only a receipt delivers. `duplicate` means that the partn
 A message in `sending` shares the fate of its parcel; only a queued one can be taken back. A refusal that time, other
 keys or a smaller parcel can mend (`requeue`) lets it go again in another parcel. What is refused, expired or
 failed is a dead letter: an operator may send its content again, once, as a new message
-([dead-letters.md](dead-letters.md)).
+([dead-letters.md](dead-letters.md)). `handed_over` is the end of what left by a way on which nothing comes back: it counts as
+neither delivered nor lost, its time does not end it, and a receipt that somebody carries back still counts
+([relay.md](relay.md), "One way").
+"""
+
+RELAY = """## A parcel of others, at a relay: its way on
+
+`taken` goes to its next hop until its end, the same bytes again and again; `passed` is with the next relay. Each of the other
+three is told to whoever handed the parcel over. A late receipt still counts ([relay.md](relay.md)).
+"""
+
+BACK = """## What became of a parcel of others: its way back
 """
 
 PARCEL = """## An outgoing parcel
@@ -141,6 +152,17 @@ def page() -> str:
             f"Delivered: {delivered}.\n",
             PARCEL,
             parcel,
+            RELAY,
+            _diagram(relaying.TABLE, relaying.Passage.TAKEN, relaying.ENDS, "relaying.TABLE"),
+            _meanings(relaying.Passage),
+            BACK,
+            _diagram(
+                relaying.BACK_TABLE,
+                relaying.Back.NOTHING,
+                {relaying.Back.GIVEN, relaying.Back.LOST},
+                "relaying.BACK_TABLE",
+            ),
+            _meanings(relaying.Back),
             WATCH,
             _diagram(escalation.TABLE, escalation.Watch.OPEN, {escalation.Watch.CLOSED}, "escalation.TABLE"),
             _meanings(escalation.Watch),

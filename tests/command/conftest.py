@@ -13,7 +13,7 @@ import pytest
 from tests.command.gateways import PROGRAM
 
 # On a laden machine.
-SEASON_SECONDS = 240
+SEASON_SECONDS = 600
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ KEYS = [
     "invoice", "paid", "account", "journals_verified", "evidence", "carried",
     "seconds", "proved", "compared",
 ]  # fmt: skip
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_the_summary_is_one_object_with_its_keys(summary: Any) -> None:

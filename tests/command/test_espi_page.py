@@ -70,6 +70,9 @@ def test_the_page(
     out = does(register[0])
     known |= {"CLIENT": out.split()[1], "SECRET": out.split()[3]}
     assert known["CLIENT"] in does(register[1])
+    assert re.match(r"Code: ([2-9A-Z]{5}-){3}[2-9A-Z]{5}\n", does(register[2]))
+    again = here(capsys, "espi", "invite", "--customer", "C-18", "--meter", "M2", "--dir", "u", "--json").json
+    assert again["url"].endswith("/espi/1_1/oauth/customer") and len(again["code"]) == 23
     with served(tmp_path / "u"):
         door = f"https://localhost:{port}"
         until(lambda: is_up(door, tmp_path / "u" / "door.pem"))

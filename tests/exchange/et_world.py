@@ -233,8 +233,8 @@ def notice_file(number: int = 7) -> bytes:
 
 
 FILE = notice_file()
-# Another outage.
-OTHER = FILE.replace(b"000000007", b"000000008").replace(b"OUT-2026-0031", b"OUT-2026-0032")
+# Another outage, in another message.
+OTHER = notice_file(8).replace(b"OUT-2026-0031", b"OUT-2026-0032")
 BOUNDARY = "--boundary1--200309090001"
 
 

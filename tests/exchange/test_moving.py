@@ -10,15 +10,40 @@ from msgspec.structs import replace
 from tests.exchange.as2_world import NOTICE
 from tests.exchange.file_world import Two
 from tests.exchange.house import AGGREGATOR, UTILITY, Wire
+from tests.exchange.uftp_world import NEED, OPTION, TALK
 
 from intertie.exchange.outbound import State
+from intertie.formats.file_terms import JsonTerms
 from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.files import Purpose
+from intertie.gateway.foreign import Level
 from intertie.gateway.moving import is_translated, unfinished
 from intertie.gateway.ports import MessageRow
 from intertie.model.ids import MessageId
+from intertie.model.offers import Offer, Order
 
 FORMATS = ["csv", "x12", "json"]
+OFFER = Offer(
+    offer="OFFER-1",
+    service=NEED.service,
+    points=NEED.points,
+    window=NEED.window,
+    options=(OPTION,),
+    valid_until=NEED.decide_by,
+    need=NEED.need,
+    need_revision=NEED.revision,
+)
+ORDER = Order(
+    order="ORDER-1",
+    service=NEED.service,
+    points=NEED.points,
+    window=NEED.window,
+    ordered_kw=OPTION.offered_kw,
+    price=OPTION.price,
+    offer=OFFER.offer,
+    offer_revision=OFFER.revision,
+    option=OPTION.option,
+)
 
 
 class Moving(Two):
@@ -81,6 +106,38 @@ def test_what_was_queued_for_the_old_one_goes_there_and_the_new_as_parcels(forma
     assert len(two.inbox(AGGREGATOR)) == 3, "each once"
     if format == "x12":  # whose answers close
         assert two.fetched(posted, queued) == [State.ACCEPTED] * 2
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_talk_goes_on_in_parcels_and_both_sides_have_one_book(format: str, answered: bool) -> None:
+    """Asked and offered in files, ordered in a parcel: under the ids and times of both, whatever was answered before the move."""
+    two = Moving(format, json=JsonTerms(), received=Level.BUSINESS)
+    need = two.say(UTILITY, NEED, TALK)
+    two.carry(UTILITY)
+    two.carry(AGGREGATOR)
+    offer = two.say(AGGREGATOR, OFFER, TALK)
+    two.post(AGGREGATOR)
+    file = next(one for one in two.trays[AGGREGATOR].put if one.about == offer)
+    two.take(UTILITY, file.content)
+    if answered:
+        two.carry(UTILITY)
+    two.move()
+    order = two.say(UTILITY, ORDER, TALK)
+    assert not is_translated(two.row(order))
+    two.everything()
+    two.take(UTILITY, file.content)  # its program is not told of the move, and brings it again
+    two.everything()
+    assert [two.state(UTILITY, one)[0] for one in (need, order)] == [State.ACCEPTED] * 2
+    assert two.state(AGGREGATOR, offer)[0] is State.ACCEPTED
+    assert [row.id for row in two.inbox(AGGREGATOR)] == [need, order], "each once"
+    assert [row.id for row in two.inbox(UTILITY)] == [offer], "each once"
+    ours, theirs = (
+        gateway.books.of(gateway.store, there).ledger
+        for gateway, there in ((two.gateways[UTILITY], AGGREGATOR), (two.gateways[AGGREGATOR], UTILITY))
+    )
+    assert not ours.voids and ours.digest() == theirs.digest()
+    assert ORDER.order in ours.book.offers.orders
 
 
 def test_a_parcel_does_not_wait_behind_the_old_one() -> None:

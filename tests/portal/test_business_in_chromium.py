@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.exchange.house import AGGREGATOR, UTILITY
-from tests.exchange.test_uploaded import stated
-from tests.exchange.trade_stage import AGG, DEAL_TERMS, HOUR, P7, dealt, kw
+from tests.exchange.trade_stage import HOUR, P7, dealt
 from tests.portal.chromium import accessible, apart, chromium, enter, needs_chromium, undoubled, watched
 from tests.portal.money_world import NAME, Offices, offices
 from tests.portal.two_portals import Desk, Portals, portals
@@ -21,12 +20,7 @@ from tests.portal.world import World, calling
 
 from intertie.gateway.api_keys import OfficeRole
 from intertie.gateway.billing_desk import find_item
-from intertie.gateway.office_beside import Beside
 from intertie.market.offer_state import NeedPhase, OfferPhase
-from intertie.model.availability import AvailabilityDeclaration
-from intertie.model.interval import Window
-from intertie.seal.key_port import KekOf
-from intertie.stores.uploaded_files import UploadedFiles
 
 pytestmark = needs_chromium
 
@@ -89,34 +83,31 @@ def typed(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M")
 
 
-def test_availability_is_declared_by_a_file(browser: Browser, at: Portals, tmp_path: Path) -> None:
-    stage, desk = at.stage, at.aggregator
+def test_availability_is_declared_seen_and_taken_back(browser: Browser, at: Portals) -> None:
+    stage = at.stage
     start = stage.now.replace(minute=0, second=0, microsecond=0) + HOUR
-    said = AvailabilityDeclaration(
-        aggregation=AGG,
-        service=DEAL_TERMS.service,
-        point=P7,
-        window=Window(start=start, end=start + HOUR),
-        revision=1,
-        up_kw=kw(start, 12),
-        down_kw=kw(start, 0),
-    )
-    file = tmp_path / "availability.json"
-    file.write_bytes(stated(("availability_declaration", said), mode="scheduled"))
-    uploads = UploadedFiles(tmp_path / "uploads", KekOf(bytes(32)))
-    desk.world.office = desk.world.office._replace(beside=Beside(uploads=uploads))
-    desk.world.__dict__.pop("app")  # made before there was a place for files
-    with at_desk(browser, desk, OfficeRole.OPERATOR) as mine:
-        page = mine.go("/upload")
-        page.get_by_label("File", exact=True).set_input_files(file)
-        page.get_by_role("button", name="Bring it").click()
-        expect(page.get_by_text("1 of it can be read")).to_be_visible()
-        mine.press("Send", "1 queued.")
+    with at_desk(browser, at.aggregator, OfficeRole.OPERATOR) as mine:
+        page = mine.go("/feeder/availability")
+        page.locator("#d-point").select_option(P7)
+        page.locator("#d-kw").fill("12")
+        page.locator("#d-starts").fill(typed(start))
+        page.locator("#d-ends").fill(typed(start + HOUR))
+        mine.press("Declare", f"Declared for {P7}")
     apart(stage.settle_soon)
     with at_desk(browser, at.utility, OfficeRole.OPERATOR) as theirs:
-        theirs.go("/feeder")
-        expect(theirs.page.locator("main")).to_contain_text("12")
-        accessible(theirs.page, "/feeder")
+        row = theirs.go("/feeder/availability").locator("#declared-part tbody tr")
+        expect(row).to_have_count(1)
+        expect(row).to_contain_text("12 kW")
+        accessible(theirs.page, "/feeder/availability")
+    stage.now += timedelta(minutes=1)
+    with at_desk(browser, at.aggregator, OfficeRole.OPERATOR) as mine:
+        page = mine.go("/feeder/availability")
+        page.get_by_role("button", name=f"Take back {P7}").click()
+        expect(page.get_by_role("status").filter(has_text=f"Taken back for {P7}")).to_be_visible()
+        undoubled(page, mine.gateway)
+    apart(stage.settle_soon)
+    with at_desk(browser, at.utility, OfficeRole.AUDITOR) as theirs:
+        expect(theirs.go("/feeder/availability").locator("#declared-part")).to_contain_text("taken back")
 
 
 def test_a_need_is_asked_for_offered_and_awarded(browser: Browser, at: Portals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +14,10 @@ from tests.portal.visitors import signed_in
 from tests.portal.world import World
 
 from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.espi_customers import Customers
 from intertie.gateway.espi_grants import ASKING_LIFE, Grants, Lives
 from intertie.gateway.espi_ports import Application
+from intertie.stores.espi_customers import CustomerFiles
 from intertie.stores.espi_files import EspiFiles
 
 SETTLEMENT, TRADER = OfficeRole.SETTLEMENT, OfficeRole.TRADER
@@ -27,7 +30,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     grants = Grants(
         world.gateway, EspiFiles(tmp_path / "espi"), Lives(timedelta(hours=1), timedelta(days=365))
     )
-    world.office = world.office._replace(grants=grants)
+    customers = Customers(world.gateway, grants, CustomerFiles(tmp_path / "espi"))
+    world.office = world.office._replace(grants=grants, customers=customers)
     yield world
     world.close()
 
@@ -109,3 +113,32 @@ def test_where_readings_are_given_to_nobody(world: World) -> None:
     browser = signed_in(world, SETTLEMENT)
     assert browser.get("/green-button").status_code == 404
     assert "Green Button" not in browser.get("/settings").text
+
+
+def test_a_code_for_a_customer_is_made_once_and_lets_in(world: World) -> None:
+    browser = signed_in(world, SETTLEMENT)
+    assert "Let a customer decide by itself" in browser.get("/green-button").text
+    form = {
+        "csrf": browser.token(), "once": "invite-once", "customer": "C-17", "meters": "M-1 M-2", "days": "7",
+    }  # fmt: skip
+    first, second = (browser.post("/green-button/invite", form) for _ in range(2))
+    assert first.status_code == 303 == second.status_code
+    said = browser.get(first.headers["location"]).text
+    found = re.search(r"The code of C-17, for 7 days and one use: ([2-9A-Z-]{23})", said)
+    assert found is not None
+    customers = world.office.customers
+    assert customers is not None
+    _, session = customers.enter(found[1], "::1", world.now + timedelta(days=6))
+    assert (session.customer, session.meters) == ("C-17", ("M-1", "M-2"))
+    noted = " ".join(notes(world))
+    assert "espi customer invited, by settlement" in noted and found[1] not in noted
+    for wrong in ({"customer": "C 17"}, {"meters": ""}, {"days": "61"}, {"meters": "M-1 M-1"}):
+        assert browser.send("/green-button/invite", **{**form, **wrong}).status_code == 422, wrong
+    assert signed_in(world, TRADER).send("/green-button/invite", **form).status_code == 403
+
+
+def test_without_their_door_no_customer_is_invited(world: World) -> None:
+    world.office = world.office._replace(customers=None)
+    browser = signed_in(world, SETTLEMENT)
+    assert "Make a code" not in browser.get("/green-button").text
+    assert browser.send("/green-button/invite", customer="C", meters="M").status_code == 404

@@ -198,7 +198,7 @@ def test_a_partner_and_how_fast_it_answers(world: World) -> None:
     send(world)
     world.deliver()
     page = browser.get(f"/partners/{PARTNER}").text
-    assert "goes by" in page and "outage_notice" in page and "ml-dsa" in page.lower()
+    assert "goes by" in page and "outage notice, scheduled (DA)" in page and "ml-dsa" in page.lower()
     assert "DGS-2026-001" in page
     assert f'href="/partners/{PARTNER}"' in browser.get("/partners").text
     assert browser.get("/partners/nobody.example").status_code == 404

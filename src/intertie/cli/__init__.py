@@ -52,6 +52,7 @@ GROUPS = {
     "evidence": "Proof of a message that stands without this gateway.",
     "journal": "The tamper-evident record of what was sent and received.",
     "interfaces": "The interfaces of the mission: who sends what to whom, and how protected.",
+    "parcel": "Sealed parcels that somebody carries: out to a file or a medium, and in from one.",
     "relay": "Parcels of others that this gateway hands on, sealed: routes, and what waits for whom.",
     "policy": "Protection: how it is computed, what falls short of it, what cryptography is here.",
     "keys": "The private keys of this gateway: what there is, turning them, protecting them.",

@@ -11,6 +11,7 @@ from intertie.cli.espi_consents import consents
 from intertie.cli.espi_deny import deny
 from intertie.cli.espi_end import end
 from intertie.cli.espi_give import give
+from intertie.cli.espi_invite import invite
 from intertie.cli.espi_register import register
 from intertie.cli.espi_revoke import revoke
 
@@ -18,5 +19,5 @@ app = App(
     name="espi",
     help="Third parties that fetch customers' readings (Green Button): applications and consents.",
 )
-for command in (register, applications, end, asking, consent, deny, give, consents, revoke):
+for command in (register, applications, end, invite, asking, consent, deny, give, consents, revoke):
     app.command(command)

@@ -11,19 +11,15 @@ from typing import Annotated
 from cyclopts import Parameter, Token
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, read_file, when, write_file
+from intertie.gateway.turning_ports import OVERLAP
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
-from intertie.seal.ca_register import Register
-from intertie.seal.certificates import Chain
+from intertie.run.turning import issue
 from intertie.seal.generations import Generation
-from intertie.seal.keys import BACKDATE
-from intertie.seal.new_keys import PARTS, NewKeys, Part, certify, make_keys, requests
+from intertie.seal.new_keys import PARTS, NewKeys, Part, make_keys, requests
 from intertie.seal.pem import read_chain
-from intertie.seal.trial_ca import TrialCa
 from intertie.stores import rotation
 
-# Time enough for a partner that is away over a long weekend, and for a certificate authority's mistakes.
-OVERLAP = timedelta(days=14)
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
@@ -75,7 +71,7 @@ def rotate(
             generation, kept = rotation.request(it.own, new, it.clock(), in_token=in_token)
             files = _write_requests(csr, kept, it)
         else:
-            generation, files = _issue(it, new, ca, overlap, in_token=in_token), []
+            generation, files = issue(it, new, ca, overlap, it.clock(), in_token=in_token), []
     if csr is not None and not json:
         print(
             f"Generation {generation.number} waits for its certificates. Requests: {', '.join(map(str, files))}"
@@ -114,22 +110,6 @@ def say(generation: Generation, files: Sequence[Path], *, json: bool) -> None:
     until = f"; older keys are accepted until {when(generation.ends)}" if generation.ends else ""
     print(f"Generation {generation.number} is in use (descriptor {generation.sequence}){until}.")
     print("A serving gateway takes it up within a second and tells its partners.")
-
-
-def _issue(
-    it: Opened, new: NewKeys, folder: Path | None, overlap: timedelta, *, in_token: bool
-) -> Generation:
-    authority = TrialCa.load(folder or it.places.ca, opener=it.opener)
-    now = it.clock()
-    until = min(now + timedelta(days=it.settings.policy.key_days.signature), authority.until)
-    register = Register(folder or it.places.ca)
-
-    def issue(kept: NewKeys) -> dict[str, Chain]:
-        chains = certify(kept, authority, it.own.party.id, it.own.hosts, now - BACKDATE, until)
-        register.record([chain[0] for chain in chains.values()], now)
-        return chains
-
-    return rotation.rotate(it.own, new, issue, now, overlap, in_token=in_token)
 
 
 def _write_requests(folder: Path, kept: NewKeys, it: Opened) -> list[Path]:

@@ -17,6 +17,7 @@ from intertie.cli.partner_invite import invite
 from intertie.cli.partner_join import join
 from intertie.cli.partner_legacy import legacy
 from intertie.cli.partner_live import live
+from intertie.cli.partner_one_way import one_way
 from intertie.cli.partner_pause import pause, resume
 from intertie.cli.partner_prove import prove
 from intertie.cli.partner_secret import secret
@@ -50,6 +51,7 @@ for command in (
     resume,
     suspend,
     via,
+    one_way,
     simulate,
 ):
     app.command(command)

@@ -200,7 +200,10 @@ def _our_key(it: Opened, foreign: Foreign) -> str:
 def legacy_lines(foreign: Foreign) -> list[tuple[str, str]]:
     """How a partner in its own protocol stands."""
     paper = [
-        ("on paper", foreign.agreement or "no contract: only what needs no agreement is taken"),
+        (
+            "on paper",
+            foreign.agreement or "no contract: what needs one is taken once it is made through the gateways",
+        ),
         *(("deal", one.confirmation) for one in foreign.deals),
     ]
     if foreign.binding == "as2":

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from intertie.catalogue.flow import Category, Flow
-from intertie.exchange.outbound import DELIVERED, State
+from intertie.exchange.outbound import SETTLED, State
 
 # What people must hear of when it does not arrive in time (issue: outage notices and dispatches); all else can wait.
 ESCALATING = frozenset({Category.SYSTEM_OUTAGE, Category.DISPATCH})
@@ -56,4 +56,4 @@ def answer_by(flow: Flow, queued: datetime, expires: datetime) -> datetime | Non
 
 def look_at(state: State) -> Look:
     """What is due when the time for an answer is over and the message is in this state."""
-    return Look.SETTLE if state in DELIVERED or state is State.CANCELLED else Look.ESCALATE
+    return Look.SETTLE if state in SETTLED else Look.ESCALATE

@@ -22,6 +22,9 @@ class State(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     FAILED = "failed"  # never left: no key or profile that the flow needs; or given up
+    HANDED_OVER = (
+        "handed_over"  # it left by a way on which nothing comes back: whether it arrived, nobody says
+    )
 
 
 class Event(StrEnum):
@@ -36,6 +39,7 @@ class Event(StrEnum):
     CANCEL = "cancel"
     FAIL = "fail"
     REQUEUE = "requeue"  # refused because of keys, size or a clock: it goes again in another parcel
+    HAND_OVER = "hand_over"  # it is on a way without a way back: there is nothing to wait for
     RESEND = "resend"  # an operator sends its content again, as a new message
 
 
@@ -81,6 +85,8 @@ STARTS = State.QUEUED
 DELIVERED = frozenset({State.ACCEPTED, State.DUPLICATE})
 FINAL = frozenset(set(State) - {State.QUEUED, State.SENDING})
 
+# Nothing more is waited for, and nobody has to look: escalating or sending again would change nothing.
+SETTLED = DELIVERED | {State.CANCELLED, State.HANDED_OVER}
 # The answers of a receipt. They also reach a message that we gave up: two processes may have sent the same parcel,
 # and what the partner signed is stronger than what we made of its silence.
 _ANSWERS = {
@@ -99,6 +105,9 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.SENDING, Event.FAIL): State.FAILED,
     (State.SENDING, Event.REQUEUE): State.QUEUED,
     **{(State.SENDING, event): state for event, state in _ANSWERS.items()},
+    (State.SENDING, Event.HAND_OVER): State.HANDED_OVER,
+    # Somebody may bring a receipt all the same, by hand; its time does not end it, and it is no dead letter.
+    **{(State.HANDED_OVER, event): state for event, state in _ANSWERS.items()},
     **{(State.EXPIRED, event): state for event, state in _ANSWERS.items()},
     **{(State.FAILED, event): state for event, state in _ANSWERS.items()},
     **{(State.REFUSED, event): state for event, state in _ANSWERS.items()},  # the parcel was refused whole
@@ -131,6 +140,7 @@ _EVENT_FOR: dict[State, Event] = {
     State.CANCELLED: Event.CANCEL,
     State.FAILED: Event.FAIL,
     State.QUEUED: Event.REQUEUE,
+    State.HANDED_OVER: Event.HAND_OVER,
 }
 
 

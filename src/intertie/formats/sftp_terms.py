@@ -29,6 +29,8 @@ class There(Record, frozen=True, kw_only=True):
     fetch: Folder
     # Where our receipts go; without it none is written.
     receipts: Folder | None = None
+    # Where it puts its receipts for our sealed parcels, if it is a gateway (docs/relay.md, "By file").
+    answers: Folder | None = None
     # Where files go that were taken; without it they are removed.
     taken: Folder | None = None
     # How often we look there.

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from intertie.exchange.outbound import State
+from intertie.gateway.accept_carried import accept_carried, is_carried
 from intertie.gateway.accept_translated import Arrival, Part, Said, accept_parts, find_foreign, original_of
 from intertie.gateway.deliver_file import take_level
 from intertie.gateway.deliver_translated import Reply
@@ -68,9 +69,12 @@ AnswerWriter = Callable[[Sequence[Judged], Sequence[File]], bytes]
 def accept_file(gateway: Gateway, brought: Brought, write_answer: AnswerWriter, now: datetime) -> bytes:
     """Take a file in; our answer, once it is on disk that it is owed. The same file again changes nothing and gets the same.
 
+    A sealed parcel of a partner that has a gateway is taken as the parcel it is (gateway/accept_carried.py).
     Raises Refused for a partner that is not one, and then nothing is kept; StoreError when nothing could be kept.
     """
     partner, foreign = find_foreign(gateway, brought.partner)
+    if partner.keys.signing and is_carried(brought.content):
+        return accept_carried(gateway, partner, foreign.binding, brought.content, write_answer, now)
     reading = _Reading(gateway, partner, foreign, brought, now)
     arrival = Arrival(
         partner=brought.partner,

@@ -80,7 +80,7 @@ def check_reachable(partner: Partner) -> None:
     if partner.via is not None:
         detail = f"files do not go by a relay, and the way to {partner.party} is by {partner.via}"
         raise Refused(Code.ATTACHMENT_MISSING, detail, partner=partner.party)
-    if partner.fetches or partner.translated:
+    if not partner.has_door:
         detail = (
             f"files cannot be brought to {partner.party}: it has no door, and comes for its parcels only. "
             "Put the content into the message, or agree on another way for the file"

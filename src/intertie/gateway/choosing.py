@@ -22,11 +22,20 @@ class Way(NamedTuple):
 def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
     """The way of a message that is written today; `spoken` are the protocols of others that are set up here."""
     foreign = partner.foreign
+    if partner.one_way and not partner.translated and not partner.by_file:
+        return Way(
+            "parcels by hand",
+            "nothing comes back from it: `intertie parcel export`, and somebody carries them",
+        )
     if partner.via is not None and not partner.translated:
         why = f"both have a gateway, with {partner.via} between: sealed for it alone, and a receipt for each hop"
         return Way(f"parcels via {partner.via}", why)
     if foreign is None or not partner.translated:
         how = "it comes for them" if partner.fetches else "over HTTPS"
+        if foreign is not None and partner.by_file:
+            return Way(
+                "parcels as files", f"sealed for it alone, by {foreign.binding} as its legacy file says"
+            )
         older = ""
         if foreign is not None:
             older = f"; stronger than {foreign.binding}, which carries on only what began there"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from intertie.catalogue.flow import Flow
+from intertie.catalogue.flow import Direction, Flow
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.ports import MessageRow, ParcelRow
@@ -24,7 +24,7 @@ from intertie.seal.waybill import Waybill, sign_waybill, write_consignment
 def relay_of(gateway: Gateway, partner: Partner) -> Partner:
     """The relay that stands between us and a partner; PartnerError if nothing can be handed to it now."""
     relay = gateway.partners.find(partner.via) if partner.via is not None else None
-    if relay is None or relay.suspended or not relay.url or relay.via is not None:
+    if relay is None or relay.suspended or relay.via is not None or not (relay.url or relay.by_file):
         raise PartnerError(
             f"{partner.via}, by which parcels to {partner.party} go, is no partner here with a door of its own",
             do="Add it with `intertie partner add`, or change `via`.",
@@ -37,6 +37,13 @@ def check_relayed(flow: Flow, partner: Partner, message: MessageId) -> None:
     if partner.via is not None and not flow.relay:
         detail = f"{flow.key} may not go by a relay, and the way to {partner.party} is by {partner.via}"
         raise Refused(Code.RELAY_NOT_ALLOWED, detail, message=message, partner=partner.party)
+
+
+def check_way_back(flow: Flow, partner: Partner, message: MessageId) -> None:
+    """Refused(NO_WAY_BACK) for a flow that needs a receipt, to a partner from which none comes."""
+    if partner.one_way and flow.direction is not Direction.ONE_WAY:
+        detail = f"{flow.key} is {flow.direction}, and nothing comes back from {partner.party}"
+        raise Refused(Code.NO_WAY_BACK, detail, message=message, partner=partner.party)
 
 
 def consign(

@@ -16,7 +16,7 @@ import msgspec
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
 from intertie.gateway.attachments import ready_to_go
-from intertie.gateway.consign import check_relayed, consign, relay_of, take_hop_receipt
+from intertie.gateway.consign import check_relayed, check_way_back, consign, relay_of, take_hop_receipt
 from intertie.gateway.descriptors import fetch_descriptor
 from intertie.gateway.flow_control import URGENT_COUNT, stop_up, unstopped
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
@@ -41,6 +41,10 @@ from intertie.seal.receipt import Receipt, Sent, check_receipt_of, verify_receip
 
 Clock = Callable[[], datetime]
 Random = Callable[[], float]
+
+
+# What a way says that brings files: it lies where the partner gets it (gateway/file_link.py).
+PUT_OUT = 202
 
 
 class Delivery(NamedTuple):
@@ -84,6 +88,8 @@ async def deliver_once(
     partner = gateway.partners.find(party)
     if partner is None or partner.suspended or partner.fetches or partner.translated:
         return None
+    if partner.one_way and not partner.by_file:  # somebody carries its parcels
+        return None
     parcel = None if urgent else unfinished(gateway, party, clock(), translated=False, without=under_way)
     if parcel is None:
         rows = _take(gateway, partner, clock(), urgent=urgent)
@@ -126,6 +132,8 @@ async def _send(
             )
     except PartnerError as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
+    if answer.status == PUT_OUT:
+        return _put_out(gateway, parcel, rows, "put out as a file; no receipt yet", clock())
     if answer.status == 200:
         with gateway.observer.span("receipt"):
             return await _take_receipt(gateway, link, partner, parcel, rows, answer, clock, random)
@@ -158,18 +166,28 @@ async def _send_by_relay(
     except (PartnerError, Refused) as error:
         return _unknown(gateway, parcel, rows, str(error), clock(), random, None)
     now = clock()
+    if answer.status == PUT_OUT:
+        return _put_out(gateway, parcel, rows, f"put out as a file for {relay.party}; no answer yet", now)
     if answer.status != 200:
         problem = read_problem(answer.body)
         known = 400 <= answer.status < 500 and problem.code in RULES
         remedy = remedy_here(gateway, parcel, problem.code, now) if known else Remedy.WAIT
         return _judge(gateway, partner, parcel, rows, answer, problem, remedy, now, random)
     said = f"taken for forwarding by {relay.party} at {hop.at.isoformat(timespec='seconds')}"
+    return _put_out(gateway, parcel, rows, said, now)
+
+
+def _put_out(
+    gateway: Gateway, parcel: ParcelRow, rows: Sequence[MessageRow], said: str, now: datetime
+) -> Delivery:
+    """It is where the other side gets it, and what becomes of it comes by itself: the same bytes again, rarely, until the end."""
+    if hand_over(gateway, parcel, rows, said, now):
+        return Delivery(parcel.id, parcel.partner, len(rows), True, said)
     if close_expired(gateway, parcel, said, now):
-        return Delivery(
-            parcel.id, partner.party, len(rows), False, f"expired without a receipt; last: {said}"
-        )
+        why = f"expired without a receipt; last: {said}"
+        return Delivery(parcel.id, parcel.partner, len(rows), False, why)
     gateway.store.retry_parcel(parcel.id, now + WAIT_MAX, said)
-    return Delivery(parcel.id, partner.party, len(rows), True, said)
+    return Delivery(parcel.id, parcel.partner, len(rows), True, said)
 
 
 def next_parcel(
@@ -261,13 +279,15 @@ def _covered(
 
 
 def _check_way(gateway: Gateway, row: MessageRow, now: datetime) -> None:
-    """Refused(RELAY_NOT_ALLOWED) for a message that must not go by a relay, if the way is by one (since it was queued)."""
+    """Refused(RELAY_NOT_ALLOWED) for a message that must not go by a relay, or needs a receipt, if the way (since
+    it was queued) is by a relay, or has no way back: NO_WAY_BACK."""
     partner = gateway.partners.find(row.recipient)
-    if partner is None or partner.via is None:
+    if partner is None or not (partner.via or partner.one_way):
         return
     header = read_envelope(row.body).header
     flow, _ = gateway.policy_on(now).flow_of(header, gateway.party.roles, partner.roles)
     check_relayed(flow, partner, row.id)
+    check_way_back(flow, partner, row.id)
 
 
 def _defer(
@@ -486,6 +506,28 @@ def _unknown(
         return Delivery(parcel.id, parcel.partner, len(rows), False, said)
     gateway.store.retry_parcel(parcel.id, now + _wait(gateway, rows, random, retry_after), detail[:300])
     return Delivery(parcel.id, parcel.partner, len(rows), False, detail)
+
+
+def hand_over(
+    gateway: Gateway, parcel: ParcelRow, rows: Sequence[MessageRow], said: str, now: datetime
+) -> bool:
+    """Close a parcel that is on a way without a way back; False if this partner's has one. Its messages are neither delivered nor
+    given up: what proves that they were sent is here, and nothing proves that they arrived."""
+    partner = gateway.partners.find(parcel.partner)
+    if partner is None or not partner.one_way:
+        return False
+    entry = Entry(
+        kind=Kind.ACT,
+        at=now,
+        partner=parcel.partner,
+        parcel=parcel.id,
+        digest=parcel.digest.hex(),
+        note="handed over",
+    )
+    detail = f"{said.partition(';')[0]}; nothing comes back from {parcel.partner}"[:300]
+    outcomes = [(row.id, State.HANDED_OVER, detail) for row in rows]
+    gateway.store.close_parcel(parcel.id, None, outcomes, [entry], now)
+    return True
 
 
 def close_expired(gateway: Gateway, parcel: ParcelRow, detail: str, now: datetime) -> list[MessageId]:

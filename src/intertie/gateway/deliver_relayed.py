@@ -14,7 +14,7 @@ from typing import NamedTuple
 from intertie.catalogue.flow import Channel
 from intertie.exchange.outbound import WAIT_MAX, backoff
 from intertie.exchange.relaying import GIVE_UP_AFTER, Back, Event, Passage, Telling
-from intertie.gateway.deliver import Clock, Delivery, Random, read_problem
+from intertie.gateway.deliver import PUT_OUT, Clock, Delivery, Random, read_problem
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.own_keys import keys_towards, own_chains
 from intertie.gateway.relay_ports import Relayed
@@ -58,7 +58,7 @@ async def deliver_relayed(
 ) -> Delivery | None:
     """Hand one parcel of others on, or what became of one back; None if nothing is due. Raises nothing of the party's doing."""
     partner = gateway.partners.find(party)
-    if partner is None or partner.suspended or partner.fetches or not partner.url:
+    if partner is None or partner.suspended or partner.fetches or not (partner.url or partner.by_file):
         return None
     going = next_relayed(gateway, party, clock())
     if going is None:
@@ -68,6 +68,10 @@ async def deliver_relayed(
         answer = await link.post(partner, going.blob, hybrid=hybrid, urgency=urgency)
     except PartnerError as error:
         return _later(gateway, partner, going.row, str(error), clock(), random, None)
+    if answer.status == PUT_OUT:
+        said = "put out as a file; no answer yet"
+        gateway.store.defer_relayed(going.row.parcel, clock() + WAIT_MAX, said)
+        return Delivery(going.row.parcel, party, 0, True, said)
     return judge_relayed(gateway, partner, going.row, answer, clock(), random)
 
 

@@ -29,7 +29,7 @@ from intertie.model.ids import MessageId, PartyId, new_parcel_id
 OWED_MAX = timedelta(days=3)
 # How long an answer is waited for before the message goes again; longer each time, up to what a store takes for a wait at all.
 ANSWER_WAIT = timedelta(minutes=2)
-# How a receipt that proves nothing about our bytes is told of, at the end of a message's detail; so much of it, and of what
+# How a receipt that proves nothing about our bytes is told of in a message's detail, at its end; so much of it, and of what
 # stands before.
 DOUBT = "[doubtful receipt: "
 SAID_MAX = 140

@@ -59,7 +59,7 @@ def take_descriptor(gateway: Gateway, raw: bytes, party: PartyId, now: datetime)
 async def fetch_descriptor(gateway: Gateway, link: Link, party: PartyId, now: datetime) -> bool:
     """Ask a partner for its descriptor and take it if it is newer; whether it was. Raises PartnerError, Refused."""
     partner = gateway.partners.find(party)
-    if partner is None or partner.via is not None:  # its door is not ours to call
+    if partner is None or (partner.url and not partner.has_door):  # its door is not ours to call
         return False
     return take_descriptor(gateway, await link.get_descriptor(partner), party, now)
 
@@ -93,7 +93,7 @@ class Announcer:
         Raises nothing of the partner's doing: until it acknowledges, we sign with keys that it knows.
         """
         partner = self._gateway.partners.find(party)
-        if partner is None or partner.suspended or partner.fetches or partner.translated or partner.via:
+        if partner is None or partner.suspended or not partner.has_door:
             # Who fetches hears of it with its next parcel (bindings/parcel_https/pull.py); by a relay no descriptor goes.
             return ""
         raw, sequence = self._descriptor()

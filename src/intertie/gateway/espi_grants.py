@@ -1,7 +1,7 @@
 """Who may have whose readings: applications of third parties, customers' consents, and tokens under them.
 
-A customer is sent here by a third party (`ask`), and waits; whoever speaks for the customer consents or denies (`decide`): today
-an operator of the custodian, by a command, and with the portal the customer's own screen. What was decided is fetched with a
+A customer is sent here by a third party (`ask`), and waits; whoever speaks for the customer consents or denies (`decide`): the
+customer, on a page of its own (gateway/espi_customers.py), or an operator of the custodian. What was decided is fetched with a
 code, once (`redeem`). Each change is made alone, is on disk before it is said, and decisions are noted in the journal.
 """
 
@@ -185,9 +185,17 @@ class Grants:
         return one
 
     def decide(
-        self, id: str, customer: str, meters: Sequence[str], until: datetime, scope: str | None, now: datetime
+        self,
+        id: str,
+        customer: str,
+        meters: Sequence[str],
+        until: datetime,
+        scope: str | None,
+        now: datetime,
+        *,
+        own: bool = False,
     ) -> Consent:
-        """The customer who waits consents, for these meters. SettingsError, BadScope."""
+        """The customer who waits consents, for these meters; `own`: on its own page. SettingsError, BadScope."""
         with self.book.alone():
             asking = self._undecided(id)
             wanted = scope or asking.scope
@@ -195,7 +203,7 @@ class Grants:
                 raise BadScope("more than was asked for", do="Leave --scope out, or give less.")
             application = self.find_application(asking.application)
             one = self._consent(application, customer, meters, wanted, until, now)
-            self.book.put_asking(replace(asking, consent=one.id))
+            self.book.put_asking(replace(asking, consent=one.id, own=own))
         self._note("espi consent given", one, now)
         return one
 

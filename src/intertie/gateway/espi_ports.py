@@ -131,6 +131,7 @@ class Asking(Record, frozen=True, kw_only=True):
     asked: Instant
     denied: bool = False
     consent: Id | None = None
+    own: bool = False  # by the customer: only the browser that the third party sent takes the code back
     code: Token | None = None
     redeemed: bool = False
 
@@ -181,6 +182,9 @@ class GrantBook(Protocol):
 
     def consents(self, application: str) -> Iterator[Consent]:
         """Of one application, by id."""
+
+    def consents_of(self, customer: str) -> Iterator[Consent]:
+        """Of one customer, by any application."""
 
     def consent(self, application: str, id: str) -> Consent | None:
         """One."""

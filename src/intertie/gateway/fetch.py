@@ -200,7 +200,7 @@ class Fetches:
         again, failures = True, 0
         while not self._stopping.is_set():
             partner = self._gateway.partners.find(party)
-            if partner is None or partner.suspended or partner.fetches or partner.translated or partner.via:
+            if partner is None or partner.suspended or not partner.has_door:
                 await self._pause(LOOK_SECONDS)
                 continue
             if not self._doors.may_send(party):

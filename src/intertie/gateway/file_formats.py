@@ -18,7 +18,7 @@ from intertie.gateway.file_json import JsonFormat
 from intertie.gateway.file_x12 import X12Format
 from intertie.gateway.files import File, FileError, FileFormat
 from intertie.gateway.foreign import Foreign, Known
-from intertie.model.errors import IntertieError
+from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.interval import Stamp
 from intertie.model.message import Header, Mode
 from intertie.model.metering import MeterReadingSet
@@ -29,8 +29,15 @@ FILE_FORMATS: Mapping[str, FileFormat] = MappingProxyType({one.name: one for one
 
 
 def formats_of(foreign: Foreign) -> list[FileFormat]:
-    """Those of a partner's files, in the order in which they are tried. SettingsError if it sends none."""
-    return [FILE_FORMATS[name] for name in foreign.formats]
+    """Those of a partner's files, in the order in which they are tried. SettingsError if it sends none, or sealed parcels alone,
+    which are no format for others."""
+    found = [FILE_FORMATS[name] for name in foreign.formats if name in FILE_FORMATS]
+    if not found:
+        raise SettingsError(
+            f"{foreign.name} brings sealed parcels, and we have no descriptor of it",
+            do="Add it with `intertie partner add`.",
+        )
+    return found
 
 
 def format_in(foreign: Foreign, content: bytes) -> FileFormat:

@@ -22,6 +22,7 @@ from intertie.formats.espi.terms import EspiTerms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.ftps_terms import FtpsTerms
 from intertie.formats.internet_et.terms import InternetEtTerms
+from intertie.formats.parcel_terms import ParcelTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.formats.uftp.terms import Terms as UftpTerms
 from intertie.formats.upload_terms import UploadTerms
@@ -47,7 +48,9 @@ DEALS_MAX = 200
 # The sections of a legacy file that say how the partner is reached, and what its files say.
 CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "green_button")
 # In the order in which they are tried: who agreed on several means the first that can say all of a document.
-FORMATS = ("x12", "espi", "csv", "json")
+FORMATS = ("x12", "espi", "csv", "json", "parcel")
+# Into whose mailboxes we put files as they are: a sealed parcel is one.
+PARCEL_CARRIERS = ("sftp", "upload", "ftps")
 
 
 class Level(StrEnum):
@@ -85,6 +88,7 @@ class Foreign(Record, frozen=True, kw_only=True):
     csv: CsvTerms | None = None
     json: JsonTerms | None = None
     espi: EspiTerms | None = None
+    parcel: ParcelTerms | None = None
     # What of its answers counts as the receipt of a message of ours; without it, what the carrier and the format can give.
     received: Level | None = None
     # What both signed on paper: the rules of the trade are asked by it as by one that was made through the gateway.
@@ -104,6 +108,8 @@ class Foreign(Record, frozen=True, kw_only=True):
             raise RuleError(f"a file carrier goes with one or more of {said}, which say what its files are")
         if self.custodian_terms is not None and self.espi is None:
             raise RuleError("[green_button] goes with [espi]: a custodian gives feeds, and nothing else")
+        if self.parcel is not None and self.binding not in PARCEL_CARRIERS:
+            raise RuleError(f"[parcel] goes with one of {', '.join(PARCEL_CARRIERS)}")
         if self.received is not None and self.received not in self._answers():
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
 
@@ -121,7 +127,7 @@ class Foreign(Record, frozen=True, kw_only=True):
         return [name for name, terms in zip(CARRIERS, said, strict=True) if terms is not None]
 
     def _formats(self) -> list[str]:
-        said = (self.x12, self.espi, self.csv, self.json)
+        said = (self.x12, self.espi, self.csv, self.json, self.parcel)
         return [name for name, terms in zip(FORMATS, said, strict=True) if terms is not None]
 
     def _answers(self) -> list[Level]:
@@ -129,7 +135,9 @@ class Foreign(Record, frozen=True, kw_only=True):
         if self.binding == "uftp":
             return [Level.RECEIPT]
         of_format = [Level.SYNTAX, Level.BUSINESS] if self.x12 is not None else [Level.BUSINESS]
-        if self._formats() == ["espi"]:  # it has no word for an answer
+        if not {"x12", "csv", "json"} & set(
+            self._formats()
+        ):  # it has no word for an answer, or one of its own
             of_format = []
         if self.binding in ("as2", "as4", "internet_et"):
             return [Level.RECEIPT, *of_format]

@@ -60,11 +60,22 @@ class Partner(NamedTuple):
     sequence: int = 0  # of its descriptor
     foreign: Foreign | None = None  # it speaks a protocol of its own, as its legacy file says
     via: PartyId | None = None  # the relay that our parcels to it go by, and its to us may come by
+    one_way: bool = False  # nothing comes back from it: behind a data diode, say
 
     @property
     def fetches(self) -> bool:
         """Whether it comes for its parcels: it is never pushed to then, so that no parcel is in two hands."""
-        return not self.url and self.via is None
+        return not self.url and self.via is None and not self.by_file and not self.one_way
+
+    @property
+    def by_file(self) -> bool:
+        """Whether its parcels, and ours to it, are brought as files: its legacy file says so."""
+        return self.foreign is not None and self.foreign.parcel is not None and bool(self.keys.signing)
+
+    @property
+    def has_door(self) -> bool:
+        """Whether we call its own door: for parcels, files, descriptors."""
+        return bool(self.url) and self.via is None and not (self.by_file or self.one_way or self.translated)
 
     @property
     def translated(self) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from intertie.gateway.audit_report import Auditing, ProofFiles
 from intertie.gateway.settling_ports import Settling
+from intertie.gateway.turning_ports import TurningKeys
 from intertie.gateway.uploaded_ports import UploadStore
 from intertie.gateway.view_policy import HeldKeys
 from intertie.model.errors import SettingsError
@@ -27,6 +28,7 @@ class Beside(NamedTuple):
     zone: str = "UTC"  # of the days of readings, by which settlement counts
     auditing: Auditing | None = None
     proofs: ProofFiles | None = None
+    turning: TurningKeys | None = None
 
     def settler(self) -> Settling:
         """SettingsError if nobody here settles."""
@@ -55,6 +57,12 @@ class Beside(NamedTuple):
                 "no files of evidence are kept here", do="`intertie evidence renew` writes them."
             )
         return self.proofs
+
+    def own_keys(self) -> TurningKeys:
+        """SettingsError if our keys cannot be turned here."""
+        if self.turning is None:
+            raise SettingsError("our keys are not turned here", do="`intertie keys rotate` does it.")
+        return self.turning
 
     def files(self) -> UploadStore:
         """SettingsError if no files are taken here."""

@@ -37,7 +37,7 @@ class Right(StrEnum):
     OUTAGE = "outage"  # tell what is out, and that it is back
     SETTLE = "settle"  # statements, invoices, payments, disputes and their answers
     METER = "meter"  # take readings into our own
-    KEYS = "keys"  # see and revoke API keys
+    KEYS = "keys"  # see and revoke API keys, and turn our own
     PEOPLE = "people"  # who comes in at the portal
     CONSENT = "consent"  # a customer's readings to third parties: settlement's, who keep them
     PARTNERS = "partners"  # on-board, prove, make live, pause

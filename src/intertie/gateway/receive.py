@@ -15,8 +15,8 @@ from intertie.gateway.gateway import Gateway, Peer
 from intertie.gateway.relay_parcel import relay
 from intertie.gateway.take_return import take_return
 from intertie.model.errors import Refused
-from intertie.seal.hop import RETURN
-from intertie.seal.parcel import MAGIC
+from intertie.seal.hop import RETURN, read_return
+from intertie.seal.parcel import MAGIC, read_frame
 from intertie.seal.waybill import CONSIGNMENT, TRAIL_BYTES_MAX, WAYBILL_BYTES_MAX, read_consignment
 
 # What may be around a parcel: its waybill and trail. A parcel alone is held to its own limit once it is here.
@@ -38,6 +38,15 @@ def receive(gateway: Gateway, blob: bytes, *, peer: Peer | None, now: datetime) 
     if one.waybill.recipient == gateway.party.id:
         return accept_relayed(gateway, one, digest, peer=peer, now=now)
     return relay(gateway, one, digest, peer=peer, now=now)
+
+
+def name_of(blob: bytes) -> str:
+    """How a file of it is called: by its parcel, and by what it is. Refused if that cannot be read."""
+    if blob.startswith(RETURN):
+        return f"{read_return(blob).parcel}.itr"
+    if blob.startswith(CONSIGNMENT):
+        return f"{read_consignment(blob, limit=len(blob)).waybill.parcel}.itc"
+    return f"{read_frame(blob, limit=len(blob)).header.parcel}.itp"
 
 
 def is_ours(content: bytes) -> bool:

@@ -12,7 +12,7 @@ from intertie.exchange.joining import check_live, is_test
 from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.accept_translated import known_of, with_original
 from intertie.gateway.attachments import check_reachable, check_sealed
-from intertie.gateway.consign import check_relayed
+from intertie.gateway.consign import check_relayed, check_way_back
 from intertie.gateway.foreign import check_legacy
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import NewMessage
@@ -120,6 +120,7 @@ class Writer:
         if header.expires <= self._now:
             raise Refused(Code.EXPIRED, message=header.id, partner=partner.party)
         check_relayed(flow, partner, header.id)
+        check_way_back(flow, partner, header.id)
         if partner.translated:
             check_translated(partner, header, self._now)
         else:

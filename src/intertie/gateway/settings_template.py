@@ -76,11 +76,11 @@ listen = {listen}          # host:port on this machine
 # waiting_bytes = 1073741824
 # keep_days = 31                    # at most, whatever a sender says
 # hops = 3                          # over so many relays our own parcels may go
-# [[relay.routes]]
-# from = ["aggregator.example"]
-# to = ["home.example"]             # the way back is another route
-# next = ""                         # another relay that takes them on; empty: they go to their recipient
-# by = ""                           # the relay that hands them in; empty: their sender does
+#   [[relay.routes]]
+#   from = ["aggregator.example"]
+#   to = ["home.example"]           # the way back is another route
+#   next = ""                       # another relay that takes them on; empty: they go to their recipient
+#   by = ""                         # the relay that hands them in; empty: their sender does
 
 # The door for those who have an invitation's code (`intertie partner invite`): open only while an invitation is.
 [joining]

@@ -103,7 +103,7 @@ async def upload_message(
     hybrid = needed_connection([row.body], ours, partner.roles, policy) is Channel.HYBRID
     count = 0
     try:
-        if partner.fetches or partner.via is not None:  # it had a door when the message was queued
+        if not partner.has_door:  # it had one when the message was queued
             raise NotTaken("it has no door any more")
         for ref in attachments_of(row):
             count += await _upload(gateway, link, partner, row, ref, hybrid)

@@ -76,7 +76,12 @@ def _end(row: MessageRow, mark: Mark) -> list[Step]:
         detail = f"{tried}; {row.detail}" if row.detail else tried
         return [Step(waits, row.next_attempt, detail, "open")]
     ends = [
-        Step(row.state.value, row.done_at, row.detail, "plain" if row.state is State.CANCELLED else "bad")
+        Step(
+            row.state.value,
+            row.done_at,
+            row.detail,
+            "plain" if row.state in (State.CANCELLED, State.HANDED_OVER) else "bad",
+        )
     ]
     if mark.resent_as is not None:
         ends.append(Step("sent again", None, f"as {mark.resent_as}", "good"))

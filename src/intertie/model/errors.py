@@ -73,6 +73,7 @@ class Code(StrEnum):
     RELAY_FULL = "relay_full"
     RELAY_NOT_ALLOWED = "relay_not_allowed"
     NOT_RELAYED = "not_relayed"
+    NO_WAY_BACK = "no_way_back"
 
 
 RULES: dict[Code, Rule] = {
@@ -180,6 +181,9 @@ RULES: dict[Code, Rule] = {
     Code.NOT_RELAYED: Rule(5, 404, False, "No parcel of this id went to this partner, or by it."),
     Code.RELAY_NOT_ALLOWED: Rule(
         9, 403, False, "The catalogue does not let this flow go by a relay, or the waybill does not name it."
+    ),
+    Code.NO_WAY_BACK: Rule(
+        9, 422, False, "The flow needs a receipt, and from this partner nothing comes back."
     ),
     Code.ATTACHMENT_QUOTA: Rule(
         1,

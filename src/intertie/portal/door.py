@@ -16,6 +16,7 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter, Skip
 from intertie.bindings.parcel_https.limits import Addresses
 from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
 from intertie.gateway.approvals import ApprovalBook, TwoPeople
+from intertie.gateway.espi_customers import Customers
 from intertie.gateway.espi_grants import Grants
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.office_beside import NOTHING, Beside
@@ -60,6 +61,7 @@ class Office(NamedTuple):
     two_people: frozenset[TwoPeople] = frozenset()
     sign_on: SingleSignOn | None = None
     grants: Grants | None = None  # of readings, to third parties
+    customers: Customers | None = None  # who decide on them
     sealed: SealedKeys | None = None  # where the keys of our sealed offers are kept
     beside: Beside = NOTHING  # what some pages need
     turns: Turns = Turns()  # of those who search

@@ -24,6 +24,7 @@ from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.expire import expire
 from intertie.gateway.fetch import Fetches
+from intertie.gateway.file_link import FileLink
 from intertie.gateway.lanes import AllLanes, Lane
 from intertie.gateway.open_offers import open_sealed
 from intertie.gateway.prove_partner import answer_proofs
@@ -87,10 +88,11 @@ class Deliveries:
     async def _run(self) -> None:
         way = street_link(self._it, self._meter.tracer)
         self._foreign = ForeignPosts(self._it)
-        link = MeteredLink(way, self._meter, self._it.clock, random.random)
+        clock = self._it.clock
+        both = FileLink(way, self._foreign.post, lambda: clock().date())
+        link = MeteredLink(both, self._meter, clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         files = street_link(self._it)  # connections of its own: files do not hold up parcels
-        clock = self._it.clock
         uploads = Uploads(self._it.gateway, files, clock, random.random, lambda party: self._wake())
         coming = PullLink(street_link(self._it), self._it.settings)
         fetches = Fetches(self._it.gateway, coming, link, clock, random.random, self.ask_for)
@@ -180,8 +182,17 @@ class Deliveries:
         for partner in self._it.partners.all():
             party = partner.party
             if party not in self._lanes:
-                for lane in Lane:
+                for lane in self._lanes_wanted():
                     tasks[party, lane] = asyncio.create_task(self._deliver_to(party, lane, link, announcer))
+
+    def _lanes_wanted(self) -> list[Lane]:
+        """All; but nobody looks for parcels of others where none are taken, and none are left of when some were."""
+        gateway = self._it.gateway
+        try:
+            relays = gateway.relay.is_relay or gateway.store.relayed_rows(waiting=True, limit=1)
+        except IntertieError:  # the store is away: there may be some
+            relays = True
+        return [lane for lane in Lane if relays or lane is not Lane.RELAY]
 
     async def _deliver_to(self, party: PartyId, lane: Lane, link: MeteredLink, announcer: Announcer) -> None:
         """Parcel after parcel while there is something due, then wait."""

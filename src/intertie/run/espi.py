@@ -23,7 +23,7 @@ from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.parcel_https.serving import QuietServer
 from intertie.gateway.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
-from intertie.run.espi_grants import grants_of
+from intertie.run.espi_grants import customers_of, grants_of
 from intertie.run.opening import Opened
 from intertie.run.plain_door import door_config
 from intertie.run.readings import ReadingsOpened, opened_readings
@@ -37,7 +37,7 @@ def doorway_of(it: ReadingsOpened, fetcher: Fetcher | None = None) -> EspiDoorwa
     settings, grants = it.settings.espi, grants_of(it)
     custodian = Custodian(grants, it.readings, settings.url, it.gateway.party.id)
     told = fetcher.told if fetcher is not None else None
-    return EspiDoorway(grants, custodian, settings, it.clock, time.monotonic, told)
+    return EspiDoorway(grants, custodian, settings, it.clock, time.monotonic, told, customers_of(it))
 
 
 def door_server(it: ReadingsOpened, fetcher: Fetcher | None = None) -> uvicorn.Config:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from intertie.gateway.espi_customers import Customers
 from intertie.gateway.espi_grants import Grants, Lives
 from intertie.run.opening import Opened
+from intertie.stores.espi_customers import CustomerFiles
 from intertie.stores.espi_files import EspiFiles
+
+
+def customers_of(it: Opened) -> Customers:
+    """The customers of this gateway, who decide for themselves."""
+    return Customers(it.gateway, grants_of(it), CustomerFiles(it.places.of(it.settings.espi.folder)))
 
 
 def grants_of(it: Opened) -> Grants:

@@ -28,7 +28,7 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
-from intertie.run.espi_grants import grants_of
+from intertie.run.espi_grants import customers_of, grants_of
 from intertie.run.office import DRAIN_SECONDS
 from intertie.run.onboarding import FileOnboarding
 from intertie.run.opening import Opened
@@ -84,6 +84,7 @@ async def _serve(it: Opened, beside: Beside, door: socket.socket, parent: int) -
         frozenset(it.settings.office.two_people),
         Provider(it.settings.oidc, it.directory, time.monotonic) if it.settings.oidc.issuer else None,
         grants_of(it) if it.settings.espi.enabled else None,
+        customers_of(it) if it.settings.espi.enabled else None,
         it.sealed,
         beside=beside,
     )

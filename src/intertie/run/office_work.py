@@ -14,6 +14,7 @@ from intertie.run.auditing import StreetAuditing
 from intertie.run.held import Held
 from intertie.run.opening import Opened
 from intertie.run.readings import ReadingsOpened
+from intertie.run.turning import FolderKeys
 from intertie.run.verifiers import VERIFIERS
 from intertie.seal.store_kek import StoreKeks
 from intertie.seal.timestamp import load_tsa_roots
@@ -35,6 +36,7 @@ class OfficeOpened(ReadingsOpened):
             verifiers=VERIFIERS,
             zone=self.settings.readings.zone,
             auditing=StreetAuditing(self),
+            turning=FolderKeys(self),
             proofs=ProofFolder(self.directory / "evidence"),
         )
 

@@ -285,11 +285,23 @@ def set_via(it: Opened, party: PartyId, relay: PartyId | None, now: datetime, by
         raise SettingsError(f"{party} has no gateway", do="A relay carries parcels, and nothing else.")
     if relay is not None:
         hub = find_partner_entry(it, relay).partner
-        if relay == party or not hub.url or hub.via is not None:
+        if relay == party or not (hub.url or hub.by_file) or hub.via is not None:
             do = "A relay is another partner, with a door of its own."
             raise SettingsError(f"{relay} cannot relay for us", do=do)
+    standing = msgspec.structs.replace(entry.standing, via=relay or "")
+    _set(it, standing, party, f"via {relay}" if relay is not None else "direct", now, by)
+
+
+def set_one_way(it: Opened, party: PartyId, one_way: bool, now: datetime, by: str) -> None:
+    """Nothing comes back from a partner, or it does again; journaled. SettingsError if it is none, or has no gateway."""
+    entry = find_partner_entry(it, party)
+    if entry.partner.translated:
+        raise SettingsError(f"{party} has no gateway", do="What goes one way is sealed, and needs its keys.")
+    standing = msgspec.structs.replace(entry.standing, one_way=one_way)
+    _set(it, standing, party, "one way" if one_way else "both ways", now, by)
+
+
+def _set(it: Opened, standing: Standing, party: PartyId, what: str, now: datetime, by: str) -> None:
     with it.joinings.alone():
-        what = f"via {relay}" if relay is not None else "direct"
         note(it.gateway, f"partner {what} by {by}", party, what.encode(), now)
-        text = standing_text(party, msgspec.structs.replace(entry.standing, via=relay or ""))
-        write_whole(it.places.partners / f"{party}.toml", text.encode())
+        write_whole(it.places.partners / f"{party}.toml", standing_text(party, standing).encode())

@@ -127,6 +127,15 @@ def check_receipt_of(receipt: Receipt, sent: Sent) -> None:
         raise Refused(Code.BAD_MANIFEST, detail, partner=sent.recipient)
 
 
+def is_receipt(raw: bytes) -> bool:
+    """Whether it has the form of a signed receipt, whatever it says."""
+    try:
+        read_jws(raw, RECEIPT_TYP, limit=RECEIPT_BYTES_MAX)
+    except Refused:
+        return False
+    return True
+
+
 def read_receipt(payload: bytes, partner: PartyId | None = None) -> Receipt:
     """The receipt of a JWS payload; Refused(BAD_MANIFEST)."""
     try:

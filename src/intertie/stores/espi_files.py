@@ -8,6 +8,7 @@ One file for each, so that a token that is renewed costs one small write, howeve
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -52,6 +53,13 @@ class EspiFiles:
             if one is not None:
                 yield one
 
+    def consents_of(self, customer: str) -> Iterator[Consent]:
+        """Of one customer, by any application."""
+        for path in sorted(self._of(customer).glob("*-*")):
+            one = self.consent(*path.name.split("-", 1))
+            if one is not None and one.customer == customer:
+                yield one
+
     def consent(self, application: str, id: str) -> Consent | None:
         """One."""
         if not is_id(application) or not is_id(id):
@@ -60,6 +68,10 @@ class EspiFiles:
 
     def put_consent(self, one: Consent) -> None:
         """In place of that with the same id."""
+        mark = self._of(one.customer) / f"{one.application}-{one.id}"
+        if not mark.exists():  # before the consent: a mark without one is passed over
+            self._make(mark.parent)
+            mark.touch(mode=0o600)
         self._put(self._folder / one.application / "consents" / f"{one.id}.json", one)
 
     def askings(self) -> Sequence[Asking]:
@@ -87,6 +99,10 @@ class EspiFiles:
         with locked(self._folder / "lock"):
             yield
 
+    def _of(self, customer: str) -> Path:
+        """Marks of a customer's consents: whose they are is found without reading those of all others."""
+        return self._folder / "customers" / "of" / hashlib.sha256(customer.encode()).hexdigest()
+
     def _put(self, path: Path, one: Record) -> None:
         self._make(path.parent)
         try:
@@ -96,7 +112,8 @@ class EspiFiles:
 
     def _make(self, folder: Path) -> None:
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for one in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+                one.mkdir(mode=0o700, exist_ok=True)  # each for its owner: `parents` would open those between
         except OSError as error:
             raise SettingsError(f"{folder}: {error.strerror}", do="Check permissions and space.") from error
 

@@ -56,6 +56,8 @@ class Standing(Record, frozen=True, kw_only=True):
     quota: OwnQuota = OwnQuota()
     # The partner that relays: our parcels go by it, and those of this one may come by it.
     via: Annotated[str, Meta(max_length=253)] = ""
+    # Nothing comes back from it: only flows that the catalogue calls one_way go to it, and are done once they left.
+    one_way: bool = False
 
     def check(self) -> None:
         """What is proved belongs to an invitation; onboarding's names are not for business."""
@@ -236,6 +238,7 @@ def partner_of(descriptor: Descriptor, standing: Standing, foreign: Foreign | No
         sequence=descriptor.sequence,
         foreign=foreign,
         via=PartyId(standing.via) if standing.via else None,
+        one_way=standing.one_way,
     )
 
 
@@ -265,6 +268,8 @@ def standing_text(party: PartyId, standing: Standing) -> str:
     ]
     if standing.via:
         lines.append(f'via = "{standing.via}"   # the relay between us')
+    if standing.one_way:
+        lines.append("one_way = true   # nothing comes back from it")
     if standing.joining is not None:
         lines += [
             f'state = "{standing.state}"   # `intertie partner prove`, then `live`',

@@ -16,7 +16,7 @@ from intertie.catalogue.flow import Category
 from intertie.catalogue.load import load_catalogue
 from intertie.exchange.dead_letters import DEAD, Death, death_of, may_have_arrived
 from intertie.exchange.escalation import ESCALATING, TABLE, Look, Watch, answer_by, look_at
-from intertie.exchange.outbound import DELIVERED, FINAL, Event, State
+from intertie.exchange.outbound import DELIVERED, FINAL, SETTLED, Event, State
 from intertie.exchange.outbound import TABLE as OUTBOUND
 from intertie.model.errors import RULES, Code
 
@@ -25,7 +25,8 @@ FLOWS = load_catalogue().flows()
 
 
 def test_dead_is_what_ended_and_was_neither_delivered_nor_taken_back() -> None:
-    assert set(DEAD) == FINAL - DELIVERED - {State.CANCELLED}
+    assert DELIVERED | {State.CANCELLED, State.HANDED_OVER} == SETTLED
+    assert set(DEAD) == FINAL - SETTLED
     for state, sealed in itertools.product(State, (True, False)):
         assert (death_of(state, sealed=sealed) is not None) == (state in DEAD)
 
@@ -69,7 +70,7 @@ def test_the_table_of_watches_is_total_and_never_goes_back(watch: Watch, look: L
 
 @pytest.mark.parametrize("state", State)
 def test_what_was_not_delivered_escalates_unless_it_was_taken_back(state: State) -> None:
-    well = state in DELIVERED or state is State.CANCELLED
+    well = state in SETTLED
     assert look_at(state) is (Look.SETTLE if well else Look.ESCALATE)
 
 

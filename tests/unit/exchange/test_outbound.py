@@ -44,6 +44,7 @@ def test_values_are_what_the_wire_and_the_tables_say() -> None:
         "expired",
         "cancelled",
         "failed",
+        "handed_over",
     ]
 
 

@@ -12,6 +12,8 @@ from intertie.exchange.escalation import TABLE as WATCH
 from intertie.exchange.inbound import TABLE as INBOUND
 from intertie.exchange.joining import TABLE as JOINING
 from intertie.exchange.outbound import FINAL, PARCEL_TABLE, TABLE, State
+from intertie.exchange.relaying import BACK_TABLE
+from intertie.exchange.relaying import TABLE as RELAY
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -38,8 +40,8 @@ def test_write(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("place", "table"),
-    [(0, TABLE), (1, PARCEL_TABLE), (2, WATCH), (3, JOINING)],
-    ids=["message", "parcel", "watch", "joining"],
+    [(0, TABLE), (1, PARCEL_TABLE), (2, RELAY), (3, BACK_TABLE), (4, WATCH), (5, JOINING)],
+    ids=["message", "parcel", "relay", "back", "watch", "joining"],
 )
 def test_each_row_is_an_arrow_and_each_arrow_a_row(place: int, table: dict) -> None:  # type: ignore[type-arg]
     block = re.findall(r"```mermaid\n(.*?)```", write_states.page(), re.S)[place]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.exchange.as2_world import NOTICE, TRADING
 from tests.exchange.house import AGGREGATOR, NOW, UTILITY
+from tests.unit.formats.espi_world import series
 
 from intertie.formats.x12 import carried
 from intertie.formats.x12.acknowledge_997 import FunctionalAcknowledgement
@@ -37,7 +39,10 @@ from intertie.model.documents import document_of, example
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId, PartyId, new_uuid7
 from intertie.model.message import Header, Mode, Verb
+from intertie.model.metering import MeterReadingSet
 from intertie.model.record import Record
+
+READINGS = MeterReadingSet(meters=(series([1, 2, 3]),))
 
 
 def header(body: Record, sender: PartyId = UTILITY) -> Header:
@@ -81,6 +86,47 @@ def test_each_document_comes_back_in_its_mode(name: str, mode: Mode) -> None:
     _, body = example(DocumentName(name))
     got = one_of(written(body))
     assert type(got.body) is type(body) and got.mode is mode and got.error is None and not got.answers
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["outage_notice", "registration_decision", "invoice", "dispute", "remittance_advice", "meter_readings"],
+)
+@pytest.mark.parametrize("profile", ["ny", "pa", "tx"])
+def test_each_set_says_the_id_of_its_message(name: str, profile: Literal["ny", "pa", "tx"]) -> None:
+    """As its reference, or, where a set has none, in a REF of its own; a partner may leave it out."""
+    body = READINGS if name == "meter_readings" else example(DocumentName(name))[1]
+    trading, message = replace(TRADING, profile=profile), header(body)
+    raw = write_carried(message, body, trading, 7)
+    assert one_of(raw, trading).message == message.id
+    reference = reference_of_id(message.id).encode()
+    assert raw.count(reference) == 1
+    own = raw.replace(reference, b"OURS-7")
+    assert name in ("invoice", "remittance_advice") or one_of(own, trading).message is None
+    other = raw.replace(reference, b"Z" * 25)  # no id at all
+    assert one_of(other, trading).message is None
+
+
+def test_a_set_that_does_not_say_it_is_taken_all_the_same() -> None:
+    body = example(DocumentName("invoice"))[1]
+    raw = write_carried(header(body), body, TRADING, 7)
+    start = raw.index(b"REF*ZZ*MESSAGE*")
+    without = raw[:start] + raw[raw.index(b"~", start) + 1 :].replace(b"SE*", b"SE*", 1)
+    count = int(without.rsplit(b"SE*", 1)[1].split(b"*")[0])
+    without = without.replace(b"SE*%d*" % count, b"SE*%d*" % (count - 1))
+    got = one_of(without)
+    assert got.body == body and got.message is None
+
+
+@pytest.mark.parametrize("at", [NOW, NOW + timedelta(seconds=7), NOW - timedelta(days=100)])
+@pytest.mark.parametrize("profile", ["ny", "pa", "tx"])
+def test_an_824_says_when_the_set_was_had(at: datetime, profile: Literal["ny", "pa", "tx"]) -> None:
+    trading = replace(TRADING, profile=profile)
+    sets = read_carried(write_carried(header(NOTICE), NOTICE, trading, 7), trading, UTILITY)
+    (said,) = back(write_business([(sets[0], None)], trading, trading.aggregator, at, 6), trading)
+    assert said.at == at.replace(microsecond=0)
+    (syntax,) = back(write_syntax(sets, trading, trading.aggregator, at, 5), trading)
+    assert syntax.at is None
 
 
 def test_it_is_from_the_end_of_whoever_sent_it() -> None:

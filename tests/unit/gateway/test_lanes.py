@@ -16,12 +16,15 @@ THEM, OTHER = PartyId("aggregator.example"), PartyId("other.example")
 ONE, TWO = new_parcel_id(datetime(2026, 1, 1, tzinfo=UTC)), new_parcel_id(datetime(2026, 1, 2, tzinfo=UTC))
 
 
+OURS = (Lane.FIRST, Lane.SECOND, Lane.URGENT)
+
+
 def awake(lanes: Lanes) -> set[Lane]:
-    """The loops that would look now."""
+    """The loops for messages of ours that would look now."""
 
     async def look() -> set[Lane]:
         found = set()
-        for lane in Lane:
+        for lane in OURS:
             try:
                 await asyncio.wait_for(lanes.rest(lane), 0.01)
             except TimeoutError:
@@ -70,7 +73,7 @@ def test_what_others_queued_is_looked_for_by_all_that_could_take_it() -> None:
     assert awake(lanes) == {Lane.FIRST}
     lanes.begin(ONE, 1)
     lanes.due()
-    assert awake(lanes) == set(Lane)
+    assert awake(lanes) == set(OURS)
 
 
 def test_time_wakes_the_first_and_the_end_wakes_all() -> None:
@@ -78,7 +81,7 @@ def test_time_wakes_the_first_and_the_end_wakes_all() -> None:
     lanes.tick()
     assert awake(lanes) == {Lane.FIRST}
     lanes.end()
-    assert awake(lanes) == set(Lane)
+    assert awake(lanes) == set(OURS)
 
 
 def test_what_waits_behind_a_slow_parcel_goes_after_a_second() -> None:
@@ -153,4 +156,25 @@ def test_each_partner_has_its_own() -> None:
     lanes.tick()
     assert (awake(mine), awake(other)) == ({Lane.FIRST}, {Lane.FIRST})
     lanes.end()
-    assert awake(mine) == awake(other) == set(Lane)
+    assert awake(mine) == awake(other) == set(OURS)
+
+
+def test_parcels_of_others_are_looked_for_when_something_is_due_and_each_second() -> None:
+    def wakes() -> bool:
+        async def look() -> bool:
+            try:
+                await asyncio.wait_for(lanes.rest(Lane.RELAY), 0.01)
+            except TimeoutError:
+                return False
+            return True
+
+        return LOOP.run_until_complete(look())
+
+    lanes = Lanes()
+    lanes.queued(3, urgent=True)
+    assert not wakes()
+    for wake in (lanes.due, lanes.tick, lanes.end):
+        wake()
+        assert wakes()
+        lanes.look(Lane.RELAY)
+        assert not wakes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import logging
 import string
@@ -21,14 +20,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from intertie.bindings.espi.authority import Authority
+from intertie.bindings.espi.customers import CustomerPages, asked_cookie
+from intertie.bindings.espi.forms import read_body, read_form
 from intertie.bindings.espi.queries import BadQuery, read_query
 from intertie.bindings.espi.resources import Custodian, Found, NotAllowed, NotThere
-from intertie.bindings.oauth.server import FORM, FORM_BYTES_MAX, parse_form
 from intertie.bindings.parcel_https.limits import Addresses
 from intertie.formats.espi.entries import EspiError
 from intertie.formats.espi.names import BASE
 from intertie.formats.espi.service import LIST_BYTES_MAX, NOTIFICATION, OAUTH, read_list
 from intertie.formats.espi.write import entry_bytes, feed_chunks
+from intertie.gateway.espi_customers import Customers
 from intertie.gateway.espi_grants import Bearer, Grants, NotGranted
 from intertie.gateway.espi_settings import EspiDoor
 from intertie.model.errors import IntertieError
@@ -37,8 +38,6 @@ LOG = logging.getLogger("intertie.espi")
 ATOM = "application/atom+xml"
 # Requests of an address that come at once.
 BURST = 60.0
-# A form is one small packet or two.
-FORM_SECONDS = 15.0
 # The deepest resource has eight parts.
 PARTS_MAX = 10
 # Of a parameter by which a customer is sent here: `state` may be long.
@@ -70,13 +69,17 @@ class EspiDoorway:
         clock: Callable[[], datetime],
         ticks: Callable[[], float],
         told: Callable[[list[str]], int] | None = None,
+        customers: Customers | None = None,
     ) -> None:
-        """`told` is given what custodians say there is to fetch."""
+        """`told` is given what custodians say there is to fetch. Without `customers` nobody answers for themselves here."""
         self._told = told
         self._grants, self._custodian, self._settings = grants, custodian, settings
         self._clock = clock
         self._authority = Authority(grants, settings.url, clock)
         self._addresses = Addresses(settings.requests_per_minute, BURST, ticks)
+        self._pages = None
+        if customers is not None:
+            self._pages = CustomerPages(customers, settings.url, clock, ticks, self._busy, self._asked)
         self._writing = 0  # feeds, from the first look at the store to the last byte
 
     def app(self) -> Starlette:
@@ -85,6 +88,7 @@ class EspiDoorway:
             routes=[
                 Route(f"{OAUTH}/authorize", self.authorize, methods=["GET"]),
                 Route(f"{OAUTH}/asked/{{secret}}", self.asked, methods=["GET"]),
+                *(self._pages.routes() if self._pages is not None else ()),
                 Route(f"{OAUTH}/token", self.token, methods=["POST"]),
                 Route(f"{OAUTH}/revoke", self.revoke, methods=["POST"]),
                 Route("/.well-known/oauth-authorization-server", self.metadata, methods=["GET"]),
@@ -176,7 +180,7 @@ class EspiDoorway:
                 404, "nothing is fetched from custodians here", "Ask whoever registered this address."
             )
         try:
-            addresses = read_list(await _read_body(request, LIST_BYTES_MAX))
+            addresses = read_list(await read_body(request, LIST_BYTES_MAX))
             count = await to_thread.run_sync(self._told, addresses)
         except (ValueError, TimeoutError, ClientDisconnect) as error:
             return _problem(400, str(error) or "the list did not come", "Send it again.")
@@ -204,7 +208,7 @@ class EspiDoorway:
         if busy is not None:
             return busy
         try:
-            form = await _read_form(request)
+            form = await read_form(request)
         except (ValueError, TimeoutError, ClientDisconnect) as error:
             said = {"error": "invalid_request", "error_description": str(error) or "the form did not come"}
             return Response(msgspec.json.encode(said), 400, _HEADERS, "application/json")
@@ -263,20 +267,35 @@ class EspiDoorway:
         except IntertieError as error:
             LOG.error("espi", extra={"why": error.why})
             return _page(503, "Not now", "Try again later.")
-        return Response(status_code=303, headers=_HEADERS | {"location": f"{OAUTH}/asked/{secret}"})
+        more = {} if self._pages is None else {"set-cookie": asked_cookie(secret)}
+        return Response(status_code=303, headers=_HEADERS | more | {"location": f"{OAUTH}/asked/{secret}"})
 
     async def asked(self, request: Request) -> Response:
         """GET by the customer's browser, again and again, until there is an answer: then back to the third party."""
         busy = self._busy(request)
         if busy is not None:
             return busy
-        secret, now = request.path_params["secret"], self._clock()
+        secret = request.path_params["secret"]
+
+        def look() -> Response:
+            asking = self._grants.asked(secret, self._clock())
+            own = self._pages is not None and self._pages.is_own(request, secret)
+            if asking.own and not own:
+                raise NotGranted("nobody waits here", do="Begin again at the third party.")
+            if self._pages is not None and own and asking.consent is None and not asking.denied:
+                return self._pages.asked_page(request, asking, secret)
+            return self._asked(secret, self._clock())
+
         try:
-            asking, code = await to_thread.run_sync(self._grants.code_for, secret, now)
+            return await to_thread.run_sync(look)
         except NotGranted as error:
             return _page(404, "Nobody waits here", f"{error.why}. {error.do}")
         except IntertieError as error:
             return _unavailable(error)
+
+    def _asked(self, secret: str, now: datetime) -> Response:
+        """Back to the third party if there is an answer, else to wait. Blocks. NotGranted."""
+        asking, code = self._grants.code_for(secret, now)
         state = [("state", asking.state)] if asking.state else []
         if asking.denied:
             return self._back(asking.redirect_uri, [("error", "access_denied"), *state])
@@ -284,7 +303,7 @@ class EspiDoorway:
             return self._back(asking.redirect_uri, [("code", code), *state])
         if asking.redeemed:
             return _page(200, "You have consented", "This is over. You may close this page.")
-        application = await to_thread.run_sync(self._grants.book.application, asking.application)
+        application = self._grants.book.application(asking.application)
         name = application.name if application is not None else "A third party"
         text = (
             f"{name} asks for your meter readings ({asking.scope}). Tell us that you agree, and name this number: {asking.id}. "
@@ -349,22 +368,6 @@ def parts_of(raw_path: bytes) -> list[str]:
     if len(parts) > PARTS_MAX or not all(parts):
         raise NotThere("there is no such resource")
     return [unquote(part) for part in parts]
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise ValueError(f"the content type is not {FORM}")
-    return parse_form(await _read_body(request, FORM_BYTES_MAX))
-
-
-async def _read_body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    async with asyncio.timeout(FORM_SECONDS):
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise ValueError(f"larger than {most} bytes")
-    return bytes(body)
 
 
 def _page(status: int, title: str, text: str, *, again: bool = False) -> Response:

@@ -62,7 +62,7 @@ class MeteredLink:
             self._meter.tried(partner.party, "unanswered")
             self.failed(partner.party, None)
             raise
-        self._meter.tried(partner.party, "answered" if answer.status == 200 else "refused")
+        self._meter.tried(partner.party, "answered" if answer.status in (200, 202) else "refused")
         if answer.status == 429 or answer.status >= 500:
             self.failed(partner.party, answer.retry_after)
         else:

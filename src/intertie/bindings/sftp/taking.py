@@ -72,10 +72,15 @@ def receipt_of(name: str, content: bytes, now: datetime, *, json: bool = False) 
         purpose = Purpose.REFUSAL if refused == len(judged) else Purpose.RECEIPT
         text = write_receipt(name, content, judged, now).encode()
         called = f"{receipt_name(name, content).removesuffix('txt')}{suffix}"
-        answers = [File(name=f.name, kind=f.kind, content=f.content, purpose=Purpose.ANSWER) for f in files]
+        answers = [msgspec.structs.replace(f, purpose=_answering(f.purpose)) for f in files]
         return write_files([File(name=called, kind=kind, content=text, purpose=purpose), *answers])
 
     return write
+
+
+def _answering(purpose: Purpose) -> Purpose:
+    """A signed receipt lies beside ours for people; all else that a format says is for who fetches."""
+    return Purpose.RECEIPT if purpose is Purpose.RECEIPT else Purpose.ANSWER
 
 
 def receipt_json(name: str, content: bytes, judged: Sequence[Judged], now: datetime) -> str:

@@ -8,17 +8,26 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.carrier import Client
 from intertie.bindings.sftp.seen import Seen
 from intertie.bindings.sftp.taking import take_arrived, take_fetched
-from intertie.formats.sftp_terms import There
+from intertie.formats.sftp_terms import Folder, There
 from intertie.gateway.foreign import Foreign
 from intertie.gateway.gateway import Gateway
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 
 LOG = logging.getLogger("intertie.files")
+
+
+def places(there: There) -> list[There]:
+    """Where its files are, and where it puts the receipts for ours, as if that were where its files are."""
+    if there.answers is None:
+        return [there]
+    return [there, msgspec.structs.replace(there, fetch=there.answers)]
 
 
 class Visits:
@@ -38,7 +47,7 @@ class Visits:
         self._gateway, self._folder, self._client = gateway, folder, client
         self._limit, self._clock, self._ticks = limit, clock, ticks
         self._due: dict[PartyId, float] = {}
-        self._seen: dict[PartyId, Seen] = {}
+        self._seen: dict[tuple[PartyId, Folder], Seen] = {}
 
     async def go(self) -> None:
         """Visit those whose time has come, all at once: a silent one holds nobody up."""
@@ -64,13 +73,14 @@ class Visits:
         await asyncio.to_thread(box.make)
         # What a crash left between fetching and taking in: the partner's copy may be gone by now.
         await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
-        seen = self._seen.setdefault(party, Seen())
-        files = await self._client.look(there)
-        for name in sorted(files) if there.complete == "renamed" else seen.still(files):
-            content = await self._client.get(there, name, self._limit)
-            await asyncio.to_thread(box.keep, name, content)
-            await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
-            await self._client.took(there, name)
+        for place in places(there):
+            seen = self._seen.setdefault((party, place.fetch), Seen())
+            files = await self._client.look(place)
+            for name in sorted(files) if there.complete == "renamed" else seen.still(files):
+                content = await self._client.get(place, name, self._limit)
+                await asyncio.to_thread(box.keep, name, content)
+                await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
+                await self._client.took(place, name)
         await self._gone(box, there)
 
     async def _gone(self, box: Box, there: There) -> None:

@@ -34,7 +34,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BITS = 128
 # BGN and BPT stand first in their sets, and have the reference in their second element; 810 and 820 have a REF for it.
 _REFERENCE = re.compile(r"(?:(?:BGN|BPT)(.)..|REF(.)ZZ\2MESSAGE)(?:\1|\2)([0-9A-Z]{25})\b")
-_WRITTEN = re.compile(r"BGN(.)..\1[^\1]{1,30}?\1(\d{8})\1(\d{4}|\d{6})\1([A-Z]{0,2})\1")
+_WRITTEN = re.compile(r"BGN(.)..\1.{1,30}?\1(\d{8})\1(\d{4}|\d{6})\1([A-Z]{0,2})\1")
 HEAD = 300
 # Before that REF there may be notes: 100 of 80 characters.
 NOTES = 10_000

@@ -1,8 +1,8 @@
 """Loops without loops in them, by column: what 2,976 rows have in common is checked once for all of them.
 
 The map of a row becomes one pattern: ids, constants, lengths, characters and codes as it has them. All rows are taken apart at
-once, and what a pattern does not say (dates, times, the length of numbers) is asked of whole columns. None means that
-something is unusual or wrong: then the rows are read one by one, which also finds the place.
+once, and what a pattern does not say (dates, times, the length of numbers) is asked of whole columns. None means that something
+is unusual or wrong: then the rows are read one by one, which also finds the place.
 """
 
 from __future__ import annotations

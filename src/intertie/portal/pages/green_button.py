@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import islice
 
+from intertie.gateway.espi_customers import CODE_DAYS, CODE_DAYS_MAX
 from intertie.gateway.espi_grants import ASKING_LIFE, Grants
 from intertie.gateway.office_acts import NotHere
 from intertie.gateway.office_once import Stamp
@@ -49,8 +50,23 @@ def green_button_page(visit: Visit) -> View:
             "consents": found[:SHOWN_MAX],
             "more": len(found) > SHOWN_MAX,
             "days": DAYS,
+            "code_days": CODE_DAYS,
+            "invites": visit.office.customers is not None,
         },
     )
+
+
+@act(SELF + "/invite", Right.CONSENT)
+def invite_customer(visit: Visit, form: Fields, stamp: Stamp) -> Done:
+    """A code for a customer, who decides by itself; it is seen this once."""
+    customers = visit.office.customers
+    if customers is None:
+        raise NotHere("customers do not come in here", do="Set [espi] of the settings: docs/espi.md.")
+    customer = form.text("customer", "the customer", 100)
+    meters = form.text("meters", "the meters").split()[:METERS_MAX]
+    days = form.number("days", 1, CODE_DAYS_MAX, CODE_DAYS)
+    code = customers.invite(customer, meters, timedelta(days=days), stamp.at, f"by {visit.person}")
+    return Done(SELF, f"The code of {customer}, for {days} days and one use: {code}", f"{len(meters)} meters")
 
 
 @act(SELF + "/{number:str}/consent", Right.CONSENT)
@@ -83,4 +99,4 @@ def revoke_consent(visit: Visit, form: Fields, stamp: Stamp) -> Done:
     return Done(SELF, "Over: its tokens open nothing from now on.", one.id)
 
 
-ROUTES = [green_button_page, consent_for_customer, deny_for_customer, revoke_consent]
+ROUTES = [green_button_page, invite_customer, consent_for_customer, deny_for_customer, revoke_consent]

@@ -46,7 +46,7 @@ def messages_page(visit: Visit) -> View:
             "given": given,
             "partners": sorted(partner.party for partner in visit.gateway.partners.all()),
             "documents": sorted(DOCUMENTS),
-            "interfaces": sorted(visit.gateway.catalogue.interfaces),
+            "interfaces": list(visit.gateway.catalogue.interfaces),
             "states": [state.value for state in State],
         },
     )

@@ -32,6 +32,10 @@ PLACES = (
 )
 
 
+# Pages that stand under a place without being below its path.
+_UNDER = {"/approvals": "/settings", "/green-button": "/settings"}
+
+
 def places(roles: Roles) -> list[Place]:
     """Those that somebody of these roles may open."""
     return [place for place in PLACES if may(roles, place.right)]
@@ -39,6 +43,7 @@ def places(roles: Roles) -> list[Place]:
 
 def current(path: str) -> str:
     """The path of the place that a page belongs to."""
+    path = _UNDER.get(path, path)
     found = [
         one.path
         for one in PLACES

@@ -51,7 +51,7 @@ def joinings_page(visit: Visit) -> View:
         {
             "open": [one for one in found if one.state not in FINAL],
             "over": [one for one in found if one.state in FINAL][:20],
-            "interfaces": sorted(visit.gateway.catalogue.interfaces),
+            "interfaces": list(visit.gateway.catalogue.interfaces.values()),
             "hours": HOURS,
         },
     )

@@ -38,6 +38,7 @@ _TONES = {
         "equal",
         "verified",
         "settled",
+        "resolved",
         "granted",
         "proven",
     },
@@ -67,7 +68,16 @@ def environment() -> Environment:
         auto_reload=False,
     )
     env.filters.update(
-        when=when, span=span, tone=tone, kw=kw, size=size, plain=plain, ago=ago, short=short, number=number
+        when=when,
+        span=span,
+        tone=tone,
+        kw=kw,
+        size=size,
+        plain=plain,
+        ago=ago,
+        short=short,
+        number=number,
+        flow=flow,
     )
     env.globals["static"] = static_url
     return env
@@ -78,8 +88,11 @@ def when(at: datetime | None, none: str = "–") -> Markup | str:
     if at is None:
         return none
     utc = at.astimezone(UTC)
-    return Markup('<time datetime="{}" title="{} UTC">{} UTC</time>').format(
-        utc.strftime("%Y-%m-%dT%H:%M:%SZ"), utc.strftime("%Y-%m-%d %H:%M:%S"), utc.strftime("%Y-%m-%d %H:%M")
+    return Markup('<time datetime="{}" title="{} UTC"><span class="date">{}</span> {} UTC</time>').format(
+        utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        utc.strftime("%Y-%m-%d %H:%M:%S"),
+        utc.strftime("%Y-%m-%d"),
+        utc.strftime("%H:%M"),
     )
 
 
@@ -117,8 +130,8 @@ def tone(state: object) -> str:
 
 
 def kw(value: object) -> str:
-    """A power with its unit."""
-    return f"{number(value)} kW"
+    """A power with its unit, which stays on its line."""
+    return f"{number(value)}\N{NO-BREAK SPACE}kW"
 
 
 def number(value: object) -> str:
@@ -144,6 +157,13 @@ def size(count: int) -> str:
 def plain(word: object) -> str:
     """A word of the vocabulary as a person reads it."""
     return str(getattr(word, "value", word)).replace("_", " ")
+
+
+def flow(name: str) -> str:
+    """The name of a flow (`DA/outage_notice.real_time`) as a person reads it."""
+    interface, _, rest = name.partition("/")
+    document, _, mode = rest.rpartition(".")
+    return f"{plain(document)}, {plain(mode)} ({interface})" if document else plain(name)
 
 
 def short(text: object, length: int = 13) -> str:

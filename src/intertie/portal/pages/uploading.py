@@ -146,7 +146,7 @@ def _choices(visit: Visit, found: Look) -> dict[str, Any]:
         "sends_to": sorted(one.party for one in partners if not one.suspended),
         "takes_from": sorted(by_hand),
         "modes": [mode.value for mode in Mode],
-        "interfaces": sorted(visit.gateway.catalogue.interfaces),
+        "interfaces": list(visit.gateway.catalogue.interfaces),
     }
 
 

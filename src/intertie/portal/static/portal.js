@@ -11,7 +11,12 @@
   function localise(root) {
     for (const one of root.querySelectorAll("time[datetime]")) {
       const at = new Date(one.dateTime);
-      if (!isNaN(at)) one.textContent = clock.format(at);
+      if (isNaN(at)) continue;
+      const [date, ...rest] = clock.format(at).split(" "); // a date is not cut at its hyphens
+      const whole = document.createElement("span");
+      whole.className = "date";
+      whole.textContent = date;
+      one.replaceChildren(whole, ` ${rest.join(" ")}`);
     }
   }
 
