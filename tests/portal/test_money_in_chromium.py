@@ -17,6 +17,7 @@ from tests.exchange.test_settle import EVENT_DAY, invoiced, settled
 from tests.exchange.test_uploaded import CSV, notices
 from tests.portal.chromium import (
     NARROW,
+    PATIENCE_MS,
     WIDE,
     accessible,
     apart,
@@ -233,7 +234,7 @@ def test_a_file_is_brought_in_pieces_over_a_line_that_breaks(
         page.route("**/piece", line)
         page.get_by_label("File", exact=True).set_input_files(file)
         page.get_by_role("button", name="Bring it").click()
-        expect(page.get_by_text("12 meter days")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("12 meter days")).to_be_visible(timeout=PATIENCE_MS)
         assert line.seen >= file.stat().st_size // 2000
         looked_at(page, "upload-file")
         seat.press("Keep them")

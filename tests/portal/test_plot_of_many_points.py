@@ -46,7 +46,7 @@ def drawn(world: World) -> Iterator[Page]:
         enter(page, url.replace("127.0.0.1", "localhost"), code)
         page.goto(url.replace("127.0.0.1", "localhost") + PATH)
         figure = page.locator("figure.plot")
-        expect(figure).to_have_attribute("data-drawn", str(POINTS), timeout=3 * PATIENCE_MS)
+        expect(figure).to_have_attribute("data-drawn", str(POINTS), timeout=PATIENCE_MS)
         yield page
 
 

@@ -157,4 +157,7 @@ def doors(street: str, operations: str) -> Iterator[tuple[socket.socket | None, 
             stack.enter_context(bound(listen, name)) if listen else None
             for listen, name in ((street, "[street]"), (operations, "[operations]"))
         )
+        if second is not None:
+            # Where it is, others read before a server is at it: who asks then waits, and is not turned away.
+            second.listen(socket.SOMAXCONN)
         yield first, second
