@@ -38,7 +38,9 @@ def dispute(stage: Stage, invoice: str, line: int, claimed: str, expected: str) 
         dispute="X-1",
         invoice=invoice,
         lines=(
-            DisputedLine(line=line, claimed=claimed, expected=expected, reason=DisputeReason.RATE),  # type: ignore[arg-type]
+            DisputedLine(
+                line=line, claimed=Decimal(claimed), expected=Decimal(expected), reason=DisputeReason.RATE
+            ),
         ),
     )
     stage.done(*stage.utility.say(body))

@@ -45,7 +45,15 @@ def test_a_file_counts_once_it_is_whole(complete: Any, looks: int, tmp_path: Pat
     (file,) = (one for one in two.carry(UTILITY) if one.about is not None)
     fresh, server = Two("csv", sftp_terms=SftpTerms(server=there)), Server()
     server.files[file.name] = file.content
-    visits = Visits(fresh.gateways[AGGREGATOR], tmp_path, server, 10**6, lambda: fresh.now, lambda: 0.0)  # type: ignore[arg-type]
+    visits = Visits(
+        fresh.gateways[AGGREGATOR],
+        tmp_path,
+        server,  # type: ignore[arg-type]
+        lambda _: there,
+        10**6,
+        lambda: fresh.now,
+        lambda: 0.0,
+    )
     for look in range(1, 3):
         asyncio.run(visits.visit(UTILITY, there))
         assert len(fresh.inbox(AGGREGATOR)) == (look >= looks)

@@ -23,10 +23,17 @@ OTHER = AggregationId("AGG-2")
 
 
 def both(stage: Stage, **wanted: object) -> RegistrationView:
-    """The page of either side, which is the same."""
+    """The page of either side, which is the same, but for who may resume what is suspended: who did that."""
     seen = registration_view(stage.utility, Wanted(**wanted))  # type: ignore[arg-type]
-    assert seen == registration_view(stage.aggregator, Wanted(**wanted))  # type: ignore[arg-type]
+    theirs = registration_view(stage.aggregator, Wanted(**wanted))  # type: ignore[arg-type]
+    for one, view in ((UTILITY, seen), (AGGREGATOR, theirs)):
+        assert all(line.can_resume == (line.by == one) for line in view.suspensions)
+    assert nobodys(seen) == nobodys(theirs)
     return seen
+
+
+def nobodys(view: RegistrationView) -> RegistrationView:
+    return view._replace(suspensions=tuple(line._replace(can_resume=False) for line in view.suspensions))
 
 
 def offered() -> Stage:

@@ -63,8 +63,8 @@ def consented(
     address, state = session.authorization_url(f"{house.url}{OAUTH}/authorize")
     with httpx.Client(verify=context(house), follow_redirects=True) as browser:
         page = browser.get(address)
-        assert page.status_code == 200 and "We wait" in page.text
         [waiting] = here(capsys, "espi", "asking", "--dir", house.place, "--json").json["asking"]
+        assert page.status_code == 200 and waiting["number"] in page.text
         done = here(
             capsys,
             "espi",
