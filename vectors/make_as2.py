@@ -71,7 +71,7 @@ def verdict(case: dict[str, Any]) -> dict[str, str]:
             return {"verdict": "ok", "accepted": str(got.fields.accepted).lower()}
         terms = As2Terms(name=NAMES.sender, url="https://a.example", certificates=(PEM,), quirks=quirks)
         key, pinned = party["utility"], (party["aggregator"].certificate,)
-        message = read_message(found, key, terms, pinned, LIMIT)
+        message = read_message(found, [key], terms, pinned, LIMIT)
     except As2Error as error:
         return {"verdict": error.flaw.value, "said": error.shown.value}
     mic = message.mic((Digest.SHA256,), quirks)[0]

@@ -83,7 +83,7 @@ def verdict(case: dict[str, Any]) -> dict[str, str]:
             check_receipt(signal, MESSAGE, references(case["sent"]))
             return {"verdict": "ok", "accepted": str(signal.accepted).lower(), "words": signal.words}
         agreed, pinned = terms(THEM, quirks=quirks), [keys()["aggregator"].certificate]
-        got = read_message(opened, US, keys()["utility"], agreed, pinned, LIMIT)
+        got = read_message(opened, US, [keys()["utility"]], agreed, pinned, LIMIT)
     except As4Error as error:
         return {"verdict": error.flaw.value, "said": error_of(error.flaw).code}
     assert got.file is not None
@@ -253,7 +253,7 @@ def _xpath(root: Any) -> None:
 def signals() -> Iterator[dict[str, Any]]:
     made = sent()
     opened = open_post(mime.of_http(made.post.headers, made.post.body))
-    got = read_message(opened, US, keys()["utility"], terms(THEM), [keys()["aggregator"].certificate], LIMIT)
+    got = read_message(opened, US, [keys()["utility"]], terms(THEM), [keys()["aggregator"].certificate], LIMIT)
     about = [[one.uri, one.digest.value, base64.b64encode(one.value).decode()] for one in made.references]
     raw = got.verified.raw
 
