@@ -253,7 +253,9 @@ def _xpath(root: Any) -> None:
 def signals() -> Iterator[dict[str, Any]]:
     made = sent()
     opened = open_post(mime.of_http(made.post.headers, made.post.body))
-    got = read_message(opened, US, [keys()["utility"]], terms(THEM), [keys()["aggregator"].certificate], LIMIT)
+    got = read_message(
+        opened, US, [keys()["utility"]], terms(THEM), [keys()["aggregator"].certificate], LIMIT
+    )
     about = [[one.uri, one.digest.value, base64.b64encode(one.value).decode()] for one in made.references]
     raw = got.verified.raw
 

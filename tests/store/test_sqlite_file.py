@@ -324,7 +324,14 @@ PLANS = {
     "partners: parcels": (sqlite_out._PARTNERS, "parcels_waiting"),
     "list": (select_messages(Query(outgoing=True))[0], "m USING INTEGER PRIMARY KEY (rowid>?)"),
     "list by partner": (select_messages(Query(outgoing=True, partner=THEM))[0], "(rowid>?)"),
-    "list by state": (select_messages(Query(outgoing=True, states=[State.QUEUED]))[0], "(rowid>?)"),
+    "list by state": (
+        select_messages(Query(outgoing=True, states=[State.QUEUED]))[0],
+        "messages_expiring",
+    ),
+    "list by state of the past": (
+        select_messages(Query(outgoing=True, states=[State.ACCEPTED]))[0],
+        "(rowid>?)",
+    ),
     "list by document": (select_messages(Query(outgoing=True, document="x"))[0], "messages_document"),
 }
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from intertie.journal import entry
-from intertie.seal import equivocation, evidence, evidence_stamp, renewal, translated_evidence
+from intertie.seal import equivocation, evidence, evidence_hops, evidence_stamp, renewal, translated_evidence
 
 PAGE = Path(__file__).parents[3] / "docs" / "evidence.md"
 
@@ -16,7 +16,7 @@ def test_every_step_is_on_the_page_and_no_other() -> None:
     described = [int(number) for number in re.findall(r"^\| (\d+) \| ", page, re.M)]
     coded = {
         value
-        for module in (evidence, evidence_stamp, equivocation, renewal, translated_evidence)
+        for module in (evidence, evidence_hops, evidence_stamp, equivocation, renewal, translated_evidence)
         for name, value in vars(module).items()
         if name.startswith("STEP_")
     }
