@@ -20,7 +20,7 @@ from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.exchange.outbound import State
-from intertie.gateway.send_message import queue
+from intertie.gateway.sending.send_message import queue
 from intertie.model.ids import MessageId, PartyId
 from intertie.run import Opened
 from intertie.run.deliveries import Deliveries

@@ -39,8 +39,8 @@ from tests.exchange.https_world import (
 )
 
 from intertie.bindings.parcel_https import PARCEL
-from intertie.gateway.quota import OwnQuota
-from intertie.gateway.settings import Quota
+from intertie.gateway.configuration.quota import OwnQuota
+from intertie.gateway.configuration.settings import Quota
 from intertie.run.serving import SWITCH_SECONDS
 from intertie.seal.key_port import KeyFile
 from intertie.stores.sqlite import SqliteStore

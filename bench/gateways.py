@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.messages import AGREEMENT
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
 
 SENDER, RECIPIENT = "aggregator.bench", "utility.bench"
 # What is measured is the gateways, not how politely they wait.

@@ -32,7 +32,7 @@ from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.cli import run as command
 from intertie.exchange.outbound import State
-from intertie.gateway.send_message import Outgoing, queue, send
+from intertie.gateway.sending.send_message import Outgoing, queue, send
 from intertie.model.documents import example
 from intertie.model.ids import ConversationId, InterfaceCode, MessageId, ParcelId, PartyId, new_message_id
 from intertie.model.message import Mode, utc, write_message

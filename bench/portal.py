@@ -24,7 +24,7 @@ from bench.machine import machine
 from bench.outage import command_quietly
 from bench.portal_fill import AGGREGATION, DER, RARE_OUT, RARE_TALK, Filled, Filler
 from bench.portal_people import AGENT, START_SECONDS, sessions, wait_until_open
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
 from intertie.model.ids import PartyId
 from intertie.portal.pages.pages import ROUTES
 from intertie.run import Opened, opened

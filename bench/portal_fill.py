@@ -14,7 +14,7 @@ import msgspec
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import NewMessage, ParcelRow
-from intertie.gateway.trade_ports import Shared
+from intertie.gateway.trading.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.market.contract import terms_hash

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import httpx
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import CODE_LIFE, Visitor, add_person, make_code
-from intertie.gateway.sign_in import by_code
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import CODE_LIFE, Visitor, add_person, make_code
+from intertie.gateway.office.sign_in import by_code
 from intertie.run import Opened
 from intertie.stores.people_file import PeopleFile
 

@@ -34,7 +34,7 @@ def measured(loads: int) -> Row:
     world_of, visitors = (import_module(f"tests.portal.{name}") for name in ("world", "visitors"))
     if chromium.PROGRAM is None:
         raise NoBrowser("no chromium here: apt-get install chromium")
-    roles = [import_module("intertie.gateway.api_keys").OfficeRole.OPERATOR]
+    roles = [import_module("intertie.gateway.office.api_keys").OfficeRole.OPERATOR]
     took, stalls = [], []
     with tempfile.TemporaryDirectory(prefix="intertie-bench-") as folder, plotting.many_points():
         world = world_of.World(Path(folder) / "office", made=False)

@@ -28,13 +28,13 @@ from bench.exchange import RESULTS
 from bench.gateways import RECIPIENT, SENDER, make_pair, peak_mb
 from bench.machine import machine
 from bench.messages import AGREEMENT
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import LinkAnswer, Peer
+from intertie.gateway.metering.readings import take_in
+from intertie.gateway.metering.readings_block import load_block
 from intertie.gateway.ports import Query
-from intertie.gateway.readings import take_in
-from intertie.gateway.readings_block import load_block
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.ids import InterfaceCode, MeterId, PartyId
 from intertie.model.interval import IntervalSeries
 from intertie.model.message import Mode

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from intertie.formats.many_job import Job, JobDay, JobMeter
-from intertie.gateway.settle_many import settle_many
+from intertie.gateway.settlement.settle_many import settle_many
 from intertie.market.baseline_rule import Reason, Rule
 from intertie.market.block_events import BlockEvent, look, place
 from intertie.market.block_payment import Terms, deliver, month

@@ -36,7 +36,7 @@ from intertie.formats.x12.findings import X12Error
 from intertie.formats.x12.interchange import Reader
 from intertie.formats.x12.layout import profile as x12_profile
 from intertie.formats.x12.sets import read_document
-from intertie.gateway.settings import parse_settings, settings_text
+from intertie.gateway.configuration.settings import parse_settings, settings_text
 from intertie.model.documents import example_bytes, read_body
 from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, DocumentName, ParcelId, PartyId

@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 from intertie.exchange import ordering
 from intertie.exchange.ordering import Ahead
-from intertie.gateway import deliver
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, ParcelRow
+from intertie.gateway.sending import deliver
 from intertie.model.errors import Refused
 from intertie.seal.receipt import JournalHead, Outcome, Receipt
 from intertie.seal.tree import EMPTY_ROOT, Frontier, root
@@ -124,11 +124,13 @@ MISTAKES: dict[str, Mistake] = {
     "the answer leaves before the write": Mistake(
         {"sim.disk.Disk.__init__": _answer_first}, r"lost|two receipts|journal"
     ),
-    "any 200 is a receipt": Mistake({"intertie.gateway.deliver.read_receipt_of": _believe}, "is lost"),
+    "any 200 is a receipt": Mistake(
+        {"intertie.gateway.sending.deliver.read_receipt_of": _believe}, "is lost"
+    ),
     "nothing expires that was sent": Mistake(
         {
-            "intertie.gateway.deliver.close_expired": _never,
-            "intertie.gateway.expire.close_expired": _never,
+            "intertie.gateway.sending.deliver.close_expired": _never,
+            "intertie.gateway.sending.expire.close_expired": _never,
         },
         "for ever",
     ),

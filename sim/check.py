@@ -9,8 +9,8 @@ from datetime import timedelta
 from intertie.exchange.escalation import Look, look_at
 from intertie.exchange.outbound import DELIVERED, FINAL, State
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.resend import uncertain
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.resend import uncertain
 from intertie.journal.entry import read_entry
 from intertie.model.errors import IntertieError
 from intertie.model.ids import MessageId, PartyId

@@ -13,14 +13,14 @@ from functools import partial
 from typing import Any
 
 from intertie.exchange.outbound import FINAL, State
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.deliver import Delivery, cancel, deliver_once
-from intertie.gateway.escalate import escalate, tell_next
-from intertie.gateway.expire import expire
 from intertie.gateway.gateway import LinkAnswer, Peer
 from intertie.gateway.ports import Query, Store
-from intertie.gateway.resend import resend
-from intertie.gateway.send_message import Outgoing, send, send_raw
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.sending.deliver import Delivery, cancel, deliver_once
+from intertie.gateway.sending.escalate import escalate, tell_next
+from intertie.gateway.sending.expire import expire
+from intertie.gateway.sending.resend import resend
+from intertie.gateway.sending.send_message import Outgoing, send, send_raw
 from intertie.model.errors import IntertieError, PartnerError, Refused
 from intertie.model.ids import ConversationId, InterfaceCode, MessageId, PartyId
 from sim.disk import Crash, Strike

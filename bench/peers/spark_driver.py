@@ -28,7 +28,7 @@ from pyspark.sql import SparkSession  # noqa: E402
 
 from intertie.bindings.spark_connect.cluster import Cluster, connect  # noqa: E402
 from intertie.formats.many_job import read_job  # noqa: E402
-from intertie.gateway.settle_many import settle_many  # noqa: E402
+from intertie.gateway.settlement.settle_many import settle_many  # noqa: E402
 from intertie.stores.many_files import LinesFolder, ReadingsFolder  # noqa: E402
 
 TASKS = 2

@@ -11,7 +11,7 @@ from tests.exchange.uftp_world import TEXT
 from tests.ports import free_port
 
 from intertie.cli import run
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode

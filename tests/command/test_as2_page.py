@@ -12,7 +12,7 @@ from intertie.bindings.clock import system_clock
 from intertie.cli import run
 from intertie.formats.as2.flaws import Flaw, modifier_of
 from intertie.formats.as2.terms import As2Terms, Compress, Quirk
-from intertie.gateway.as2_settings import As2Door
+from intertie.gateway.configuration.as2_settings import As2Door
 from intertie.seal.cms import CipherName, Digest, Transport
 from intertie.seal.smime_keys import SmimeKey
 

@@ -13,7 +13,7 @@ from intertie.cli import run
 from intertie.formats.as4.flaws import Flaw, error_of
 from intertie.formats.as4.terms import As4Terms, Quirk
 from intertie.formats.as4.xml import DEPTH_MAX, ELEMENTS_MAX, ENVELOPE_BYTES_MAX
-from intertie.gateway.as4_settings import As4Door
+from intertie.gateway.configuration.as4_settings import As4Door
 from intertie.seal.cms import Digest
 from intertie.seal.smime_keys import SmimeKey
 from intertie.seal.xml_encryption import KEY_BYTES

@@ -13,7 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from tests.command.gateways import AGGREGATOR, here, make_pair, outage, served
 
-from intertie.gateway.resend import resend
+from intertie.gateway.sending.resend import resend
 from intertie.run import open_gateway
 
 Capsys = pytest.CaptureFixture[str]

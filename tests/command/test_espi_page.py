@@ -21,9 +21,9 @@ from tests.unit.formats.espi_world import read, series, written
 
 from intertie.bindings.espi.queries import KNOWN
 from intertie.cli import run
-from intertie.gateway.espi_grants import CODE_LIFE
-from intertie.gateway.espi_ports import TOKENS_MAX
-from intertie.gateway.espi_settings import REFRESH_DAYS, EspiDoor
+from intertie.gateway.configuration.espi_settings import REFRESH_DAYS, EspiDoor
+from intertie.gateway.espi.espi_grants import CODE_LIFE
+from intertie.gateway.espi.espi_ports import TOKENS_MAX
 
 PAGE = (Path(__file__).parents[2] / "docs" / "espi.md").read_text(encoding="utf-8")
 

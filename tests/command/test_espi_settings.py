@@ -14,9 +14,9 @@ from tests.ports import free_port
 
 from intertie.bindings.espi.notify import Notifier
 from intertie.cli import run
-from intertie.gateway.espi_settings import EspiDoor
-from intertie.gateway.listening import address_of
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.espi_settings import EspiDoor
+from intertie.gateway.configuration.listening import address_of
+from intertie.gateway.configuration.settings import read_settings
 from intertie.model.errors import SettingsError
 from intertie.run.espi import door_server, notifier_of, work
 from intertie.run.espi_beside import WORK, espi_beside

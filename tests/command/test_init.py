@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.command.gateways import UTILITY, here
 
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
 from intertie.model.party import Role
 from intertie.seal.certificates import load_trust
 from intertie.seal.descriptor import read_descriptor

@@ -17,7 +17,7 @@ from tests.portal.world import new_key, outage, problem
 from tests.ports import free_port
 
 from intertie.client import Client
-from intertie.gateway.settings import parse_settings
+from intertie.gateway.configuration.settings import parse_settings
 from intertie.model.errors import SettingsError
 
 

@@ -14,9 +14,9 @@ import pytest
 from tests.command.gateways import AGGREGATOR, UTILITY, make_pair
 from tests.exchange.file_world import foreign_of
 
-from intertie.gateway.office_beside import NOTHING
-from intertie.gateway.uploaded_ports import UploadError
-from intertie.gateway.view_policy import findings
+from intertie.gateway.office.office_beside import NOTHING
+from intertie.gateway.office.uploaded_ports import UploadError
+from intertie.gateway.views.view_policy import findings
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.held import Held, legacy_use

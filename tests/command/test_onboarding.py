@@ -20,7 +20,7 @@ from tests.da_flows import IN, OUT
 from tests.ports import free_port
 
 from intertie.cli import run
-from intertie.gateway.settings import JoiningDoor, Settings, Street
+from intertie.gateway.configuration.settings import JoiningDoor, Settings, Street
 from intertie.model.ids import PartyId
 from intertie.model.party import Party, Role
 from intertie.run import opened

@@ -33,7 +33,7 @@ from intertie.bindings.operations.serve_state import Serving, who_serves
 from intertie.cli import run
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.run import opened
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.command.gateways import AGGREGATOR, UTILITY, here, make_pair
 
-from intertie.gateway.settings import Places
+from intertie.gateway.configuration.settings import Places
 from intertie.stores.partner_files import read_standing
 
 Capsys = pytest.CaptureFixture[str]

@@ -11,7 +11,7 @@ import pytest
 from tests.command.gateways import PROGRAM, here, served, wait_for_line
 from tests.ports import free_port
 
-from intertie.gateway.simulate_script import DEFAULT, read_script
+from intertie.gateway.simulating.simulate_script import DEFAULT, read_script
 
 SIMULATED = "aggregator.sim"
 

@@ -19,9 +19,9 @@ from tests.command.test_office import alive, pids_of, wait_for, with_office
 
 from intertie.bindings.clock import system_clock
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.office_settings import OfficeDoor
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.configuration.office_settings import OfficeDoor
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId
 from intertie.model.message import Mode

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.command.test_pages import ROOT, run, script_of
 from tests.ports import free_port
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 
 
 def test_the_page_opens_a_portal(tmp_path: Path) -> None:

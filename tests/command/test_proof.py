@@ -168,7 +168,9 @@ def test_what_lapses(
 ) -> None:
     none = here(capsys, "evidence", "lapsing", "--within", "365d", "--dir", two.utility)
     assert "No proof ends within 365 days" in none.out
-    monkeypatch.setattr("intertie.gateway.renew_evidence.proof_until", lambda profile: date(2035, 12, 31))
+    monkeypatch.setattr(
+        "intertie.gateway.proving.renew_evidence.proof_until", lambda profile: date(2035, 12, 31)
+    )
     listed = here(capsys, "evidence", "lapsing", "--within", "9000d", "--dir", two.utility, "--json").json[
         "messages"
     ]

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 from tests.command.test_pages import run, script_of
 
-from intertie.gateway.foreign import Foreign
-from intertie.gateway.relay_settings import RelayRules
+from intertie.gateway.configuration.relay_settings import RelayRules
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import RULES
 from intertie.seal.hop import Hop
 from intertie.seal.waybill import Waybill

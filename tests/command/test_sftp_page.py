@@ -11,7 +11,7 @@ from tests.command.gateways import here
 from intertie.bindings.sftp.names import Folder
 from intertie.cli import run
 from intertie.formats.sftp_terms import SftpTerms, Theirs
-from intertie.gateway.foreign import Level
+from intertie.gateway.translating.foreign import Level
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "sftp.md").read_text(encoding="utf-8")
 US, THEM = "utility.example", "sunwind.example"

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.command.gateways import AGGREGATOR, UTILITY, here, make_pair, served
 
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
 from intertie.seal.protection import plain_opener
 from intertie.seal.vault import Vault
 

@@ -17,7 +17,7 @@ from tests.da_flows import IN, OUT
 from tests.ports import free_port
 
 from intertie.bindings.operations.serve_state import who_serves
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
 from intertie.run import opened
 from intertie.seal.descriptor import peek_sequence
 

@@ -29,14 +29,14 @@ from intertie.bindings.as2.translator import As2
 from intertie.exchange.outbound import State
 from intertie.formats.as2.terms import As2Terms, Quirk
 from intertie.formats.x12.trading import Trading, X12Party
-from intertie.gateway.as2_settings import As2Door
-from intertie.gateway.deliver import Delivery
-from intertie.gateway.deliver_translated import deliver_translated
-from intertie.gateway.foreign import Foreign, paper_events
+from intertie.gateway.configuration.as2_settings import As2Door
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.trade_books import Books
+from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.deliver_translated import deliver_translated
+from intertie.gateway.translating.foreign import Foreign, paper_events
 from intertie.model.documents import example
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode

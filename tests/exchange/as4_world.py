@@ -31,14 +31,14 @@ from intertie.exchange.outbound import State
 from intertie.formats.as4.message import File, Post, write_message
 from intertie.formats.as4.terms import As4Terms, Quirk
 from intertie.formats.as4.user_message import Party
-from intertie.gateway.as4_settings import As4Door
-from intertie.gateway.deliver import Delivery
-from intertie.gateway.deliver_translated import deliver_translated
-from intertie.gateway.foreign import Foreign, paper_events
+from intertie.gateway.configuration.as4_settings import As4Door
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.trade_books import Books
+from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.deliver_translated import deliver_translated
+from intertie.gateway.translating.foreign import Foreign, paper_events
 from intertie.model.ids import InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode
 from intertie.model.record import Record

@@ -26,14 +26,14 @@ from tests.exchange.https_world import (
     now,
 )
 
-from intertie.gateway.attachment_ports import AttachmentLimits, Attachments
-from intertie.gateway.attachments import FileToSend, seal_attachments
-from intertie.gateway.deliver import deliver_once
+from intertie.gateway.attaching.attachment_ports import AttachmentLimits, Attachments
+from intertie.gateway.attaching.attachments import FileToSend, seal_attachments
+from intertie.gateway.attaching.upload import NotNow, upload_message
+from intertie.gateway.configuration.settings import Quota, Street
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.settings import Quota, Street
-from intertie.gateway.upload import NotNow, upload_message
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError
 from intertie.model.ids import ConversationId, InterfaceCode, MessageId, new_message_id

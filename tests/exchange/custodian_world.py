@@ -24,12 +24,12 @@ from intertie.bindings.espi.door import EspiDoorway
 from intertie.bindings.espi.fetching import Fetcher
 from intertie.bindings.espi.resources import Custodian
 from intertie.formats.custodian_terms import CustodianTerms
-from intertie.gateway.deliver_file import OneWay
-from intertie.gateway.foreign import paper_events
+from intertie.gateway.metering.readings import Readings, take_in
+from intertie.gateway.metering.readings_ports import Wanted
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.readings import Readings, take_in
-from intertie.gateway.readings_ports import Wanted
-from intertie.gateway.trade_books import Books
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.deliver_file import OneWay
+from intertie.gateway.translating.foreign import paper_events
 from intertie.stores.espi_wanted import WantedFiles
 
 

@@ -17,10 +17,10 @@ from tests.store.readings_cases import ZONE, keep, row, store_in, table
 from intertie.bindings.espi.door import EspiDoorway
 from intertie.bindings.espi.resources import Custodian
 from intertie.formats.espi.names import BASE
-from intertie.gateway.espi_grants import Grants, Lives
-from intertie.gateway.espi_ports import Application, Consent
-from intertie.gateway.espi_settings import EspiDoor
-from intertie.gateway.readings import Readings
+from intertie.gateway.configuration.espi_settings import EspiDoor
+from intertie.gateway.espi.espi_grants import Grants, Lives
+from intertie.gateway.espi.espi_ports import Application, Consent
+from intertie.gateway.metering.readings import Readings
 from intertie.market.reading_days import DayRow
 from intertie.stores.espi_files import EspiFiles
 

@@ -38,14 +38,14 @@ from intertie.formats.internet_et.receipt import Receipt
 from intertie.formats.internet_et.signed import read_signed
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
 from intertie.formats.x12.carried import write_carried
-from intertie.gateway.deliver import Delivery
-from intertie.gateway.deliver_translated import deliver_translated
-from intertie.gateway.foreign import Foreign, paper_events
+from intertie.gateway.configuration.internet_et_settings import InternetEtDoor
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.internet_et_settings import InternetEtDoor
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.trade_books import Books
+from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.deliver_translated import deliver_translated
+from intertie.gateway.translating.foreign import Foreign, paper_events
 from intertie.model.documents import read_message
 from intertie.model.ids import InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode

@@ -26,16 +26,16 @@ from intertie.exchange.outbound import State
 from intertie.formats.espi.terms import EspiTerms
 from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.sftp_terms import SftpTerms
-from intertie.gateway.accept_file import Brought, accept_file
-from intertie.gateway.deliver import Delivery
-from intertie.gateway.deliver_file import FilePosts, FileTranslator, Sent
-from intertie.gateway.deliver_translated import PostAnswer, Reply, deliver_translated
-from intertie.gateway.files import File, Judged, Purpose, read_files, write_files
-from intertie.gateway.foreign import Foreign, paper_events
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.trade_books import Books
+from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.accept_file import Brought, accept_file
+from intertie.gateway.translating.deliver_file import FilePosts, FileTranslator, Sent
+from intertie.gateway.translating.deliver_translated import PostAnswer, Reply, deliver_translated
+from intertie.gateway.translating.files import File, Judged, Purpose, read_files, write_files
+from intertie.gateway.translating.foreign import Foreign, paper_events
 from intertie.model.errors import PartnerError
 from intertie.model.ids import ConversationId, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from intertie.catalogue.load import load_catalogue
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.descriptors import take_descriptor
 from intertie.gateway.gateway import (
     Agreement,
     FixedKeys,
@@ -20,6 +18,8 @@ from intertie.gateway.gateway import (
     Partner,
     Peer,
 )
+from intertie.gateway.partners.descriptors import take_descriptor
+from intertie.gateway.receiving.accept_parcel import accept
 from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Party, Role

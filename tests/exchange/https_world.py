@@ -22,10 +22,10 @@ from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.parcel_https.serving import StreetServer, uvicorn_config
 from intertie.catalogue.load import load_catalogue
-from intertie.gateway.accept_parcel import new_message
-from intertie.gateway.authorize import authority_of
+from intertie.gateway.configuration.settings import Delivery, Pull, Quota, Settings, Street
 from intertie.gateway.gateway import Agreement, FixedKeys, FixedTrust, Gateway, Limits, Partner
-from intertie.gateway.settings import Delivery, Pull, Quota, Settings, Street
+from intertie.gateway.receiving.accept_parcel import new_message
+from intertie.gateway.receiving.authorize import authority_of
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, MessageId, PartyId, new_message_id, new_parcel_id
 from intertie.model.message import read_envelope, write_message

@@ -13,7 +13,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.exchange.joining import Terms
 from intertie.exchange.joining_messages import Answer, Done, Hello, Offer
 from intertie.gateway.gateway import FixedKeys, FixedTrust, Gateway, Limits
-from intertie.gateway.join_partner import (
+from intertie.gateway.partners.join_partner import (
     Joining,
     Ourselves,
     Review,

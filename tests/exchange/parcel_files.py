@@ -15,14 +15,14 @@ from tests.exchange.relay_world import ROLES, Link, World
 from intertie.bindings.sftp.taking import receipt_of
 from intertie.formats.parcel_terms import ParcelTerms
 from intertie.formats.sftp_terms import SftpTerms
-from intertie.gateway.accept_file import Brought, accept_file
-from intertie.gateway.deliver import Delivery, deliver_once
-from intertie.gateway.deliver_relayed import deliver_relayed
-from intertie.gateway.deliver_translated import PostAnswer
-from intertie.gateway.file_link import FileLink
-from intertie.gateway.files import File, Purpose, read_files
-from intertie.gateway.foreign import Foreign
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.relaying.deliver_relayed import deliver_relayed
+from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.translating.accept_file import Brought, accept_file
+from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.file_link import FileLink
+from intertie.gateway.translating.files import File, Purpose, read_files
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.ids import PartyId
 
 

@@ -26,11 +26,11 @@ from tests.exchange.https_world import (
 
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.fetch import Fetches, FetchLink
+from intertie.gateway.configuration.settings import Delivery, Pull, Settings, Street
 from intertie.gateway.gateway import Partner, Peer
 from intertie.gateway.ports import MessageRow, Query, Store
-from intertie.gateway.settings import Delivery, Pull, Settings, Street
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.receiving.fetch import Fetches, FetchLink
 from intertie.model.ids import MessageId, ParcelId, PartyId
 from intertie.stores.memory import MemoryStore
 

@@ -11,15 +11,15 @@ from tests.exchange.house import NOW, gateway_of, keys_of
 
 from intertie.catalogue.load import load_catalogue
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import Delivery, deliver_once
-from intertie.gateway.deliver_relayed import deliver_relayed
+from intertie.gateway.configuration.relay_settings import RelayRules, Route
 from intertie.gateway.gateway import Gateway, LinkAnswer, Partner, Peer
 from intertie.gateway.ports import Query, Store
-from intertie.gateway.receive import receive
-from intertie.gateway.relay_ports import Relayed
-from intertie.gateway.relay_settings import RelayRules, Route
-from intertie.gateway.scopes import granted_to
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.receiving.receive import receive
+from intertie.gateway.receiving.scopes import granted_to
+from intertie.gateway.relaying.deliver_relayed import deliver_relayed
+from intertie.gateway.relaying.relay_ports import Relayed
+from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId, ParcelId, PartyId

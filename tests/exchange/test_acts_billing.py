@@ -13,10 +13,10 @@ from tests.exchange.trade_stage import NWS, Stage, dealt
 from tests.exchange.two_sides import TEXT
 
 from intertie.exchange.outbound import State
-from intertie.gateway import billing_account as account
-from intertie.gateway import billing_invoice as charge
-from intertie.gateway import billing_pay as payment
-from intertie.gateway.billing_desk import free_name
+from intertie.gateway.billing import billing_account as account
+from intertie.gateway.billing import billing_invoice as charge
+from intertie.gateway.billing import billing_pay as payment
+from intertie.gateway.billing.billing_desk import free_name
 from intertie.market.account import balance, statement_of
 from intertie.market.book import fold
 from intertie.model.billing import Dispute, DisputedLine, DisputeReason, PaymentMethod, RemittanceAdvice

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, HOUR, MINUTE, NWS, P7, P9, Stage, dealt, kw
 
-from intertie.gateway import trade_dispatch as act
-from intertie.gateway import trade_outage
+from intertie.gateway.trading import trade_dispatch as act
+from intertie.gateway.trading import trade_outage
 from intertie.market.dispatch_state import State
 from intertie.model.contract import Direction, Service
 from intertie.model.dispatch import (

@@ -32,12 +32,12 @@ from tests.exchange.trade_stage import (
     registered,
 )
 
-from intertie.gateway import trade_availability as availability
-from intertie.gateway import trade_dispatch as dispatch
-from intertie.gateway import trade_market as market
-from intertie.gateway import trade_outage as outage
-from intertie.gateway import trade_registration as registration
-from intertie.gateway.trade_desk import AHEAD, Desk
+from intertie.gateway.trading import trade_availability as availability
+from intertie.gateway.trading import trade_dispatch as dispatch
+from intertie.gateway.trading import trade_market as market
+from intertie.gateway.trading import trade_outage as outage
+from intertie.gateway.trading import trade_registration as registration
+from intertie.gateway.trading.trade_desk import AHEAD, Desk
 from intertie.market.dispatch_state import ACKNOWLEDGE
 from intertie.market.offer_state import CounterPhase, NeedPhase, OfferPhase
 from intertie.model.aggregation import DerChange, DerState, RemovalReason, SuspensionReason

@@ -26,11 +26,11 @@ from tests.exchange.test_trade_offers import NEED, OFFER, kw, usd
 from intertie.cli._market import countdown, span_of
 from intertie.cli.market_clear import rows
 from intertie.exchange.outbound import State
-from intertie.gateway import trade_clearing, trade_contract
-from intertie.gateway import trade_market as act
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.open_offers import open_sealed
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.trading import trade_clearing, trade_contract
+from intertie.gateway.trading import trade_market as act
+from intertie.gateway.trading.open_offers import open_sealed
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.offer_state import NeedPhase, OfferPhase
 from intertie.model.errors import Refused, SettingsError
 from intertie.model.ids import MessageId, PartyId

@@ -24,8 +24,8 @@ from tests.exchange.trade_stage import (
 
 from intertie.cli.outage_show import DERS as DER_COLUMNS
 from intertie.cli.outage_show import GRID, ders_row, grid_row
-from intertie.gateway import trade_availability as availability
-from intertie.gateway import trade_outage as act
+from intertie.gateway.trading import trade_availability as availability
+from intertie.gateway.trading import trade_outage as act
 from intertie.market.outage import State
 from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Direction, Service

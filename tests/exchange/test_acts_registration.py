@@ -9,7 +9,7 @@ import pytest
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, HOUR, P9, Stage, der, registered
 
-from intertie.gateway import trade_registration as act
+from intertie.gateway.trading import trade_registration as act
 from intertie.market.registry import Standing, waiting
 from intertie.model.aggregation import (
     DecisionReason,

@@ -19,9 +19,9 @@ from intertie.formats.as2.names import Names
 from intertie.formats.as2.receipt import Fields, read_receipt, write_receipt
 from intertie.formats.as2.terms import Compress, Quirk
 from intertie.formats.x12.carried import write_carried
-from intertie.gateway.accept_translated import known_of, original_of
-from intertie.gateway.deliver_translated import OWED_MAX
 from intertie.gateway.ports import Query
+from intertie.gateway.translating.accept_translated import known_of, original_of
+from intertie.gateway.translating.deliver_translated import OWED_MAX
 from intertie.journal.entry import Kind, read_entry
 from intertie.model.documents import read_message
 from intertie.model.errors import Refused

@@ -17,9 +17,9 @@ from intertie.bindings.as2.translator import content_of
 from intertie.exchange.outbound import State
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.foreign import Level
 from intertie.gateway.ports import Query
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.foreign import Level
 from intertie.journal.entry import Kind, read_entry
 
 ANSWERING = replace(TRADING, acknowledge=True, advice="all")

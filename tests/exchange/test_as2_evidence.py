@@ -12,8 +12,8 @@ from tests.exchange.house import AGGREGATOR, UTILITY, trial_ca
 from intertie.bindings.as2.proof import As2Verifier, ids_of
 from intertie.exchange.outbound import State
 from intertie.formats.as2.terms import Quirk
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.export_evidence import NoEvidenceError, export
+from intertie.gateway.proving.export_evidence import NoEvidenceError, export
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.model.errors import Code, EvidenceError, Refused
 from intertie.model.ids import MessageId, PartyId, new_uuid7
 from intertie.run.verifiers import VERIFIERS

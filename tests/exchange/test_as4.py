@@ -36,11 +36,11 @@ from intertie.formats.as4.signal import Signal, read_signal, write_error, write_
 from intertie.formats.as4.user_message import Business, Party, UserMessage, write_user
 from intertie.formats.as4.xml import new_envelope, parse_envelope, write_envelope
 from intertie.formats.x12.carried import write_carried
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.deliver_translated import OWED_MAX
-from intertie.gateway.export_evidence import export
-from intertie.gateway.foreign import Level
 from intertie.gateway.ports import Query
+from intertie.gateway.proving.export_evidence import export
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.deliver_translated import OWED_MAX
+from intertie.gateway.translating.foreign import Level
 from intertie.journal.entry import Kind, read_entry
 from intertie.model.documents import example, read_message
 from intertie.model.errors import Code, EvidenceError, Refused

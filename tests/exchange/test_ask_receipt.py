@@ -11,10 +11,10 @@ from tests.exchange.house import AGGREGATOR, STRANGER, UTILITY
 from tests.exchange.two_sides import DEAL, GSA, Two, Y, other
 
 from intertie.exchange.outbound import State
-from intertie.gateway.ask_receipt import Asked, ask_receipts, unanswered
-from intertie.gateway.export_evidence import export
 from intertie.gateway.gateway import LinkAnswer, Partner
-from intertie.gateway.witness import NoSuchReceipt, WitnessDesk
+from intertie.gateway.proving.export_evidence import export
+from intertie.gateway.proving.witness import NoSuchReceipt, WitnessDesk
+from intertie.gateway.sending.ask_receipt import Asked, ask_receipts, unanswered
 from intertie.model.errors import PartnerError
 from intertie.model.ids import ParcelId, PartyId
 from intertie.seal.evidence_file import verify_file

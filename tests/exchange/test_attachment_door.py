@@ -15,7 +15,7 @@ from tests.exchange.https_world import UTILITY, Caller, caller, make_ca, make_ho
 
 from intertie.bindings.parcel_https import PIECE
 from intertie.exchange.joining import Trial
-from intertie.gateway.settings import Quota
+from intertie.gateway.configuration.settings import Quota
 from intertie.model.ids import ConversationId, PartyId, new_uuid7
 
 SCOPE = "DA/outage_notice"

@@ -14,21 +14,21 @@ from tests.exchange.attachment_world import World, a_world, keeping, queue_files
 from tests.exchange.https_world import AGGREGATOR, UTILITY, link_of, now, queue_one, wait_until
 
 from intertie.exchange.outbound import State
-from intertie.gateway.attachment_ports import Attachments, Coming
-from intertie.gateway.attachments import (
+from intertie.gateway.attaching.attachment_ports import Attachments, Coming
+from intertie.gateway.attaching.attachments import (
     NoAttachmentError,
     attach_again,
     attachments_of,
     open_attachment,
 )
-from intertie.gateway.deliver import cancel
-from intertie.gateway.erase import NotErasedError, Why, erase_message
-from intertie.gateway.hold import hold
+from intertie.gateway.attaching.sweep_attachments import sweep_attachments
+from intertie.gateway.attaching.upload import PIECE_BYTES, NotNow, NotTaken, Uploads
+from intertie.gateway.configuration.settings import Quota
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import send_raw
-from intertie.gateway.settings import Quota
-from intertie.gateway.sweep_attachments import sweep_attachments
-from intertie.gateway.upload import PIECE_BYTES, NotNow, NotTaken, Uploads
+from intertie.gateway.proving.erase import NotErasedError, Why, erase_message
+from intertie.gateway.proving.hold import hold
+from intertie.gateway.sending.deliver import cancel
+from intertie.gateway.sending.send_message import send_raw
 from intertie.model.errors import Code, PartnerError, Refused, StoreError
 from intertie.model.ids import MessageId, new_message_id
 from intertie.model.message import read_envelope, write_message
@@ -202,7 +202,7 @@ def test_where_one_file_is_missing_the_others_are_not_read(
     message = world.seal(some(100), some(100))
     world.upload(message)
     world.files_there()[1].unlink()
-    monkeypatch.setattr("intertie.gateway.take_attachment.open_file", None)
+    monkeypatch.setattr("intertie.gateway.attaching.take_attachment.open_file", None)
     without_waiting(world, message)
     world.deliver()
     assert refusal_of(world, message).startswith("attachment_missing") and len(world.files_there()) == 1

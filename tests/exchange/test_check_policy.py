@@ -30,8 +30,8 @@ from tests.exchange.house import (
     with_partner,
 )
 
-from intertie.gateway.check_policy import Dates, Finding, KeyAge, check_policy, flows_between
 from intertie.gateway.gateway import FixedTrust, Gateway
+from intertie.gateway.operating.check_policy import Dates, Finding, KeyAge, check_policy, flows_between
 from intertie.model.errors import Code, Refused
 from intertie.seal.algorithm_table import algorithms
 from intertie.seal.certificate_facts import algorithm_of_key, chain_of_pem, facts_of

@@ -15,7 +15,7 @@ from tests.exchange.billing_house import House, settled, text
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.trade_stage import Stage, dealt, registered
 
-from intertie.gateway import trade_contract
+from intertie.gateway.trading import trade_contract
 from intertie.model.billing import (
     Dispute,
     DisputeAnswer,

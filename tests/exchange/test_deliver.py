@@ -24,11 +24,11 @@ from tests.exchange.house import (
 )
 
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import Delivery, cancel, deliver_once
 from intertie.gateway.gateway import Limits, LinkAnswer
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send, send_raw
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.deliver import Delivery, cancel, deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send, send_raw
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError
 from intertie.model.ids import ConversationId, DocumentName, InterfaceCode, MessageId

@@ -27,10 +27,10 @@ from intertie.catalogue.admit import catalogue_of
 from intertie.catalogue.flow import Channel
 from intertie.catalogue.load import load_catalogue
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId

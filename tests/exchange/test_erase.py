@@ -11,8 +11,9 @@ from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire
 
 from intertie.catalogue.flow import Flow
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.erase import (
+from intertie.gateway.gateway import Gateway
+from intertie.gateway.ports import Query
+from intertie.gateway.proving.erase import (
     Found,
     NotErasedError,
     Standing,
@@ -24,12 +25,11 @@ from intertie.gateway.erase import (
     open_disputes,
     what_is_left,
 )
-from intertie.gateway.export_evidence import NoEvidenceError, export
-from intertie.gateway.gateway import Gateway
-from intertie.gateway.hold import hold, release
-from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.export_evidence import NoEvidenceError, export
+from intertie.gateway.proving.hold import hold, release
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId

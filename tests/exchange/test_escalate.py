@@ -24,12 +24,12 @@ from https_world import House, ca_text, make_ca, make_house
 from intertie.bindings.mail_smtp.client import SmtpMailer
 from intertie.bindings.mail_smtp.escalations import Escalations
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import cancel, deliver_once
-from intertie.gateway.escalate import NEWS, Escalation, MailError, escalate, tell_next
+from intertie.gateway.configuration.settings import Escalation as MailSettings
 from intertie.gateway.gateway import Gateway, LinkAnswer
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.settings import Escalation as MailSettings
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.deliver import cancel, deliver_once
+from intertie.gateway.sending.escalate import NEWS, Escalation, MailError, escalate, tell_next
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.journal.entry import read_entry
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError, SettingsError

@@ -25,9 +25,9 @@ from intertie.bindings.espi.customers import (
 )
 from intertie.bindings.espi.door import EspiDoorway
 from intertie.formats.espi.scope import read_scope
-from intertie.gateway.espi_customers import CODE_DAYS_MAX, SESSION_LIFE, Customers
-from intertie.gateway.espi_grants import ASKING_LIFE, NotGranted
-from intertie.gateway.espi_ports import Application, Consent
+from intertie.gateway.espi.espi_customers import CODE_DAYS_MAX, SESSION_LIFE, Customers
+from intertie.gateway.espi.espi_grants import ASKING_LIFE, NotGranted
+from intertie.gateway.espi.espi_ports import Application, Consent
 from intertie.journal.entry import read_entry
 from intertie.model.errors import SettingsError
 from intertie.stores.espi_customers import KEPT_AFTER, CustomerFiles

@@ -22,11 +22,11 @@ from tests.unit.formats.espi_world import series, written
 from intertie.bindings.espi.fetching import Fetcher
 from intertie.formats.custodian_terms import CustodianTerms
 from intertie.formats.espi import cut
-from intertie.gateway.accept_file import accept_file
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.deliver_file import OneWay
-from intertie.gateway.files import FileError
-from intertie.gateway.foreign import Level
+from intertie.gateway.translating.accept_file import accept_file
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.deliver_file import OneWay
+from intertie.gateway.translating.files import FileError
+from intertie.gateway.translating.foreign import Level
 from intertie.model.documents import read_message
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from tests.exchange.espi_world import OWN, SCOPE, World
 
-from intertie.gateway.espi_grants import ASKING_LIFE, CODE_LIFE, Given, NotGranted
-from intertie.gateway.espi_ports import TOKENS_MAX, Application
+from intertie.gateway.espi.espi_grants import ASKING_LIFE, CODE_LIFE, Given, NotGranted
+from intertie.gateway.espi.espi_ports import TOKENS_MAX, Application
 from intertie.model.errors import IntertieError, SettingsError
 
 steps = st.sampled_from(

@@ -19,7 +19,7 @@ from intertie.formats.espi.entries import EspiError
 from intertie.formats.espi.names import BASE
 from intertie.formats.espi.scope import BadScope, read_scope
 from intertie.formats.espi.service import read_list, write_list
-from intertie.gateway.espi_ports import Application
+from intertie.gateway.espi.espi_ports import Application
 from intertie.model.errors import IntertieError
 
 

@@ -13,8 +13,8 @@ import pytest
 from tests.exchange.espi_world import HOST, OWN, REDIRECT, SCOPE, START, World, hours
 
 from intertie.formats.espi.scope import BadScope
-from intertie.gateway.espi_grants import ASKING_LIFE, ASKINGS_MAX, CODE_LIFE, NotGranted
-from intertie.gateway.espi_ports import NO_ID, TOKENS_MAX, Application, Asking
+from intertie.gateway.espi.espi_grants import ASKING_LIFE, ASKINGS_MAX, CODE_LIFE, NotGranted
+from intertie.gateway.espi.espi_ports import NO_ID, TOKENS_MAX, Application, Asking
 from intertie.journal.entry import Kind, read_entry
 from intertie.model.errors import SettingsError
 
@@ -137,7 +137,7 @@ def test_a_page_that_nobody_was_sent_to(world: World, app: tuple[Application, st
 def test_not_so_many_wait_at_once(
     world: World, app: tuple[Application, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intertie.gateway.espi_grants.ASKINGS_MAX", 2)
+    monkeypatch.setattr("intertie.gateway.espi.espi_grants.ASKINGS_MAX", 2)
     assert [world.ask(app[0]).status_code for _ in range(3)] == [303, 303, 503] and ASKINGS_MAX > 2
 
 

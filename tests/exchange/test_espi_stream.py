@@ -22,9 +22,9 @@ from intertie.formats.espi.names import BASE
 from intertie.formats.espi.nodes import Said
 from intertie.formats.espi.stream import read_feed
 from intertie.formats.espi.write import CHUNK_BYTES
-from intertie.gateway import espi_readings
-from intertie.gateway.espi_readings import METERS_AT_ONCE, Asked, said_by_meter
-from intertie.gateway.readings import Readings
+from intertie.gateway.espi import espi_readings
+from intertie.gateway.espi.espi_readings import METERS_AT_ONCE, Asked, said_by_meter
+from intertie.gateway.metering.readings import Readings
 from intertie.model.errors import SettingsError, StoreError
 
 METERS = [f"M{number:03}" for number in range(60)]

@@ -12,10 +12,10 @@ from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Wire, gate
 from intertie.catalogue.flow import Flow
 from intertie.catalogue.load import load_catalogue
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example, read_message
 from intertie.model.ids import DocumentName
 

@@ -28,10 +28,10 @@ from tests.exchange.pull_world import PULL, QUICK, Fetching, Pair, make_pair, pa
 
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.exchange.outbound import State
-from intertie.gateway.fetch import Came, NotHanded, Took, take
+from intertie.gateway.configuration.settings import Quota
 from intertie.gateway.gateway import Gateway, Limits, LinkAnswer, Partner
 from intertie.gateway.ports import Query
-from intertie.gateway.settings import Quota
+from intertie.gateway.receiving.fetch import Came, NotHanded, Took, take
 from intertie.journal.entry import Kind
 from intertie.model.errors import Code, PartnerError, Refused, StoreError
 from intertie.model.ids import MessageId, ParcelId, PartyId

@@ -22,13 +22,13 @@ from intertie.formats.x12.advice_824 import Advice
 from intertie.formats.x12.interchange import read_sets
 from intertie.formats.x12.layout import profile
 from intertie.formats.x12.sets import read_document
-from intertie.gateway import accept_file as taking
-from intertie.gateway.accept_translated import message_id, original_of
-from intertie.gateway.deliver_translated import PostAnswer
-from intertie.gateway.files import File, FileError, Purpose, read_files, write_files
-from intertie.gateway.foreign import CARRIERS, Level
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import send, send_raw
+from intertie.gateway.sending.send_message import send, send_raw
+from intertie.gateway.translating import accept_file as taking
+from intertie.gateway.translating.accept_translated import message_id, original_of
+from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.files import File, FileError, Purpose, read_files, write_files
+from intertie.gateway.translating.foreign import CARRIERS, Level
 from intertie.journal.entry import Kind, read_entry
 from intertie.model.documents import read_message
 from intertie.model.errors import Code, Refused, SettingsError

@@ -29,11 +29,11 @@ from intertie.exchange.outbound import State
 from intertie.formats.espi.entries import EspiError
 from intertie.formats.espi.series import REVISION_MAX, REVISIONS_FROM, revision_of
 from intertie.formats.espi.terms import EspiTerms
-from intertie.gateway import file_espi
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.file_formats import formats_of
-from intertie.gateway.files import FileError, Purpose
-from intertie.gateway.foreign import Level
+from intertie.gateway.translating import file_espi
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.file_formats import formats_of
+from intertie.gateway.translating.files import FileError, Purpose
+from intertie.gateway.translating.foreign import Level
 from intertie.model.documents import read_message
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import MeterId

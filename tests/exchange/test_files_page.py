@@ -14,9 +14,9 @@ from tests.exchange.house import AGGREGATOR, UTILITY
 from intertie.exchange.outbound import State
 from intertie.formats.file_terms import JsonTerms
 from intertie.formats.x12.trading import Trading
-from intertie.gateway.file_formats import FILE_FORMATS
-from intertie.gateway.file_json import Results
-from intertie.gateway.foreign import FORMATS, Level
+from intertie.gateway.translating.file_formats import FILE_FORMATS
+from intertie.gateway.translating.file_json import Results
+from intertie.gateway.translating.foreign import FORMATS, Level
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
 ONE, ANSWER = re.findall(r"```json\n(.*?)```", PAGE, re.S)

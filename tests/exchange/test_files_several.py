@@ -16,13 +16,13 @@ from tests.unit.formats.espi_world import series
 
 from intertie.exchange.outbound import State
 from intertie.formats.file_terms import JsonTerms
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.agreements import implied_agreement
-from intertie.gateway.file_formats import format_in, write_file
-from intertie.gateway.files import FileError, read_files
-from intertie.gateway.foreign import Level
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.trade_books import event_of
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_books import event_of
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.agreements import implied_agreement
+from intertie.gateway.translating.file_formats import format_in, write_file
+from intertie.gateway.translating.files import FileError, read_files
+from intertie.gateway.translating.foreign import Level
 from intertie.market.book import Book
 from intertie.model.documents import example, read_message
 from intertie.model.errors import Code, Refused

@@ -26,7 +26,7 @@ from tests.exchange.https_world import (
 
 from intertie.bindings.parcel_https import DESCRIPTOR
 from intertie.bindings.parcel_https.client import HttpsLink
-from intertie.gateway.settings import Delivery, Quota
+from intertie.gateway.configuration.settings import Delivery, Quota
 from intertie.model.errors import PartnerError
 from intertie.model.party import Party
 from intertie.seal.descriptor import DESCRIPTOR_BYTES_MAX, write_descriptor

@@ -36,9 +36,9 @@ from tests.exchange.https_world import (
 )
 
 from intertie.bindings.parcel_https.client import HttpsLink
+from intertie.gateway.configuration.settings import Delivery, Quota
 from intertie.gateway.gateway import LinkAnswer
 from intertie.gateway.ports import Query
-from intertie.gateway.settings import Delivery, Quota
 from intertie.model.errors import StoreError
 from intertie.seal.parcel import read_frame
 from intertie.seal.receipt import verify_receipt

@@ -37,12 +37,12 @@ from tests.exchange.test_https_door import World, head, problem_of, raw_connecti
 
 from intertie.bindings.oauth import TOKEN
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.flow_control import raise_flag, stop_up, take_notice, unstopped
-from intertie.gateway.operations_ports import Stop
+from intertie.gateway.configuration.quota import OwnQuota
+from intertie.gateway.configuration.settings import Quota
+from intertie.gateway.operating.operations_ports import Stop
 from intertie.gateway.ports import Query
-from intertie.gateway.quota import OwnQuota
-from intertie.gateway.settings import Quota
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.flow_control import raise_flag, stop_up, take_notice, unstopped
 from intertie.model.errors import Refused
 from intertie.stores.memory import MemoryStore
 

@@ -30,11 +30,11 @@ from tests.exchange.https_world import (
 from intertie.bindings.oauth import METADATA, TOKEN
 from intertie.bindings.parcel_https.client import ANSWER_BYTES_MAX
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import Delivery, deliver_once
+from intertie.gateway.configuration.settings import Delivery as Waits
+from intertie.gateway.configuration.settings import Quota
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.ports import Query
-from intertie.gateway.settings import Delivery as Waits
-from intertie.gateway.settings import Quota
+from intertie.gateway.sending.deliver import Delivery, deliver_once
 from intertie.model.errors import PartnerError
 from intertie.stores.memory import MemoryStore
 

@@ -20,8 +20,8 @@ from intertie.bindings.internet_et.proof import InternetEtVerifier, ids_of
 from intertie.exchange.outbound import State
 from intertie.formats.as2.flaws import As2Error
 from intertie.formats.internet_et.package import read_inside
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.export_evidence import NoEvidenceError, export
+from intertie.gateway.proving.export_evidence import NoEvidenceError, export
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.model.errors import Code, EvidenceError, Refused
 from intertie.model.ids import MessageId, PartyId
 from intertie.run.verifiers import VERIFIERS

@@ -14,7 +14,7 @@ from intertie.exchange.outbound import State
 from intertie.formats.as2 import mime
 from intertie.formats.internet_et.form import write_form
 from intertie.formats.internet_et.signed import write_signed
-from intertie.gateway.foreign import Level
+from intertie.gateway.translating.foreign import Level
 from intertie.journal.entry import Kind
 
 DUPLICATE = "EEDM121"

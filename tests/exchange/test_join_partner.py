@@ -36,7 +36,7 @@ from tests.exchange.house import (
 from intertie.exchange.joining import Event, JoinRefused, Reason, State, Terms
 from intertie.exchange.joining_messages import Answer, Done, Hello, Offer
 from intertie.exchange.outbound import ImpossibleEvent
-from intertie.gateway.join_partner import WRONG_MAX, advance, cancel, invite, open_invitations
+from intertie.gateway.partners.join_partner import WRONG_MAX, advance, cancel, invite, open_invitations
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId
 from intertie.seal.joining import commitment, derive_keys

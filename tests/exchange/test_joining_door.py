@@ -27,8 +27,8 @@ from intertie.exchange.joining_messages import (
     Offer,
     read_join_message,
 )
-from intertie.gateway.join_partner import WRONG_MAX, Joining, Review, cancel
-from intertie.gateway.settings import JoiningDoor
+from intertie.gateway.configuration.settings import JoiningDoor
+from intertie.gateway.partners.join_partner import WRONG_MAX, Joining, Review, cancel
 from intertie.model.errors import PartnerError, SettingsError
 from intertie.seal.tls_joining import caller_context, certificate_digest, door_context, new_door_key
 

@@ -25,13 +25,13 @@ from tests.exchange.house import (
 )
 
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.deliver import Delivery, deliver_once
-from intertie.gateway.descriptors import Announcer, Told, fetch_descriptor, take_descriptor
 from intertie.gateway.gateway import FixedTrust, Gateway, LinkAnswer, Peer
+from intertie.gateway.partners.descriptors import Announcer, Told, fetch_descriptor, take_descriptor
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.journal.entry import Kind, read_entry
 from intertie.model.documents import example
 from intertie.model.errors import Code, PartnerError, Refused

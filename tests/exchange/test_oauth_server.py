@@ -33,7 +33,7 @@ from tests.exchange.https_world import (
 )
 
 from intertie.bindings.oauth.server import FORM_BYTES_MAX, parse_form
-from intertie.gateway.scopes import scopes_between
+from intertie.gateway.receiving.scopes import scopes_between
 from intertie.model.party import Role
 from intertie.seal.encoding import to_base64url
 from intertie.stores.memory import MemoryStore

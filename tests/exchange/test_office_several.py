@@ -8,12 +8,12 @@ from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_acts_market import OPEN, RIVAL, SELLERS, Three
 
 from intertie.exchange.outbound import State
-from intertie.gateway import trade_market
-from intertie.gateway.office_acts import at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_several import stamp_for
+from intertie.gateway.office.office_acts import at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_several import stamp_for
 from intertie.gateway.ports import Query
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_market
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.ids import MessageId, PartyId, new_message_id, uuid7
 
 

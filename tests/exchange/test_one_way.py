@@ -13,13 +13,13 @@ from tests.exchange.relay_world import HOME, HUB, make_world
 from intertie.exchange.dead_letters import death_of
 from intertie.exchange.escalation import Look, look_at
 from intertie.exchange.outbound import State
-from intertie.gateway.carry_parcel import Exported, export_parcel, import_carried
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.expire import expire
-from intertie.gateway.export_evidence import export
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.proving.export_evidence import export
+from intertie.gateway.sending.carry_parcel import Exported, export_parcel, import_carried
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.expire import expire
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.journal.entry import read_entry
 from intertie.model.documents import example
 from intertie.model.errors import Code, PartnerError, Refused

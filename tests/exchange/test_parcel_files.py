@@ -13,8 +13,8 @@ from tests.exchange.relay_world import AGGREGATOR, HOME, HUB, World, make_world
 from intertie.exchange.outbound import State
 from intertie.exchange.relaying import Back, Passage
 from intertie.formats.as2.terms import As2Terms
-from intertie.gateway.choosing import choose
-from intertie.gateway.files import Purpose
+from intertie.gateway.sending.choosing import choose
+from intertie.gateway.translating.files import Purpose
 from intertie.model.record import RuleError
 from intertie.seal.hop import read_hop
 from intertie.seal.jws import read_jws

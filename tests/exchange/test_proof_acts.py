@@ -23,10 +23,10 @@ from tests.exchange.house import (
 )
 from tests.tsa import Tsa, needs_openssl
 
-from intertie.gateway.export_evidence import NoEvidenceError, export
 from intertie.gateway.gateway import FixedKeys, Gateway
-from intertie.gateway.renew_evidence import lapsing, renew, renew_message
-from intertie.gateway.stamp_journal import begin_stamp, finish_stamp, kept_stamps
+from intertie.gateway.proving.export_evidence import NoEvidenceError, export
+from intertie.gateway.proving.renew_evidence import lapsing, renew, renew_message
+from intertie.gateway.proving.stamp_journal import begin_stamp, finish_stamp, kept_stamps
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import EvidenceError
 from intertie.model.ids import MessageId, PartyId

@@ -28,10 +28,8 @@ from tests.exchange.house import (
 from intertie.cli.partner_prove import AGAIN_SECONDS, LOOK_SECONDS, _watch
 from intertie.exchange.joining import Trial, is_test, trial_of
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import Agreement, Gateway
-from intertie.gateway.ports import Query
-from intertie.gateway.prove_partner import (
+from intertie.gateway.partners.prove_partner import (
     TEST_LIFE,
     Line,
     Result,
@@ -41,7 +39,9 @@ from intertie.gateway.prove_partner import (
     read_proof,
     unproven,
 )
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.ports import Query
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import Code, PartnerError, Refused
 from intertie.model.ids import (

@@ -15,14 +15,14 @@ from tests.exchange.house import AGGREGATOR, NOW, UTILITY, Pair, make_pair, with
 from tests.exchange.test_deliver_policy import HYBRID, put, row, with_policy
 
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.descriptors import Announcer, Told
-from intertie.gateway.expire import expire
 from intertie.gateway.gateway import LinkAnswer, Peer
+from intertie.gateway.partners.descriptors import Announcer, Told
 from intertie.gateway.ports import Store
-from intertie.gateway.pull import IN_HAND_MAX, Asked, Handed, confirm, hand_out
-from intertie.gateway.scopes import FETCH
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.receiving.pull import IN_HAND_MAX, Asked, Handed, confirm, hand_out
+from intertie.gateway.receiving.scopes import FETCH
+from intertie.gateway.sending.expire import expire
 from intertie.model.ids import MessageId, ParcelId, new_parcel_id
 from intertie.model.message import Mode
 from intertie.seal.key_port import KeyFile
@@ -114,7 +114,7 @@ def test_so_many_and_no_more_are_in_its_hands(world: World) -> None:
 
 
 def test_a_large_parcel_has_the_time_that_it_takes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intertie.gateway.pull.BYTES_PER_SECOND", 100)
+    monkeypatch.setattr("intertie.gateway.receiving.pull.BYTES_PER_SECOND", 100)
     put(world.pair, "invoice")
     first = world.some()
     assert len(first.blob) > 5000

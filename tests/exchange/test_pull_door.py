@@ -25,14 +25,14 @@ from tests.exchange.https_world import (
 from tests.exchange.pull_world import QUICK, InBackground, Pair, Puller, make_pair, parcel_of
 
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import new_message
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.expire import expire
-from intertie.gateway.flow_control import raise_flag
+from intertie.gateway.configuration.settings import Pull, Quota
 from intertie.gateway.gateway import Gateway, Limits
-from intertie.gateway.operations_ports import Stop
+from intertie.gateway.operating.operations_ports import Stop
 from intertie.gateway.ports import Query
-from intertie.gateway.settings import Pull, Quota
+from intertie.gateway.receiving.accept_parcel import new_message
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.expire import expire
+from intertie.gateway.sending.flow_control import raise_flag
 from intertie.journal.entry import Kind
 from intertie.model.ids import MessageId, PartyId, new_parcel_id
 from intertie.model.message import read_envelope

@@ -11,10 +11,10 @@ from test_refusals import message, read_receipt, seal
 from tests.exchange.house import AGGREGATOR, NOW, Pair, Wire, make_pair
 
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import LinkAnswer, Peer
-from intertie.gateway.send_message import send_raw
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import send_raw
 from intertie.model.ids import MessageId
 
 SECRET = "DUNS-007700-4412"

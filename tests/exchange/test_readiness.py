@@ -12,7 +12,7 @@ from tests.exchange.house import END, NOW, Pair, make_pair
 from intertie.bindings.operations.door import OperationsDoor
 from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.operations.telemetry import Tracer
-from intertie.gateway.readiness import certificate_ends, reasons
+from intertie.gateway.operating.readiness import certificate_ends, reasons
 from intertie.model.errors import StoreError
 
 

@@ -14,15 +14,15 @@ import pytest
 from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair
 
 from intertie.formats.readings_csv import CsvRules
-from intertie.gateway.attachment_ports import Attachments, Coming
-from intertie.gateway.attachments import FileToSend, seal_attachments
-from intertie.gateway.deliver import deliver_once
+from intertie.gateway.attaching.attachment_ports import Attachments, Coming
+from intertie.gateway.attaching.attachments import FileToSend, seal_attachments
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.import_readings import import_csv, import_json, imported_tables
-from intertie.gateway.readings import Readings, Taken, rebuild, take_in
-from intertie.gateway.readings_block import load_block
-from intertie.gateway.readings_ports import Wanted
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.metering.import_readings import import_csv, import_json, imported_tables
+from intertie.gateway.metering.readings import Readings, Taken, rebuild, take_in
+from intertie.gateway.metering.readings_block import load_block
+from intertie.gateway.metering.readings_ports import Wanted
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.market.reading_days import Fault
 from intertie.model.errors import PartnerError, SettingsError, StoreError
 from intertie.model.ids import InterfaceCode, MeterId, new_message_id

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tests.exchange.house import AGGREGATOR, NOW, UTILITY
 from tests.exchange.test_readings import DAY, ZONE, Side, deliver, out, pair, said
 
-from intertie.gateway.import_readings import Watched, import_json, imported_tables
-from intertie.gateway.readings import Taken, rebuild
-from intertie.gateway.readings_block import load_block, meters_of
-from intertie.gateway.send_message import send
+from intertie.gateway.metering.import_readings import Watched, import_json, imported_tables
+from intertie.gateway.metering.readings import Taken, rebuild
+from intertie.gateway.metering.readings_block import load_block, meters_of
+from intertie.gateway.sending.send_message import send
 from intertie.market.reading_days import Fault
 from intertie.model.errors import SettingsError
 from intertie.model.interval import local_day

@@ -23,10 +23,10 @@ from tests.exchange.house import (
     with_partner,
 )
 
-from intertie.gateway.accept_parcel import accept
 from intertie.gateway.gateway import Gateway, Peer
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, check_outgoing, send
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.sending.send_message import Outgoing, check_outgoing, send
 from intertie.model.documents import example, example_bytes, read_message
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import DocumentName, InterfaceCode, PartyId, new_message_id, new_parcel_id

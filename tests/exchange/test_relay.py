@@ -10,7 +10,7 @@ from tests.exchange.relay_world import AGGREGATOR, HOME, HUB, HUB_2, World, make
 
 from intertie.exchange.outbound import State
 from intertie.exchange.relaying import Back, Passage
-from intertie.gateway.deliver_relayed import end_relayed
+from intertie.gateway.relaying.deliver_relayed import end_relayed
 from intertie.journal.entry import read_entry
 from intertie.seal.hop import read_hop
 from intertie.seal.waybill import CONSIGNMENT, read_consignment

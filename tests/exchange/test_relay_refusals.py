@@ -14,10 +14,10 @@ from tests.exchange.relay_world import AGGREGATOR, HOME, HUB, HUB_2, ROLES, Worl
 
 from intertie.exchange.outbound import State
 from intertie.exchange.relaying import Back
-from intertie.gateway.deliver_relayed import end_relayed
+from intertie.gateway.configuration.relay_settings import Route
 from intertie.gateway.gateway import Peer
-from intertie.gateway.receive import receive
-from intertie.gateway.relay_settings import Route
+from intertie.gateway.receiving.receive import receive
+from intertie.gateway.relaying.deliver_relayed import end_relayed
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId
 from intertie.model.message import utc

@@ -13,14 +13,14 @@ from house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair, pa
 from test_deliver import declare, deliver, received, state
 
 from intertie.exchange.outbound import ImpossibleEvent, ResentBefore, State
-from intertie.gateway.accept_parcel import new_message
-from intertie.gateway.deliver import cancel
-from intertie.gateway.erase import Why
-from intertie.gateway.expire import expire
 from intertie.gateway.gateway import LinkAnswer
 from intertie.gateway.ports import Mark
-from intertie.gateway.resend import NotResentError, resend, why_dead
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.erase import Why
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.receiving.accept_parcel import new_message
+from intertie.gateway.sending.deliver import cancel
+from intertie.gateway.sending.expire import expire
+from intertie.gateway.sending.resend import NotResentError, resend, why_dead
 from intertie.journal.entry import Entry, Kind, read_entry
 from intertie.model.attachment import AttachmentRef
 from intertie.model.errors import PartnerError, Refused

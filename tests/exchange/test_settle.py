@@ -18,13 +18,14 @@ from tests.exchange.test_acts_dispatch import instruction
 from tests.exchange.test_readings import Side
 from tests.exchange.trade_stage import DERS, HOUR, NWS, P7, Stage, dealt
 
-from intertie.gateway import settle, settle_dispute, trade_dispatch
-from intertie.gateway.billing_desk import due_of
-from intertie.gateway.import_readings import import_json
-from intertie.gateway.readings import take_in
-from intertie.gateway.settle_dispute import Asked
-from intertie.gateway.settle_inputs import Period, find_deal, period_of
-from intertie.gateway.settle_readings import differing_readings
+from intertie.gateway.billing.billing_desk import due_of
+from intertie.gateway.metering.import_readings import import_json
+from intertie.gateway.metering.readings import take_in
+from intertie.gateway.settlement import settle, settle_dispute
+from intertie.gateway.settlement.settle_dispute import Asked
+from intertie.gateway.settlement.settle_inputs import Period, find_deal, period_of
+from intertie.gateway.settlement.settle_readings import differing_readings
+from intertie.gateway.trading import trade_dispatch
 from intertie.market.explain_line import explain_line
 from intertie.model.billing import Dispute, DisputeAnswer, Invoice, LineCode, Resolution
 from intertie.model.dispatch import DispatchAnswer

@@ -23,9 +23,9 @@ from tests.exchange.test_settle import (
 )
 from tests.exchange.trade_stage import HOUR, NWS, P9, der
 
-from intertie.gateway import trade_dispatch, trade_outage
-from intertie.gateway.settle_inputs import find_deal, held, period_of
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.settlement.settle_inputs import find_deal, held, period_of
+from intertie.gateway.trading import trade_dispatch, trade_outage
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.baseline_rule import Reason
 from intertie.market.book import Book
 from intertie.market.statement import settle_event

@@ -20,8 +20,8 @@ from tests.exchange.trade_stage import HOUR, NWS, P7
 
 from intertie.cli import run
 from intertie.formats.many_job import Job, read_job, write_job
-from intertie.gateway.settle_inputs import find_deal, period_of
-from intertie.gateway.settle_plan import job_of, members_of
+from intertie.gateway.settlement.settle_inputs import find_deal, period_of
+from intertie.gateway.settlement.settle_plan import job_of, members_of
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.interval import local_day

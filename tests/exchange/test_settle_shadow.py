@@ -23,10 +23,10 @@ from tests.exchange.test_settle import (
     usual,
 )
 
-from intertie.gateway import settle
-from intertie.gateway.settle import bodies_of
-from intertie.gateway.settle_shadow import Judged, Outcome, Shadowing
-from intertie.gateway.settlement_settings import SettlementSettings, Shadow
+from intertie.gateway.configuration.settlement_settings import SettlementSettings, Shadow
+from intertie.gateway.settlement import settle
+from intertie.gateway.settlement.settle import bodies_of
+from intertie.gateway.settlement.settle_shadow import Judged, Outcome, Shadowing
 from intertie.model.billing import Dispute, DisputeReason, Invoice
 from intertie.model.ids import DocumentName, PartyId
 from intertie.model.interval import local_day

@@ -27,9 +27,9 @@ from tests.exchange.test_settle import (
 )
 
 from intertie.cli import run
-from intertie.gateway import billing_invoice
-from intertie.gateway.settle import compare, find_statement
-from intertie.gateway.settle_true_up import closes, true_up
+from intertie.gateway.billing import billing_invoice
+from intertie.gateway.settlement.settle import compare, find_statement
+from intertie.gateway.settlement.settle_true_up import closes, true_up
 from intertie.market.contract import DAYS_OF_A_MONTH
 from intertie.model.errors import SettingsError
 from intertie.model.metering import MeterReadingSet

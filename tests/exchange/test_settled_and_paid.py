@@ -21,8 +21,9 @@ from tests.exchange.test_settle import (
     shed,
 )
 
-from intertie.gateway import billing_account, billing_invoice, billing_pay, settle_dispute
-from intertie.gateway.billing_desk import due_of, find_item
+from intertie.gateway.billing import billing_account, billing_invoice, billing_pay
+from intertie.gateway.billing.billing_desk import due_of, find_item
+from intertie.gateway.settlement import settle_dispute
 from intertie.model.billing import PaymentMethod, Resolution
 from intertie.model.metering import MeterReadingSet
 

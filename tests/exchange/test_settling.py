@@ -22,16 +22,11 @@ from tests.exchange.test_settle import (
 )
 from tests.exchange.trade_stage import NWS, Stage
 
-from intertie.gateway import (
-    billing_invoice,
-    billing_pay,
-    settle_dispute,
-    settling,
-    view_ageing,
-    view_settlement,
-)
-from intertie.gateway.billing_desk import find_item, today
-from intertie.gateway.office_acts import NotHere
+from intertie.gateway.billing import billing_invoice, billing_pay
+from intertie.gateway.billing.billing_desk import find_item, today
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.settlement import settle_dispute, settling
+from intertie.gateway.views import view_ageing, view_settlement
 from intertie.market.dispute import State
 from intertie.model.billing import Dispute, DisputedLine, DisputeReason, PaymentMethod, Resolution
 from intertie.model.errors import SettingsError

@@ -13,11 +13,11 @@ from tests.exchange.house import Book as Partners
 from tests.exchange.test_trade import Two, other
 
 from intertie.exchange.joining import Trial
-from intertie.gateway.open_offers import open_sealed
-from intertie.gateway.sealed_ports import KeptKey
-from intertie.gateway.simulate import Memory, play
-from intertie.gateway.simulate_script import DEFAULT, Behaviour, Manner, Script, read_script
-from intertie.gateway.simulate_turn import PROPOSALS
+from intertie.gateway.simulating.simulate import Memory, play
+from intertie.gateway.simulating.simulate_script import DEFAULT, Behaviour, Manner, Script, read_script
+from intertie.gateway.simulating.simulate_turn import PROPOSALS
+from intertie.gateway.trading.open_offers import open_sealed
+from intertie.gateway.trading.sealed_ports import KeptKey
 from intertie.market.book import Book
 from intertie.market.confirmation import status
 from intertie.market.offer_state import NeedPhase

@@ -13,7 +13,7 @@ from tests.exchange import as2_world, as4_world
 from tests.exchange.house import AGGREGATOR, NOW, UTILITY
 
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_translated import original_of
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.model.ids import PartyId
 from intertie.seal.smime_keys import LIFE, OwnSmime, SmimeKey
 

@@ -30,9 +30,9 @@ from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.operations.telemetry import Tracer, open_tracer
 from intertie.bindings.operations.traces import OpenTelemetry, provider_of
 from intertie.bindings.parcel_https.client import HttpsLink
-from intertie.gateway.deliver import deliver_once
+from intertie.gateway.configuration.settings import Delivery, Telemetry
 from intertie.gateway.ports import Query
-from intertie.gateway.settings import Delivery, Telemetry
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.model.errors import SettingsError
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

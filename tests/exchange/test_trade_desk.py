@@ -14,11 +14,11 @@ from tests.exchange.test_trade import GSA, TEXT
 from tests.exchange.test_trade_offers import NEED, OFFER, kw
 from tests.exchange.trade_stage import Soon
 
-from intertie.gateway import trade_contract, trade_market, trade_registration
-from intertie.gateway.open_offers import due, open_sealed
-from intertie.gateway.sealed_ports import KeptKey
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_outage import points_of
+from intertie.gateway.trading import trade_contract, trade_market, trade_registration
+from intertie.gateway.trading.open_offers import due, open_sealed
+from intertie.gateway.trading.sealed_ports import KeptKey
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_outage import points_of
 from intertie.model.aggregation import AggregationRegistration, DerChange, DerState
 from intertie.model.documents import example
 from intertie.model.errors import Refused, SettingsError

@@ -20,7 +20,7 @@ from tests.exchange.two_sides import TEXT, Two, notice
 from tests.unit.market.grid_cases import AGREEMENT, POINTS, at, deal, decision, der, registration
 
 from intertie.exchange.outbound import State
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.agreement import ConfirmingParty, ContractAction
 from intertie.model.contract import ConfirmationAnswer, ConfirmationResponse, Objection, ObjectionReason
 from intertie.model.errors import Code, Refused

@@ -16,7 +16,7 @@ from tests.exchange.house import AGGREGATOR, NOW, UTILITY
 from tests.exchange.two_sides import GSA, TEXT, Two, other
 
 from intertie.exchange.outbound import State
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.market import offers as family
 from intertie.market.book import Book
 from intertie.market.offer_setting import Setting

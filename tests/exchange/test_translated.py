@@ -23,9 +23,9 @@ from intertie.exchange.outbound import State
 from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.codec import NotUftpError
 from intertie.formats.uftp.forms import Role
-from intertie.gateway.accept_translated import original_of
 from intertie.gateway.ports import Query
-from intertie.gateway.renew_evidence import lapsing
+from intertie.gateway.proving.renew_evidence import lapsing
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.journal.entry import Kind, read_entry
 from intertie.market.offer_state import OfferPhase
 from intertie.model.availability import LoadPrognosis

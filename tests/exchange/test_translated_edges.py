@@ -10,9 +10,9 @@ from tests.exchange.house import AGGREGATOR, STRANGER, UTILITY
 from tests.exchange.uftp_world import NEED, Two, offer_to
 
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_translated import find_foreign, known_of
-from intertie.gateway.deliver import Delivery
-from intertie.gateway.deliver_translated import (
+from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.translating.accept_translated import find_foreign, known_of
+from intertie.gateway.translating.deliver_translated import (
     ANSWER_WAIT,
     OWED_MAX,
     PostAnswer,
@@ -20,7 +20,7 @@ from intertie.gateway.deliver_translated import (
     deliver_translated,
     take_reply,
 )
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import Code, PartnerError, Refused
 from intertie.model.ids import MessageId, PartyId, new_message_id
 

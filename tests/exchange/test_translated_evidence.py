@@ -11,9 +11,9 @@ from tests.exchange.house import AGGREGATOR, UTILITY, trial_ca
 from tests.exchange.uftp_world import KEYS, NEED, Two, foreign_of, offer_to
 
 from intertie.exchange.outbound import State
-from intertie.gateway.export_evidence import NoEvidenceError, export
 from intertie.gateway.ports import Query
-from intertie.gateway.renew_evidence import lapsing, renew, renew_message
+from intertie.gateway.proving.export_evidence import NoEvidenceError, export
+from intertie.gateway.proving.renew_evidence import lapsing, renew, renew_message
 from intertie.model.errors import EvidenceError
 from intertie.model.ids import MessageId, PartyId, derived_uuid7
 from intertie.run.verifiers import VERIFIERS

@@ -11,8 +11,8 @@ from tests.exchange.uftp_world import DOMAINS, KEYS, NEED, Two, foreign_of, offe
 from intertie.bindings.uftp.translator import Uftp
 from intertie.exchange.outbound import State
 from intertie.formats.uftp.terms import TimedKey
-from intertie.gateway.export_evidence import export
 from intertie.gateway.ports import Query
+from intertie.gateway.proving.export_evidence import export
 from intertie.model.errors import Code, Refused
 from intertie.model.message import read_envelope
 from intertie.run.verifiers import VERIFIERS

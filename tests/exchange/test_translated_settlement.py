@@ -14,8 +14,8 @@ from tests.unit.formats.uftp_cases import invalid
 
 from intertie.exchange.outbound import State
 from intertie.formats.uftp import messages as m
-from intertie.gateway.accept_translated import original_of
 from intertie.gateway.ports import Query
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.model.billing import LineCode
 from intertie.model.documents import read_message
 from intertie.model.errors import Code, Refused

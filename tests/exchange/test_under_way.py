@@ -10,12 +10,12 @@ import pytest
 from tests.exchange.house import AGGREGATOR, AGREEMENT, NOW, UTILITY, Pair, Wire, make_pair
 
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import Delivery, deliver_once
 from intertie.gateway.gateway import LinkAnswer, Partner
-from intertie.gateway.lanes import UnderWay
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.lanes import UnderWay
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.ids import ConversationId, DocumentName, InterfaceCode, MessageId
 from intertie.model.message import Mode

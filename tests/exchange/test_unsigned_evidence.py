@@ -14,9 +14,9 @@ from tests.exchange.file_world import Two
 from tests.exchange.house import AGGREGATOR, UTILITY, trial_ca
 
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver_file import Unsigned
-from intertie.gateway.export_evidence import export
-from intertie.gateway.foreign import Level
+from intertie.gateway.proving.export_evidence import export
+from intertie.gateway.translating.deliver_file import Unsigned
+from intertie.gateway.translating.foreign import Level
 from intertie.model.errors import Code, EvidenceError, Refused
 from intertie.model.ids import MessageId, PartyId, new_uuid7
 from intertie.run.verifiers import VERIFIERS

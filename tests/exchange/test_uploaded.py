@@ -26,14 +26,14 @@ from tests.exchange.test_readings import pair as pair
 from tests.unit.formats.espi_world import feed, written
 from tests.unit.formats.espi_world import series as espi_series
 
-from intertie.gateway import uploaded, uploaded_acts, uploaded_readings
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.office_once import Stamp
+from intertie.gateway.office import uploaded, uploaded_acts, uploaded_readings
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.uploaded import Kind, Row, Way, kind_of, look
+from intertie.gateway.office.uploaded_acts import Brings
 from intertie.gateway.ports import Query
-from intertie.gateway.uploaded import Kind, Row, Way, kind_of, look
-from intertie.gateway.uploaded_acts import Brings
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.market.reading_days import KEPT, Fault
 from intertie.model.documents import example
 from intertie.model.errors import IntertieError, PartnerError, Refused, SettingsError

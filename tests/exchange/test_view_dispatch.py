@@ -13,10 +13,10 @@ from tests.exchange.house import AGGREGATOR
 from tests.exchange.test_acts_dispatch import QUARTER, called, instruction
 from tests.exchange.trade_stage import DEAL_TERMS, HOUR, MINUTE, NWS, P7, P9, Stage, dealt, kw
 
-from intertie.gateway import trade_dispatch as act
-from intertie.gateway import view_dispatch
-from intertie.gateway.trade_compose import CallSaid, instruction_of
-from intertie.gateway.view_dispatch import (
+from intertie.gateway.trading import trade_dispatch as act
+from intertie.gateway.trading.trade_compose import CallSaid, instruction_of
+from intertie.gateway.views import view_dispatch
+from intertie.gateway.views.view_dispatch import (
     DispatchView,
     dispatch_view,
     dispatches_view,

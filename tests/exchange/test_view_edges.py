@@ -17,12 +17,13 @@ from tests.exchange.test_translated_settlement import EVENT, STATEMENT, ordered
 from tests.exchange.test_view_settlement import ZONE
 from tests.exchange.trade_stage import HOUR, NWS, Stage, dealt, kw
 
-from intertie.gateway import trade_dispatch as act
-from intertie.gateway import uploaded, view_ageing, view_event, view_policy, view_settlement, view_statement
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.uploaded import Row
-from intertie.gateway.view_event import Curve, Plot
+from intertie.gateway.office import uploaded
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.uploaded import Row
+from intertie.gateway.trading import trade_dispatch as act
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views import view_ageing, view_event, view_policy, view_settlement, view_statement
+from intertie.gateway.views.view_event import Curve, Plot
 from intertie.market.dispatch_state import Status
 from intertie.model.billing import LineCode
 from intertie.model.dispatch import CancelReason, DispatchAnswer, RefusalReason

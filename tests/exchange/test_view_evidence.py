@@ -10,11 +10,11 @@ from test_deliver import declare, deliver
 from tests.exchange.house import AGGREGATOR, NOW, UTILITY, Pair, Wire, make_pair
 from tests.tsa import Tsa, needs_openssl
 
-from intertie.gateway import view_evidence, view_policy
-from intertie.gateway.check_policy import Dates
-from intertie.gateway.export_evidence import export
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.stamp_journal import begin_stamp, finish_stamp
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.operating.check_policy import Dates
+from intertie.gateway.proving.export_evidence import export
+from intertie.gateway.proving.stamp_journal import begin_stamp, finish_stamp
+from intertie.gateway.views import view_evidence, view_policy
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import EvidenceError, Refused, SettingsError

@@ -26,10 +26,19 @@ from tests.exchange.trade_stage import (
     registered,
 )
 
-from intertie.gateway import trade_outage, trade_registration, view_feeder
-from intertie.gateway.trade_availability import declare
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_feeder import QUARTER, FeederView, Looked, PointLine, feeder_view, slide, walk
+from intertie.gateway.trading import trade_outage, trade_registration
+from intertie.gateway.trading.trade_availability import declare
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views import view_feeder
+from intertie.gateway.views.view_feeder import (
+    QUARTER,
+    FeederView,
+    Looked,
+    PointLine,
+    feeder_view,
+    slide,
+    walk,
+)
 from intertie.market.feeder import tree_at
 from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.contract import Direction, Service

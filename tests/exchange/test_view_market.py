@@ -11,13 +11,13 @@ from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_acts_market import OPEN, RIVAL, Three, priced
 from tests.exchange.test_trade_offers import GATE, KEYS, NEED, START, usd
 
-from intertie.gateway import trade_market as act
-from intertie.gateway import view_market
-from intertie.gateway.open_offers import open_sealed
-from intertie.gateway.trade_clearing import clear_need, send_outcome
-from intertie.gateway.trade_compose import NeedSaid, OfferSaid, OptionSaid, need_of, offer_of
-from intertie.gateway.trade_said import series_in
-from intertie.gateway.view_market import MarketView, Span, award_lines, market_view
+from intertie.gateway.trading import trade_market as act
+from intertie.gateway.trading.open_offers import open_sealed
+from intertie.gateway.trading.trade_clearing import clear_need, send_outcome
+from intertie.gateway.trading.trade_compose import NeedSaid, OfferSaid, OptionSaid, need_of, offer_of
+from intertie.gateway.trading.trade_said import series_in
+from intertie.gateway.views import view_market
+from intertie.gateway.views.view_market import MarketView, Span, award_lines, market_view
 from intertie.model.contract import Direction, Service
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId

@@ -13,9 +13,10 @@ from tests.exchange.test_acts_outage import D1, D3, MODEL, news, notice
 from tests.exchange.trade_stage import AGG, HOUR, NWS, P7, P9, Stage, dealt, registered
 
 from intertie.exchange.outbound import State as Sent
-from intertie.gateway import trade_dispatch, view_outages
-from intertie.gateway import trade_outage as act
-from intertie.gateway.view_outages import OutageLine, OutagesView, affected, outages_view, preview
+from intertie.gateway.trading import trade_dispatch
+from intertie.gateway.trading import trade_outage as act
+from intertie.gateway.views import view_outages
+from intertie.gateway.views.view_outages import OutageLine, OutagesView, affected, outages_view, preview
 from intertie.model.errors import SettingsError
 from intertie.model.system import (
     AssetOutageCause,

@@ -10,9 +10,10 @@ from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_acts_outage import notice
 from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, HOUR, P9, Stage, der, registered
 
-from intertie.gateway import trade_outage, view_registration
-from intertie.gateway import trade_registration as act
-from intertie.gateway.view_registration import RegistrationView, Wanted, der_view, registration_view
+from intertie.gateway.trading import trade_outage
+from intertie.gateway.trading import trade_registration as act
+from intertie.gateway.views import view_registration
+from intertie.gateway.views.view_registration import RegistrationView, Wanted, der_view, registration_view
 from intertie.market.registry import REVIEW, Standing
 from intertie.model.aggregation import DecisionReason, DerChange, DerState, SuspensionReason
 from intertie.model.errors import SettingsError

@@ -14,8 +14,9 @@ from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_settle import EVENT_DAY, ZONE, Settling, settled
 from tests.exchange.trade_stage import NWS, dealt
 
-from intertie.gateway import billing_invoice, view_event, view_settlement, view_statement
-from intertie.gateway.office_acts import NotHere
+from intertie.gateway.billing import billing_invoice
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.views import view_event, view_settlement, view_statement
 from intertie.market.dispatch_state import Status
 from intertie.market.explain_line import explain_line
 from intertie.model.errors import SettingsError

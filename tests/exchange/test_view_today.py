@@ -10,7 +10,7 @@ from tests.store.store_builders import act, outgoing, queued_entries
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import NewMessage
-from intertie.gateway.view_today import LATELY, LINES_MAX, Need, read_today
+from intertie.gateway.views.view_today import LATELY, LINES_MAX, Need, read_today
 
 MANY = LINES_MAX + 10
 ANSWER = timedelta(seconds=10)

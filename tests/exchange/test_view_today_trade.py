@@ -11,9 +11,9 @@ from tests.exchange.test_acts_market import OPEN, Three
 from tests.exchange.test_trade_offers import DECIDE, GATE
 from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, Stage
 
-from intertie.gateway import trade_registration as act
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.view_today import Need, read_today
+from intertie.gateway.trading import trade_registration as act
+from intertie.gateway.views.view_today import Need, read_today
 
 
 def found(gateway: Gateway, stage: Stage | Three, word: str) -> list[Need]:

@@ -9,11 +9,11 @@ from tests.exchange.test_acts_market import RIVAL, Three
 from tests.exchange.test_trade import GSA, TEXT
 from tests.exchange.trade_stage import Stage, registered
 
-from intertie.gateway import trade_contract
-from intertie.gateway.api_keys import OfficeRole
 from intertie.gateway.gateway import Partner
-from intertie.gateway.office_rights import NotAllowed
-from intertie.gateway.view_trade import agreements, check_may_say, look_at, may_say, other_side
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_rights import NotAllowed
+from intertie.gateway.trading import trade_contract
+from intertie.gateway.views.view_trade import agreements, check_may_say, look_at, may_say, other_side
 from intertie.model.agreement import ContractAction
 from intertie.model.errors import Refused
 from intertie.model.ids import AgreementId, PartyId

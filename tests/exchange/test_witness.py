@@ -29,15 +29,15 @@ from tests.tsa import Tsa, needs_openssl
 from intertie.bindings.parcel_https import witness
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.witness_client import PatientPages
-from intertie.gateway.audit_own import ask_witness
-from intertie.gateway.audit_partner import FRESH, audit_partner
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.export_evidence import NoEvidenceError
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.ports import Query
-from intertie.gateway.prove_message import prove_message
-from intertie.gateway.stamp_journal import begin_stamp, finish_stamp
-from intertie.gateway.witness import PROOFS_MAX, Lines, Proofs, hashes_of
+from intertie.gateway.proving.audit_own import ask_witness
+from intertie.gateway.proving.audit_partner import FRESH, audit_partner
+from intertie.gateway.proving.export_evidence import NoEvidenceError
+from intertie.gateway.proving.prove_message import prove_message
+from intertie.gateway.proving.stamp_journal import begin_stamp, finish_stamp
+from intertie.gateway.proving.witness import PROOFS_MAX, Lines, Proofs, hashes_of
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Kind, read_entry
 from intertie.journal.proof import check_entry, check_growth
@@ -329,7 +329,7 @@ def test_who_does_not_say_what_it_holds_is_named(
 def test_many_heads_come_in_pages(
     traffic: Traffic, doors: tuple[Door, Door], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intertie.gateway.witness.HEADS_MAX", 1)
+    monkeypatch.setattr("intertie.gateway.proving.witness.HEADS_MAX", 1)
 
     async def work(link: HttpsLink) -> list[Head]:
         return await ask_witness(traffic.utility.gateway, link, traffic.utility.book.all()[0], now())

@@ -26,8 +26,8 @@ from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.gate import PeerGate
 from intertie.bindings.parcel_https.protocol import PEER
 from intertie.bindings.parcel_https.serving import StreetServer, uvicorn_config
+from intertie.gateway.configuration.settings import Delivery, Street
 from intertie.gateway.gateway import LinkAnswer, Partner
-from intertie.gateway.settings import Delivery, Street
 from intertie.model.ids import PartyId, party_id
 from intertie.seal.algorithms import generate_signing_key
 from intertie.seal.certificates import TrustStore

@@ -11,8 +11,8 @@ from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.test_trade import DEAL, GSA, Two
 
 from intertie.exchange.outbound import State
-from intertie.gateway import trade_contract, trade_registration
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_contract, trade_registration
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.book import Book
 from intertie.model.aggregation import Der, Technology
 from intertie.model.contract import Confirmation

@@ -13,9 +13,9 @@ from tests.exchange.house import AGGREGATOR, NOW, UTILITY, Pair, Wire, make_pair
 
 from intertie.catalogue.load import load_catalogue
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.trade_books import Books
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_books import Books
 from intertie.market.book import Book, Ledger
 from intertie.market.contract import terms_hash
 from intertie.model.agreement import (

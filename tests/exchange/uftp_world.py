@@ -25,13 +25,13 @@ from intertie.bindings.uftp.translator import Uftp
 from intertie.exchange.outbound import State
 from intertie.formats.uftp.forms import Role as UsefRole
 from intertie.formats.uftp.terms import Terms
-from intertie.gateway.deliver import Delivery
-from intertie.gateway.deliver_translated import PostAnswer, deliver_translated
-from intertie.gateway.foreign import Foreign, paper_events
+from intertie.gateway.configuration.settings import UftpDoor
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.settings import UftpDoor
-from intertie.gateway.trade_books import Books
+from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.deliver_translated import PostAnswer, deliver_translated
+from intertie.gateway.translating.foreign import Foreign, paper_events
 from intertie.market.book import Book as TradeBook
 from intertie.model.agreement import BaseContract, Elections
 from intertie.model.contract import Confirmation, Service

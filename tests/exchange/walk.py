@@ -36,7 +36,7 @@ from tests.unit.market.grid_cases import (
 
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query
-from intertie.gateway.trade_books import Books
+from intertie.gateway.trading.trade_books import Books
 from intertie.market import effects, telemetry
 from intertie.market.book import Book, Ledger, ground_of
 from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature

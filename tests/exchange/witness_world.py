@@ -30,10 +30,10 @@ from tests.store.store_builders import sqlite_store
 
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.parcel_https.witness_client import PatientPages
-from intertie.gateway.accept_parcel import new_message
-from intertie.gateway.audit_journal import Audit, audit_journals
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.settings import Delivery
+from intertie.gateway.configuration.settings import Delivery
+from intertie.gateway.proving.audit_journal import Audit, audit_journals
+from intertie.gateway.receiving.accept_parcel import new_message
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.journal.entry import Entry, Kind, read_entry
 from intertie.journal.growth import grow
 from intertie.model.documents import example

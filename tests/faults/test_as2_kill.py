@@ -21,9 +21,9 @@ from intertie.exchange.outbound import State
 from intertie.formats.as2 import mime
 from intertie.formats.as2.receipt import is_receipt, read_receipt
 from intertie.formats.as2.terms import Quirk
-from intertie.gateway.accept_translated import original_of
 from intertie.gateway.ports import Query
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.run import Opened
 from intertie.seal.cms import digest_of
 

@@ -18,9 +18,9 @@ from tests.faults.test_kill_receiver import kill_and_restart, open_messages, ser
 from intertie.bindings.as4.kept import KeptAnswers, KeptMessage, KeptSignal, read_kept
 from intertie.bindings.as4.proof import As4Verifier
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_translated import original_of
 from intertie.gateway.ports import Query
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.run import Opened
 
 ROUNDS = 20 if os.environ.get("INTERTIE_SOAK") else 2

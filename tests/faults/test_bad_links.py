@@ -34,15 +34,15 @@ from tests.exchange.https_world import (
 
 from intertie.bindings.oauth import METADATA, TOKEN
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import accept
-from intertie.gateway.deliver import Delivery, deliver_once
-from intertie.gateway.expire import expire
+from intertie.gateway.configuration.settings import Delivery as Waits
 from intertie.gateway.gateway import LinkAnswer, Peer
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.resend import why_dead
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.settings import Delivery as Waits
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.receiving.accept_parcel import accept
+from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.expire import expire
+from intertie.gateway.sending.resend import why_dead
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId

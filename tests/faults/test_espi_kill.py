@@ -19,9 +19,9 @@ from tests.interop.espi_house import START, House, bring
 from tests.interop.sftp_house import inbox, until
 from tests.interop.test_espi_pair import held, make_pair
 
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.espi_grants import NotGranted
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.espi.espi_grants import NotGranted
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.translating.accept_translated import original_of
 from intertie.run import Opened
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from tests.exchange.espi_world import World
-from intertie.gateway.espi_grants import NotGranted
+from intertie.gateway.espi.espi_grants import NotGranted
 
 world = World(Path(sys.argv[1]))
 print("begun", flush=True)

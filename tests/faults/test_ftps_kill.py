@@ -21,7 +21,7 @@ from tests.interop.sftp_house import House, inbox, say, state, table, until
 from tests.interop.test_ftps import SECRET, is_open, make
 
 from intertie.exchange.outbound import State
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.run import Opened
 
 ROUNDS = 20 if os.environ.get("INTERTIE_SOAK") else 2

@@ -34,7 +34,7 @@ from intertie.formats.internet_et.package import read_package, write_inside, wri
 from intertie.formats.internet_et.signed import read_signed, write_signed
 from intertie.formats.upload_terms import hash_secret
 from intertie.gateway.ports import Query
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.run import Opened
 from intertie.seal.pgp import open_package, verify_detached
 

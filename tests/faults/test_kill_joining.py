@@ -16,8 +16,8 @@ from tests.command.test_onboarding import Two, inside, make_two, wait_open
 from tests.ports import free_port
 
 from intertie.exchange.joining import State
-from intertie.gateway.join_partner import Joining
-from intertie.gateway.settings import Places
+from intertie.gateway.configuration.settings import Places
+from intertie.gateway.partners.join_partner import Joining
 from intertie.run import opened
 from intertie.stores.joining_files import JoiningFiles
 

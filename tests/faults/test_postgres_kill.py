@@ -20,7 +20,7 @@ from tests.postgres_server import fresh_schema
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Query
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.model.ids import MessageId
 from intertie.run import open_gateway
 from intertie.seal.tree import Frontier

@@ -19,8 +19,8 @@ from intertie.cli import run as command
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.journal.entry import Kind
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, PartyId
@@ -35,7 +35,7 @@ DYING = """
 import asyncio, os, random, signal, sys, time
 from pathlib import Path
 from intertie.bindings.parcel_https.pull_client import PullLink
-from intertie.gateway.fetch import Fetches
+from intertie.gateway.receiving.fetch import Fetches
 from intertie.run import Opened, street_link
 
 class Dying(PullLink):

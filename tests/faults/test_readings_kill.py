@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from tests.exchange.house import make_pair
 from tests.store.readings_cases import ZONE, store_in
-from intertie.gateway.readings import Readings, rebuild, take_in
+from intertie.gateway.metering.readings import Readings, rebuild, take_in
 
 readings = Readings(store_in(Path(sys.argv[1])), ZONE, lambda meter: True)
 gateway = make_pair().utility

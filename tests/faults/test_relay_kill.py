@@ -20,8 +20,8 @@ from intertie.exchange.outbound import State
 from intertie.exchange.relaying import Back, Passage
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.journal.entry import read_entry
 from intertie.model.documents import example
 from intertie.model.ids import DocumentName, InterfaceCode, MessageId, PartyId

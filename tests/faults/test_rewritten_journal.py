@@ -21,8 +21,8 @@ from tests.exchange.witness_world import (
     send,
 )
 
-from intertie.gateway.audit_journal import Audit
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.audit_journal import Audit
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.journal.entry import Kind, entry_leaf
 from intertie.model.errors import EvidenceError
 from intertie.seal.equivocation import SETTLED, EquivocationReport

@@ -21,8 +21,8 @@ from intertie.cli import run as command
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import Code
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, PartyId

@@ -18,7 +18,7 @@ from tests.faults.test_kill_receiver import kill_and_restart, serve
 from tests.interop.sftp_house import House, answers, inbox, make_house, make_key, say, state, table, until
 
 from intertie.exchange.outbound import State
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.run import Opened
 from intertie.seal.ssh_keys import HOST, public_line
 

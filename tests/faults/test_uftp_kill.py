@@ -30,8 +30,8 @@ from intertie.exchange.outbound import State
 from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.forms import Role
 from intertie.gateway.ports import Query
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.availability import LoadPrognosis
 from intertie.model.documents import read_message
 from intertie.model.ids import ConversationId, InterfaceCode

@@ -23,9 +23,9 @@ from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver_translated import deliver_translated
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.translating.deliver_translated import deliver_translated
 from intertie.model.documents import example
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode

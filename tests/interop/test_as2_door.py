@@ -16,7 +16,7 @@ from intertie.bindings.as2.client import As2Client
 from intertie.exchange.outbound import State
 from intertie.formats.as2.message import Post
 from intertie.formats.x12.carried import write_carried
-from intertie.gateway.deliver_translated import deliver_translated
+from intertie.gateway.translating.deliver_translated import deliver_translated
 from intertie.model.documents import example, read_message
 from intertie.model.ids import DocumentName, MessageId
 from intertie.seal.cms import CipherName, Transport

@@ -20,7 +20,7 @@ from intertie.exchange.outbound import State
 from intertie.formats.as2 import mime
 from intertie.formats.as4.message import Post, open_post, read_message
 from intertie.formats.x12.carried import write_carried
-from intertie.gateway.deliver_translated import deliver_translated
+from intertie.gateway.translating.deliver_translated import deliver_translated
 from intertie.model.documents import example
 from intertie.model.documents import read_message as read_kept_message
 from intertie.model.ids import DocumentName, MessageId, PartyId

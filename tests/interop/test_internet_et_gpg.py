@@ -19,7 +19,7 @@ from tests.interop.gpg_home import Gpg
 
 from intertie.bindings.internet_et.client import InternetEtClient
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver_translated import deliver_translated
+from intertie.gateway.translating.deliver_translated import deliver_translated
 from intertie.model.ids import MessageId
 
 QUARTER = timedelta(minutes=15)

@@ -23,9 +23,9 @@ from intertie.cli import run
 from intertie.formats.internet_et.codes import Code
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
 from intertie.formats.upload_terms import hash_secret
-from intertie.gateway.export_evidence import export
-from intertie.gateway.internet_et_settings import InternetEtDoor
+from intertie.gateway.configuration.internet_et_settings import InternetEtDoor
 from intertie.gateway.ports import Query
+from intertie.gateway.proving.export_evidence import export
 from intertie.run import Opened
 from intertie.run.verifiers import VERIFIERS
 from intertie.seal.evidence_file import verify_file

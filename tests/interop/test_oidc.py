@@ -22,9 +22,9 @@ from tests.portal.world import World
 from tests.ports import free_port
 
 from intertie.bindings.oidc.client import Provider
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import disable
-from intertie.gateway.single_sign_on import OidcSettings
+from intertie.gateway.configuration.single_sign_on import OidcSettings
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import disable
 from intertie.model.errors import SettingsError
 from intertie.seal.id_tokens import NotSignedOn
 

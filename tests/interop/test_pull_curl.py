@@ -23,8 +23,8 @@ from tests.exchange.https_world import (
 from tests.exchange.pull_world import Pair, make_pair
 
 from intertie.exchange.outbound import State
-from intertie.gateway.accept_parcel import accept
 from intertie.gateway.gateway import Peer
+from intertie.gateway.receiving.accept_parcel import accept
 
 CURL = shutil.which("curl") or ""
 pytestmark = pytest.mark.skipif(not CURL, reason="the program curl is not installed")

@@ -14,7 +14,7 @@ from bench.peers.talk import Driver, driver
 from tests.unit.market.many_world import EVENTS, job, names, row, rows, write
 
 from intertie.formats.many_job import JobMeter, write_job
-from intertie.gateway.settle_many import settle_many
+from intertie.gateway.settlement.settle_many import settle_many
 from intertie.run.many_engines import OneProcess
 from intertie.stores.many_files import LinesFolder, ReadingsFolder
 

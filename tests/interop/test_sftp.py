@@ -31,7 +31,7 @@ from tests.interop.sftp_house import (
 
 from intertie.bindings.sftp.client import SftpClient
 from intertie.exchange.outbound import State
-from intertie.gateway.foreign import Level
+from intertie.gateway.translating.foreign import Level
 from intertie.model.errors import PartnerError
 from intertie.run import Opened
 from intertie.seal.ssh_keys import CLIENT, HOST, public_line

@@ -16,8 +16,8 @@ from tests.interop.uftp_clocked import AGGREGATOR, UTILITY, Clocked, clocked
 from tests.interop.uftp_house import PYTHON, SEED
 
 from intertie.exchange.outbound import State
-from intertie.gateway.export_evidence import export
 from intertie.gateway.ports import Query
+from intertie.gateway.proving.export_evidence import export
 from intertie.model.documents import read_message
 from intertie.model.offers import Order
 from intertie.model.settlement import PerformanceStatement

@@ -20,8 +20,8 @@ from intertie.bindings.uftp.client import UftpClient
 from intertie.bindings.uftp.door import UftpDoorway
 from intertie.bindings.uftp.translator import Uftp
 from intertie.exchange.outbound import State
-from intertie.gateway.deliver_translated import deliver_translated
-from intertie.gateway.settings import UftpDoor
+from intertie.gateway.configuration.settings import UftpDoor
+from intertie.gateway.translating.deliver_translated import deliver_translated
 from intertie.model.ids import MessageId, PartyId
 from intertie.model.record import Record
 from intertie.seal.sodium_keys import only

@@ -21,7 +21,7 @@ from tests.ports import free_port
 
 from intertie.cli import run
 from intertie.exchange.outbound import State
-from intertie.gateway.send_message import Outgoing, send
+from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.market.book import Book
 from intertie.model.ids import ConversationId, InterfaceCode, MessageId, PartyId
 from intertie.model.message import Mode

@@ -14,9 +14,9 @@ from tests.exchange.test_trade_offers import kw as whole_kw
 from tests.exchange.test_view_feeder import condition
 from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, HOUR, MINUTE, P7, P9, Stage, dealt, der, kw
 
-from intertie.gateway import trade_dispatch, trade_market, trade_outage
-from intertie.gateway import trade_registration as registration
-from intertie.gateway.trade_availability import declare
+from intertie.gateway.trading import trade_dispatch, trade_market, trade_outage
+from intertie.gateway.trading import trade_registration as registration
+from intertie.gateway.trading.trade_availability import declare
 from intertie.model.aggregation import DecisionReason, SuspensionReason
 from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.dispatch import DispatchAnswer, RefusalReason, ReportKind

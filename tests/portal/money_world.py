@@ -14,10 +14,10 @@ from tests.exchange.test_settle import Settling
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.check_policy import Dates
-from intertie.gateway.office_beside import Beside
-from intertie.gateway.settling import Settler
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_beside import Beside
+from intertie.gateway.operating.check_policy import Dates
+from intertie.gateway.settlement.settling import Settler
 from intertie.model.ids import PartyId
 from intertie.seal.key_port import KekOf
 from intertie.stores.uploaded_files import UploadedFiles

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from jinja2 import ChoiceLoader, DictLoader
 
-from intertie.gateway.office_rights import Right
+from intertie.gateway.office.office_rights import Right
 from intertie.portal.pages import pages, rendering
 from intertie.portal.pages.visit import Data, View, Visit
 from intertie.portal.pages.web import page

@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.exchange.house import NOW, make_pair
 
-from intertie.gateway.api_keys import LIFE_MAX, NotLetIn, OfficeRole, add_key, let_in, revoke_key
-from intertie.gateway.office_rights import MATRIX, SENDS, NotAllowed, Right, check_category, check_right
+from intertie.gateway.office.api_keys import LIFE_MAX, NotLetIn, OfficeRole, add_key, let_in, revoke_key
+from intertie.gateway.office.office_rights import (
+    MATRIX,
+    SENDS,
+    NotAllowed,
+    Right,
+    check_category,
+    check_right,
+)
 from intertie.model.errors import SettingsError
 from intertie.stores.api_key_files import ApiKeyFiles
 

@@ -12,9 +12,9 @@ from tests.portal.test_pages import notes
 from tests.portal.visitors import Browser, person, signed_in
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.approvals import OPEN_MAX, WAIT, TwoPeople, ask
-from intertie.gateway.office_settings import OfficeDoor
+from intertie.gateway.configuration.office_settings import OfficeDoor
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.approvals import OPEN_MAX, WAIT, TwoPeople, ask
 from intertie.model.errors import SettingsError
 from intertie.portal.pages.web import ACTS
 

@@ -16,15 +16,15 @@ from tests.portal.test_money_pages import text
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
-from intertie.gateway import renew_kept
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.audit_journal import Audit
-from intertie.gateway.audit_own import audit_entries
-from intertie.gateway.audit_partner import PartnerAudit
-from intertie.gateway.audit_report import AuditReport
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.office_beside import Beside
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_beside import Beside
 from intertie.gateway.ports import MessageRow
+from intertie.gateway.proving import renew_kept
+from intertie.gateway.proving.audit_journal import Audit
+from intertie.gateway.proving.audit_own import audit_entries
+from intertie.gateway.proving.audit_partner import PartnerAudit
+from intertie.gateway.proving.audit_report import AuditReport
 from intertie.journal.entry import read_entry
 from intertie.model.errors import EvidenceError, StoreError
 from intertie.model.ids import MessageId, PartyId
@@ -136,7 +136,7 @@ def test_what_cannot_be_audited(at: tuple[World, Said], fields: dict[str, str], 
 
 def test_more_partners_than_one_waits_for(at: tuple[World, Said], monkeypatch: pytest.MonkeyPatch) -> None:
     world, _ = at
-    for place in ("gateway.audit_report", "portal.pages.auditing"):
+    for place in ("gateway.proving.audit_report", "portal.pages.auditing"):
         monkeypatch.setattr(f"intertie.{place}.PARTNERS_MAX", 0)
     browser = begun(world)
     assert 'value="all"' not in browser.get(AUDIT).text
@@ -265,7 +265,7 @@ def test_what_cannot_be_renewed_keeps_back_no_other(
             raise EvidenceError(11, "it has lapsed")
         return real(gateway, row, *more, **others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("intertie.gateway.renew_kept.renew_message", renewing)
+    monkeypatch.setattr("intertie.gateway.proving.renew_kept.renew_message", renewing)
     said = browser.done(browser.send(RENEWAL))
     assert said.startswith(f"1 renewed. 1 not, as {classical[1][0]}") and "it has lapsed" in said
     assert len(world.office.beside.proof_files().renewed()) == 1
@@ -277,8 +277,8 @@ def test_a_page_of_parcels_leads_to_the_next(
 ) -> None:
     world, browser = lapsing(tmp_path, classical)
     world.deliver()
-    monkeypatch.setattr("intertie.gateway.renew_evidence.PARCELS_OF_A_PAGE", 1)
-    monkeypatch.setattr("intertie.gateway.renew_evidence.LINES_OF_A_PAGE", 1)
+    monkeypatch.setattr("intertie.gateway.proving.renew_evidence.PARCELS_OF_A_PAGE", 1)
+    monkeypatch.setattr("intertie.gateway.proving.renew_evidence.LINES_OF_A_PAGE", 1)
     page = browser.get(RENEWAL)
     assert "1 more of these parcels" in text(page)
     world.from_partner()

@@ -13,7 +13,7 @@ from tests.exchange.trade_stage import AGG, HOUR, P7, P9, Stage, dealt
 from tests.portal.test_dispatch_page import written
 from tests.portal.two_portals import Portals, portals, refused, shown
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.market.availability import keys_of
 from intertie.model.availability import AvailabilityDeclaration
 
@@ -175,8 +175,8 @@ def test_without_a_contract_nothing_can_be_declared(tmp_path: Path) -> None:
 
 
 def test_with_many_points_one_is_typed(at: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intertie.gateway.view_availability.POINTS_LISTED", 1)
-    monkeypatch.setattr("intertie.gateway.view_availability.DECLARED_SHOWN", 1)
+    monkeypatch.setattr("intertie.gateway.views.view_availability.POINTS_LISTED", 1)
+    monkeypatch.setattr("intertie.gateway.views.view_availability.DECLARED_SHOWN", 1)
     at.aggregator.sent(at.aggregator.operator, DECLARE, **form(at))
     at.aggregator.sent(at.aggregator.operator, DECLARE, **form(at, point=P9, kw="5"))
     page = at.aggregator.operator.get(f"{SELF}?point={P9}")

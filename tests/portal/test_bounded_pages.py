@@ -14,11 +14,11 @@ from tests.exchange.test_settle import settled
 from tests.portal.money_world import AUDITOR, NAME, OPERATOR, SETTLEMENT, Office, Offices, offices
 from tests.portal.visitors import Browser
 
-from intertie.gateway.billing_invoice import find_statement, from_statement, issue
+from intertie.gateway.billing.billing_invoice import find_statement, from_statement, issue
 from intertie.gateway.ports import Query, Search
-from intertie.gateway.trade_books import Books
-from intertie.gateway.view_outages import outages_view
-from intertie.gateway.view_trade import look_at
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.views.view_outages import outages_view
+from intertie.gateway.views.view_trade import look_at
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 

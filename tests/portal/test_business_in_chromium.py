@@ -18,8 +18,8 @@ from tests.portal.two_portals import Desk, Portals, portals
 from tests.portal.visitors import person
 from tests.portal.world import World, calling
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.billing_desk import find_item
+from intertie.gateway.billing.billing_desk import find_item
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.market.offer_state import NeedPhase, OfferPhase
 
 pytestmark = needs_chromium

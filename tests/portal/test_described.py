@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.portal.world import PARTNER, World, calling, new_key, outage
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 
 SOAK = os.environ.get("INTERTIE_SOAK") == "1"
 EXAMPLES = 300 if SOAK else 4

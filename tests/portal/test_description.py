@@ -10,7 +10,7 @@ import pytest
 from litestar.testing import TestClient
 from tests.portal.world import World
 
-from intertie.gateway.office_rights import MATRIX
+from intertie.gateway.office.office_rights import MATRIX
 from intertie.portal.routes import ACT_ERRORS, READ_ERRORS
 
 ROOT = Path(__file__).parent.parent.parent

@@ -12,8 +12,8 @@ from tests.exchange.test_acts_dispatch import QUARTER, instruction
 from tests.exchange.trade_stage import HOUR, NWS, P7, P9, Stage, dealt, kw, registered
 from tests.portal.two_portals import HOSTILE, Portals, harmless, portals, refused, shown
 
-from intertie.gateway import trade_dispatch
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.trading import trade_dispatch
 from intertie.market.dispatch_state import State
 from intertie.model.dispatch import DispatchAnswer
 
@@ -251,7 +251,7 @@ def test_nothing_to_call(tmp_path: Path) -> None:
 
 
 def test_a_page_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intertie.gateway.view_dispatch.DISPATCHES_PAGE", 1)
+    monkeypatch.setattr("intertie.gateway.views.view_dispatch.DISPATCHES_PAGE", 1)
     monkeypatch.setattr("intertie.portal.pages.dispatch.DISPATCHES_PAGE", 1)
     stage: Stage = dealt()
     bodies = [instruction(stage, 2, after=hours * HOUR) for hours in (2, 4)]

@@ -15,7 +15,7 @@ from tests.exchange.trade_stage import HOUR, dealt
 from tests.portal.test_dispatch_page import call, one, state, written
 from tests.portal.two_portals import Portals, portals, refused, shown
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.journal.entry import read_entry
 from intertie.market.dispatch_state import Dispatch, State
 

@@ -15,9 +15,9 @@ from tests.portal.test_dispatch_page import written
 from tests.portal.two_portals import HOSTILE, Portals, harmless, portals, refused, shown
 from tests.portal.visitors import signed_in
 
-from intertie.gateway import trade_dispatch, trade_outage
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.approvals import TwoPeople
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.trading import trade_dispatch, trade_outage
 from intertie.market.dispatch_state import State
 from intertie.model.system import OutageCause, OutageKind, OutageNotice
 

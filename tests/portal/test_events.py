@@ -15,7 +15,7 @@ from tests.exchange.house import NOW
 from tests.portal.world import World, calling, new_key, outage, problem
 
 from intertie.client import AsyncClient, Client, NotLetIn
-from intertie.gateway.api_keys import OfficeRole, revoke_key
+from intertie.gateway.office.api_keys import OfficeRole, revoke_key
 from intertie.model.office import Happened
 from intertie.portal.events import STREAMS_PER_KEY, written
 

@@ -14,8 +14,8 @@ from tests.portal.two_portals import Portals, portals, refused, shown, text_of
 from tests.portal.visitors import signed_in
 from tests.portal.world import World
 
-from intertie.gateway import trade_outage
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.trading import trade_outage
 from intertie.model.system import ConditionKind
 
 

@@ -45,7 +45,7 @@ from tests.portal.visitors import person
 from tests.portal.world import calling
 
 from intertie.bindings.parcel_https.serving import QuietServer
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 
 pytestmark = needs_chromium
 T = TypeVar("T")

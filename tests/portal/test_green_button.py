@@ -13,10 +13,10 @@ from tests.portal.test_pages import notes
 from tests.portal.visitors import signed_in
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.espi_customers import Customers
-from intertie.gateway.espi_grants import ASKING_LIFE, Grants, Lives
-from intertie.gateway.espi_ports import Application
+from intertie.gateway.espi.espi_customers import Customers
+from intertie.gateway.espi.espi_grants import ASKING_LIFE, Grants, Lives
+from intertie.gateway.espi.espi_ports import Application
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.stores.espi_customers import CustomerFiles
 from intertie.stores.espi_files import EspiFiles
 

@@ -27,8 +27,8 @@ from tests.portal.visitors import person
 from tests.portal.world import PARTNER, World, calling
 
 from intertie.exchange.outbound import State
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import CODE_LIFE, make_code
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import CODE_LIFE, make_code
 
 pytestmark = needs_chromium
 SENTENCE = "the quick brown transformer hums"

@@ -17,8 +17,8 @@ from tests.portal.two_portals import HOSTILE, NEW_SESSION, harmless, opened, ref
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.open_offers import open_sealed
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.trading.open_offers import open_sealed
 from intertie.market.offer_state import CounterPhase, NeedPhase, OfferPhase
 from intertie.model.ids import PartyId
 

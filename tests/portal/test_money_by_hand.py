@@ -23,11 +23,12 @@ from tests.portal.two_portals import Desk, Portals, portals, refused, shown
 from tests.portal.visitors import Browser, signed_in
 
 from intertie.formats.billing_csv import account_csv
-from intertie.gateway import billing_account, billing_invoice, trade_contract
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.billing_desk import find_item
-from intertie.gateway.settle import find_statement
+from intertie.gateway.billing import billing_account, billing_invoice
+from intertie.gateway.billing.billing_desk import find_item
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.settlement.settle import find_statement
+from intertie.gateway.trading import trade_contract
 from intertie.journal.entry import read_entry
 from intertie.model.account import CreditMemo
 from intertie.model.billing import Invoice, LineCode
@@ -327,7 +328,7 @@ def test_an_account_that_parts_says_where(at: Portals, monkeypatch: pytest.Monke
     )
     real = billing_account.make
     monkeypatch.setattr(
-        "intertie.gateway.billing_account.make",
+        "intertie.gateway.billing.billing_account.make",
         lambda desk, period, name: real(
             desk, billing_account.days(desk, *(2 * [billing_account.today(desk) - timedelta(days=9)])), name
         ),

@@ -32,10 +32,10 @@ from tests.portal.money_world import NAME, Office, Offices, offices
 from tests.portal.visitors import person
 from tests.portal.world import calling
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.billing_desk import find_item
-from intertie.gateway.export_evidence import export
+from intertie.gateway.billing.billing_desk import find_item
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.gateway.ports import Query
+from intertie.gateway.proving.export_evidence import export
 
 pytestmark = needs_chromium
 # Pictures of all pages go there, for people to look at: INTERTIE_PICTURES names a folder.

@@ -18,9 +18,9 @@ from tests.exchange.test_settle import EVENT_DAY, FIRST, invoiced, revise, settl
 from tests.portal.money_world import AUDITOR, NAME, OPERATOR, SETTLEMENT, Offices, offices
 from tests.portal.visitors import Browser, signed_in
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.billing_desk import find_item
+from intertie.gateway.billing.billing_desk import find_item
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.approvals import TwoPeople
 from intertie.gateway.ports import Query
 from intertie.journal.entry import read_entry
 from intertie.model.billing import Dispute, DisputedLine, DisputeReason

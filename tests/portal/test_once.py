@@ -14,10 +14,10 @@ import pytest
 from tests.exchange.house import NOW
 from tests.portal.world import World, outage
 
-from intertie.gateway import office_acts
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.office_acts import send_document, take_back, was_queued
-from intertie.gateway.office_once import KEPT, Answered, KeyReused, Stamp, once
+from intertie.gateway.office import office_acts
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_acts import send_document, take_back, was_queued
+from intertie.gateway.office.office_once import KEPT, Answered, KeyReused, Stamp, once
 from intertie.gateway.ports import Query
 from intertie.model.errors import StoreError
 from intertie.model.office import SendMessage

@@ -13,7 +13,7 @@ from tests.exchange.test_acts_outage import MODEL
 from tests.exchange.trade_stage import AGG, HOUR, NWS, P7, P9, Stage, dealt
 from tests.portal.two_portals import HOSTILE, Portals, harmless, portals, refused, shown
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.market.outage import State
 
 

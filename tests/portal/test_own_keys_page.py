@@ -18,10 +18,10 @@ from tests.portal.two_portals import refused, shown
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.view_keys import keys_view
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.views.view_keys import keys_view
 from intertie.journal.entry import read_entry
 from intertie.model.ids import new_message_id
 from intertie.portal.pages.reading import Fields
@@ -232,7 +232,7 @@ def test_without_an_authority_of_ours(calm: House, monkeypatch: pytest.MonkeyPat
 
 
 def test_partners_that_are_late_are_few_on_a_page(calm: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intertie.gateway.view_keys.LATE_SHOWN", 0)
+    monkeypatch.setattr("intertie.gateway.views.view_keys.LATE_SHOWN", 0)
     found = keys_view(calm.it.gateway, beside_of(calm.it).own_keys(), calm.it.clock())
     assert (found.late, found.late_left_out) == ((), 1)
     calm.it.store.set_announced(AGGREGATOR, 99)

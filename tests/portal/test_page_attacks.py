@@ -14,7 +14,7 @@ from tests.portal.visitors import HOST, Browser, person, signed_in
 from tests.portal.world import NOBODY, World
 
 from intertie.exchange.outbound import State
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.gateway.ports import Query
 from intertie.portal.pages.guarding import HEADERS, local
 from intertie.portal.pages.reading import FieldError, Fields

@@ -10,8 +10,8 @@ import pytest
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import PARTNER, World
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.office_rights import MATRIX, Right
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_rights import MATRIX, Right
 from intertie.portal.app import BASE
 from intertie.portal.pages.navigation import PLACES
 

@@ -15,10 +15,10 @@ from tests.portal.visitors import Browser, person, signed_in
 from tests.portal.world import PARTNER, World, outage
 
 from intertie.exchange.outbound import State
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.office_acts import send_document
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.people import CODE_LIFE, make_code
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_acts import send_document
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.people import CODE_LIFE, make_code
 from intertie.gateway.ports import Query
 from intertie.journal.entry import read_entry
 from intertie.model.errors import EvidenceError

@@ -16,11 +16,10 @@ from tests.exchange.test_trade import TEXT
 from tests.exchange.trade_stage import registered
 from tests.portal.world import PARTNER, World, outage
 
-from intertie.gateway.api_keys import OfficeRole, add_key
-from intertie.gateway.compose import agreement_with, compose, flow_for
-from intertie.gateway.office_acts import NotHere, find_message
-from intertie.gateway.office_book import plain, read_book, read_digest
-from intertie.gateway.office_lists import (
+from intertie.gateway.office.api_keys import OfficeRole, add_key
+from intertie.gateway.office.office_acts import NotHere, find_message
+from intertie.gateway.office.office_book import plain, read_book, read_digest
+from intertie.gateway.office.office_lists import (
     EVENTS_AT_ONCE,
     documents,
     events_end,
@@ -32,8 +31,9 @@ from intertie.gateway.office_lists import (
     whole_message,
 )
 from intertie.gateway.ports import Query
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_effects import HOURS_MAX, effects_ahead
+from intertie.gateway.sending.compose import agreement_with, compose, flow_for
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_effects import HOURS_MAX, effects_ahead
 from intertie.journal.entry import Entry, Kind
 from intertie.model.documents import DOCUMENTS
 from intertie.model.errors import Code, Refused, SettingsError

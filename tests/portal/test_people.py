@@ -14,8 +14,8 @@ import pytest
 from tests.portal.world import World
 from tests.unit.seal.test_people_secrets import Authenticator
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import (
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import (
     CODE_LIFE,
     IDLE,
     SESSION_LIFE,
@@ -32,7 +32,7 @@ from intertie.gateway.people import (
     set_password,
     set_roles,
 )
-from intertie.gateway.sign_in import (
+from intertie.gateway.office.sign_in import (
     CHALLENGE_LIFE,
     FREE,
     FREE_ADDRESS,
@@ -44,7 +44,7 @@ from intertie.gateway.sign_in import (
     by_password,
     sign_out,
 )
-from intertie.gateway.visits import heard, present, say_next
+from intertie.gateway.office.visits import heard, present, say_next
 from intertie.journal.entry import read_entry
 from intertie.model.errors import SettingsError, StoreError
 from intertie.seal.one_time_codes import new_secret
@@ -199,7 +199,7 @@ def fail(world: World, visitor: Visitor, name: str = "ann", times: int = 1) -> N
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comparison that costs nothing: these tests fail hundreds of times."""
-    monkeypatch.setattr("intertie.gateway.sign_in.same_password", lambda kept, said: said == SENTENCE)
+    monkeypatch.setattr("intertie.gateway.office.sign_in.same_password", lambda kept, said: said == SENTENCE)
 
 
 def test_who_fails_waits_longer_each_time_and_locks_nobody_else_out(world: World, quick: None) -> None:

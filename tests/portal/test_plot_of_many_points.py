@@ -15,7 +15,7 @@ from tests.portal.plotting import PATH, POINTS, many_points
 from tests.portal.visitors import person, signed_in
 from tests.portal.world import World, calling
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 
 # Pixels of the canvas that are not its background, and how many columns of it have one.
 INKED = """() => {

@@ -13,12 +13,12 @@ from litestar.exceptions import HTTPException, NotFoundException, ValidationExce
 
 import intertie
 from intertie.exchange.outbound import Event, ImpossibleEvent, ResentBefore, State
-from intertie.gateway.api_keys import NotLetIn
-from intertie.gateway.export_evidence import NoEvidenceError
-from intertie.gateway.office_acts import NotHere, NotTakenBack
-from intertie.gateway.office_once import KeyReused
-from intertie.gateway.office_rights import NotAllowed
-from intertie.gateway.resend import NotResentError
+from intertie.gateway.office.api_keys import NotLetIn
+from intertie.gateway.office.office_acts import NotHere, NotTakenBack
+from intertie.gateway.office.office_once import KeyReused
+from intertie.gateway.office.office_rights import NotAllowed
+from intertie.gateway.proving.export_evidence import NoEvidenceError
+from intertie.gateway.sending.resend import NotResentError
 from intertie.market.event import Broken, Rule
 from intertie.model.errors import (
     RULES,

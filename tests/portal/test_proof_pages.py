@@ -21,13 +21,13 @@ from tests.portal.money_world import AUDITOR, OPERATOR, SETTLEMENT, Office, Offi
 from tests.portal.visitors import HOST, Browser, signed_in
 from tests.portal.world import World
 
-from intertie.gateway import uploaded_ports
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.deliver import deliver_once
-from intertie.gateway.export_evidence import export
-from intertie.gateway.office_beside import Beside
+from intertie.gateway.office import uploaded_ports
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_beside import Beside
 from intertie.gateway.ports import Query
-from intertie.gateway.view_evidence import EVIDENCE_BYTES_MAX
+from intertie.gateway.proving.export_evidence import export
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.views.view_evidence import EVIDENCE_BYTES_MAX
 from intertie.model.errors import PartnerError
 from intertie.model.ids import MessageId
 from intertie.model.metering import MeterReadingSet

@@ -10,8 +10,8 @@ from tests.exchange.house import AGGREGATOR
 from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, P9, Stage, der
 from tests.portal.two_portals import HOSTILE, Portals, harmless, portals, refused, shown
 
-from intertie.gateway import trade_registration as act
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.trading import trade_registration as act
 from intertie.market.registry import Standing
 from intertie.model.aggregation import DecisionReason
 from intertie.model.ids import AggregationId, DerId

@@ -14,7 +14,7 @@ from tests.portal.test_pages import notes
 from tests.portal.visitors import person
 from tests.portal.world import World, calling
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.portal.pages.navigation import places
 
 pytestmark = needs_chromium

@@ -12,8 +12,8 @@ import pytest
 from tests.exchange.house import AGREEMENT, NOW
 from tests.portal.world import NOBODY, PARTNER, World, calling, new_key, outage, problem
 
-from intertie.gateway.api_keys import OfficeRole, revoke_key
-from intertie.gateway.office_rights import MATRIX, SENDS, Right
+from intertie.gateway.office.api_keys import OfficeRole, revoke_key
+from intertie.gateway.office.office_rights import MATRIX, SENDS, Right
 from intertie.portal.cutting import cutting
 from intertie.portal.door import REQUESTS_BURST
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.gateway.view_feeder import PointLine, SectionLine
+from intertie.gateway.views.view_feeder import PointLine, SectionLine
 from intertie.model.ids import ConnectionPointId
 from intertie.portal import schematic
 from intertie.portal.schematic import BAR, NAME_DRAWN, Drawing, draw

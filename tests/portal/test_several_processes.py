@@ -15,7 +15,7 @@ from tests.portal.world import World, calling, new_key, outage
 from tests.store.store_builders import postgres_store, sqlite_store
 
 from intertie.client import Client, NotLetIn
-from intertie.gateway.api_keys import OfficeRole, revoke_key
+from intertie.gateway.office.api_keys import OfficeRole, revoke_key
 from intertie.gateway.ports import Store
 from intertie.stores.postgres_schema import Server
 

@@ -12,7 +12,7 @@ from tests.exchange.trade_stage import AGG, HOUR, registered
 from tests.portal.test_dispatch_page import written
 from tests.portal.two_portals import HOSTILE, Desk, Portals, portals, refused, shown
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.journal.entry import read_entry
 from intertie.market.registry import Suspended
 

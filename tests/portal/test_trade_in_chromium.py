@@ -31,9 +31,9 @@ from tests.portal.two_portals import Desk, Portals, portals
 from tests.portal.visitors import person
 from tests.portal.world import calling
 
-from intertie.gateway import trade_dispatch
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.open_offers import open_sealed
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.trading import trade_dispatch
+from intertie.gateway.trading.open_offers import open_sealed
 from intertie.market.dispatch_state import State
 from intertie.market.offer_state import OfferPhase
 

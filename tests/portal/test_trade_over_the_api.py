@@ -17,7 +17,7 @@ from tests.exchange.trade_stage import AGG, DEAL_TERMS, DERS, HOUR, NWS, P7, P9,
 from tests.portal.two_offices import Offices, offices, one
 
 from intertie.client import NotAllowed, NotHere, RuleBroken, Wrong
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.market.contract import terms_hash
 from intertie.model.agreement import ContractAction, DefaultReason
 from intertie.model.availability import AvailabilityDeclaration

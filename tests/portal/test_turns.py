@@ -11,7 +11,7 @@ import pytest
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.portal.turns import Crowded, Turns
 
 SOON = 10.0

@@ -33,9 +33,9 @@ from tests.portal.visitors import person
 from tests.portal.world import World, calling
 from tests.unit.formats.espi_world import series, written
 
-from intertie.gateway.api_keys import OfficeRole
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.office_beside import Beside
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.office_beside import Beside
 from intertie.gateway.ports import Query
 from intertie.model.errors import PartnerError
 from intertie.model.metering import MeterReadingSet

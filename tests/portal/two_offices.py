@@ -12,7 +12,7 @@ from tests.exchange.trade_stage import Stage
 from tests.portal.world import World, calling
 
 from intertie.client import Client
-from intertie.gateway.api_keys import OfficeRole
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.model.ids import MessageId, PartyId
 from intertie.model.office import Book, Item, Queued
 

@@ -18,8 +18,8 @@ from tests.portal.two_offices import follow
 from tests.portal.visitors import Browser, signed_in
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.office.api_keys import OfficeRole
 from intertie.model.ids import PartyId
 
 # Sessions end at an idle desk, and the clock of a test leaps.

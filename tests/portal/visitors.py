@@ -10,9 +10,9 @@ import httpx
 from litestar.testing import TestClient
 from tests.portal.world import World
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import CODE_LIFE, Visitor, add_person, make_code
-from intertie.gateway.sign_in import by_code
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import CODE_LIFE, Visitor, add_person, make_code
+from intertie.gateway.office.sign_in import by_code
 
 HOST = "portal.test"
 AGENT = "a browser"

@@ -20,10 +20,10 @@ from litestar import Litestar
 from tests.exchange.house import AGREEMENT, NOW, Pair, Wire, make_pair
 
 from intertie.bindings.parcel_https.serving import QuietServer
-from intertie.gateway.api_keys import OfficeRole, add_key
-from intertie.gateway.deliver import deliver_once
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.send_message import send_raw
+from intertie.gateway.office.api_keys import OfficeRole, add_key
+from intertie.gateway.sending.deliver import deliver_once
+from intertie.gateway.sending.send_message import send_raw
 from intertie.model.documents import example
 from intertie.model.ids import DocumentName, MessageId, new_message_id
 from intertie.model.message import write_message

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from intertie.formats.reading_table import Origin, table_of
-from intertie.gateway.readings_ports import Cursor, Wanted
+from intertie.gateway.metering.readings_ports import Cursor, Wanted
 from intertie.market.reading_days import DayRow, intervals_of
 from intertie.seal.key_port import KekOf
 from intertie.seal.parquet_keys import ParquetKeys

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from intertie.gateway.ports import NewMessage, ParcelRow, Refusal
-from intertie.gateway.relay_ports import Relayed
+from intertie.gateway.relaying.relay_ports import Relayed
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
 from intertie.journal.verify import verify_entries

@@ -20,7 +20,7 @@ from store_builders import (
 )
 
 from intertie.gateway.ports import Store
-from intertie.gateway.translated_ports import ANSWERS_AT_ONCE
+from intertie.gateway.translating.translated_ports import ANSWERS_AT_ONCE
 from intertie.model.errors import Refused
 from intertie.model.ids import PartyId
 from intertie.seal.receipt import Outcome

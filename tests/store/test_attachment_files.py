@@ -1,4 +1,4 @@
-"""The folder of attached files keeps what gateway/attachment_ports.py promises."""
+"""The folder of attached files keeps what gateway/attaching/attachment_ports.py promises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intertie.gateway.attachment_ports import Coming, OffsetError
+from intertie.gateway.attaching.attachment_ports import Coming, OffsetError
 from intertie.model.attachment import AttachmentId
 from intertie.model.errors import StoreError
 from intertie.model.ids import MessageId, PartyId, new_message_id, new_uuid7

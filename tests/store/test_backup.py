@@ -38,7 +38,7 @@ from tests.postgres_server import fresh_schema
 
 from intertie.exchange.outbound import State
 from intertie.exchange.timeliness import FlowRef, Span, span_of
-from intertie.gateway.operations_ports import Stop
+from intertie.gateway.operating.operations_ports import Stop
 from intertie.gateway.ports import Query, RevokedToken
 from intertie.journal.checkpoint import Head
 from intertie.journal.rows import TreeRows

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from intertie.gateway.espi_ports import (
+from intertie.gateway.espi.espi_ports import (
     ID_CHARACTERS,
     NO_ID,
     Application,

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from intertie.exchange.joining import State, Terms, trial_of
+from intertie.gateway.configuration.settings import Places
 from intertie.gateway.gateway import Agreement
-from intertie.gateway.join_partner import Joining, Other
-from intertie.gateway.settings import Places
+from intertie.gateway.partners.join_partner import Joining, Other
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Party, Role

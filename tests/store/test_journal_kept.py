@@ -21,7 +21,7 @@ from store_builders import (
 )
 
 from intertie.gateway.ports import Query, Store
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind, entry_bytes
 from intertie.model.errors import EvidenceError, StoreError

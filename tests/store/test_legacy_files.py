@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.exchange.uftp_world import KEYS, TEXT, UTILITY, foreign_of
 
-from intertie.gateway.foreign import check_legacy, paper_events
 from intertie.gateway.gateway import FixedTrust
+from intertie.gateway.translating.foreign import check_legacy, paper_events
 from intertie.market.book import fold
 from intertie.market.contract import State
 from intertie.model.errors import Code, Refused, SettingsError

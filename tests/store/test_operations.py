@@ -25,7 +25,7 @@ from store_builders import (
 
 from intertie.exchange.outbound import State
 from intertie.exchange.timeliness import BEFORE, FlowRef, Span, span_of
-from intertie.gateway.operations_ports import QueueLine, Stop
+from intertie.gateway.operating.operations_ports import QueueLine, Stop
 from intertie.gateway.ports import Store
 from intertie.model.errors import StoreError
 from intertie.model.ids import DocumentName, InterfaceCode

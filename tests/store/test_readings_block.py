@@ -12,8 +12,8 @@ import pytest
 from tests.store.readings_cases import DAY, NOW, ZONE, keep, row, rows_of, store_in, table
 
 from intertie.formats.reading_block import COLUMNS, block_of
-from intertie.gateway.readings import Readings
-from intertie.gateway.readings_block import load_block, meters_of
+from intertie.gateway.metering.readings import Readings
+from intertie.gateway.metering.readings_block import load_block, meters_of
 from intertie.market.blocks import BadBlock, Block, Row, empty, fill
 from intertie.market.reading_days import DayRow, intervals_of
 from intertie.model.ids import PartyId

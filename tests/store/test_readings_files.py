@@ -12,7 +12,7 @@ import pytest
 from tests.store.readings_cases import DAY, asked, keep, kept, keys_in, row, rows_of, store_in, table
 
 from intertie.formats.reading_table import bucket_of
-from intertie.gateway.readings_ports import Cursor, Wanted
+from intertie.gateway.metering.readings_ports import Cursor, Wanted
 from intertie.market.reading_days import Fault, Finding
 from intertie.model.errors import StoreError
 from intertie.stores import readings_files, readings_merge, readings_parquet

@@ -9,7 +9,7 @@ from store_builders import NOW, OTHER, THEM, US, parcel_id, relayed_row, verify
 
 from intertie.exchange.relaying import GIVE_UP_AFTER, LINGER, Back, Event, Passage, Telling
 from intertie.gateway.ports import Store
-from intertie.gateway.relay_ports import Load, Relayed
+from intertie.gateway.relaying.relay_ports import Load, Relayed
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind, read_entry
 from intertie.model.errors import Code, Refused, StoreError

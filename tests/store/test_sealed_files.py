@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from intertie.gateway.sealed_ports import KeptKey
+from intertie.gateway.trading.sealed_ports import KeptKey
 from intertie.model.documents import example
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, DocumentName, PartyId

@@ -16,7 +16,7 @@ import pytest
 from tests.unit.market.many_world import EVENTS, call, job, names, row, rows, table, write
 
 from intertie.formats.many_job import Job, JobMeter
-from intertie.gateway.settle_many import Done, Progress, Work, settle_many
+from intertie.gateway.settlement.settle_many import Done, Progress, Work, settle_many
 from intertie.market.baseline_rule import NoBaseline
 from intertie.model.errors import IntertieError, StoreError
 from intertie.run import many_engines

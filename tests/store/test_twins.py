@@ -37,7 +37,7 @@ from tests.postgres_server import drop
 
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Query, Store
-from intertie.gateway.trade_ports import Shared
+from intertie.gateway.trading.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, PartyId

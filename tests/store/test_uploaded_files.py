@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.exchange.house import NOW
 
-from intertie.gateway import uploaded_ports as limits
-from intertie.gateway.uploaded_ports import NoSuchUpload, UploadError, WrongOffset
+from intertie.gateway.office import uploaded_ports as limits
+from intertie.gateway.office.uploaded_ports import NoSuchUpload, UploadError, WrongOffset
 from intertie.model.errors import StoreError
 from intertie.model.ids import new_uuid7
 from intertie.seal.key_port import KekOf

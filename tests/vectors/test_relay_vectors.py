@@ -12,9 +12,9 @@ import pytest
 from tests.exchange.house import Book, keys_of
 
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.configuration.relay_settings import RelayRules, Route
 from intertie.gateway.gateway import FixedKeys, FixedTrust, Gateway, Limits, Partner, Peer
-from intertie.gateway.receive import receive
-from intertie.gateway.relay_settings import RelayRules, Route
+from intertie.gateway.receiving.receive import receive
 from intertie.model.errors import EvidenceError, Refused
 from intertie.model.ids import PartyId, party_id
 from intertie.model.party import Party, Role

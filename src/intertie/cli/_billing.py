@@ -9,8 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from intertie.gateway.billing_account import days
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.billing.billing_account import days
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.errors import SettingsError
 from intertie.model.interval import Window
 

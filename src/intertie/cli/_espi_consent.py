@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from intertie.cli._shared import print_json, when
-from intertie.gateway.espi_ports import Consent
+from intertie.gateway.espi.espi_ports import Consent
 
 # As long as custodians usually let a customer consent at once.
 DAYS = 365.0

@@ -20,7 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from intertie.gateway.attachments import FileToSend, seal_attachments
+from intertie.gateway.attaching.attachments import FileToSend, seal_attachments
 from intertie.gateway.gateway import Gateway
 from intertie.model.attachment import AttachmentRef, attachment_name
 from intertie.model.errors import SettingsError

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from intertie.gateway.send_message import find_partner
-from intertie.gateway.trade_desk import SIDES, Desk
+from intertie.gateway.sending.send_message import find_partner
+from intertie.gateway.trading.trade_desk import SIDES, Desk
 from intertie.model.ids import PartyId
 from intertie.model.interval import IntervalSeries
 from intertie.model.offers import Need

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from intertie.cli._shared import print_table
 from intertie.exchange.joining import Terms
-from intertie.gateway.join_partner import Joining, Other
-from intertie.gateway.prove_partner import Line
+from intertie.gateway.partners.join_partner import Joining, Other
+from intertie.gateway.partners.prove_partner import Line
 from intertie.model.ids import PartyId
 
 

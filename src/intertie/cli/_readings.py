@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from intertie.cli._shared import print_pairs, print_table
-from intertie.gateway.readings import Readings, take_in
-from intertie.gateway.readings_block import load_block
-from intertie.gateway.readings_ports import Summary, Wanted
+from intertie.gateway.metering.readings import Readings, take_in
+from intertie.gateway.metering.readings_block import load_block
+from intertie.gateway.metering.readings_ports import Summary, Wanted
 from intertie.market.blocks import Block
 from intertie.market.reading_days import KEPT, SAID, Fault
 from intertie.market.vee import Validated, VeeRules, nameplates, validate

@@ -11,8 +11,8 @@ from typing import Annotated, NamedTuple
 from cyclopts import Parameter
 
 from intertie.cli._shared import print_table
-from intertie.gateway.readings import Readings, take_in
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.metering.readings import Readings, take_in
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.settlement import EventPerformance, PerformanceStatement, StatementLine
 from intertie.run.readings import ReadingsOpened, opened_readings

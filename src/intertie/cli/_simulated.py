@@ -16,10 +16,10 @@ from pathlib import Path
 from intertie.cli.init import init
 from intertie.cli.partner_confirm import confirm
 from intertie.exchange.joining import Terms
-from intertie.gateway.join_partner import invite
-from intertie.gateway.prove_partner import read_proof, unproven
-from intertie.gateway.settings import read_settings
-from intertie.gateway.simulate_script import Script, read_script
+from intertie.gateway.configuration.settings import read_settings
+from intertie.gateway.partners.join_partner import invite
+from intertie.gateway.partners.prove_partner import read_proof, unproven
+from intertie.gateway.simulating.simulate_script import Script, read_script
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.party import Role

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from intertie.cli._receipts import wait_for
 from intertie.cli._shared import PartyOption, print_json
 from intertie.exchange.outbound import DELIVERED
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, MessageId, PartyId
 from intertie.run import Opened, opened

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
-from intertie.gateway.api_keys import OfficeRole, add_key
+from intertie.gateway.office.api_keys import OfficeRole, add_key
 from intertie.run import opened
 from intertie.stores.api_key_files import ApiKeyFiles
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from intertie.cli._shared import HERE, Dir, Json, print_json
-from intertie.gateway.api_keys import revoke_key
+from intertie.gateway.office.api_keys import revoke_key
 from intertie.run import opened
 from intertie.stores.api_key_files import ApiKeyFiles
 

@@ -13,9 +13,9 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Length, Moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, has_agreement, told
 from intertie.formats.series_csv import read_series
-from intertie.gateway import trade_availability as act
-from intertie.gateway.trade_compose import AvailabilitySaid, availability_of
-from intertie.gateway.trade_said import series_in
+from intertie.gateway.trading import trade_availability as act
+from intertie.gateway.trading.trade_compose import AvailabilitySaid, availability_of
+from intertie.gateway.trading.trade_said import series_in
 from intertie.model.contract import Service
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, ConnectionPointId

@@ -15,7 +15,7 @@ from intertie.cli._plot import drawn
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, when
 from intertie.cli._times import Length, Moment, window_of
 from intertie.cli._trade import Under, desk_with
-from intertie.gateway import trade_availability as act
+from intertie.gateway.trading import trade_availability as act
 from intertie.market.availability_view import Row
 from intertie.model.contract import Direction, Service
 from intertie.model.errors import SettingsError

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from intertie.cli._billing import From, To, amounts, period_of
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, when
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import billing_account as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.billing import billing_account as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.billing import statement_hash
 from intertie.model.account import AccountStatement
 

@@ -13,7 +13,7 @@ from intertie.cli._billing import amounts
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, write_file
 from intertie.cli._trade import Under, desk_with
 from intertie.formats.billing_csv import ageing_csv
-from intertie.gateway.billing_desk import items_of, today
+from intertie.gateway.billing.billing_desk import items_of, today
 from intertie.market.account import ageing as ageing_of
 
 COLUMNS = ["who owes", "not due", "1-30", "31-60", "61-90", "over 90", "disputed", "credit", "total"]

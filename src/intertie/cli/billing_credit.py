@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from intertie.cli._billing import decimal, pairs
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import billing_invoice as act
+from intertie.gateway.billing import billing_invoice as act
 from intertie.model.account import CreditReason
 
 

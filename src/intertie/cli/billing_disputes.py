@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table
 from intertie.cli._trade import Under, desk_with
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.dispute import Raised, deadline, stage
 
 COLUMNS = ("dispute", "of", "by", "line", "claimed", "expected", "answer", "agreed", "until", "state")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from intertie.cli._shared import HERE, Dir, PartyOption, write_file
 from intertie.cli._trade import Under, desk_with
-from intertie.gateway.billing_files import find_document, written
+from intertie.gateway.billing.billing_files import find_document, written
 from intertie.model.errors import SettingsError
 
 # What there is a form for.

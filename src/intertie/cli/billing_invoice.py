@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from intertie.cli._billing import From, To, decimal, period_of
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_table
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import billing_invoice as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.billing import billing_invoice as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.billing import Invoice, LineCode
 from intertie.model.errors import SettingsError
 from intertie.model.interval import Window

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from intertie.cli._billing import amounts, pairs
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import billing_pay as act
+from intertie.gateway.billing import billing_pay as act
 from intertie.model.billing import PaymentMethod
 from intertie.model.errors import SettingsError
 

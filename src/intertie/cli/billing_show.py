@@ -5,8 +5,8 @@ from __future__ import annotations
 from intertie.cli._billing import amounts
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, print_table
 from intertie.cli._trade import Under, desk_with
-from intertie.gateway.billing_desk import find_item, items_of, today
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.billing.billing_desk import find_item, items_of, today
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.billing_state import Item, allocation, standing
 
 COLUMNS = ["invoice", "from", "issued", "due", "amount", "paid", "open", "held back", "interest", "state"]

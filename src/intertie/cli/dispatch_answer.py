@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import trade_dispatch as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_dispatch as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.dispatch import DispatchAnswer, RefusalReason
 from intertie.model.errors import SettingsError
 

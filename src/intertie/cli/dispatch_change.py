@@ -11,9 +11,9 @@ from cyclopts import Parameter
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, when
 from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import trade_dispatch as act
-from intertie.gateway.trade_compose import ChangeSaid, changes_of
-from intertie.gateway.trade_said import series_in
+from intertie.gateway.trading import trade_dispatch as act
+from intertie.gateway.trading.trade_compose import ChangeSaid, changes_of
+from intertie.gateway.trading.trade_said import series_in
 from intertie.model.interval import Window
 
 

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import trade_dispatch as act
-from intertie.gateway.trade_said import series_in
+from intertie.gateway.trading import trade_dispatch as act
+from intertie.gateway.trading.trade_said import series_in
 from intertie.model.dispatch import RefusalReason, ReportKind
 
 

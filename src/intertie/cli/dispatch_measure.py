@@ -12,7 +12,7 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Length
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.formats.series_csv import read_series
-from intertie.gateway import trade_dispatch as act
+from intertie.gateway.trading import trade_dispatch as act
 from intertie.model.quantity import Unit
 
 MINUTE = timedelta(minutes=1)

@@ -14,7 +14,7 @@ from rich.text import Text
 from intertie.cli._plot import drawn
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, when
 from intertie.cli._trade import desk_with
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.dispatch_state import Dispatch, view
 from intertie.market.telemetry import Row, track
 from intertie.model.errors import SettingsError

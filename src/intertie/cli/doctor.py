@@ -24,9 +24,9 @@ from intertie.bindings.clock import system_clock
 from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.cli._internet_et import key_ends
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
+from intertie.gateway.configuration.settings import Places, read_settings
 from intertie.gateway.gateway import LinkAnswer, Partner
-from intertie.gateway.settings import Places, read_settings
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.model.errors import IntertieError, Refused
 from intertie.run import Opened
 from intertie.seal.certificates import TrustStore, check_chain, load_trust

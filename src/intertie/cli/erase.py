@@ -18,7 +18,7 @@ from intertie.cli._shared import (
     print_table,
     when,
 )
-from intertie.gateway.erase import (
+from intertie.gateway.proving.erase import (
     Found,
     Standing,
     Why,

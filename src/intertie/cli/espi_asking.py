@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.espi_grants import ASKING_LIFE
+from intertie.gateway.espi.espi_grants import ASKING_LIFE
 from intertie.run import opened
 from intertie.run.espi_grants import grants_of
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
-from intertie.gateway.espi_customers import CODE_DAYS
+from intertie.gateway.espi.espi_customers import CODE_DAYS
 from intertie.run import opened
 from intertie.run.espi_grants import customers_of
 

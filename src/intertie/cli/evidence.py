@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from intertie.cli._shared import HERE, Dir, Instant, Json, print_json, read_file, write_file
 from intertie.cli.evidence_renew import list_lapsing, renew_files
-from intertie.gateway.export_evidence import export
+from intertie.gateway.proving.export_evidence import export
 from intertie.model.ids import MessageId
 from intertie.run import opened
 from intertie.run.verifiers import VERIFIERS

@@ -11,8 +11,8 @@ from cyclopts import Parameter, Token
 
 from intertie.bindings.tsa_http.client import ask_authority
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, read_file, write_file
-from intertie.gateway.export_evidence import partner_of
-from intertie.gateway.renew_evidence import Lapsing, lapsing, renew, renew_message, renewed_name
+from intertie.gateway.proving.export_evidence import partner_of
+from intertie.gateway.proving.renew_evidence import Lapsing, lapsing, renew, renew_message, renewed_name
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.run import opened
 from intertie.run.verifiers import VERIFIERS

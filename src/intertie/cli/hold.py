@@ -7,9 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.hold import hold as hold_back
-from intertie.gateway.hold import release as let_go
 from intertie.gateway.ports import Hold
+from intertie.gateway.proving.hold import hold as hold_back
+from intertie.gateway.proving.hold import release as let_go
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, MessageId
 from intertie.run import opened

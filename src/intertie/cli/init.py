@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from intertie.bindings.clock import system_clock
 from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption, print_json
-from intertie.gateway.settings import Places, parse_settings, settings_text
+from intertie.gateway.configuration.settings import Places, parse_settings, settings_text
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
 from intertie.seal.ca_register import Register

@@ -8,7 +8,7 @@ from intertie.cli._shared import HERE, Dir, Json, print_json
 from intertie.cli.journal_audit import audit
 from intertie.cli.journal_prove import prove
 from intertie.cli.journal_stamp import stamp, stamps
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.run import opened
 
 app = App(name="journal", help="The tamper-evident record of what was sent and received.")

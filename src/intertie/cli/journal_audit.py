@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, print_table, when
-from intertie.gateway.audit_journal import Audit
 from intertie.gateway.gateway import Partner
+from intertie.gateway.proving.audit_journal import Audit
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened

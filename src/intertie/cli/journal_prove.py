@@ -6,9 +6,9 @@ import asyncio
 
 from intertie.bindings.parcel_https.witness_client import PatientPages
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.export_evidence import NoEvidenceError
 from intertie.gateway.ports import MessageRow
-from intertie.gateway.prove_message import Proven, prove_message
+from intertie.gateway.proving.export_evidence import NoEvidenceError
+from intertie.gateway.proving.prove_message import Proven, prove_message
 from intertie.model.ids import MessageId
 from intertie.run import Opened, opened, street_link
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from intertie.bindings.tsa_http.client import ask_authority
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, read_file, when, write_file
-from intertie.gateway.stamp_journal import Kept, begin_stamp, finish_stamp, kept_stamps
+from intertie.gateway.proving.stamp_journal import Kept, begin_stamp, finish_stamp, kept_stamps
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.seal.timestamp import load_tsa_roots

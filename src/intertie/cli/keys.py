@@ -11,7 +11,7 @@ from intertie.cli.keys_protect import protect
 from intertie.cli.keys_rotate import install, rotate
 from intertie.cli.keys_smime import smime
 from intertie.cli.keys_uftp import uftp
-from intertie.gateway.turning_ports import KeyLine
+from intertie.gateway.operating.turning_ports import KeyLine
 from intertie.run import opened
 from intertie.run.turning import key_lines
 from intertie.stores.rotation import retire as destroy_over

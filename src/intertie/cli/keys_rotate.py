@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter, Token
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, read_file, when, write_file
-from intertie.gateway.turning_ports import OVERLAP
+from intertie.gateway.operating.turning_ports import OVERLAP
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.run.turning import issue

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import SettingsError
 from intertie.run import Opened, opened
 from intertie.seal.smime_keys import OwnSmime, fingerprint, is_valid

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from intertie.cli._market import desks, span_of
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table
 from intertie.cli._trade import Wait, told
-from intertie.gateway.trade_clearing import Outcome, clear_need, send_outcome
+from intertie.gateway.trading.trade_clearing import Outcome, clear_need, send_outcome
 from intertie.run import opened
 
 COLUMNS = ("aggregator", "offer", "verdict", "why", "option", "kw", "price")

@@ -15,10 +15,10 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Wait, has_agreement, told
 from intertie.formats.series_csv import read_series
-from intertie.gateway import trade_market as act
-from intertie.gateway.trade_compose import NeedSaid, need_of
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_said import series_in
+from intertie.gateway.trading import trade_market as act
+from intertie.gateway.trading.trade_compose import NeedSaid, need_of
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_said import series_in
 from intertie.model.contract import Direction, Service
 from intertie.model.errors import SettingsError
 from intertie.model.ids import ConnectionPointId

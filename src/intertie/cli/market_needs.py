@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intertie.cli._market import countdown, desks, span_of
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, when
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.offer_state import NeedState, Standing, need_standing
 from intertie.run import opened
 

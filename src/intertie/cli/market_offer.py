@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, when
 from intertie.cli._times import Length, Moment, moment, window_of
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import trade_market as act
-from intertie.gateway.open_offers import due
-from intertie.gateway.trade_compose import OfferSaid, OptionSaid, offer_of
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_said import series_in
+from intertie.gateway.trading import trade_market as act
+from intertie.gateway.trading.open_offers import due
+from intertie.gateway.trading.trade_compose import OfferSaid, OptionSaid, offer_of
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_said import series_in
 from intertie.model.contract import Direction, Service
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, ConnectionPointId

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import trade_market as act
+from intertie.gateway.trading import trade_market as act
 from intertie.model.errors import SettingsError
 from intertie.model.offers import RevocationReason, WithdrawalReason
 from intertie.model.party import Role

@@ -7,7 +7,7 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print
 from intertie.cli._trade import desk_with
 from intertie.cli.market_needs import COLUMNS as NEEDS
 from intertie.cli.market_needs import row_of
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.offer_state import CounterState, OfferState, Standing, counter_standing, offer_standing
 from intertie.model.quantity import Money
 

@@ -13,10 +13,10 @@ from intertie.cli._files import watched, write_whole
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, message_json, print_json, print_pairs, when
 from intertie.cli.message_cancel import cancel
 from intertie.cli.message_resend import resend
-from intertie.gateway.attachments import attachments_of, open_attachment
-from intertie.gateway.erase import partner_of, what_is_left
+from intertie.gateway.attaching.attachments import attachments_of, open_attachment
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import Mark, MessageRow, Store
+from intertie.gateway.proving.erase import partner_of, what_is_left
 from intertie.model.attachment import AttachmentRef
 from intertie.model.errors import SettingsError
 from intertie.model.ids import MessageId

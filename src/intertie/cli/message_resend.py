@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from intertie.cli._shared import HERE, Dir, Json, print_json
-from intertie.gateway.resend import resend as send_again
+from intertie.gateway.sending.resend import resend as send_again
 from intertie.model.ids import MessageId
 from intertie.run import opened
 

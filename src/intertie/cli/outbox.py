@@ -20,7 +20,7 @@ from intertie.cli._shared import (
 )
 from intertie.exchange.outbound import State
 from intertie.gateway.ports import Mark, MessageRow, Query
-from intertie.gateway.resend import why_dead
+from intertie.gateway.sending.resend import why_dead
 from intertie.model.errors import SettingsError
 from intertie.model.ids import DocumentName, MessageId, PartyId
 from intertie.run import opened

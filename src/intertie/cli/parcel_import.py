@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, read_file, write_file
-from intertie.gateway.carry_parcel import import_carried
+from intertie.gateway.sending.carry_parcel import import_carried
 from intertie.model.errors import SettingsError
 from intertie.run import opened
 

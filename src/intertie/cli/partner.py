@@ -27,7 +27,7 @@ from intertie.cli.partner_suspend import suspend
 from intertie.cli.partner_via import via
 from intertie.exchange.joining import State
 from intertie.gateway.gateway import Agreement
-from intertie.gateway.join_partner import Joining
+from intertie.gateway.partners.join_partner import Joining
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened

@@ -14,7 +14,7 @@ from intertie.bindings.joining.door import Door
 from intertie.cli._onboarding import joining_json, operator, say, show_words, terms_text
 from intertie.cli._shared import HERE, Dir, Instant, Json, PartyOption, print_json, when
 from intertie.exchange.joining import State, Terms
-from intertie.gateway.join_partner import Joining
+from intertie.gateway.partners.join_partner import Joining
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId
 from intertie.run import Opened, opened

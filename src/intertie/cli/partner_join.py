@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from intertie.cli._onboarding import joining_json, say, show_words, terms_text
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.exchange.joining import within
-from intertie.gateway.join_partner import Review
+from intertie.gateway.partners.join_partner import Review
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, PartyId
 from intertie.run import opened

@@ -11,7 +11,7 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print
 from intertie.cli._smime import check_our_key
 from intertie.formats.ftps_terms import FtpsTerms, TheirFtps
 from intertie.formats.upload_terms import UploadTerms
-from intertie.gateway.foreign import Foreign, paper_events
+from intertie.gateway.translating.foreign import Foreign, paper_events
 from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId

@@ -10,9 +10,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, when
-from intertie.gateway.flow_control import lower, raise_flag, stop_until, write_notice
 from intertie.gateway.gateway import Partner
-from intertie.gateway.operations_ports import Stop
+from intertie.gateway.operating.operations_ports import Stop
+from intertie.gateway.sending.flow_control import lower, raise_flag, stop_until, write_notice
 from intertie.model.errors import PartnerError
 from intertie.run import Opened, opened, street_link
 from intertie.run.onboarding import find_partner_entry

@@ -14,7 +14,7 @@ from intertie.cli._onboarding import operator, print_proof
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.exchange.joining import Trial
 from intertie.gateway.gateway import Partner
-from intertie.gateway.prove_partner import Begun, Line, Result, begin_proof, read_proof, unproven
+from intertie.gateway.partners.prove_partner import Begun, Line, Result, begin_proof, read_proof, unproven
 from intertie.model.errors import Code, SettingsError
 from intertie.run import Opened, opened
 from intertie.run.onboarding import find_partner_entry, go_live, line_json

@@ -5,8 +5,8 @@ from __future__ import annotations
 from intertie.cli._onboarding import print_proof
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_pairs, when
 from intertie.cli.partner_legacy import legacy_lines
-from intertie.gateway.choosing import choose
-from intertie.gateway.prove_partner import read_proof
+from intertie.gateway.partners.prove_partner import read_proof
+from intertie.gateway.sending.choosing import choose
 from intertie.run import opened
 from intertie.run.onboarding import find_partner_entry, line_json
 from intertie.seal.certificates import read_certificate, thumbprint

@@ -13,8 +13,8 @@ from cyclopts import Parameter
 from intertie.cli._onboarding import operator, say
 from intertie.cli._shared import HERE, Dir, PartyOption, read_file, write_file
 from intertie.cli._simulated import ScriptFile, admit, invite_us, make, meet, served
-from intertie.gateway.simulate import Memory, play
-from intertie.gateway.simulate_script import DEFAULT, read_script
+from intertie.gateway.simulating.simulate import Memory, play
+from intertie.gateway.simulating.simulate_script import DEFAULT, read_script
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.party import Role

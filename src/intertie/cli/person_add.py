@@ -11,8 +11,8 @@ from intertie.cli._onboarding import operator
 from intertie.cli._people import people_of
 from intertie.cli._shared import HERE, Dir, Json, print_json
 from intertie.cli.person_code import print_code
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import CODE_LIFE, add_person, make_code
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import CODE_LIFE, add_person, make_code
 
 HOURS = CODE_LIFE / timedelta(hours=1)
 

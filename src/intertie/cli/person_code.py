@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from intertie.cli._onboarding import operator
 from intertie.cli._people import people_of
 from intertie.cli._shared import HERE, Dir, Json, print_json
-from intertie.gateway.people import CODE_LIFE, make_code
+from intertie.gateway.office.people import CODE_LIFE, make_code
 from intertie.run import Opened
 
 

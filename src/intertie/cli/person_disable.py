@@ -5,7 +5,7 @@ from __future__ import annotations
 from intertie.cli._onboarding import operator
 from intertie.cli._people import people_of
 from intertie.cli._shared import HERE, Dir, Json, print_json
-from intertie.gateway.people import disable
+from intertie.gateway.office.people import disable
 
 
 def disable_person(name: str, /, *, dir: Dir = HERE, json: Json = False) -> None:

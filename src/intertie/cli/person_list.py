@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intertie.cli._people import people_of
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.people import Person, Session
+from intertie.gateway.office.people import Person, Session
 
 COLUMNS = ("name", "roles", "signs in by", "signed in", "disabled")
 

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from intertie.cli._onboarding import operator
 from intertie.cli._people import people_of
 from intertie.cli._shared import HERE, Dir, Json, print_json
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import set_roles
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import set_roles
 
 
 def roles(

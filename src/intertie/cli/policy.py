@@ -13,7 +13,7 @@ from cyclopts import App, Parameter, Token
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, write_file
 from intertie.cli.policy_explain import explain_flow
-from intertie.gateway.check_policy import Finding, check_policy
+from intertie.gateway.operating.check_policy import Finding, check_policy
 from intertie.run import opened
 from intertie.run.held import Held
 

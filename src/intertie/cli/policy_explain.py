@@ -17,9 +17,9 @@ from intertie.bindings.clock import system_clock
 from intertie.catalogue.load import load_catalogue
 from intertie.catalogue.view import flow_data
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
-from intertie.gateway.explain_policy import Explained, explain, explain_with, find_flows
-from intertie.gateway.send_message import find_partner
-from intertie.gateway.settings import Places, read_settings
+from intertie.gateway.configuration.settings import Places, read_settings
+from intertie.gateway.operating.explain_policy import Explained, explain, explain_with, find_flows
+from intertie.gateway.sending.send_message import find_partner
 from intertie.model.ids import DocumentName, InterfaceCode
 from intertie.model.message import Mode
 from intertie.run import open_clock, opened

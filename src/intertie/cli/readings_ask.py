@@ -14,8 +14,8 @@ from cyclopts import Parameter
 from intertie.bindings.duckdb.questions import Answer, answer
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table
 from intertie.formats.reading_columns import DAYS, READINGS
-from intertie.gateway.ask_readings import About, readings_about
-from intertie.gateway.readings import take_in
+from intertie.gateway.metering.ask_readings import About, readings_about
+from intertie.gateway.metering.readings import take_in
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.metering import Channel

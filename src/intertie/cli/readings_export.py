@@ -14,9 +14,9 @@ from rich.progress import track
 
 from intertie.cli._shared import HERE, Dir, Json, print_json
 from intertie.formats.espi.write import Stamped, Written, write_feed
-from intertie.gateway.export_readings import Asked, readings_by_meter
-from intertie.gateway.readings import take_in
-from intertie.gateway.readings_block import meters_of
+from intertie.gateway.metering.export_readings import Asked, readings_by_meter
+from intertie.gateway.metering.readings import take_in
+from intertie.gateway.metering.readings_block import meters_of
 from intertie.market.blocks import DAYS_MAX
 from intertie.model.errors import SettingsError
 from intertie.model.metering import Channel

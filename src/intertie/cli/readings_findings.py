@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table
-from intertie.gateway.readings import take_in
+from intertie.gateway.metering.readings import take_in
 from intertie.market.reading_days import Fault
 from intertie.run.readings import opened_readings
 

@@ -20,11 +20,17 @@ from intertie.cli.send import Given
 from intertie.formats.espi.series import EspiRules
 from intertie.formats.reading_documents import documents_of
 from intertie.formats.readings_csv import CsvRules
-from intertie.gateway.compose import agreement_with, flow_for
-from intertie.gateway.import_readings import Imported, import_csv, import_espi, import_json, imported_tables
-from intertie.gateway.readings import take_in
-from intertie.gateway.readings_ports import READINGS
-from intertie.gateway.send_message import Outgoing, find_partner, send
+from intertie.gateway.metering.import_readings import (
+    Imported,
+    import_csv,
+    import_espi,
+    import_json,
+    imported_tables,
+)
+from intertie.gateway.metering.readings import take_in
+from intertie.gateway.metering.readings_ports import READINGS
+from intertie.gateway.sending.compose import agreement_with, flow_for
+from intertie.gateway.sending.send_message import Outgoing, find_partner, send
 from intertie.market.reading_days import Fault, Finding
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AgreementId, InterfaceCode, MessageId, PartyId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intertie.cli._readings import show_summary
 from intertie.cli._shared import HERE, Dir, Json, print_json
-from intertie.gateway.readings import rebuild as build_again
+from intertie.gateway.metering.readings import rebuild as build_again
 from intertie.run.readings import opened_readings
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from intertie.cli._readings import Judged, judged, show_summary, shown_kwh
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table
-from intertie.gateway.readings import take_in
+from intertie.gateway.metering.readings import take_in
 from intertie.market.blocks import layout
 from intertie.model.interval import local_day
 from intertie.model.metering import ESPI_QUALITY, Channel

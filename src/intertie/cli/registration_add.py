@@ -12,8 +12,8 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Moment, moment
 from intertie.cli._trade import Under, Wait, desk_with, has_agreement, told
 from intertie.formats.der_csv import read_ders
-from intertie.gateway import trade_registration as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_registration as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.aggregation import Der
 from intertie.model.contract import Service
 from intertie.model.errors import SettingsError

@@ -12,7 +12,7 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._times import Moment, moment
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.formats.der_csv import read_ders
-from intertie.gateway import trade_registration as act
+from intertie.gateway.trading import trade_registration as act
 from intertie.model.aggregation import DerChange, DerState
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId, DerId

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._times import Moment, moment
 from intertie.cli._trade import Under, Wait, desk_with, told
-from intertie.gateway import trade_registration as act
+from intertie.gateway.trading import trade_registration as act
 from intertie.model.aggregation import DerMove
 from intertie.model.ids import AggregationId, ConnectionPointId, DerId, MeterId
 from intertie.model.made import made

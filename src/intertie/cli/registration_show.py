@@ -6,8 +6,8 @@ from datetime import datetime
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, when
 from intertie.cli._trade import desk_with
-from intertie.gateway import trade_registration as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_registration as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.registry import Aggregation, Standing, waiting
 from intertie.model.errors import SettingsError
 from intertie.model.ids import AggregationId

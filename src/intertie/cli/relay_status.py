@@ -9,8 +9,8 @@ from cyclopts.validators import Number
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
 from intertie.exchange.relaying import Back, Passage
-from intertie.gateway.relay_ports import Relayed
-from intertie.gateway.relay_settings import Route
+from intertie.gateway.configuration.relay_settings import Route
+from intertie.gateway.relaying.relay_ports import Relayed
 from intertie.run import opened
 
 

@@ -16,11 +16,11 @@ from intertie.cli._files import seal_paths
 from intertie.cli._receipts import wait_for
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, parse_instant, print_json, read_file
 from intertie.exchange.outbound import State
-from intertie.gateway.attachments import check_reachable
-from intertie.gateway.compose import agreement_with, flow_for
+from intertie.gateway.attaching.attachments import check_reachable
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.send_message import Outgoing, check_sendable, find_partner, queue
-from intertie.gateway.send_message import send as send_messages
+from intertie.gateway.sending.compose import agreement_with, flow_for
+from intertie.gateway.sending.send_message import Outgoing, check_sendable, find_partner, queue
+from intertie.gateway.sending.send_message import send as send_messages
 from intertie.model.attachment import AttachmentRef
 from intertie.model.documents import DOCUMENTS
 from intertie.model.errors import SettingsError

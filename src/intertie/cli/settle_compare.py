@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from intertie.cli._settle import Minutes, settling, total
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table
-from intertie.gateway.settle import Compared, LinePair, compare, find_statement
-from intertie.gateway.settle_readings import differing_readings
+from intertie.gateway.settlement.settle import Compared, LinePair, compare, find_statement
+from intertie.gateway.settlement.settle_readings import differing_readings
 
 LINES = ("code", "dispatch", "theirs", "ours", "difference")
 INPUTS = ("input", "theirs", "ours")

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from intertie.cli._settle import Minutes, settling
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table
 from intertie.cli._trade import Under, Wait, told
-from intertie.gateway.settle_dispute import Checked, check_invoice, dispute
+from intertie.gateway.settlement.settle_dispute import Checked, check_invoice, dispute
 from intertie.model.billing import DisputedLine
 
 LINES = ("line", "what", "claimed", "expected", "because of", "theirs", "ours")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from intertie.cli._settle import Minutes, settling
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table
-from intertie.gateway.settle import compare, find_statement, sources_of
+from intertie.gateway.settlement.settle import compare, find_statement, sources_of
 from intertie.market.explain_line import Explained, explain_line
 from intertie.model.errors import SettingsError
 

@@ -16,7 +16,7 @@ from rich.progress import Progress as Bar
 from intertie.bindings.spark_connect.cluster import Cluster, connect
 from intertie.cli._shared import Json, print_json
 from intertie.formats.many_job import read_job
-from intertie.gateway.settle_many import Done, Engine, Progress, settle_many
+from intertie.gateway.settlement.settle_many import Done, Engine, Progress, settle_many
 from intertie.model.errors import SettingsError
 from intertie.run.many_engines import OneProcess, Pool
 from intertie.stores.many_files import LinesFolder, ReadingsFolder

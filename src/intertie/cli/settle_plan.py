@@ -10,8 +10,8 @@ from intertie.cli._settle import Minutes, settling
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.cli._trade import Under
 from intertie.formats.many_job import write_job
-from intertie.gateway.settle_inputs import find_deal, period_of
-from intertie.gateway.settle_plan import job_of, tables_of
+from intertie.gateway.settlement.settle_inputs import find_deal, period_of
+from intertie.gateway.settlement.settle_plan import job_of, tables_of
 from intertie.model.errors import SettingsError
 from intertie.model.ids import ConfirmationId
 from intertie.seal.private_files import write_private

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from intertie.cli._settle import Minutes, settling
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Under, Wait, told
-from intertie.gateway.settle_dispute import Asked, resolve
+from intertie.gateway.settlement.settle_dispute import Asked, resolve
 from intertie.model.billing import Resolution
 from intertie.model.errors import SettingsError
 

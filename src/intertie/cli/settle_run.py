@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from intertie.cli._settle import Minutes, settling, show_statement
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json
 from intertie.cli._trade import Under, Wait, told
-from intertie.gateway.settle import statement_of
-from intertie.gateway.settle_inputs import find_deal, period_of
+from intertie.gateway.settlement.settle import statement_of
+from intertie.gateway.settlement.settle_inputs import find_deal, period_of
 from intertie.model.ids import ConfirmationId
 
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from intertie.cli._settle import Minutes, settling
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table
 from intertie.cli._trade import Wait, told
-from intertie.gateway.settle_true_up import TrueUp, true_up
+from intertie.gateway.settlement.settle_true_up import TrueUp, true_up
 
 LINES = ("code", "dispatch", "before", "now", "change")
 

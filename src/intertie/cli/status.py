@@ -18,7 +18,7 @@ from rich.text import Text
 from intertie.bindings.operations.live import Live, ask_live
 from intertie.bindings.operations.serve_state import Serving, who_serves
 from intertie.cli._shared import HERE, Dir, Json, print_json, when
-from intertie.gateway.status import Status, read_status
+from intertie.gateway.operating.status import Status, read_status
 from intertie.run import Opened, opened
 
 # An end that is nearer than this is red: time enough for an authority that takes its time.

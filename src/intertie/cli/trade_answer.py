@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Wait, desk_with, told
-from intertie.gateway import trade_contract as act
+from intertie.gateway.trading import trade_contract as act
 from intertie.model.contract import ObjectionReason
 from intertie.model.ids import ConfirmationId
 

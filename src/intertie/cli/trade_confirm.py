@@ -11,8 +11,8 @@ from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._terms import read_terms, record_of, said_of, template, with_set
 from intertie.cli._trade import Under, Wait, desk_with, told
 from intertie.cli.trade_propose import Settings
-from intertie.gateway import trade_contract as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_contract as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.calendar import add_business_days
 from intertie.model.contract import Confirmation
 from intertie.model.ids import ConfirmationId

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.trade_effects import effects_ahead
+from intertie.gateway.trading.trade_effects import effects_ahead
 from intertie.market.effects import DealEffect, DispatchEffect, Effects
 from intertie.model.ids import PartyId
 from intertie.run import opened

@@ -6,7 +6,7 @@ import asyncio
 
 from intertie.bindings.parcel_https.witness_client import PatientPages
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table
-from intertie.gateway.ask_receipt import Asked, ask_receipts
+from intertie.gateway.sending.ask_receipt import Asked, ask_receipts
 from intertie.run import Opened, opened, street_link
 
 

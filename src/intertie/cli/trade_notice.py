@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Wait, desk_with, told
-from intertie.gateway import trade_contract as act
+from intertie.gateway.trading import trade_contract as act
 from intertie.model.agreement import ContractAction, DefaultReason
 from intertie.model.ids import AgreementId
 

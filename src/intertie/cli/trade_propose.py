@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, read_file
 from intertie.cli._terms import read_terms, record_of, said_of, template, with_set
 from intertie.cli._trade import Wait, desk_with, told
-from intertie.gateway import trade_contract as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_contract as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market import contract
 from intertie.model.agreement import BaseContract
 from intertie.model.ids import AgreementId

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from intertie.cli._shared import HERE, Dir, Json, print_json, print_table, when
-from intertie.gateway.send_message import find_partner
-from intertie.gateway.trade_books import Standing
+from intertie.gateway.sending.send_message import find_partner
+from intertie.gateway.trading.trade_books import Standing
 from intertie.market import confirmation, contract
 from intertie.model.documents import document_of
 from intertie.model.ids import PartyId

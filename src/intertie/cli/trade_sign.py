@@ -6,8 +6,8 @@ from functools import partial
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption
 from intertie.cli._trade import Wait, desk_with, told
-from intertie.gateway import trade_contract as act
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.trading import trade_contract as act
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.ids import AgreementId
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from intertie.cli._shared import HERE, Dir, Json, PartyOption, print_json, print_table, read_file, when
-from intertie.gateway.refresh_trust import Fetched
+from intertie.gateway.partners.refresh_trust import Fetched
 from intertie.run import opened
 from intertie.run.certificate_status import refresh_status
 from intertie.stores.trust_folder import add_file, describe_folder, remove_file

@@ -17,11 +17,11 @@ from intertie.demo.gateways import COMMAND, DemoError
 from intertie.demo.season import Season
 from intertie.demo.staff import Office
 from intertie.exchange.outbound import DELIVERED
-from intertie.gateway.accept_file import content_of as file_content
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.export_evidence import export_row
-from intertie.gateway.file_formats import format_in
 from intertie.gateway.ports import MessageRow
+from intertie.gateway.proving.export_evidence import export_row
+from intertie.gateway.translating.accept_file import content_of as file_content
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.file_formats import format_in
 from intertie.model.errors import IntertieError
 from intertie.model.ids import MessageId
 from intertie.model.message import read_envelope

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from intertie.gateway.settings import FILE, read_settings
+from intertie.gateway.configuration.settings import FILE, read_settings
 from intertie.model.errors import IntertieError
 from intertie.model.ids import AgreementId, PartyId
 from intertie.model.party import Role

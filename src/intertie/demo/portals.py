@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from intertie.demo.gateways import AGGREGATOR, UTILITY, Organisation, SeasonClock
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.people import CODE_LIFE, add_person, make_code
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.people import CODE_LIFE, add_person, make_code
 from intertie.run import opened
 from intertie.stores.people_file import PeopleFile
 

@@ -17,7 +17,7 @@ from intertie.demo.gateways import (
     free_ports,
     run_commands,
 )
-from intertie.gateway.settings import FILE
+from intertie.gateway.configuration.settings import FILE
 from intertie.run import Opened, opened
 from intertie.seal.ssh_keys import CLIENT, HOST, public_line
 

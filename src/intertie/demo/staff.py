@@ -19,10 +19,10 @@ from intertie.demo.gateways import (
     last_log,
 )
 from intertie.exchange.outbound import State
+from intertie.gateway.metering.readings import Readings, take_in
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.readings import Readings, take_in
-from intertie.gateway.send_message import Outgoing, send
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.sending.send_message import Outgoing, send
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.market.book import Ledger
 from intertie.model.agreement import BaseContract, ContractNotice, ContractSignature
 from intertie.model.documents import document_of, read_message

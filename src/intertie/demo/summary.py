@@ -18,9 +18,9 @@ from intertie.demo.plan import EVENING, Fate
 from intertie.demo.season import Season
 from intertie.demo.staff import Office
 from intertie.exchange.outbound import DELIVERED, State
-from intertie.gateway.export_evidence import export
 from intertie.gateway.ports import MessageRow
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.export_evidence import export
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.market.confirmation import status
 from intertie.market.terms import rule_of
 from intertie.model.aggregation import RegistrationDecision

@@ -10,13 +10,13 @@ from typing import NamedTuple, Protocol
 
 from intertie.catalogue.load import Catalogue
 from intertie.exchange.joining import Trial
-from intertie.gateway.attachment_ports import Attachments
-from intertie.gateway.foreign import Foreign, Translator
+from intertie.gateway.attaching.attachment_ports import Attachments
+from intertie.gateway.configuration.quota import OwnQuota
+from intertie.gateway.configuration.relay_settings import NO_RELAY, RelayRules
 from intertie.gateway.observer import UNOBSERVED, Observer
 from intertie.gateway.ports import Store
-from intertie.gateway.quota import OwnQuota
-from intertie.gateway.relay_settings import NO_RELAY, RelayRules
-from intertie.gateway.trade_books import Books
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.foreign import Foreign, Translator
 from intertie.model.ids import AgreementId, AgreementRef, PartyId
 from intertie.model.party import Party, Role
 from intertie.model.record import Record

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from intertie.exchange.outbound import State
-from intertie.gateway.operations_ports import OperationsStore
-from intertie.gateway.proof_ports import ProofStore
-from intertie.gateway.relay_ports import RelayStore
-from intertie.gateway.trade_ports import Shared, TradeStore
-from intertie.gateway.translated_ports import TranslatedStore
+from intertie.gateway.operating.operations_ports import OperationsStore
+from intertie.gateway.proving.proof_ports import ProofStore
+from intertie.gateway.relaying.relay_ports import RelayStore
+from intertie.gateway.trading.trade_ports import Shared, TradeStore
+from intertie.gateway.translating.translated_ports import TranslatedStore
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import (
@@ -43,7 +43,7 @@ class Erased(NamedTuple):
     """When a body was erased, and by which rule."""
 
     at: datetime
-    why: str  # gateway/erase.py: Why
+    why: str  # gateway/proving/erase.py: Why
 
 
 class MessageRow(NamedTuple):
@@ -89,9 +89,7 @@ class ParcelRow(NamedTuple):
     receipt: bytes | None
     at: datetime
     transport: Transport | None = None  # the connection it came over, or got its receipt over
-    owes: bool = (
-        False  # incoming: the receipt is posted by us, not given as the answer (gateway/translated_ports.py)
-    )
+    owes: bool = False  # incoming: the receipt is posted by us, not given as the answer (gateway/translating/translated_ports.py)
 
 
 class NewMessage(NamedTuple):
@@ -240,7 +238,7 @@ class Store(ProofStore, OperationsStore, TradeStore, TranslatedStore, RelayStore
         (exchange/outbound.py), ResentBefore if it was sent again before. Returns their seqs."""
 
     def next_partners(self, now: datetime) -> list[PartyId]:
-        """Partners with something to send now, also of others (gateway/relay_ports.py): what is due, exchange/outbound.py says
+        """Partners with something to send now, also of others (relay_ports.py): what is due, exchange/outbound.py says
         (`is_due`)."""
 
     def take_outgoing(self, partner: PartyId, now: datetime, *, count: int, size: int) -> list[MessageRow]:

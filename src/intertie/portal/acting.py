@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 
-from intertie.gateway.api_keys import ApiKey
-from intertie.gateway.office_acts import at_desk
-from intertie.gateway.office_once import Answered, Stamp, once
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.office.api_keys import ApiKey
+from intertie.gateway.office.office_acts import at_desk
+from intertie.gateway.office.office_once import Answered, Stamp, once
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.errors import IntertieError
 from intertie.model.ids import MessageId, PartyId
 from intertie.model.office import Queued

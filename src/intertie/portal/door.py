@@ -14,18 +14,18 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
 
 from intertie.bindings.parcel_https.limits import Addresses
-from intertie.gateway.api_keys import ApiKey, KeyBook, let_in
-from intertie.gateway.approvals import ApprovalBook, TwoPeople
-from intertie.gateway.espi_customers import Customers
-from intertie.gateway.espi_grants import Grants
+from intertie.gateway.configuration.single_sign_on import SingleSignOn
+from intertie.gateway.espi.espi_customers import Customers
+from intertie.gateway.espi.espi_grants import Grants
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.office_beside import NOTHING, Beside
-from intertie.gateway.office_once import AnswerBook
-from intertie.gateway.office_rights import Right, check_right
-from intertie.gateway.onboarding_ports import Onboarding
-from intertie.gateway.people import PeopleBook
-from intertie.gateway.sealed_ports import SealedKeys
-from intertie.gateway.single_sign_on import SingleSignOn
+from intertie.gateway.office.api_keys import ApiKey, KeyBook, let_in
+from intertie.gateway.office.approvals import ApprovalBook, TwoPeople
+from intertie.gateway.office.office_beside import NOTHING, Beside
+from intertie.gateway.office.office_once import AnswerBook
+from intertie.gateway.office.office_rights import Right, check_right
+from intertie.gateway.office.people import PeopleBook
+from intertie.gateway.partners.onboarding_ports import Onboarding
+from intertie.gateway.trading.sealed_ports import SealedKeys
 from intertie.model.ids import NAME, PARTY, UUID7, WORD
 from intertie.model.office import PAGE, PAGE_MAX
 from intertie.portal.problems import Busy

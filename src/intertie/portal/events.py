@@ -15,10 +15,10 @@ from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
-from intertie.gateway.api_keys import ApiKey
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.office_lists import events_end, happened
-from intertie.gateway.office_rights import Right
+from intertie.gateway.office.api_keys import ApiKey
+from intertie.gateway.office.office_lists import events_end, happened
+from intertie.gateway.office.office_rights import Right
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.office import Happened
 from intertie.portal.acting import Asked

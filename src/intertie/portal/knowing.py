@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from litestar import Response
 from litestar.params import PathParameter, QueryParameter, RawBody
 
-from intertie.gateway.api_keys import revoke_key
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_lists import documents, flows, key_lines, partner_line, partners
-from intertie.gateway.office_rights import Right
-from intertie.gateway.send_message import find_partner
+from intertie.gateway.office.api_keys import revoke_key
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_lists import documents, flows, key_lines, partner_line, partners
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.sending.send_message import find_partner
 from intertie.model.documents import DOCUMENTS, schema
 from intertie.model.ids import WORD, DocumentName, PartyId
 from intertie.model.office import (

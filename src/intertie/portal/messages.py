@@ -10,12 +10,12 @@ from litestar.exceptions import ValidationException
 from litestar.params import JSONBody, QueryParameter, RawBody
 
 from intertie.exchange.outbound import State
-from intertie.gateway.export_evidence import export_row
-from intertie.gateway.office_acts import find_message, send_again, send_document, take_back
-from intertie.gateway.office_lists import dead_letters, message_line, messages, whole_message
-from intertie.gateway.office_rights import Right
+from intertie.gateway.office.office_acts import find_message, send_again, send_document, take_back
+from intertie.gateway.office.office_lists import dead_letters, message_line, messages, whole_message
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.office.search import TEXT_MAX, search_page
 from intertie.gateway.ports import Query, Search
-from intertie.gateway.search import TEXT_MAX, search_page
+from intertie.gateway.proving.export_evidence import export_row
 from intertie.model.ids import (
     INTERFACE,
     NAME,

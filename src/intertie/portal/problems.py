@@ -14,12 +14,12 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from intertie.exchange.outbound import ImpossibleEvent, ResentBefore
-from intertie.gateway.api_keys import NotLetIn
-from intertie.gateway.export_evidence import NoEvidenceError
-from intertie.gateway.office_acts import NotHere, NotTakenBack
-from intertie.gateway.office_once import KeyReused
-from intertie.gateway.office_rights import NotAllowed
-from intertie.gateway.resend import NotResentError
+from intertie.gateway.office.api_keys import NotLetIn
+from intertie.gateway.office.office_acts import NotHere, NotTakenBack
+from intertie.gateway.office.office_once import KeyReused
+from intertie.gateway.office.office_rights import NotAllowed
+from intertie.gateway.proving.export_evidence import NoEvidenceError
+from intertie.gateway.sending.resend import NotResentError
 from intertie.model.errors import Code, IntertieError, PartnerError, Refused, SettingsError, StoreError
 from intertie.model.explain import why_unreadable
 from intertie.model.office import Problem

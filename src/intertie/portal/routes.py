@@ -8,7 +8,7 @@ from typing import Any
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 
-from intertie.gateway.office_rights import Right
+from intertie.gateway.office.office_rights import Right
 from intertie.portal.problems import specs
 
 READ_ERRORS = (400, 401, 403, 404, 422, 429, 500, 503)

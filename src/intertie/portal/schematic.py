@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from intertie.gateway.view_feeder import PointLine, SectionLine
+from intertie.gateway.views.view_feeder import PointLine, SectionLine
 
 # What can be drawn and read; of a larger feeder those sections that lead to the points of the page.
 SECTIONS_DRAWN = 200

@@ -7,10 +7,10 @@ from typing import Annotated
 from litestar import Response
 from litestar.params import JSONBody, QueryParameter, RawBody
 
-from intertie.gateway.office_book import read_book, read_digest, read_effects
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_contract import answer_deal, give_notice, sign
-from intertie.gateway.trade_effects import HOURS_MAX
+from intertie.gateway.office.office_book import read_book, read_digest, read_effects
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading.trade_contract import answer_deal, give_notice, sign
+from intertie.gateway.trading.trade_effects import HOURS_MAX
 from intertie.model.ids import AgreementId, ConfirmationId, PartyId
 from intertie.model.office import AnswerDeal, Book, Digest, EffectsNow, Notice, Queued, Sign, VoidPage
 from intertie.portal.acting import Asked, desk_act

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from litestar import Response
 from litestar.params import JSONBody, RawBody
 
-from intertie.gateway import trade_dispatch
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_availability import declare, withdraw
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_dispatch
+from intertie.gateway.trading.trade_availability import declare, withdraw
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.availability import AvailabilityDeclaration
 from intertie.model.dispatch import DispatchInstruction
 from intertie.model.ids import MessageId

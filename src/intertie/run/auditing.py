@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from intertie.bindings.parcel_https.witness_client import PatientPages
-from intertie.gateway.audit_journal import Audit, audit_journals
 from intertie.gateway.gateway import Partner
+from intertie.gateway.proving.audit_journal import Audit, audit_journals
 from intertie.run.opening import Opened, street_link
 from intertie.seal.timestamp import load_tsa_roots
 
 
 class StreetAuditing:
-    """`gateway.audit_report.Auditing` of a gateway that is open."""
+    """`gateway.proving.audit_report.Auditing` of a gateway that is open."""
 
     def __init__(self, it: Opened) -> None:
         self._it = it

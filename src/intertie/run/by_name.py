@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from intertie.gateway.deliver_file import FilePosts
+from intertie.gateway.translating.deliver_file import FilePosts
 from intertie.run.opening import Opened
 
 MAILBOXES = {"sftp": "intertie.run.sftp", "ftps": "intertie.run.ftps", "upload": "intertie.run.upload"}

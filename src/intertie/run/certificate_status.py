@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from intertie.bindings.revocation_http.client import StatusFetcher
-from intertie.gateway.refresh_trust import Fetched, refresh_trust, wait_seconds
+from intertie.gateway.partners.refresh_trust import Fetched, refresh_trust, wait_seconds
 from intertie.model.errors import IntertieError
 from intertie.run.opening import Opened
 

@@ -18,18 +18,18 @@ from intertie.bindings.operations.link import MeteredLink
 from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.parcel_https.pull_client import PullLink
 from intertie.bindings.parcel_https.serving import DRAIN_SECONDS
-from intertie.gateway.deliver import Delivery, deliver_once
-from intertie.gateway.deliver_relayed import deliver_relayed, end_relayed
-from intertie.gateway.deliver_translated import deliver_translated
-from intertie.gateway.descriptors import Announcer, fetch_descriptor
-from intertie.gateway.expire import expire
-from intertie.gateway.fetch import Fetches
-from intertie.gateway.file_link import FileLink
-from intertie.gateway.lanes import AllLanes, Lane
-from intertie.gateway.open_offers import open_sealed
-from intertie.gateway.prove_partner import answer_proofs
-from intertie.gateway.turns import Turns
-from intertie.gateway.upload import Uploads
+from intertie.gateway.attaching.upload import Uploads
+from intertie.gateway.partners.descriptors import Announcer, fetch_descriptor
+from intertie.gateway.partners.prove_partner import answer_proofs
+from intertie.gateway.receiving.fetch import Fetches
+from intertie.gateway.relaying.deliver_relayed import deliver_relayed, end_relayed
+from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.expire import expire
+from intertie.gateway.sending.lanes import AllLanes, Lane
+from intertie.gateway.sending.turns import Turns
+from intertie.gateway.trading.open_offers import open_sealed
+from intertie.gateway.translating.deliver_translated import deliver_translated
+from intertie.gateway.translating.file_link import FileLink
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 from intertie.run.foreign import ForeignPosts

@@ -21,7 +21,7 @@ from intertie.bindings.espi.notify import Notifier
 from intertie.bindings.espi.resources import Custodian
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.parcel_https.serving import QuietServer
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.run.espi_grants import customers_of, grants_of
 from intertie.run.opening import Opened

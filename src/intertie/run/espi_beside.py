@@ -12,7 +12,7 @@ from pathlib import Path
 
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.serving import bound
-from intertie.gateway.settings import Settings
+from intertie.gateway.configuration.settings import Settings
 from intertie.model.errors import SettingsError
 from intertie.run.program import BESIDE, program
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from intertie.gateway.espi_customers import Customers
-from intertie.gateway.espi_grants import Grants, Lives
+from intertie.gateway.espi.espi_customers import Customers
+from intertie.gateway.espi.espi_grants import Grants, Lives
 from intertie.run.opening import Opened
 from intertie.stores.espi_customers import CustomerFiles
 from intertie.stores.espi_files import EspiFiles

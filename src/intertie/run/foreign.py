@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from intertie.gateway.deliver_translated import PostAnswer
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
 from intertie.run.as4 import as4_client

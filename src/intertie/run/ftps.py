@@ -14,8 +14,8 @@ from intertie.bindings.sftp.carrier import ServerCarrier
 from intertie.bindings.sftp.mailbox import Told
 from intertie.bindings.sftp.visits import Visits
 from intertie.formats.ftps_terms import TheirFtps
-from intertie.gateway.deliver_file import FilePosts
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.translating.deliver_file import FilePosts
+from intertie.gateway.translating.foreign import Foreign
 from intertie.run.mailboxes import SWEEP_SECONDS, VISIT_SECONDS, House, often
 from intertie.run.opening import Opened
 

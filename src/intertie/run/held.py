@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from intertie.gateway.check_policy import Dates, KeyAge
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.operating.check_policy import Dates, KeyAge
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.opening import Opened
@@ -19,7 +19,7 @@ _NAMES = {"wrapping": "our store", "token": "our token"}
 
 
 class Held:
-    """`gateway.view_policy.HeldKeys` of a gateway that is open."""
+    """`gateway.views.view_policy.HeldKeys` of a gateway that is open."""
 
     def __init__(self, it: Opened) -> None:
         self._it = it

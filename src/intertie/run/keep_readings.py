@@ -8,8 +8,8 @@ import logging
 import subprocess
 
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.metering.readings_ports import READINGS
 from intertie.gateway.ports import Query
-from intertie.gateway.readings_ports import READINGS
 from intertie.model.errors import IntertieError
 from intertie.run.opening import Opened
 from intertie.run.program import BESIDE, program

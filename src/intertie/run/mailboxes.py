@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.taking import take_arrived, take_fetched
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 from intertie.run.opening import Opened

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from intertie.gateway.settle_many import Work
+from intertie.gateway.settlement.settle_many import Work
 from intertie.model.errors import IntertieError
 from intertie.stores.many_files import ReadingsFolder
 from intertie.stores.many_work import settle_work, settled_bytes

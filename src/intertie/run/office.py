@@ -15,8 +15,8 @@ from pathlib import Path
 
 from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.serving import bound
-from intertie.gateway.office_settings import OfficeDoor
-from intertie.gateway.settings import Settings
+from intertie.gateway.configuration.office_settings import OfficeDoor
+from intertie.gateway.configuration.settings import Settings
 from intertie.model.errors import SettingsError
 from intertie.run.program import program
 

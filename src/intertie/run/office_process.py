@@ -21,8 +21,8 @@ from intertie.bindings.oidc.client import Provider
 from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.parcel_https.protocol import protocol_with
 from intertie.bindings.parcel_https.serving import QuietServer, url_of
-from intertie.gateway.office_beside import Beside
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
+from intertie.gateway.office.office_beside import Beside
 from intertie.model.errors import IntertieError
 from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from intertie.gateway.office_beside import Beside
-from intertie.gateway.readings import Readings
-from intertie.gateway.settling import Settler
+from intertie.gateway.metering.readings import Readings
+from intertie.gateway.office.office_beside import Beside
+from intertie.gateway.settlement.settling import Settler
 from intertie.run import office_process
 from intertie.run.auditing import StreetAuditing
 from intertie.run.held import Held

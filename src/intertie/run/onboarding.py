@@ -11,12 +11,12 @@ import msgspec
 
 from intertie.bindings.joining.client import join as join_by_code
 from intertie.exchange.joining import FINAL, Event, State, Terms
-from intertie.gateway.join_partner import Joining, Other, Review, advance, note, verified
-from intertie.gateway.join_partner import cancel as take_back
-from intertie.gateway.join_partner import invite as open_invitation
-from intertie.gateway.onboarding_ports import Asked, Invited, terms_of
-from intertie.gateway.prove_partner import Line, begin_proof, read_proof, unproven
-from intertie.gateway.settings import Settings
+from intertie.gateway.configuration.settings import Settings
+from intertie.gateway.partners.join_partner import Joining, Other, Review, advance, note, verified
+from intertie.gateway.partners.join_partner import cancel as take_back
+from intertie.gateway.partners.join_partner import invite as open_invitation
+from intertie.gateway.partners.onboarding_ports import Asked, Invited, terms_of
+from intertie.gateway.partners.prove_partner import Line, begin_proof, read_proof, unproven
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.opening import Opened
@@ -32,7 +32,7 @@ LISTED_MAX = 10
 
 
 class FileOnboarding:
-    """gateway.onboarding_ports.Onboarding over an opened directory."""
+    """gateway.partners.onboarding_ports.Onboarding over an opened directory."""
 
     def __init__(self, it: Opened) -> None:
         self._it = it

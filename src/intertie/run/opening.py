@@ -22,15 +22,15 @@ from intertie.bindings.parcel_https.client import HttpsLink
 from intertie.bindings.uftp.translator import Uftp
 from intertie.catalogue.load import load_catalogue
 from intertie.formats.as4.user_message import Party
-from intertie.gateway.attachment_ports import Attachments
-from intertie.gateway.authorize import authority_of
-from intertie.gateway.deliver_file import FileTranslator, OneWay
-from intertie.gateway.foreign import Translator, paper_events
+from intertie.gateway.attaching.attachment_ports import Attachments
+from intertie.gateway.configuration.settings import Places, Settings, read_settings
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.join_partner import Ourselves
 from intertie.gateway.observer import UNOBSERVED, Observer
-from intertie.gateway.settings import Places, Settings, read_settings
-from intertie.gateway.trade_books import Books
+from intertie.gateway.partners.join_partner import Ourselves
+from intertie.gateway.receiving.authorize import authority_of
+from intertie.gateway.trading.trade_books import Books
+from intertie.gateway.translating.deliver_file import FileTranslator, OneWay
+from intertie.gateway.translating.foreign import Translator, paper_events
 from intertie.market.event import Event
 from intertie.model.ids import PartyId
 from intertie.seal.joining import own_roots

@@ -7,12 +7,12 @@ import ssl
 import uvicorn
 from starlette.applications import Starlette
 
-from intertie.gateway.as2_settings import As2Door
-from intertie.gateway.as4_settings import As4Door
-from intertie.gateway.espi_settings import EspiDoor
-from intertie.gateway.internet_et_settings import InternetEtDoor
-from intertie.gateway.settings import UftpDoor
-from intertie.gateway.upload_settings import UploadDoor
+from intertie.gateway.configuration.as2_settings import As2Door
+from intertie.gateway.configuration.as4_settings import As4Door
+from intertie.gateway.configuration.espi_settings import EspiDoor
+from intertie.gateway.configuration.internet_et_settings import InternetEtDoor
+from intertie.gateway.configuration.settings import UftpDoor
+from intertie.gateway.configuration.upload_settings import UploadDoor
 from intertie.model.errors import SettingsError
 from intertie.run.opening import Opened
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from intertie.formats.meter_list import parse_meters
-from intertie.gateway.readings import Readings
+from intertie.gateway.metering.readings import Readings
 from intertie.model.errors import SettingsError
 from intertie.run.opening import Opened
 from intertie.seal.parquet_keys import ParquetKeys

@@ -28,7 +28,7 @@ from intertie.bindings.operations.workers import Supervisor
 from intertie.bindings.parcel_https.server import StreetDoor
 from intertie.bindings.parcel_https.serving import DRAIN_SECONDS, DoorServing, doors, uvicorn_config
 from intertie.catalogue.load import load_catalogue
-from intertie.gateway.settings import read_settings
+from intertie.gateway.configuration.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
 from intertie.run.as2 import serve_as2

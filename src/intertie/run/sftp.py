@@ -15,9 +15,9 @@ from intertie.bindings.sftp.mailbox import Told
 from intertie.bindings.sftp.server import SftpDoorway
 from intertie.bindings.sftp.visits import Visits
 from intertie.formats.sftp_terms import Theirs
-from intertie.gateway.deliver_file import FilePosts
-from intertie.gateway.foreign import Foreign
-from intertie.gateway.listening import address_of
+from intertie.gateway.configuration.listening import address_of
+from intertie.gateway.translating.deliver_file import FilePosts
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import SettingsError
 from intertie.run.mailboxes import SWEEP_SECONDS, VISIT_SECONDS, House, often
 from intertie.run.opening import Opened

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from intertie.bindings.operations.logs import log_to_stderr
-from intertie.gateway.readings import Taken, take_in
-from intertie.gateway.settings import read_settings
-from intertie.gateway.settle_shadow import Shadowing
+from intertie.gateway.configuration.settings import read_settings
+from intertie.gateway.metering.readings import Taken, take_in
+from intertie.gateway.settlement.settle_shadow import Shadowing
 from intertie.model.errors import IntertieError
 from intertie.run.readings import ReadingsOpened, opened_readings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from intertie.gateway.turning_ports import KeyLine, Turned
+from intertie.gateway.operating.turning_ports import KeyLine, Turned
 from intertie.run.opening import Opened
 from intertie.seal.ca_register import Register
 from intertie.seal.certificates import Chain, read_certificate, thumbprint
@@ -32,7 +32,7 @@ from intertie.stores import rotation
 
 
 class FolderKeys:
-    """`gateway.turning_ports.TurningKeys` of a gateway that is open."""
+    """`gateway.operating.turning_ports.TurningKeys` of a gateway that is open."""
 
     def __init__(self, it: Opened) -> None:
         self._it = it

@@ -7,7 +7,7 @@ import time
 from intertie.bindings.parcel_https.serving import QuietServer, bound, url_of
 from intertie.bindings.sftp.carrier import BoxCarrier
 from intertie.bindings.upload.door import LOG, UploadDoorway
-from intertie.gateway.deliver_file import FilePosts
+from intertie.gateway.translating.deliver_file import FilePosts
 from intertie.run.opening import Opened
 from intertie.run.plain_door import door_config
 

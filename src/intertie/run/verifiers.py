@@ -9,7 +9,7 @@ from intertie.bindings.as2.proof import As2Verifier
 from intertie.bindings.as4.proof import As4Verifier
 from intertie.bindings.internet_et.proof import InternetEtVerifier
 from intertie.bindings.uftp.proof import UftpVerifier
-from intertie.gateway.deliver_file import Unsigned
+from intertie.gateway.translating.deliver_file import Unsigned
 from intertie.seal.translated_evidence import ForeignVerifier
 
 VERIFIERS: Mapping[str, ForeignVerifier] = MappingProxyType(

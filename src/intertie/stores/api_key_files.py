@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from intertie.gateway.api_keys import ApiKey
+from intertie.gateway.office.api_keys import ApiKey
 from intertie.model.errors import SettingsError
 from intertie.seal.private_files import locked, replace_private
 
@@ -17,7 +17,7 @@ _DECODER = msgspec.json.Decoder(list[ApiKey])
 
 
 class ApiKeyFiles:
-    """gateway.api_keys.KeyBook over a folder, made when first written to. Safe to use from any thread."""
+    """gateway.office.api_keys.KeyBook over a folder, made when first written to. Safe to use from any thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

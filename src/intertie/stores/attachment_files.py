@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from intertie.gateway.attachment_ports import Coming, OffsetError, Owner
+from intertie.gateway.attaching.attachment_ports import Coming, OffsetError, Owner
 from intertie.model.attachment import AttachmentId
 from intertie.model.errors import StoreError
 from intertie.model.ids import MessageId, PartyId
@@ -29,7 +29,7 @@ from intertie.seal.private_files import sync_folder
 
 
 class AttachmentFiles:
-    """`gateway.attachment_ports.AttachmentStore` in a folder. Safe to use from any thread and process."""
+    """`gateway.attaching.attachment_ports.AttachmentStore` in a folder. Safe to use from any thread and process."""
 
     def __init__(self, folder: Path) -> None:
         """The folder is made when the first file is."""

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 import apsw
 import msgspec
 
-from intertie.gateway.verify_journal import verify_journal
+from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import SettingsError, StoreError
 from intertie.stores import sqlite_journal

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from intertie.gateway.espi_customers import CustomerSession, Invitation
+from intertie.gateway.espi.espi_customers import CustomerSession, Invitation
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.record import Record
 from intertie.seal.private_files import locked, replace_private
@@ -28,7 +28,7 @@ KEPT_AFTER = timedelta(hours=1)
 
 
 class CustomerFiles:
-    """`gateway.espi_customers.CustomerBook` over a folder, made when first written to; for any thread and process."""
+    """`gateway.espi.espi_customers.CustomerBook` over a folder, made when first written to; for any thread and process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "customers"

@@ -1,4 +1,4 @@
-"""A custodian's applications, consents and askings as files of their own, for their owner only (gateway/espi_ports.py).
+"""A custodian's applications, consents and askings as files of their own, for their owner only (gateway/espi/espi_ports.py).
 
     espi/APPLICATION/application.json       espi/APPLICATION/consents/CONSENT.json       espi/asking/ID.json
 
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from intertie.gateway.espi_ports import ID_CHARACTERS, Application, Asking, Consent
+from intertie.gateway.espi.espi_ports import ID_CHARACTERS, Application, Asking, Consent
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.record import Record
 from intertie.seal.private_files import locked, replace_private
@@ -26,7 +26,7 @@ NAME = "application.json"
 
 
 class EspiFiles:
-    """`gateway.espi_ports.GrantBook` over a folder, made when first written to. Safe to use from any thread and process."""
+    """`gateway.espi.espi_ports.GrantBook` over a folder, made when first written to. Safe to use from any thread and process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
+from intertie.gateway.configuration.settings import Places
 from intertie.gateway.gateway import Agreement
-from intertie.gateway.join_partner import Joining, Other
-from intertie.gateway.settings import Places
+from intertie.gateway.partners.join_partner import Joining, Other
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.stores.partner_files import Standing, write_partner, write_whole
@@ -24,7 +24,7 @@ DOOR_FILE = "door.pem"
 
 
 class JoiningFiles:
-    """gateway.join_partner.JoiningBook over a folder, made when first needed."""
+    """gateway.partners.join_partner.JoiningBook over a folder, made when first needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from intertie.gateway.office_once import Answered, Begun
+from intertie.gateway.office.office_once import Answered, Begun
 from intertie.model.errors import StoreError
 from intertie.model.ids import MessageId
 from intertie.seal.private_files import locked
@@ -30,7 +30,7 @@ BUSY_MS = 10_000
 
 
 class KeptAnswers:
-    """gateway.office_once.AnswerBook over a file. Safe to use from any thread."""
+    """gateway.office.office_once.AnswerBook over a file. Safe to use from any thread."""
 
     def __init__(self, folder: Path) -> None:
         """The folder is made if it is not there; StoreError if that cannot be."""

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from intertie.formats.many_lines import LINES
 from intertie.formats.many_loads import columns_of
-from intertie.gateway.settle_many import InputFile, MadeFrom
+from intertie.gateway.settlement.settle_many import InputFile, MadeFrom
 from intertie.model.errors import StoreError
 from intertie.seal.private_files import sync_folder
 

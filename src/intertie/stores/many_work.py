@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from intertie.formats.many_lines import settle_table
-from intertie.gateway.settle_many import Work
+from intertie.gateway.settlement.settle_many import Work
 from intertie.stores.many_files import ReadingsFolder
 
 

@@ -24,7 +24,7 @@ from intertie.gateway.ports import (
     RevokedToken,
     holds_back,
 )
-from intertie.gateway.trade_ports import Shared
+from intertie.gateway.trading.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import Growth, grow

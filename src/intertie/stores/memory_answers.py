@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from intertie.gateway.ports import ParcelRow
-from intertie.gateway.translated_ports import ANSWERS_AT_ONCE, OwedAnswer
+from intertie.gateway.translating.translated_ports import ANSWERS_AT_ONCE, OwedAnswer
 from intertie.model.ids import ParcelId, PartyId
 from intertie.stores.sending import Tell
 
@@ -20,7 +20,7 @@ class _Owed(NamedTuple):
 
 
 class MemoryAnswers:
-    """What `gateway.translated_ports.TranslatedStore` says, in a dictionary; part of MemoryStore."""
+    """What `gateway.translating.translated_ports.TranslatedStore` says, in a dictionary; part of MemoryStore."""
 
     _open: Callable[[], AbstractContextManager[None]]
     _tell: Tell

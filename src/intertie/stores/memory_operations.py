@@ -10,7 +10,7 @@ from itertools import islice
 
 from intertie.exchange.outbound import ParcelState, State
 from intertie.exchange.timeliness import BEFORE, FlowRef, Span
-from intertie.gateway.operations_ports import QueueLine, Stop
+from intertie.gateway.operating.operations_ports import QueueLine, Stop
 from intertie.gateway.ports import MessageRow, Refusal
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
@@ -19,7 +19,7 @@ from intertie.model.ids import ParcelId, PartyId
 
 
 class MemoryOperations:
-    """`gateway.operations_ports.OperationsStore` in dictionaries; part of MemoryStore."""
+    """`gateway.operating.operations_ports.OperationsStore` in dictionaries; part of MemoryStore."""
 
     _open: Callable[[], AbstractContextManager[None]]
     _grown: Callable[[Growth], Head]

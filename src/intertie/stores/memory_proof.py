@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from intertie.gateway.ports import ParcelRow
-from intertie.gateway.proof_ports import SignedParcel, Stamp
+from intertie.gateway.proving.proof_ports import SignedParcel, Stamp
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import read_entry
 from intertie.model.errors import StoreError
@@ -17,7 +17,7 @@ from intertie.seal.tree import HASH_BYTES
 
 
 class MemoryProof:
-    """`gateway.proof_ports.ProofStore` in lists; part of MemoryStore."""
+    """`gateway.proving.proof_ports.ProofStore` in lists; part of MemoryStore."""
 
     _open: Callable[[], AbstractContextManager[None]]
     _lines: list[tuple[int, bytes, bytes]]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from intertie.exchange.outbound import is_due
 from intertie.exchange.relaying import GIVE_UP_AFTER, LINGER, Back, Event, Passage, Telling
-from intertie.gateway.relay_ports import ENDING_AT_ONCE, Load, Relayed
+from intertie.gateway.relaying.relay_ports import ENDING_AT_ONCE, Load, Relayed
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.journal.growth import Growth, grow
@@ -19,7 +19,7 @@ from intertie.stores.relaying import Moved
 
 
 class MemoryRelay:
-    """What `gateway.relay_ports.RelayStore` says, in dictionaries; part of MemoryStore."""
+    """What `gateway.relaying.relay_ports.RelayStore` says, in dictionaries; part of MemoryStore."""
 
     _open: Callable[[], AbstractContextManager[None]]
     _grown: Callable[[Growth], Head]

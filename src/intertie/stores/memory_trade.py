@@ -8,12 +8,12 @@ from datetime import datetime
 
 from intertie.exchange.outbound import DELIVERED, State
 from intertie.gateway.ports import MessageRow
-from intertie.gateway.trade_ports import EVENTS_AT_ONCE, Shared, SharedRow, Underway
+from intertie.gateway.trading.trade_ports import EVENTS_AT_ONCE, Shared, SharedRow, Underway
 from intertie.model.ids import MessageId, PartyId
 
 
 class MemoryTrade:
-    """What `gateway.trade_ports.TradeStore` says, in a list; part of MemoryStore."""
+    """What `gateway.trading.trade_ports.TradeStore` says, in a list; part of MemoryStore."""
 
     _open: Callable[[], AbstractContextManager[None]]
     _rows: list[MessageRow]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from intertie.gateway.settings import Places, StorePlace
+from intertie.gateway.configuration.settings import Places, StorePlace
 from intertie.model.errors import SettingsError
 from intertie.seal.key_port import KeyPort
 from intertie.stores.sqlite import SqliteStore

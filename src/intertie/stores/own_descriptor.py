@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from intertie.gateway.descriptors import Told
+from intertie.gateway.partners.descriptors import Told
 from intertie.model.errors import SettingsError
 from intertie.seal.descriptor import peek_sequence
 

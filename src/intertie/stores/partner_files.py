@@ -1,6 +1,6 @@
 """The partners as files: `partners/<party>.json`, the signed descriptor as received, and `partners/<party>.toml`, what
-we agreed. A partner that has no gateway of this kind has `partners/<party>.legacy` (gateway/foreign.py) in place of a descriptor,
-or beside one for what it still sends in its own protocol. A running gateway sees a change within a second."""
+we agreed. A partner that has no gateway of this kind has `partners/<party>.legacy` (gateway/translating/foreign.py) in place
+of a descriptor, or beside one for what it still sends in its own protocol. A running gateway sees a change within a second."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from msgspec import Meta
 
 from intertie.exchange.joining import COVERS_MAX, RESERVED, Cover, Trial, trial_of
 from intertie.exchange.joining_messages import Invitation
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.configuration.quota import OwnQuota
 from intertie.gateway.gateway import Agreement, Partner, TrustBook
-from intertie.gateway.quota import OwnQuota
-from intertie.gateway.scopes import Scope
+from intertie.gateway.receiving.scopes import Scope
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId, ShortText
 from intertie.model.record import Record

@@ -12,8 +12,8 @@ from typing import TypeVar
 import apsw
 import msgspec
 
-from intertie.gateway.approvals import Approval
-from intertie.gateway.people import Failures, Person, Session, SignInCode
+from intertie.gateway.office.approvals import Approval
+from intertie.gateway.office.people import Failures, Person, Session, SignInCode
 from intertie.model.errors import StoreError
 
 _T = TypeVar("_T")
@@ -28,13 +28,13 @@ CREATE INDEX IF NOT EXISTS kept_at ON kept (kind, at);
 BUSY_MS = 10_000
 # Failures and challenges of strangers: what is older than a day counts for nothing, and nobody fills a disk with them.
 STRANGERS_MAX = 20_000
-# Where somebody was seen counts when strangers try their name (gateway/sign_in.py); a month of it is enough.
+# Where somebody was seen counts when strangers try their name (gateway/office/sign_in.py); a month of it is enough.
 REMEMBERED = timedelta(days=30)
 FILE = "people.db"
 
 
 class PeopleFile:
-    """gateway.people.PeopleBook over a file. Safe to use from any thread."""
+    """gateway.office.people.PeopleBook over a file. Safe to use from any thread."""
 
     def __init__(self, folder: Path) -> None:
         """The folder is made if it is not there, for its owner only; StoreError if that cannot be."""

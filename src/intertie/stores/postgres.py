@@ -19,7 +19,7 @@ from intertie.gateway.ports import (
     Refusal,
     RevokedToken,
 )
-from intertie.gateway.trade_ports import Shared
+from intertie.gateway.trading.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.ids import AgreementId, DocumentName, InterfaceCode, MessageId, ParcelId, PartyId

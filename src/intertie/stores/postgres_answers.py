@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from intertie.gateway.ports import ParcelRow
-from intertie.gateway.translated_ports import ANSWERS_AT_ONCE, OwedAnswer
+from intertie.gateway.translating.translated_ports import ANSWERS_AT_ONCE, OwedAnswer
 from intertie.model.ids import ParcelId, PartyId
 from intertie.stores.postgres_readers import PostgresReaders
 from intertie.stores.postgres_schema import Db
@@ -30,7 +30,7 @@ def keep_owed(db: Db, parcel: ParcelRow) -> None:
 
 
 class PostgresAnswers:
-    """What `gateway.translated_ports.TranslatedStore` says, in PostgreSQL; part of PostgresStore."""
+    """What `gateway.translating.translated_ports.TranslatedStore` says, in PostgreSQL; part of PostgresStore."""
 
     _readers: PostgresReaders
     _writer: PostgresWriter

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from intertie.exchange.timeliness import BEFORE, FlowRef, Span
-from intertie.gateway.operations_ports import QueueLine, Stop
+from intertie.gateway.operating.operations_ports import QueueLine, Stop
 from intertie.journal.entry import Entry
 from intertie.model.ids import PartyId
 from intertie.stores.postgres_journal import append, many
@@ -94,7 +94,7 @@ def lower_stop(db: Db, partner: PartyId, ours: bool, entries: Sequence[Entry]) -
 
 
 class PostgresOperations:
-    """`gateway.operations_ports.OperationsStore` in PostgreSQL; part of PostgresStore."""
+    """`gateway.operating.operations_ports.OperationsStore` in PostgreSQL; part of PostgresStore."""
 
     _writer: PostgresWriter
     _readers: PostgresReaders

@@ -9,7 +9,7 @@ from datetime import datetime
 from intertie.exchange.ordering import Ahead, Waiting, choose
 from intertie.exchange.outbound import WAIT_MAX, ParcelState, State, step_parcel
 from intertie.gateway.ports import MessageRow, NewMessage, ParcelRow
-from intertie.gateway.trade_ports import Shared
+from intertie.gateway.trading.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from intertie.gateway.proof_ports import SignedParcel, Stamp
+from intertie.gateway.proving.proof_ports import SignedParcel, Stamp
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import StoreError
 from intertie.model.ids import ParcelId, PartyId
@@ -25,7 +25,7 @@ _KEEP = """INSERT INTO partner_heads (number, partner, size, root, at, proven, s
 
 
 class PostgresProof:
-    """`gateway.proof_ports.ProofStore` in PostgreSQL; part of PostgresStore."""
+    """`gateway.proving.proof_ports.ProofStore` in PostgreSQL; part of PostgresStore."""
 
     _writer: PostgresWriter
     _readers: PostgresReaders

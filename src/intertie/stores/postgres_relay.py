@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from intertie.exchange.relaying import Event, Telling
-from intertie.gateway.relay_ports import Load, Relayed
+from intertie.gateway.relaying.relay_ports import Load, Relayed
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
@@ -29,7 +29,7 @@ def _run(db: Db, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 class PostgresRelay:
-    """What `gateway.relay_ports.RelayStore` says, in PostgreSQL; part of PostgresStore."""
+    """What `gateway.relaying.relay_ports.RelayStore` says, in PostgreSQL; part of PostgresStore."""
 
     _readers: PostgresReaders
     _writer: PostgresWriter

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from intertie.exchange.outbound import DELIVERED, State
 from intertie.gateway.ports import NewMessage, ParcelRow
-from intertie.gateway.trade_ports import EVENTS_AT_ONCE, Shared, SharedRow, Underway
+from intertie.gateway.trading.trade_ports import EVENTS_AT_ONCE, Shared, SharedRow, Underway
 from intertie.model.ids import MessageId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.stores.postgres_bodies import BODY_COLUMNS, BODY_FROM, message_rows
@@ -45,7 +45,7 @@ def keep_delivered(
 
 
 class PostgresTrade:
-    """What `gateway.trade_ports.TradeStore` says, in PostgreSQL; part of PostgresStore."""
+    """What `gateway.trading.trade_ports.TradeStore` says, in PostgreSQL; part of PostgresStore."""
 
     _keys: BodyKeys
     _readers: PostgresReaders

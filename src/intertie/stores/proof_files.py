@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from intertie.gateway.audit_report import AuditReport
+from intertie.gateway.proving.audit_report import AuditReport
 from intertie.model.errors import StoreError
 from intertie.model.ids import PartyId
 from intertie.seal.private_files import sync_folder
@@ -26,7 +26,7 @@ _RENEWED = "renewed"
 
 
 class ProofFolder:
-    """`gateway.audit_report.ProofFiles` in a folder, which is made when the first file is."""
+    """`gateway.proving.audit_report.ProofFiles` in a folder, which is made when the first file is."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

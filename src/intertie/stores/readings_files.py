@@ -22,7 +22,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intertie.gateway.readings_ports import Batch, Cursor, Import, Summary, Table, Wanted
+from intertie.gateway.metering.readings_ports import Batch, Cursor, Import, Summary, Table, Wanted
 from intertie.market.reading_days import Finding
 from intertie.model.errors import StoreError
 from intertie.seal.parquet_keys import ParquetKeys
@@ -39,7 +39,7 @@ MONTHS, FINDINGS, IMPORTS = "months", "findings", "imports"
 
 
 class ReadingsFiles:
-    """`gateway.readings_ports.ReadingsStore` in a folder. Safe to use from any thread and process."""
+    """`gateway.metering.readings_ports.ReadingsStore` in a folder. Safe to use from any thread and process."""
 
     def __init__(self, folder: Path, zone: str, keys: ParquetKeys) -> None:
         """The folder is made by the first write."""
@@ -187,7 +187,7 @@ class ReadingsFiles:
 
 
 class _Batch:
-    """`gateway.readings_ports.Batch`."""
+    """`gateway.metering.readings_ports.Batch`."""
 
     def __init__(self, files: parquet.ParquetFiles, folder: Path, state: State) -> None:
         self._files = files

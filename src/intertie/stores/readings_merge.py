@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from intertie.formats.reading_table import BUCKETS
-from intertie.gateway.readings_ports import Table
+from intertie.gateway.metering.readings_ports import Table
 from intertie.stores.readings_parquet import ParquetFiles, sort
 from intertie.stores.readings_state import Part
 

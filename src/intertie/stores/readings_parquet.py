@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from intertie.formats.reading_table import ORDER, SCHEMA, bucket_of
-from intertie.gateway.readings_ports import Table, Wanted
+from intertie.gateway.metering.readings_ports import Table, Wanted
 from intertie.model.errors import StoreError
 from intertie.seal.parquet_keys import ParquetKeys
 from intertie.seal.private_files import sync_folder

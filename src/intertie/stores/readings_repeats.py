@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intertie.gateway.readings_ports import Table, Wanted
+from intertie.gateway.metering.readings_ports import Table, Wanted
 from intertie.market.reading_days import Fault, Finding
 from intertie.stores.readings_parquet import ParquetFiles
 from intertie.stores.readings_state import Part

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from intertie.gateway.readings_ports import Cursor
+from intertie.gateway.metering.readings_ports import Cursor
 from intertie.market.reading_days import Fault
 from intertie.model.errors import StoreError
 from intertie.model.record import Record

@@ -20,7 +20,7 @@ from intertie.exchange.relaying import (
     step_back,
     tells,
 )
-from intertie.gateway.relay_ports import ENDING_AT_ONCE, Relayed
+from intertie.gateway.relaying.relay_ports import ENDING_AT_ONCE, Relayed
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import ParcelId, PartyId

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from intertie.gateway.sealed_ports import KeptKey
+from intertie.gateway.trading.sealed_ports import KeptKey
 from intertie.model.errors import SettingsError
 from intertie.model.explain import why_unreadable
 from intertie.seal.private_files import destroy_file
@@ -20,7 +20,7 @@ _NAME = re.compile(r"sealed/[0-9a-f]{32}\.key")
 
 
 class SealedFiles:
-    """gateway.sealed_ports.SealedKeys over a vault. `before` is the folder where they lay unencrypted."""
+    """gateway.trading.sealed_ports.SealedKeys over a vault. `before` is the folder where they lay unencrypted."""
 
     def __init__(self, vault: Vault, before: Path) -> None:
         self._vault = vault

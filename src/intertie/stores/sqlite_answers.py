@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from intertie.gateway.ports import ParcelRow
-from intertie.gateway.translated_ports import ANSWERS_AT_ONCE, OwedAnswer
+from intertie.gateway.translating.translated_ports import ANSWERS_AT_ONCE, OwedAnswer
 from intertie.model.ids import ParcelId, PartyId
 from intertie.stores.readers import Readers
 from intertie.stores.rows import micros, moment
@@ -31,7 +31,7 @@ def keep_owed(db: apsw.Connection, parcel: ParcelRow) -> None:
 
 
 class SqliteAnswers:
-    """What `gateway.translated_ports.TranslatedStore` says, in a SQLite file; part of SqliteStore."""
+    """What `gateway.translating.translated_ports.TranslatedStore` says, in a SQLite file; part of SqliteStore."""
 
     _readers: Readers
     _writer: Writer

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 
 from intertie.exchange.timeliness import BEFORE, FlowRef, Span
-from intertie.gateway.operations_ports import QueueLine, Stop
+from intertie.gateway.operating.operations_ports import QueueLine, Stop
 from intertie.journal.entry import Entry
 from intertie.model.ids import PartyId
 from intertie.stores.readers import Readers
@@ -87,7 +87,7 @@ def lower_stop(db: apsw.Connection, partner: PartyId, ours: bool, entries: Seque
 
 
 class SqliteOperations:
-    """`gateway.operations_ports.OperationsStore` in a SQLite file; part of SqliteStore."""
+    """`gateway.operating.operations_ports.OperationsStore` in a SQLite file; part of SqliteStore."""
 
     _writer: Writer
     _readers: Readers

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import apsw
 
-from intertie.gateway.proof_ports import SignedParcel, Stamp
+from intertie.gateway.proving.proof_ports import SignedParcel, Stamp
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import StoreError
 from intertie.model.ids import ParcelId, PartyId
@@ -22,7 +22,7 @@ PARCEL_ENTRIES = """SELECT idx, entry FROM journal WHERE instr(entry, x'22706172
 
 
 class SqliteProof:
-    """`gateway.proof_ports.ProofStore` in a SQLite file; part of SqliteStore."""
+    """`gateway.proving.proof_ports.ProofStore` in a SQLite file; part of SqliteStore."""
 
     _writer: Writer
     _readers: Readers

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from intertie.exchange.relaying import Event, Telling
-from intertie.gateway.relay_ports import Load, Relayed
+from intertie.gateway.relaying.relay_ports import Load, Relayed
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry
 from intertie.model.errors import StoreError
@@ -24,7 +24,7 @@ from intertie.stores.writer import Writer
 
 
 class SqliteRelay:
-    """What `gateway.relay_ports.RelayStore` says, in a SQLite file; part of SqliteStore."""
+    """What `gateway.relaying.relay_ports.RelayStore` says, in a SQLite file; part of SqliteStore."""
 
     _readers: Readers
     _writer: Writer

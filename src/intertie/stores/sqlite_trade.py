@@ -8,7 +8,7 @@ import apsw
 
 from intertie.exchange.outbound import DELIVERED, State
 from intertie.gateway.ports import NewMessage, ParcelRow
-from intertie.gateway.trade_ports import EVENTS_AT_ONCE, Shared, SharedRow, Underway
+from intertie.gateway.trading.trade_ports import EVENTS_AT_ONCE, Shared, SharedRow, Underway
 from intertie.model.ids import MessageId, PartyId
 from intertie.seal.body_cipher import BodyKeys
 from intertie.stores.readers import Readers
@@ -45,7 +45,7 @@ def keep_delivered(
 
 
 class SqliteTrade:
-    """What `gateway.trade_ports.TradeStore` says, in a SQLite file; part of SqliteStore."""
+    """What `gateway.trading.trade_ports.TradeStore` says, in a SQLite file; part of SqliteStore."""
 
     _keys: BodyKeys
     _readers: Readers

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from intertie.gateway.uploaded_ports import (
+from intertie.gateway.office.uploaded_ports import (
     ALL_BYTES_MAX,
     FILE_BYTES_MAX,
     FILES_MAX,
@@ -56,7 +56,7 @@ class _About(msgspec.Struct, frozen=True):
 
 
 class UploadedFiles:
-    """`gateway.uploaded_ports.UploadStore` in a folder, which is made when the first file is."""
+    """`gateway.office.uploaded_ports.UploadStore` in a folder, which is made when the first file is."""
 
     def __init__(self, folder: Path, port: KeyPort) -> None:
         self._folder, self._port = folder, port

@@ -26,8 +26,8 @@ from tests.exchange.house import AGGREGATOR, make_pair
 
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.office.search import search
 from intertie.gateway.ports import Search
-from intertie.gateway.search import search
 from intertie.model.ids import ConversationId, DocumentName, PartyId
 from intertie.model.message import read_envelope
 from intertie.portal.pages.pages import ROUTES

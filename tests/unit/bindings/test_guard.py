@@ -10,9 +10,9 @@ from starlette.requests import Request
 from tests.exchange import house
 
 from intertie.bindings.oauth.guard import PEER, Guard, TokenMissing, challenge
-from intertie.gateway.authorize import Authority
 from intertie.gateway.gateway import Peer
-from intertie.gateway.scopes import ScopeRefused
+from intertie.gateway.receiving.authorize import Authority
+from intertie.gateway.receiving.scopes import ScopeRefused
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId
 from intertie.seal.token_keys import FixedTokenKeys, new_token_keys

@@ -33,12 +33,12 @@ from intertie.formats.internet_et.fields import Agreed
 from intertie.formats.internet_et.receipt import Receipt
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
 from intertie.formats.upload_terms import UploadTerms
-from intertie.gateway.escalate import MailError
-from intertie.gateway.files import FileError
-from intertie.gateway.foreign import Foreign, Level
-from intertie.gateway.internet_et_settings import InternetEtDoor
-from intertie.gateway.settings import parse_settings
-from intertie.gateway.settings_template import TEMPLATE
+from intertie.gateway.configuration.internet_et_settings import InternetEtDoor
+from intertie.gateway.configuration.settings import parse_settings
+from intertie.gateway.configuration.settings_template import TEMPLATE
+from intertie.gateway.sending.escalate import MailError
+from intertie.gateway.translating.files import FileError
+from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.model.errors import PartnerError, SettingsError
 from intertie.model.ids import PartyId
 

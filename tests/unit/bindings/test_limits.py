@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.bindings.parcel_https.limits import ADDRESSES_MAX, STRANGER, Addresses, Bucket, Held, Quotas
-from intertie.gateway.settings import Quota
+from intertie.gateway.configuration.settings import Quota
 from intertie.model.ids import PartyId
 
 A, B = PartyId("a.example"), PartyId("b.example")

@@ -19,9 +19,9 @@ from intertie.bindings.operations.sampling import Samples
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.catalogue.load import load_catalogue
 from intertie.exchange.circuit import FAILURES_MAX
-from intertie.gateway.accept_parcel import new_message
 from intertie.gateway.gateway import LinkAnswer, Partner
-from intertie.gateway.operations_ports import Stop
+from intertie.gateway.operating.operations_ports import Stop
+from intertie.gateway.receiving.accept_parcel import new_message
 from intertie.model.errors import PartnerError
 from intertie.model.message import read_envelope
 from intertie.seal.receipt import Outcome

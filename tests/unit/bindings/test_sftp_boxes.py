@@ -11,7 +11,7 @@ from tests.exchange.house import NOW
 from intertie.bindings.sftp.boxes import Box, plain, receipt_name
 from intertie.bindings.sftp.names import Folder
 from intertie.bindings.sftp.taking import message_of, receipt_text
-from intertie.gateway.files import Item, Judged
+from intertie.gateway.translating.files import Item, Judged
 from intertie.model.errors import StoreError
 from intertie.model.ids import MessageId, PartyId
 from intertie.seal.receipt import Outcome

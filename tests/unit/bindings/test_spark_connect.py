@@ -15,7 +15,7 @@ from intertie.formats import many_stream
 from intertie.formats.many_job import customers_of, programme_of, without_meters
 from intertie.formats.many_lines import LINES, Ask, settle_table
 from intertie.formats.many_stream import settle_stream, whole_meters
-from intertie.gateway.settle_many import Work, settle_many
+from intertie.gateway.settlement.settle_many import Work, settle_many
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.stores.many_files import LinesFolder, ReadingsFolder
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.cli._times import Length, Moment, moment, window_of
-from intertie.gateway.trade_said import series_in
+from intertie.gateway.trading.trade_said import series_in
 from intertie.model.errors import SettingsError
 from intertie.model.interval import Window
 

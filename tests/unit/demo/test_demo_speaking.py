@@ -15,7 +15,7 @@ from tests.unit.demo.test_demo_screen import SUMMARY
 from intertie.demo.carried import compare
 from intertie.demo.gateways import AGGREGATOR, UTILITY, DemoError
 from intertie.demo.speaking import ALL_SPOKEN, LEGACY_UNTIL, Ends, Speaks, legacy_text, speaks_of
-from intertie.gateway.foreign import Foreign, Level
+from intertie.gateway.translating.foreign import Foreign, Level
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINTpc6LJHdP6gqLd6lIejPXheD3w8GNxLGJtrNLyrUTq"
 KEYS = {

@@ -19,7 +19,7 @@ from intertie.formats.account_pdf import account_pdf
 from intertie.formats.invoice_pdf import Envelope, Named, days_of, invoice_pdf, number
 from intertie.formats.payment_pdf import credit_pdf, remittance_pdf
 from intertie.formats.pdf_sheet import MISSING, UNKNOWN
-from intertie.gateway.billing_files import FORMS
+from intertie.gateway.billing.billing_files import FORMS
 from intertie.model.account import AccountEntry, AccountStatement, CreditMemo, EntryKind
 from intertie.model.billing import Invoice, LineCode, RemittanceAdvice
 from intertie.model.documents import example

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from intertie.gateway import simulate_aggregator as aggregator
-from intertie.gateway.simulate_script import read_script
-from intertie.gateway.simulate_turn import Memory, Turn
+from intertie.gateway.simulating import simulate_aggregator as aggregator
+from intertie.gateway.simulating.simulate_script import read_script
+from intertie.gateway.simulating.simulate_turn import Memory, Turn
 from intertie.market.registry import Aggregation, Standing, Version
 from intertie.model.aggregation import Der
 from intertie.model.contract import Service

@@ -11,7 +11,7 @@ from tests.exchange.house import AGGREGATOR, AGGREGATOR_ROLES, keys_of
 from tests.exchange.uftp_world import partner_of
 
 from intertie.formats.file_terms import JsonTerms
-from intertie.gateway.choosing import NOTHING, choose
+from intertie.gateway.sending.choosing import NOTHING, choose
 
 TODAY = date(2026, 11, 20)
 OLD = partner_of(AGGREGATOR, foreign_of(AGGREGATOR, "csv"))

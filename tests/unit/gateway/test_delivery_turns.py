@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from intertie.gateway.turns import HOUSEKEEPING, Turns
+from intertie.gateway.sending.turns import HOUSEKEEPING, Turns
 from intertie.model.errors import StoreError
 from intertie.model.ids import PartyId
 from intertie.stores.memory import MemoryStore

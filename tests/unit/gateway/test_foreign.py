@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.exchange.uftp_world import DEAL, TEXT, foreign_of
 
-from intertie.gateway.accept_translated import original_of, with_original
-from intertie.gateway.deliver_translated import TEMPORARY, PostAnswer
-from intertie.gateway.foreign import AFTER, check_legacy, paper_events
+from intertie.gateway.translating.accept_translated import original_of, with_original
+from intertie.gateway.translating.deliver_translated import TEMPORARY, PostAnswer
+from intertie.gateway.translating.foreign import AFTER, check_legacy, paper_events
 from intertie.market import confirmation, contract
 from intertie.market.book import Ledger
 from intertie.model.agreement import BaseContract, ConfirmingParty, ContractSignature

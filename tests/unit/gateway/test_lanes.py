@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from intertie.gateway.lanes import PLENTY, AllLanes, Lane, Lanes
+from intertie.gateway.sending.lanes import PLENTY, AllLanes, Lane, Lanes
 from intertie.model.ids import PartyId, new_parcel_id
 
 # One for all questions: an event belongs to the loop that asked for it first.

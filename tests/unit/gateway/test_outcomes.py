@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.exchange.outbound import State
-from intertie.gateway.outcomes import outcomes_of
 from intertie.gateway.ports import MessageRow
+from intertie.gateway.sending.outcomes import outcomes_of
 from intertie.model.errors import RULES, Code
 from intertie.model.ids import ConversationId, DocumentName, InterfaceCode, MessageId, PartyId
 from intertie.seal.receipt import Outcome

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from intertie.catalogue.load import load_catalogue
+from intertie.gateway.configuration.settings import Revocation
 from intertie.gateway.gateway import Agreement, FixedKeys, Gateway, Limits, Partner
-from intertie.gateway.refresh_trust import Fetched, known_chains, refresh_trust, wait_seconds
-from intertie.gateway.settings import Revocation
+from intertie.gateway.partners.refresh_trust import Fetched, known_chains, refresh_trust, wait_seconds
 from intertie.model.errors import PartnerError, Refused, SettingsError
 from intertie.model.ids import PartyId
 from intertie.model.party import Party, Role

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intertie.formats.x12.carried import reference_of_id
-from intertie.gateway.said_ids import ids_in, ids_of_file
+from intertie.gateway.translating.said_ids import ids_in, ids_of_file
 from intertie.model.ids import new_uuid7
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

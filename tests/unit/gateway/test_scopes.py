@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from intertie.catalogue.load import load_catalogue
 from intertie.gateway.gateway import Partner
-from intertie.gateway.scopes import (
+from intertie.gateway.receiving.scopes import (
     FETCH,
     Scope,
     ScopeRefused,

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.gateway.gateway import Limits
-from intertie.gateway.settings import (
+from intertie.gateway.configuration.settings import (
     Authorization,
     Delivery,
     Escalation,
@@ -23,7 +22,8 @@ from intertie.gateway.settings import (
     read_settings,
     settings_text,
 )
-from intertie.gateway.settings_template import TEMPLATE
+from intertie.gateway.configuration.settings_template import TEMPLATE
+from intertie.gateway.gateway import Limits
 from intertie.model.errors import SettingsError
 from intertie.model.party import Party, Role
 from intertie.seal.policy_settings import AlgorithmEnd, KeyDays, PolicySettings

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.gateway.simulate_bench import NOW, THEM, US, Bench, aggregation_of, der, heard
 
-from intertie.gateway import simulate_aggregator as aggregator
-from intertie.gateway import simulate_utility as utility
-from intertie.gateway.simulate_script import DERS_MAX, Behaviour, Manner, Script, read_script
-from intertie.gateway.simulate_turn import Memory
+from intertie.gateway.simulating import simulate_aggregator as aggregator
+from intertie.gateway.simulating import simulate_utility as utility
+from intertie.gateway.simulating.simulate_script import DERS_MAX, Behaviour, Manner, Script, read_script
+from intertie.gateway.simulating.simulate_turn import Memory
 from intertie.market.confirmation import Deal
 from intertie.market.confirmation import State as DealState
 from intertie.market.dispatch_state import Dispatch, State, value_at

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.gateway.simulate_bench import NOW, THEM, US, Bench, Said, aggregation_of, der, heard
 
-from intertie.gateway import simulate_aggregator as aggregator
-from intertie.gateway import simulate_market as market
-from intertie.gateway.simulate_script import Manner
-from intertie.gateway.simulate_turn import Memory, contracts
+from intertie.gateway.simulating import simulate_aggregator as aggregator
+from intertie.gateway.simulating import simulate_market as market
+from intertie.gateway.simulating.simulate_script import Manner
+from intertie.gateway.simulating.simulate_turn import Memory, contracts
 from intertie.market.offer_state import NeedPhase, NeedState, OfferPhase
 from intertie.market.registry import Standing
 from intertie.model.documents import example
@@ -190,7 +190,7 @@ def test_a_contract_that_is_proposed(
     script: str, known: Any, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("sign", "give_notice", "propose"):
-        monkeypatch.setattr(f"intertie.gateway.simulate_turn.{name}", lambda *_: None)
+        monkeypatch.setattr(f"intertie.gateway.simulating.simulate_turn.{name}", lambda *_: None)
     turn = Bench(script, contracts={"G": known})
     contracts(turn)
     assert turn.said == words

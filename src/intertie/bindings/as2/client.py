@@ -15,10 +15,10 @@ from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error
 from intertie.formats.as2.message import Post
 from intertie.formats.as2.receipt import is_receipt
-from intertie.gateway.deliver_file import take_level
-from intertie.gateway.deliver_translated import PostAnswer
-from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.translating.deliver_file import take_level
+from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.model.errors import PartnerError, Refused
 from intertie.seal.tls_files import context_towards
 

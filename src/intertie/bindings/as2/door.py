@@ -23,11 +23,11 @@ from intertie.formats.as2.flaws import As2Error, modifier_of
 from intertie.formats.as2.message import Post
 from intertie.formats.as2.names import read_asked, read_names
 from intertie.formats.as2.receipt import is_receipt
-from intertie.gateway.accept_file import accept_file
-from intertie.gateway.as2_settings import As2Door
-from intertie.gateway.deliver_file import doubt, take_level
-from intertie.gateway.foreign import Level
+from intertie.gateway.configuration.as2_settings import As2Door
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.translating.accept_file import accept_file
+from intertie.gateway.translating.deliver_file import doubt, take_level
+from intertie.gateway.translating.foreign import Level
 from intertie.model.errors import Code, Refused
 
 LOG = logging.getLogger("intertie.as2")

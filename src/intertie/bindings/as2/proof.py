@@ -15,7 +15,7 @@ from intertie.formats.as2.message import file_content, protocol_headers, verifie
 from intertie.formats.as2.names import Names, read_names
 from intertie.formats.as2.receipt import is_receipt, read_receipt
 from intertie.formats.as2.terms import Quirk
-from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
+from intertie.gateway.translating.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import UUID7, MessageId, derived_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX

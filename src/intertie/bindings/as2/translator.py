@@ -24,14 +24,14 @@ from intertie.formats.as2.receipt import (
     write_receipt,
 )
 from intertie.formats.as2.terms import As2Terms, Quirk
-from intertie.gateway.accept_file import Brought
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.file_formats import write_file
-from intertie.gateway.files import File as GatewayFile
-from intertie.gateway.files import Judged
-from intertie.gateway.foreign import Foreign, ForeignKeys, Known
 from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.translating.accept_file import Brought
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.deliver_translated import Reply
+from intertie.gateway.translating.file_formats import write_file
+from intertie.gateway.translating.files import File as GatewayFile
+from intertie.gateway.translating.files import Judged
+from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import UUID7, MessageId, PartyId, new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
@@ -70,7 +70,10 @@ class Told(NamedTuple):
 
 
 class As2:
-    """`gateway.foreign.Translator`, and the same for what arrives. Our keys are asked for each time: they may be locked away."""
+    """`gateway.translating.foreign.Translator`, and the same for what arrives.
+
+    Our keys are asked for each time: they may be locked away.
+    """
 
     verifier: ForeignVerifier = As2Verifier()
 

@@ -18,10 +18,10 @@ from intertie.formats.as4.message import Opened, open_post
 from intertie.formats.as4.names import SOAP_KIND
 from intertie.formats.as4.signal import is_signal
 from intertie.formats.as4.xml import ENVELOPE_BYTES_MAX
-from intertie.gateway.deliver_file import take_level
-from intertie.gateway.deliver_translated import PostAnswer
-from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.translating.deliver_file import take_level
+from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.model.errors import PartnerError, Refused
 
 LOG = logging.getLogger("intertie.as4")

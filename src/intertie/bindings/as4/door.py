@@ -24,11 +24,11 @@ from intertie.formats.as4.flaws import As4Error
 from intertie.formats.as4.message import Opened, open_post
 from intertie.formats.as4.signal import is_signal
 from intertie.formats.as4.user_message import UserMessage, read_user
-from intertie.gateway.accept_file import accept_file
-from intertie.gateway.as4_settings import As4Door
-from intertie.gateway.deliver_file import doubt, take_level
-from intertie.gateway.foreign import Foreign, Level
+from intertie.gateway.configuration.as4_settings import As4Door
 from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.translating.accept_file import accept_file
+from intertie.gateway.translating.deliver_file import doubt, take_level
+from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.model.errors import Code, Refused
 
 LOG = logging.getLogger("intertie.as4")

@@ -14,7 +14,7 @@ from intertie.formats.as4.message import file_of, verify_message, verify_signal
 from intertie.formats.as4.signal import read_signal
 from intertie.formats.as4.terms import Quirk
 from intertie.formats.as4.user_message import UserMessage, read_user
-from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
+from intertie.gateway.translating.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.model.errors import Code, Refused, SettingsError
 from intertie.model.ids import UUID7, MessageId, derived_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX

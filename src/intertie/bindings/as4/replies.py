@@ -15,11 +15,11 @@ from intertie.formats.as4.signal import Signal, check_receipt, read_signal
 from intertie.formats.as4.terms import As4Terms, Quirk
 from intertie.formats.as4.user_message import Party, read_user
 from intertie.formats.as4.xml import Envelope
-from intertie.gateway.accept_translated import original_of
-from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.foreign import Foreign
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow
+from intertie.gateway.translating.accept_translated import original_of
+from intertie.gateway.translating.deliver_translated import Reply
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import UUID7, MessageId
 from intertie.model.message import MESSAGE_BYTES_MAX

@@ -30,12 +30,12 @@ from intertie.formats.as4.message import (
 from intertie.formats.as4.signal import write_error, write_receipt
 from intertie.formats.as4.terms import As4Terms
 from intertie.formats.as4.user_message import Party, UserMessage
-from intertie.gateway.accept_file import Brought
-from intertie.gateway.file_formats import write_file
-from intertie.gateway.files import File as GatewayFile
-from intertie.gateway.files import Judged
-from intertie.gateway.foreign import Foreign, ForeignKeys, Known
 from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.translating.accept_file import Brought
+from intertie.gateway.translating.file_formats import write_file
+from intertie.gateway.translating.files import File as GatewayFile
+from intertie.gateway.translating.files import Judged
+from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import new_uuid7
 from intertie.model.message import Header
@@ -56,7 +56,10 @@ class Verified(NamedTuple):
 
 
 class As4:
-    """`gateway.foreign.Translator`, and the same for what arrives. Our keys are asked for each time: they may be locked away."""
+    """`gateway.translating.foreign.Translator`, and the same for what arrives.
+
+    Our keys are asked for each time: they may be locked away.
+    """
 
     verifier: ForeignVerifier = As4Verifier()
 

@@ -1,5 +1,5 @@
 """Authlib's authorization server over our own grants: code, refresh and client credentials, PKCE where a third party has it, and
-revocation. Authlib reads requests and writes errors as the RFCs say; what is granted is decided in gateway/espi_grants.py."""
+revocation. Authlib reads requests and writes errors as the RFCs say; what is granted is decided in espi_grants.py."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from starlette.responses import Response
 from intertie.formats.espi.names import BASE
 from intertie.formats.espi.scope import BadScope
 from intertie.formats.espi.service import OAUTH, subscription_of
-from intertie.gateway.espi_grants import Given, Grants, NotGranted
-from intertie.gateway.espi_ports import Application, Asking, Consent
+from intertie.gateway.espi.espi_grants import Given, Grants, NotGranted
+from intertie.gateway.espi.espi_ports import Application, Asking, Consent
 
 METHODS = ("client_secret_basic", "client_secret_post")
 GRANTS = ("authorization_code", "refresh_token", "client_credentials")

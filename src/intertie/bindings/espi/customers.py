@@ -1,5 +1,5 @@
 """The pages of a custodian's customers: to say who they are by a code, to answer a third party that asks, and to end it later.
-Made on the server, without script; which answer counts, gateway/espi_customers.py says.
+Made on the server, without script; which answer counts, gateway/espi/espi_customers.py says.
 
 An answer belongs to the browser that the third party sent here: it got a cookie then, and only with it an asking can be answered
 by its customer, and its code be taken back. So nobody is led to agree to what somebody else asked for (RFC 6749 s.10.12).
@@ -25,9 +25,9 @@ from intertie.bindings.espi.forms import read_form
 from intertie.bindings.parcel_https.limits import Addresses
 from intertie.formats.espi.scope import BULK, PUSH, SUMMARIES, Scope, read_scope
 from intertie.formats.espi.service import OAUTH
-from intertie.gateway.espi_customers import SESSION_LIFE, Customers, CustomerSession
-from intertie.gateway.espi_grants import NotGranted
-from intertie.gateway.espi_ports import Asking
+from intertie.gateway.espi.espi_customers import SESSION_LIFE, Customers, CustomerSession
+from intertie.gateway.espi.espi_grants import NotGranted
+from intertie.gateway.espi.espi_ports import Asking
 from intertie.model.errors import IntertieError, SettingsError
 
 LOG = logging.getLogger("intertie.espi")

@@ -29,9 +29,9 @@ from intertie.formats.espi.entries import EspiError
 from intertie.formats.espi.names import BASE
 from intertie.formats.espi.service import LIST_BYTES_MAX, NOTIFICATION, OAUTH, read_list
 from intertie.formats.espi.write import entry_bytes, feed_chunks
-from intertie.gateway.espi_customers import Customers
-from intertie.gateway.espi_grants import Bearer, Grants, NotGranted
-from intertie.gateway.espi_settings import EspiDoor
+from intertie.gateway.configuration.espi_settings import EspiDoor
+from intertie.gateway.espi.espi_customers import Customers
+from intertie.gateway.espi.espi_grants import Bearer, Grants, NotGranted
 from intertie.model.errors import IntertieError
 
 LOG = logging.getLogger("intertie.espi")

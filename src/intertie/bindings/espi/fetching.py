@@ -17,9 +17,9 @@ from intertie.exchange.outbound import backoff
 from intertie.formats.custodian_terms import CustodianTerms
 from intertie.formats.espi.cut import cut_feed
 from intertie.formats.espi.entries import EspiError
-from intertie.gateway.accept_file import Brought, accept_file
-from intertie.gateway.files import read_files
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.translating.accept_file import Brought, accept_file
+from intertie.gateway.translating.files import read_files
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 from intertie.stores.espi_wanted import WantedFiles

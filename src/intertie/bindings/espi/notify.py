@@ -11,9 +11,9 @@ import httpx
 
 from intertie.exchange.outbound import backoff
 from intertie.formats.espi.service import write_list
-from intertie.gateway.espi_grants import Grants
-from intertie.gateway.espi_notices import Notice, notices_due
-from intertie.gateway.readings import Readings
+from intertie.gateway.espi.espi_grants import Grants
+from intertie.gateway.espi.espi_notices import Notice, notices_due
+from intertie.gateway.metering.readings import Readings
 from intertie.model.errors import IntertieError
 
 LOG = logging.getLogger("intertie.espi")

@@ -31,10 +31,10 @@ from intertie.formats.espi.service import (
     status_node,
 )
 from intertie.formats.espi.write import FeedHead, once
-from intertie.gateway.espi_grants import Bearer, Grants
-from intertie.gateway.espi_ports import Application, Consent
-from intertie.gateway.espi_readings import Asked, said_by_meter
-from intertie.gateway.readings import Readings
+from intertie.gateway.espi.espi_grants import Bearer, Grants
+from intertie.gateway.espi.espi_ports import Application, Consent
+from intertie.gateway.espi.espi_readings import Asked, said_by_meter
+from intertie.gateway.metering.readings import Readings
 from intertie.model.errors import IntertieError
 from intertie.model.interval import STEPS_SECONDS
 from intertie.model.metering import Channel

@@ -19,9 +19,9 @@ from intertie.bindings.sftp.mailbox import Guest, Told
 from intertie.bindings.sftp.names import is_unfinished
 from intertie.formats.ftps_terms import FtpsTerms
 from intertie.formats.upload_terms import hash_secret, is_secret_of
-from intertie.gateway.ftps_settings import FtpsDoor
+from intertie.gateway.configuration.ftps_settings import FtpsDoor
+from intertie.gateway.configuration.listening import address_of
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.listening import address_of
 from intertie.model.errors import SettingsError, StoreError
 from intertie.model.ids import PartyId
 from intertie.seal.tls_files import context_of_files

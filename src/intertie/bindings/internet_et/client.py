@@ -22,11 +22,11 @@ from intertie.formats.internet_et.fields import REPORT
 from intertie.formats.internet_et.form import write_form
 from intertie.formats.internet_et.package import write_package
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
-from intertie.gateway.deliver_file import take_level
-from intertie.gateway.deliver_translated import PostAnswer, Reply
-from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow
+from intertie.gateway.translating.deliver_file import take_level
+from intertie.gateway.translating.deliver_translated import PostAnswer, Reply
+from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import PartnerError, SettingsError
 from intertie.model.ids import MessageId, new_uuid7

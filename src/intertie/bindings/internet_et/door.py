@@ -29,9 +29,9 @@ from intertie.formats.internet_et.fields import Agreed, flaw
 from intertie.formats.internet_et.form import Form, FormError, read_form
 from intertie.formats.internet_et.terms import InternetEtTerms
 from intertie.formats.upload_terms import is_hashed_secret
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.configuration.internet_et_settings import InternetEtDoor
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.internet_et_settings import InternetEtDoor
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import IntertieError, Refused, StoreError
 
 LOG = logging.getLogger("intertie.internet_et")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from intertie.gateway.escalate import Mailer
+from intertie.gateway.sending.escalate import Mailer
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 

@@ -14,12 +14,12 @@ from intertie.formats.internet_et.codes import Code, EtError
 from intertie.formats.internet_et.form import Form
 from intertie.formats.internet_et.notice import Notice, read_notice
 from intertie.formats.internet_et.signed import read_signed
-from intertie.gateway.accept_file import RECENT, ROWS_AT_ONCE
-from intertie.gateway.deliver_file import take_level
-from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, Query
+from intertie.gateway.translating.accept_file import RECENT, ROWS_AT_ONCE
+from intertie.gateway.translating.deliver_file import take_level
+from intertie.gateway.translating.deliver_translated import Reply
+from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.seal.pgp import PgpError, alive
 
 LOG = logging.getLogger("intertie.internet_et")

@@ -20,7 +20,7 @@ from intertie.formats.as2.flaws import As2Error
 from intertie.formats.internet_et.package import read_inside
 from intertie.formats.internet_et.receipt import read
 from intertie.formats.internet_et.signed import read_signed
-from intertie.gateway.said_ids import ANSWERED, ids_in, ids_of_file
+from intertie.gateway.translating.said_ids import ANSWERED, ids_in, ids_of_file
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import UUID7, derived_uuid7
 from intertie.seal.pgp import PgpError, verify_detached

@@ -14,10 +14,10 @@ from intertie.bindings.internet_et.proof import SCHEME, foreign_id
 from intertie.bindings.internet_et.translator import InternetEt, Stamp, Verified
 from intertie.formats.internet_et.codes import Code, EtError
 from intertie.formats.internet_et.refnums import Sent, judge, number
-from intertie.gateway.accept_file import accept_file
-from intertie.gateway.accept_translated import Arrival, Part, Said, accept_parts
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import ParcelRow
+from intertie.gateway.translating.accept_file import accept_file
+from intertie.gateway.translating.accept_translated import Arrival, Part, Said, accept_parts
 from intertie.model.ids import ParcelId, derived_uuid7
 
 LOG = logging.getLogger("intertie.internet_et")

@@ -32,11 +32,11 @@ from intertie.formats.internet_et.refnums import number
 from intertie.formats.internet_et.signed import write_signed
 from intertie.formats.internet_et.terms import InternetEtTerms, Quirk
 from intertie.formats.x12.carried import KIND as X12_KIND
-from intertie.gateway.accept_file import Brought
-from intertie.gateway.file_formats import write_file
-from intertie.gateway.files import File, FileError, Judged
-from intertie.gateway.foreign import Foreign, ForeignKeys, Known, check_legacy
 from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.translating.accept_file import Brought
+from intertie.gateway.translating.file_formats import write_file
+from intertie.gateway.translating.files import File, FileError, Judged
+from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known, check_legacy
 from intertie.model import errors
 from intertie.model.errors import Refused, SettingsError
 from intertie.model.ids import new_uuid7
@@ -94,7 +94,7 @@ class Verified(NamedTuple):
 
 
 class InternetEt:
-    """`gateway.foreign.Translator`, and the same for what arrives."""
+    """`gateway.translating.foreign.Translator`, and the same for what arrives."""
 
     verifier: ForeignVerifier = InternetEtVerifier()
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from intertie.bindings.joining.frames import read_frame, write_frame
 from intertie.exchange.joining import State
 from intertie.exchange.joining_messages import MESSAGE_BYTES_MAX, Done, Offer, read_join_message
+from intertie.gateway.configuration.listening import address_of
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.join_partner import (
+from intertie.gateway.partners.join_partner import (
     Joining,
     JoiningBook,
     Ourselves,
@@ -23,7 +24,6 @@ from intertie.gateway.join_partner import (
     greet,
     review,
 )
-from intertie.gateway.listening import address_of
 from intertie.model.errors import PartnerError
 from intertie.seal.joining import JoinCode
 from intertie.seal.tls_joining import caller_context, certificate_digest

@@ -23,10 +23,10 @@ from intertie.exchange.joining_messages import (
     Refusal,
     read_join_message,
 )
+from intertie.gateway.configuration.listening import address_of
+from intertie.gateway.configuration.settings import JoiningDoor
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.join_partner import JoiningBook, Ourselves, offer, open_invitations, take
-from intertie.gateway.listening import address_of
-from intertie.gateway.settings import JoiningDoor
+from intertie.gateway.partners.join_partner import JoiningBook, Ourselves, offer, open_invitations, take
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.seal.joining import leaf_digest
 from intertie.seal.tls_joining import door_context, new_door_key

@@ -10,14 +10,14 @@ from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
-from intertie.gateway.escalate import MailError
-from intertie.gateway.settings import Escalation
+from intertie.gateway.configuration.settings import Escalation
+from intertie.gateway.sending.escalate import MailError
 from intertie.model.errors import SettingsError
 from intertie.seal.private_files import read_secret_text
 
 
 class SmtpMailer:
-    """`gateway.escalate.Mailer` at the server that the settings name: a connection for each mail, there are few."""
+    """`gateway.sending.escalate.Mailer` at the server that the settings name: a connection for each mail, there are few."""
 
     def __init__(self, settings: Escalation, directory: Path, clock: Callable[[], datetime]) -> None:
         """Files are relative to `directory`."""

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from intertie.gateway.escalate import Count, Mailer, count_nothing, escalate, tell_next
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.sending.escalate import Count, Mailer, count_nothing, escalate, tell_next
 from intertie.model.errors import IntertieError
 
 LOG = logging.getLogger("intertie.escalation")

@@ -2,7 +2,7 @@
 
 The client is the partner that the connection's certificate names (`tls_client_auth` by its URI name, RFC 8705 s.2.1);
 there are no secrets. Authlib reads requests and writes errors as the RFCs say; what is granted is decided in
-`gateway.authorize`.
+`gateway.receiving.authorize`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from starlette.responses import Response
 
-from intertie.gateway.authorize import Authority
 from intertie.gateway.gateway import Partner
+from intertie.gateway.receiving.authorize import Authority
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId
 from intertie.seal.encoding import to_base64url

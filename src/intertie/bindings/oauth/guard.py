@@ -12,9 +12,9 @@ from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
 from intertie.bindings.parcel_https.protocol import PEER
-from intertie.gateway.authorize import Authority
 from intertie.gateway.gateway import Peer
-from intertie.gateway.scopes import ScopeRefused, covered
+from intertie.gateway.receiving.authorize import Authority
+from intertie.gateway.receiving.scopes import ScopeRefused, covered
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import PartyId
 

@@ -20,9 +20,9 @@ from intertie.bindings.oauth import INTROSPECTION, KEYS, METADATA, REVOCATION, T
 from intertie.bindings.oauth.authority import METHOD, Server, TokenRequest
 from intertie.bindings.oauth.guard import THREADS, certificate_of, connection_of
 from intertie.bindings.parcel_https.limits import STRANGER, Quotas
-from intertie.gateway.authorize import Authority
-from intertie.gateway.scopes import scopes_between
-from intertie.gateway.settings import Quota, Settings
+from intertie.gateway.configuration.settings import Quota, Settings
+from intertie.gateway.receiving.authorize import Authority
+from intertie.gateway.receiving.scopes import scopes_between
 from intertie.model.errors import IntertieError
 from intertie.model.party import Role
 

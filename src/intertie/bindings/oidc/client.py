@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import msgspec
 
-from intertie.gateway.single_sign_on import OidcSettings, Pending
+from intertie.gateway.configuration.single_sign_on import OidcSettings, Pending
 from intertie.model.errors import SettingsError
 from intertie.seal.id_tokens import TOKEN_BYTES, NotSignedOn, new_pkce, read_id_token
 
@@ -26,7 +26,7 @@ ANSWER_BYTES_MAX = 512 * 1024
 
 
 class Provider:
-    """gateway.single_sign_on.SingleSignOn. Safe to use from any thread."""
+    """gateway.configuration.single_sign_on.SingleSignOn. Safe to use from any thread."""
 
     def __init__(
         self, settings: OidcSettings, directory: Path, ticks: Callable[[], float], verify: Any = True

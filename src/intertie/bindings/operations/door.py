@@ -26,7 +26,7 @@ from intertie.bindings.operations.metrics import Meter
 from intertie.bindings.operations.sampling import Samples
 from intertie.bindings.parcel_https.serving import QuietServer, url_of
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.readiness import Reason, reasons
+from intertie.gateway.operating.readiness import Reason, reasons
 from intertie.model.errors import IntertieError
 
 LOG = logging.getLogger("intertie.operations")

@@ -22,8 +22,8 @@ from intertie.bindings.operations.telemetry import Tracer
 from intertie.catalogue.admit import Catalogue
 from intertie.exchange.circuit import Circuit
 from intertie.exchange.timeliness import FlowRef, Timeliness
-from intertie.gateway.escalate import Escalation
 from intertie.gateway.ports import MessageRow, NewMessage
+from intertie.gateway.sending.escalate import Escalation
 from intertie.model.errors import RULES
 from intertie.model.ids import PartyId
 from intertie.seal.receipt import Outcome

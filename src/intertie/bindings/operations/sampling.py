@@ -12,8 +12,8 @@ from prometheus_client.registry import Collector
 
 from intertie.exchange.timeliness import BOUNDS, FlowRef, sums
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.key_ages import key_ages
-from intertie.gateway.readiness import certificate_ends
+from intertie.gateway.operating.key_ages import key_ages
+from intertie.gateway.operating.readiness import certificate_ends
 from intertie.model.errors import IntertieError
 
 Gauge = GaugeMetricFamily

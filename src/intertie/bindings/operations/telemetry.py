@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from intertie.gateway.settings import Telemetry
+from intertie.gateway.configuration.settings import Telemetry
 
 # What speaks to OpenTelemetry; by name, because no command traces and few gateways do.
 TRACES = "intertie.bindings.operations.traces"

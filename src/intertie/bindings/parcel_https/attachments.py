@@ -26,11 +26,11 @@ from intertie.bindings.oauth.guard import Guard, challenge, connection_of
 from intertie.bindings.parcel_https import PIECE
 from intertie.bindings.parcel_https.limits import STRANGER, Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
-from intertie.gateway.attachment_ports import Attachments, Coming, OffsetError
+from intertie.gateway.attaching.attachment_ports import Attachments, Coming, OffsetError
+from intertie.gateway.attaching.take_attachment import begin
+from intertie.gateway.attaching.upload import There
+from intertie.gateway.configuration.settings import Settings
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.settings import Settings
-from intertie.gateway.take_attachment import begin
-from intertie.gateway.upload import There
 from intertie.model.attachment import AttachmentId
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import UUID7, WORD, PartyId

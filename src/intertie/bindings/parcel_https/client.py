@@ -21,9 +21,9 @@ from anyio import BrokenResourceError
 from intertie.bindings.oauth.client import PartnerTokens
 from intertie.bindings.operations.telemetry import Tracer
 from intertie.bindings.parcel_https import DESCRIPTOR, FLOW, PARCEL, PIECE, PRIORITY
+from intertie.gateway.attaching.upload import FileName
+from intertie.gateway.configuration.settings import Delivery
 from intertie.gateway.gateway import LinkAnswer, Partner
-from intertie.gateway.settings import Delivery
-from intertie.gateway.upload import FileName
 from intertie.model.errors import PartnerError, Refused, SettingsError
 from intertie.model.ids import PartyId
 from intertie.seal.certificates import TrustStore

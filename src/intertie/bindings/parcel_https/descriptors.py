@@ -17,8 +17,8 @@ from intertie.bindings.parcel_https import DESCRIPTOR
 from intertie.bindings.parcel_https.limits import STRANGER, Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.bindings.parcel_https.protocol import PEER
-from intertie.gateway.descriptors import Acknowledged, take_descriptor
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.partners.descriptors import Acknowledged, take_descriptor
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import PartyId
 from intertie.seal.descriptor import DESCRIPTOR_BYTES_MAX, peek_sequence

@@ -18,9 +18,9 @@ from intertie.bindings.parcel_https import FLOW
 from intertie.bindings.parcel_https.limits import Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.exchange.shedding import is_urgent
-from intertie.gateway.flow_control import stop_up, take_notice
 from intertie.gateway.gateway import Gateway, Peer
-from intertie.gateway.operations_ports import Stop
+from intertie.gateway.operating.operations_ports import Stop
+from intertie.gateway.sending.flow_control import stop_up, take_notice
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import PartyId
 

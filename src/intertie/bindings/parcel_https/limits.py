@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from intertie.gateway.quota import OwnQuota, Quota
+from intertie.gateway.configuration.quota import OwnQuota, Quota
 from intertie.model.ids import PartyId
 
 # Strangers (connections whose certificate names no partner) share one bucket, so that they cannot fill this table.

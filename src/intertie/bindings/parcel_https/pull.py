@@ -1,7 +1,7 @@
 """Parcels that partners without a door come for: GET /parcels/next waits for one, POST /parcels/{id}/receipt confirms it.
 
 Certificate, token, quota and limits are those of every page here; what is handed out, and what closes a parcel, is decided
-in `gateway.pull`. docs/parcel.md, "Fetching", says what goes over the wire.
+in `gateway.receiving.pull`. docs/parcel.md, "Fetching", says what goes over the wire.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from intertie.bindings.parcel_https.limits import STRANGER, Held, Quotas
 from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.bindings.parcel_https.protocol import CONNECTION
 from intertie.bindings.parcel_https.pull_waiting import Waiting
+from intertie.gateway.configuration.settings import Settings
 from intertie.gateway.gateway import Gateway, LinkAnswer, Peer
-from intertie.gateway.pull import Asked, Handed, confirm, hand_out
-from intertie.gateway.scopes import FETCH, Scope
-from intertie.gateway.settings import Settings
+from intertie.gateway.receiving.pull import Asked, Handed, confirm, hand_out
+from intertie.gateway.receiving.scopes import FETCH, Scope
 from intertie.model.errors import Code, IntertieError, Refused
 from intertie.model.ids import UUID7, ParcelId, PartyId
 from intertie.seal.descriptor import peek_sequence

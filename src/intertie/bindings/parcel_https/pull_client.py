@@ -1,4 +1,4 @@
-"""Coming for our parcels at a partner's street door, by long poll: gateway.fetch.FetchLink over HTTPS."""
+"""Coming for our parcels at a partner's street door, by long poll: gateway.receiving.fetch.FetchLink over HTTPS."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 from intertie.bindings.parcel_https import KNOWN_DESCRIPTOR, PARCEL, PROBLEM, RECEIPT, SCOPES
 from intertie.bindings.parcel_https.client import AnswerTooLarge, HttpsLink
 from intertie.bindings.parcel_https.problem import problem, refusal
-from intertie.gateway.fetch import Came, NotHanded
+from intertie.gateway.configuration.settings import Settings
 from intertie.gateway.gateway import LinkAnswer, Partner
-from intertie.gateway.settings import Settings
+from intertie.gateway.receiving.fetch import Came, NotHanded
 from intertie.model.errors import RULES, PartnerError, Refused, StoreError
 from intertie.model.ids import UUID7, ParcelId
 from intertie.seal.transport import Transport

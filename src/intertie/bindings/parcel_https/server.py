@@ -1,7 +1,7 @@
 """The street door: a parcel comes in by POST, `accept` checks and keeps it, and only then the receipt goes out.
 
 Step 1 of the order of verification is here: quota, size and memory, before a byte is parsed. Steps 2 to 10 are
-`gateway.accept_parcel`; step 11, answering, is here again.
+`gateway.receiving.accept_parcel`; step 11, answering, is here again.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from intertie.bindings.parcel_https.pull import PullDoor
 from intertie.bindings.parcel_https.turns import Turns
 from intertie.bindings.parcel_https.witness import WitnessRoutes
 from intertie.exchange.shedding import UNSAID, is_urgent, read_priority, takes
-from intertie.gateway.authorize import Authority
+from intertie.gateway.configuration.quota import OwnQuota
+from intertie.gateway.configuration.settings import Settings
 from intertie.gateway.gateway import Peer
 from intertie.gateway.ports import Refusal
-from intertie.gateway.quota import OwnQuota
-from intertie.gateway.receive import AROUND_BYTES_MAX, receive
-from intertie.gateway.scopes import ScopeRefused
-from intertie.gateway.settings import Settings
+from intertie.gateway.receiving.authorize import Authority
+from intertie.gateway.receiving.receive import AROUND_BYTES_MAX, receive
+from intertie.gateway.receiving.scopes import ScopeRefused
 from intertie.model.errors import Code, IntertieError, Refused, StoreError
 from intertie.model.ids import PartyId
 

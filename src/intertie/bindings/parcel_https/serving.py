@@ -15,8 +15,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from intertie.bindings.parcel_https.protocol import protocol_with
-from intertie.gateway.listening import address_of
-from intertie.gateway.settings import Street
+from intertie.gateway.configuration.listening import address_of
+from intertie.gateway.configuration.settings import Street
 from intertie.model.errors import SettingsError
 
 LOG = logging.getLogger("intertie.run")

@@ -22,7 +22,7 @@ from intertie.bindings.parcel_https import RECEIPT
 from intertie.bindings.parcel_https.limits import Bucket
 from intertie.bindings.parcel_https.problem import problem, refusal
 from intertie.gateway.gateway import Gateway, Peer
-from intertie.gateway.witness import PROOFS_MAX, NoSuchHead, NoSuchReceipt, WitnessDesk
+from intertie.gateway.proving.witness import PROOFS_MAX, NoSuchHead, NoSuchReceipt, WitnessDesk
 from intertie.journal.checkpoint import Head
 from intertie.model.errors import Code, EvidenceError, IntertieError, Refused
 from intertie.model.ids import UUID7, MessageId, ParcelId, PartyId

@@ -20,7 +20,7 @@ class Pages(Protocol):
 
 
 class PatientPages:
-    """gateway.audit_partner.WitnessLink over a link."""
+    """gateway.proving.audit_partner.WitnessLink over a link."""
 
     def __init__(self, link: Pages) -> None:
         self._link = link

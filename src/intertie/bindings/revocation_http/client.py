@@ -12,7 +12,7 @@ from intertie.model.errors import PartnerError
 
 
 class StatusFetcher:
-    """gateway.refresh_trust.Fetcher over HTTP. Close it with `aclose`."""
+    """gateway.partners.refresh_trust.Fetcher over HTTP. Close it with `aclose`."""
 
     def __init__(self, seconds: float) -> None:
         """`seconds`: for one whole answer."""

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.names import Folder
 from intertie.formats.sftp_terms import There
-from intertie.gateway.deliver_file import Sent
-from intertie.gateway.deliver_translated import PostAnswer, Reply
-from intertie.gateway.files import File, Purpose
-from intertie.gateway.foreign import Foreign, Level
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.translating.deliver_file import Sent
+from intertie.gateway.translating.deliver_translated import PostAnswer, Reply
+from intertie.gateway.translating.files import File, Purpose
+from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.model.errors import PartnerError
 from intertie.model.ids import PartyId
 
@@ -29,7 +29,7 @@ _FOLDERS = {
 
 
 class BoxCarrier:
-    """`gateway.deliver_file.Carrier` into the partner's mailbox here: it comes for what lies there."""
+    """`gateway.translating.deliver_file.Carrier` into the partner's mailbox here: it comes for what lies there."""
 
     def __init__(self, gateway: Gateway, folder: Path, clock: Callable[[], datetime]) -> None:
         self._gateway, self._folder, self._clock = gateway, folder, clock
@@ -90,7 +90,7 @@ class Client(Protocol):
 
 
 class ServerCarrier:
-    """`gateway.deliver_file.Carrier`. `server` says where a partner's is, None for one that comes to us."""
+    """`gateway.translating.deliver_file.Carrier`. `server` says where a partner's is, None for one that comes to us."""
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ from intertie.bindings.parcel_https.limits import Addresses
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.mailbox import Guest, Mailbox, Told
 from intertie.formats.sftp_terms import SftpTerms
+from intertie.gateway.configuration.sftp_settings import SftpDoor
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.sftp_settings import SftpDoor
 from intertie.model.ids import PartyId
 
 LOG = logging.getLogger("intertie.sftp")

@@ -12,12 +12,12 @@ import msgspec
 
 from intertie.bindings.sftp.boxes import Arrived, Box, plain, receipt_name
 from intertie.bindings.sftp.names import Folder
-from intertie.gateway.accept_file import AnswerWriter, Brought, accept_file
-from intertie.gateway.deliver_file import take_level
-from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.files import File, Judged, Purpose, read_files, write_files
-from intertie.gateway.foreign import Level
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.translating.accept_file import AnswerWriter, Brought, accept_file
+from intertie.gateway.translating.deliver_file import take_level
+from intertie.gateway.translating.deliver_translated import Reply
+from intertie.gateway.translating.files import File, Judged, Purpose, read_files, write_files
+from intertie.gateway.translating.foreign import Level
 from intertie.model.errors import IntertieError, Refused, StoreError
 from intertie.model.ids import UUID7, MessageId, PartyId
 

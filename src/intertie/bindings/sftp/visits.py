@@ -15,8 +15,8 @@ from intertie.bindings.sftp.carrier import Client
 from intertie.bindings.sftp.seen import Seen
 from intertie.bindings.sftp.taking import take_arrived, take_fetched
 from intertie.formats.sftp_terms import Folder, There
-from intertie.gateway.foreign import Foreign
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import IntertieError
 from intertie.model.ids import PartyId
 

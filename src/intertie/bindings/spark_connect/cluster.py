@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from intertie.formats.many_lines import LINES, Ask
 from intertie.formats.many_loads import columns_of
 from intertie.formats.many_stream import settle_stream
-from intertie.gateway.settle_many import Work
+from intertie.gateway.settlement.settle_many import Work
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.stores.many_files import FEW, ReadingsFolder
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 
 from intertie.bindings.uftp.translator import Uftp
-from intertie.gateway.deliver_translated import PostAnswer
-from intertie.gateway.foreign import Foreign
+from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import PartnerError
 
 # Redirects lead elsewhere than to what was pinned; UFTP lets front ends use them, and an operator changes the address instead.

@@ -20,10 +20,10 @@ from intertie.bindings.parcel_https.limits import Addresses
 from intertie.bindings.uftp.translator import Uftp, Verified, verify
 from intertie.formats.uftp import messages as m
 from intertie.formats.uftp.codec import NotUftpError
-from intertie.gateway.accept_translated import accept_translated
-from intertie.gateway.deliver_translated import take_reply
+from intertie.gateway.configuration.settings import UftpDoor
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.settings import UftpDoor
+from intertie.gateway.translating.accept_translated import accept_translated
+from intertie.gateway.translating.deliver_translated import take_reply
 from intertie.model.errors import Code, IntertieError, Refused, StoreError
 
 LOG = logging.getLogger("intertie.uftp")

@@ -16,10 +16,10 @@ from intertie.formats.uftp.read_settlement import statuses_of
 from intertie.formats.uftp.reasons import code_of, reason_of
 from intertie.formats.uftp.say import say
 from intertie.formats.uftp.terms import SCHEME, Context, ids_of
-from intertie.gateway.accept_translated import Arrived, Said
-from intertie.gateway.deliver_translated import Reply
-from intertie.gateway.foreign import Foreign, ForeignKeys, Known
 from intertie.gateway.gateway import Gateway, Partner
+from intertie.gateway.translating.accept_translated import Arrived, Said
+from intertie.gateway.translating.deliver_translated import Reply
+from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import new_uuid7
 from intertie.model.message import Header
@@ -69,7 +69,10 @@ def verify(gateway: Gateway, raw: bytes, now: datetime) -> Verified:
 
 
 class Uftp:
-    """`gateway.foreign.Translator`, and the same for what arrives. `keys` are asked for each time: they may be locked away."""
+    """`gateway.translating.foreign.Translator`, and the same for what arrives.
+
+    `keys` are asked for each time: they may be locked away.
+    """
 
     verifier: ForeignVerifier = UftpVerifier()
 

@@ -24,10 +24,10 @@ from intertie.bindings.sftp.names import Folder, is_file_name
 from intertie.bindings.sftp.taking import receipt_of, take_fetched
 from intertie.bindings.upload.form import BadForm, Uploaded, files_of
 from intertie.formats.upload_terms import hash_secret, is_secret_of
-from intertie.gateway.accept_file import AnswerWriter, Brought, accept_file
-from intertie.gateway.files import Purpose, read_files
+from intertie.gateway.configuration.upload_settings import UploadDoor
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.upload_settings import UploadDoor
+from intertie.gateway.translating.accept_file import AnswerWriter, Brought, accept_file
+from intertie.gateway.translating.files import Purpose, read_files
 from intertie.model.errors import Code, IntertieError, Refused, StoreError
 
 LOG = logging.getLogger("intertie.upload")

@@ -9,9 +9,9 @@ from typing import Any
 from intertie.demo.chapters.billing import NINE, NOON, months
 from intertie.demo.gateways import AGGREGATOR, UTILITY
 from intertie.demo.season import Desk, Season
-from intertie.gateway import billing_account, billing_pay
-from intertie.gateway.billing_files import find_document, written
-from intertie.gateway.trade_desk import Desk as TradeDesk
+from intertie.gateway.billing import billing_account, billing_pay
+from intertie.gateway.billing.billing_files import find_document, written
+from intertie.gateway.trading.trade_desk import Desk as TradeDesk
 from intertie.market.billing import statement_hash
 from intertie.model.billing import PaymentMethod
 from intertie.model.ids import AgreementId

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from intertie.demo.chapters.daily import estimated_node, true_reading
 from intertie.demo.plan import DEAL_STARTS, Fate
 from intertie.demo.season import DEAL, Desk, Season
-from intertie.gateway.settle import Settled, invoice_for, statement_of
-from intertie.gateway.settle_dispute import Asked, check_invoice, dispute, resolve
-from intertie.gateway.settle_inputs import Period, find_deal
+from intertie.gateway.settlement.settle import Settled, invoice_for, statement_of
+from intertie.gateway.settlement.settle_dispute import Asked, check_invoice, dispute, resolve
+from intertie.gateway.settlement.settle_inputs import Period, find_deal
 from intertie.model.billing import (
     Dispute,
     Invoice,

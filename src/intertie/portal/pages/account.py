@@ -7,12 +7,12 @@ from datetime import date
 import msgspec
 
 from intertie.formats.billing_csv import account_csv
-from intertie.gateway import billing_account
-from intertie.gateway.office_acts import at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_account import account_view
+from intertie.gateway.billing import billing_account
+from intertie.gateway.office.office_acts import at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_account import account_view
 from intertie.market.billing import statement_hash
 from intertie.model.ids import NAME, MessageId
 from intertie.portal.pages.reading import FieldError, Fields

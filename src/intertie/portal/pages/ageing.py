@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.billing_files import find_document, written
-from intertie.gateway.billing_pay import pay, payable, total_of
-from intertie.gateway.office_acts import NotHere, at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_ageing import disputes, invoice_view, owed
-from intertie.gateway.view_settlement import trading_partners
+from intertie.gateway.billing.billing_files import find_document, written
+from intertie.gateway.billing.billing_pay import pay, payable, total_of
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_acts import NotHere, at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_ageing import disputes, invoice_view, owed
+from intertie.gateway.views.view_settlement import trading_partners
 from intertie.model.account import CreditReason
 from intertie.model.billing import PaymentMethod
 from intertie.model.errors import IntertieError

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from intertie.gateway.approvals import check_second, find_approval, open_approvals
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
+from intertie.gateway.office.approvals import check_second, find_approval, open_approvals
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
 from intertie.model.errors import SettingsError
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.visit import Done, View, Visit

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from intertie.gateway.audit_report import PARTNERS_MAX, audit_and_keep, audited_partners
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.renew_evidence import LapsingPage, lapsing_page, renewed_name
-from intertie.gateway.renew_kept import renew_and_keep
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.proving.audit_report import PARTNERS_MAX, audit_and_keep, audited_partners
+from intertie.gateway.proving.renew_evidence import LapsingPage, lapsing_page, renewed_name
+from intertie.gateway.proving.renew_kept import renew_and_keep
 from intertie.model.ids import PARTY, PartyId
 from intertie.portal.pages.reading import FieldError, Fields
 from intertie.portal.pages.trading import address, flag

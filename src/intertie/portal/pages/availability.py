@@ -7,12 +7,12 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from intertie.formats.series_csv import read_series
-from intertie.gateway import trade_availability
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_compose import AvailabilitySaid, availability_of
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_availability import availability_view
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_availability
+from intertie.gateway.trading.trade_compose import AvailabilitySaid, availability_of
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_availability import availability_view
 from intertie.model.contract import Direction, Service
 from intertie.model.ids import NAME, AggregationId, ConnectionPointId, MessageId
 from intertie.model.interval import IntervalSeries, local_day

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from intertie.gateway import billing_invoice
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.billing_account import days
-from intertie.gateway.billing_desk import find_item
-from intertie.gateway.office_acts import at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.billing import billing_invoice
+from intertie.gateway.billing.billing_account import days
+from intertie.gateway.billing.billing_desk import find_item
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_acts import at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.account import CreditReason
 from intertie.model.billing import Invoice, LineCode
 from intertie.model.errors import SettingsError

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from intertie.gateway import trade_dispatch
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_compose import CallSaid, instruction_of
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_dispatch import (
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_dispatch
+from intertie.gateway.trading.trade_compose import CallSaid, instruction_of
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_dispatch import (
     DISPATCHES_PAGE,
     Left,
     dispatch_view,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from intertie.formats.series_csv import read_series
-from intertie.gateway import trade_dispatch
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_compose import ChangeSaid, changes_of
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_said import series_in
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_dispatch
+from intertie.gateway.trading.trade_compose import ChangeSaid, changes_of
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_said import series_in
 from intertie.model.ids import NAME, MessageId
 from intertie.model.interval import IntervalSeries, Window
 from intertie.model.quantity import Unit

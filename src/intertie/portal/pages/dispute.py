@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from urllib.parse import quote
 
-from intertie.gateway.office_acts import at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.settling_ports import Answer
-from intertie.gateway.view_ageing import DisputeView, dispute_view
+from intertie.gateway.office.office_acts import at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.settlement.settling_ports import Answer
+from intertie.gateway.views.view_ageing import DisputeView, dispute_view
 from intertie.model.billing import Resolution
 from intertie.model.ids import NAME
 from intertie.portal.pages.reading import FieldError, Fields

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from intertie.gateway import trade_dispatch
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_compose import CallSaid, instruction_of
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_dispatch import line_of
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_dispatch
+from intertie.gateway.trading.trade_compose import CallSaid, instruction_of
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_dispatch import line_of
 from intertie.market.dispatch_state import OPEN
 from intertie.model.contract import Service
 from intertie.model.ids import NAME, ConnectionPointId, MessageId

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from intertie.bindings.upload.form import Uploaded
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_rights import Right
-from intertie.gateway.view_evidence import EVIDENCE_BYTES_MAX, entries, heads, included, verify_dropped
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.views.view_evidence import EVIDENCE_BYTES_MAX, entries, heads, included, verify_dropped
 from intertie.model.ids import UUID7, MessageId
 from intertie.portal.pages.reading import FieldError, Fields
 from intertie.portal.pages.visit import View, Visit

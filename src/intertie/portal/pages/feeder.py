@@ -6,9 +6,9 @@ from __future__ import annotations
 from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
 
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_feeder import POINTS_PAGE, Looked, feeder_view, slide
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_feeder import POINTS_PAGE, Looked, feeder_view, slide
 from intertie.model.contract import Direction, Service
 from intertie.model.errors import Refused, SettingsError
 from intertie.model.interval import local_day

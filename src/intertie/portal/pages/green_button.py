@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import islice
 
-from intertie.gateway.espi_customers import CODE_DAYS, CODE_DAYS_MAX
-from intertie.gateway.espi_grants import ASKING_LIFE, Grants
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
+from intertie.gateway.espi.espi_customers import CODE_DAYS, CODE_DAYS_MAX
+from intertie.gateway.espi.espi_grants import ASKING_LIFE, Grants
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.visit import Done, View, Visit
 from intertie.portal.pages.web import act, page

@@ -12,9 +12,9 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Message, Scope
 
-from intertie.gateway.office_rights import Right, check_right
-from intertie.gateway.people import ADDRESS_MAX, AGENT_MAX, Visitor
-from intertie.gateway.visits import Present, present
+from intertie.gateway.office.office_rights import Right, check_right
+from intertie.gateway.office.people import ADDRESS_MAX, AGENT_MAX, Visitor
+from intertie.gateway.office.visits import Present, present
 from intertie.model.errors import IntertieError
 from intertie.portal.door import Office
 from intertie.portal.pages.reading import Fields

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from litestar import get
 from litestar.response import Stream
 
-from intertie.gateway.office_rights import Right
-from intertie.gateway.visits import present
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.office.visits import present
 from intertie.portal.door import OfficeDep
 from intertie.portal.events import EVENT_STREAM, RETRY_MS, Streams
 from intertie.portal.pages.guarding import Asking, visit_of

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from intertie.gateway import trade_market
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.open_offers import due
-from intertie.gateway.trade_clearing import clear_need, send_outcome
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_market import MarketView, award_lines, market_view
-from intertie.gateway.view_trade import check_may_say, look_at, other_side
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_market
+from intertie.gateway.trading.open_offers import due
+from intertie.gateway.trading.trade_clearing import clear_need, send_outcome
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_market import MarketView, award_lines, market_view
+from intertie.gateway.views.view_trade import check_may_say, look_at, other_side
 from intertie.market.offer_state import NeedPhase
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import NAME, MessageId

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from intertie.gateway import trade_market
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_compose import NeedSaid, OfferSaid, OptionSaid, need_of, offer_of
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_said import series_in
-from intertie.gateway.view_trade import other_side
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_market
+from intertie.gateway.trading.trade_compose import NeedSaid, OfferSaid, OptionSaid, need_of, offer_of
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_said import series_in
+from intertie.gateway.views.view_trade import other_side
 from intertie.model.contract import Direction, Service
 from intertie.model.ids import NAME, AggregationId, ConnectionPointId, MessageId
 from intertie.model.interval import IntervalSeries

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from intertie.exchange.outbound import State
-from intertie.gateway.export_evidence import export_row
-from intertie.gateway.office_acts import find_message, send_again, take_back
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right, may_send
-from intertie.gateway.resend import why_dead
-from intertie.gateway.view_message import read_life
+from intertie.gateway.office.office_acts import find_message, send_again, take_back
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right, may_send
+from intertie.gateway.proving.export_evidence import export_row
+from intertie.gateway.sending.resend import why_dead
+from intertie.gateway.views.view_message import read_life
 from intertie.model.ids import UUID7, MessageId
 from intertie.model.message import read_envelope
 from intertie.model.office import Resend

@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from intertie.exchange.outbound import State
-from intertie.gateway.office_rights import Right
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.office.search import TEXT_MAX, search
 from intertie.gateway.ports import Search
-from intertie.gateway.search import TEXT_MAX, search
 from intertie.model.documents import DOCUMENTS
 from intertie.model.ids import (
     INTERFACE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from intertie.gateway.office_rights import Right, Roles, may
+from intertie.gateway.office.office_rights import Right, Roles, may
 
 
 class Place(NamedTuple):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from intertie.exchange.joining import FINAL, State
-from intertie.gateway.approvals import TwoPeople
 from intertie.gateway.gateway import Agreement
-from intertie.gateway.join_partner import Joining
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.onboarding_ports import Asked, Onboarding
-from intertie.gateway.prove_partner import unproven
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.partners.join_partner import Joining
+from intertie.gateway.partners.onboarding_ports import Asked, Onboarding
+from intertie.gateway.partners.prove_partner import unproven
 from intertie.model.errors import SettingsError
 from intertie.model.ids import NAME, PARTY, AgreementId, PartyId
 from intertie.portal.pages.reading import Fields

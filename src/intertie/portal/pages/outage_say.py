@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from intertie.gateway import trade_outage
 from intertie.gateway.gateway import Partner
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_outages import Place, Reach, affected, place_of, preview
-from intertie.gateway.view_trade import look_at, other_side
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_outage
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_outages import Place, Reach, affected, place_of, preview
+from intertie.gateway.views.view_trade import look_at, other_side
 from intertie.model.errors import SettingsError
 from intertie.model.ids import NAME, AggregationId, ConnectionPointId, DerId, MessageId
 from intertie.model.made import made

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import get_args
 
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.turning_ports import OVERLAP, Turned
-from intertie.gateway.view_keys import keys_view
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.operating.turning_ports import OVERLAP, Turned
+from intertie.gateway.views.view_keys import keys_view
 from intertie.portal.pages.reading import FieldError, Fields
 from intertie.portal.pages.trading import flag
 from intertie.portal.pages.visit import Done, Download, View, Visit

@@ -7,10 +7,10 @@ import io
 import segno
 from markupsafe import Markup
 
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.people import Passkey, add_passkey, remove_passkey, set_password
-from intertie.gateway.sign_in import taken_challenge
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.office.people import Passkey, add_passkey, remove_passkey, set_password
+from intertie.gateway.office.sign_in import taken_challenge
 from intertie.model.errors import SettingsError
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.sign_in import BODY_BYTES_MAX, read_credential

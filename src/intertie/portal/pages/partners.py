@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.choosing import choose
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.view_partner import read_link, read_links
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.sending.choosing import choose
+from intertie.gateway.views.view_partner import read_link, read_links
 from intertie.model.ids import PartyId
 from intertie.portal.pages.onboarding import onboarding_of
 from intertie.portal.pages.reading import Fields

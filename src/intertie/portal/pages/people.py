@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from intertie.gateway.api_keys import OfficeRole
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right, Roles
-from intertie.gateway.people import CODE_LIFE, PERSON, add_person, disable, make_code, set_roles
+from intertie.gateway.office.api_keys import OfficeRole
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right, Roles
+from intertie.gateway.office.people import CODE_LIFE, PERSON, add_person, disable, make_code, set_roles
 from intertie.model.errors import SettingsError
 from intertie.portal.pages.reading import FieldError, Fields
 from intertie.portal.pages.visit import Done, View, Visit

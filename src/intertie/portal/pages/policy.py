@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from intertie.gateway.office_rights import Right
-from intertie.gateway.view_policy import AHEAD_DAYS_MAX, derivations, findings, flow_table
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.views.view_policy import AHEAD_DAYS_MAX, derivations, findings, flow_table
 from intertie.model.ids import INTERFACE, PARTY, PartyId
 from intertie.model.message import Mode
 from intertie.portal.pages.visit import Download, View, Visit

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from intertie.gateway import trade_registration
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_registration import Verdicts
-from intertie.gateway.view_registration import RegistrationView, Wanted, der_view, registration_view
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_registration
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_registration import Verdicts
+from intertie.gateway.views.view_registration import RegistrationView, Wanted, der_view, registration_view
 from intertie.market.registry import Standing
 from intertie.model.aggregation import DecisionReason, SuspensionReason
 from intertie.model.ids import NAME, AggregationId, DerId, MessageId

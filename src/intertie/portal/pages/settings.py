@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import intertie
-from intertie.gateway.api_keys import revoke_key
-from intertie.gateway.approvals import TwoPeople
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.readiness import certificate_ends
+from intertie.gateway.office.api_keys import revoke_key
+from intertie.gateway.office.approvals import TwoPeople
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.operating.readiness import certificate_ends
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.visit import Done, View, Visit
 from intertie.portal.pages.web import act, page

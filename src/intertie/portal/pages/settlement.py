@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from intertie.gateway.office_acts import at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.view_settlement import calendar, may_state, statements_with
-from intertie.gateway.view_statement import call_row, line_row
+from intertie.gateway.office.office_acts import at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.views.view_settlement import calendar, may_state, statements_with
+from intertie.gateway.views.view_statement import call_row, line_row
 from intertie.model.ids import NAME, PARTY, PartyId
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.settling import ONE, SETTLEMENT, desk_of, partner_of

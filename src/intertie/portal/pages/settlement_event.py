@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from intertie.gateway.office_rights import Right
-from intertie.gateway.view_event import EventView, Plot, event_view
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.views.view_event import EventView, Plot, event_view
 from intertie.model.ids import NAME
 from intertie.portal.pages.settling import ONE, desk_of, name_of
 from intertie.portal.pages.visit import Data, View, Visit

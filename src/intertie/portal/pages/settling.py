@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.ids import NAME, AgreementId, PartyId
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.visit import Visit

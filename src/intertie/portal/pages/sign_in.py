@@ -15,10 +15,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 from litestar.response import Redirect
 
-from intertie.gateway.office_rights import Right
-from intertie.gateway.people import SESSION_LIFE, NotKnown, Session
-from intertie.gateway.sign_in import Wait, ask_passkey, by_code, by_passkey, by_password, sign_out
-from intertie.gateway.visits import say_next
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.office.people import SESSION_LIFE, NotKnown, Session
+from intertie.gateway.office.sign_in import Wait, ask_passkey, by_code, by_passkey, by_password, sign_out
+from intertie.gateway.office.visits import say_next
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.portal.door import OfficeDep
 from intertie.portal.pages.guarding import (

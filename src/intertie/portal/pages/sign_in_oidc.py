@@ -10,9 +10,9 @@ from litestar import Response, get
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
-from intertie.gateway.people import NotKnown
-from intertie.gateway.sign_in import Wait, by_oidc, taken_challenge
-from intertie.gateway.single_sign_on import Pending, SingleSignOn
+from intertie.gateway.configuration.single_sign_on import Pending, SingleSignOn
+from intertie.gateway.office.people import NotKnown
+from intertie.gateway.office.sign_in import Wait, by_oidc, taken_challenge
 from intertie.portal.door import Office, OfficeDep
 from intertie.portal.pages.guarding import Asking, local, secure, site_of, visitor_of
 from intertie.portal.pages.reading import Fields

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from intertie.gateway.billing_invoice import find_statement, from_statement, issue
-from intertie.gateway.office_acts import at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.view_settlement import may_invoice
-from intertie.gateway.view_statement import line_view, local_period, statement_view, to_replace
+from intertie.gateway.billing.billing_invoice import find_statement, from_statement, issue
+from intertie.gateway.office.office_acts import at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.views.view_settlement import may_invoice
+from intertie.gateway.views.view_statement import line_view, local_period, statement_view, to_replace
 from intertie.model.ids import NAME, MessageId
 from intertie.portal.pages.reading import Fields
 from intertie.portal.pages.settling import ONE, desk_of, name_of, partner_of

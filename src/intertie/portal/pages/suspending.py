@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from intertie.gateway import trade_registration
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.trade_desk import Desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.trading import trade_registration
+from intertie.gateway.trading.trade_desk import Desk
 from intertie.model.aggregation import SuspensionReason
 from intertie.model.ids import NAME, AggregationId, DerId, MessageId
 from intertie.portal.pages.reading import FieldError, Fields

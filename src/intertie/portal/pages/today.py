@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from intertie.gateway.approvals import open_approvals
-from intertie.gateway.office_rights import Right
-from intertie.gateway.view_today import read_today
+from intertie.gateway.office.approvals import open_approvals
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.views.view_today import read_today
 from intertie.portal.pages.visit import View, Visit
 from intertie.portal.pages.web import ACTS, page
 

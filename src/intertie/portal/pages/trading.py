@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from intertie.gateway.gateway import Partner
-from intertie.gateway.office_acts import NotHere, at_desk
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_several import stamp_for
-from intertie.gateway.trade_desk import Desk
-from intertie.gateway.trade_said import series_in
-from intertie.gateway.view_trade import agreements, check_may_say, look_at, may_say, other_side
+from intertie.gateway.office.office_acts import NotHere, at_desk
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_several import stamp_for
+from intertie.gateway.trading.trade_desk import Desk
+from intertie.gateway.trading.trade_said import series_in
+from intertie.gateway.views.view_trade import agreements, check_may_say, look_at, may_say, other_side
 from intertie.model.errors import IntertieError
 from intertie.model.ids import NAME, PARTY, AgreementId, MessageId, PartyId
 from intertie.model.interval import IntervalSeries, Window

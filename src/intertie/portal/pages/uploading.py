@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from intertie.bindings.upload.form import Uploaded
-from intertie.gateway.office_acts import NotHere
-from intertie.gateway.office_rights import Right
-from intertie.gateway.uploaded import READINGS, Look, Way, look
-from intertie.gateway.uploaded_acts import BY_HAND, Came
-from intertie.gateway.uploaded_ports import FILE_BYTES_MAX, PIECE_BYTES_MAX, Coming
+from intertie.gateway.office.office_acts import NotHere
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.office.uploaded import READINGS, Look, Way, look
+from intertie.gateway.office.uploaded_acts import BY_HAND, Came
+from intertie.gateway.office.uploaded_ports import FILE_BYTES_MAX, PIECE_BYTES_MAX, Coming
 from intertie.model.ids import UUID7
 from intertie.model.message import Mode
 from intertie.portal.pages.reading import FieldError, Fields

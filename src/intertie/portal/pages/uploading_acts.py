@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from intertie.gateway.office_once import Stamp
-from intertie.gateway.office_rights import Right
-from intertie.gateway.uploaded_acts import Along, Brings, Came, accept_brought, send_rows, take_from
+from intertie.gateway.office.office_once import Stamp
+from intertie.gateway.office.office_rights import Right
+from intertie.gateway.office.uploaded_acts import Along, Brings, Came, accept_brought, send_rows, take_from
 from intertie.model.ids import INTERFACE, PARTY, InterfaceCode, PartyId
 from intertie.model.message import Mode
 from intertie.portal.pages.reading import Fields

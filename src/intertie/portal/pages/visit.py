@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.office_rights import Right, Roles, may
-from intertie.gateway.people import Visitor
-from intertie.gateway.visits import Present
+from intertie.gateway.office.office_rights import Right, Roles, may
+from intertie.gateway.office.people import Visitor
+from intertie.gateway.office.visits import Present
 from intertie.portal.door import Office
 from intertie.portal.pages.reading import Fields
 from intertie.seal.passkeys import Site

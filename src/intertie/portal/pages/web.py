@@ -21,11 +21,11 @@ from litestar.params import RawBody
 from litestar.response import Redirect
 
 from intertie.bindings.upload.form import Uploaded, form_of
-from intertie.gateway.approvals import TwoPeople, ask
-from intertie.gateway.office_once import Answered, Stamp, once
-from intertie.gateway.office_rights import Right, check_right
-from intertie.gateway.people import note
-from intertie.gateway.visits import heard, say_next
+from intertie.gateway.office.approvals import TwoPeople, ask
+from intertie.gateway.office.office_once import Answered, Stamp, once
+from intertie.gateway.office.office_rights import Right, check_right
+from intertie.gateway.office.people import note
+from intertie.gateway.office.visits import heard, say_next
 from intertie.model.errors import IntertieError
 from intertie.model.office import Problem
 from intertie.portal.door import OfficeDep

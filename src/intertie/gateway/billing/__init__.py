@@ -1,0 +1,1 @@
+"""Invoices, payments, credit, interest and the account with a partner."""

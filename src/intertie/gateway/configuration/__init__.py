@@ -1,0 +1,1 @@
+"""The settings, section by section, as types that refuse what makes no sense."""

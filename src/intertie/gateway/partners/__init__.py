@@ -1,0 +1,1 @@
+"""Becoming partners, proving that it works, and keeping what is known of each other current."""

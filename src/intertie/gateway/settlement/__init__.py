@@ -1,0 +1,1 @@
+"""What a period comes to, at both sides: worked out, explained, compared, disputed, trued up."""

@@ -1,0 +1,1 @@
+"""Partners that speak a protocol of their own: their files and messages become ours, and ours theirs."""
