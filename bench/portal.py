@@ -22,8 +22,9 @@ from bench import portal_plot, portal_street, postgres
 from bench.gateways import add_settings, free_port
 from bench.machine import machine
 from bench.outage import command_quietly
-from bench.portal_fill import AGGREGATION, DER, RARE_OUT, RARE_TALK, Filled, Filler
+from bench.portal_fill import RARE_OUT, RARE_TALK, Filled, Filler
 from bench.portal_people import AGENT, START_SECONDS, sessions, wait_until_open
+from bench.portal_trade import AGGREGATION, DER, NAMES
 from intertie.gateway.configuration.settings import read_settings
 from intertie.model.ids import PartyId
 from intertie.portal.pages.pages import ROUTES
@@ -233,6 +234,7 @@ def unlisted(filled: Filled, listed: Sequence[str]) -> dict[str, str]:
     known, found = {path.partition("?")[0] for path in listed}, {}
     # What pages of one thing ask for; the others pay no heed.
     given = {"partner": filled.frequent, "aggregation": AGGREGATION, "der": DER, "id": filled.out}
+    given |= NAMES._asdict()
     for handler in ROUTES:
         for path in sorted(handler.paths) if "GET" in handler.http_methods else ():
             here = path.replace("{partner:str}", filled.frequent)

@@ -11,32 +11,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bench.portal_trade import AGGREGATION, GSA, Said, business
 from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import NewMessage, ParcelRow
 from intertie.gateway.trading.trade_ports import Shared
 from intertie.journal.checkpoint import Head
 from intertie.journal.entry import Entry, Kind
-from intertie.market.contract import terms_hash
-from intertie.model.aggregation import AggregationRegistration, Der
-from intertie.model.agreement import BaseContract, ContractSignature
 from intertie.model.documents import example
 from intertie.model.ids import (
-    AggregationId,
-    AgreementId,
-    ConnectionPointId,
     ConversationId,
-    DerId,
     DocumentName,
     MessageId,
-    MeterId,
     ParcelId,
     PartyId,
     new_message_id,
     new_parcel_id,
 )
 from intertie.model.message import Header, write_message
-from intertie.model.record import Record
 from intertie.seal.receipt import Outcome
 from intertie.seal.tree import leaf_hash
 
@@ -56,9 +48,6 @@ RARE_OUT, RARE_TALK, RARE_DETAIL = (
 RARE_PARCELS = 2
 # Messages that wait, and that are under way.
 WAITING, UNDER_WAY = 300, 3
-DER = DerId("DER-00001")
-GSA = AgreementId("GSA-2025-17")
-AGGREGATION, DER_COUNT = AggregationId("BENCH"), 10_000
 
 
 class Filled(NamedTuple):
@@ -114,7 +103,7 @@ class Filler:
             came=came[len(came) // 2],
             parcel=parcel,
             refused=went[0][0][0],
-            ders=self._register(others[0]),
+            ders=self._trade(others[0]),
         )
 
     def _new(self, partner: PartyId, at: datetime, names: Sequence[str], *, out: bool) -> list[NewMessage]:
@@ -194,46 +183,30 @@ class Filler:
             self._store.set_state(new[place].id, state, "for the bench", [], at)
         self._went(partner, at, oldest=False, receipted=False)
 
-    def _register(self, partner: PartyId) -> int:
-        """A contract, and under it an aggregation as large as one may be, in the book with a partner."""
-        us, at = self._gateway.party.id, self._now - timedelta(hours=3)
-        _, text = example(DocumentName("base_contract"))
-        _, body = example(DocumentName("aggregation_registration"))
-        assert isinstance(text, BaseContract) and isinstance(body, AggregationRegistration)
-        text = msgspec.structs.replace(
-            text, agreement=GSA, buyer=us, seller=partner, effective=at - timedelta(days=1)
-        )
-        signature = ContractSignature(
-            agreement=text.agreement, revision=text.revision, terms=terms_hash(text)
-        )
-        ders = tuple(_der(body.ders[0], number) for number in range(DER_COUNT))
-        body = msgspec.structs.replace(body, aggregation=AGGREGATION, ders=ders, effective=at)
-        said: list[tuple[str, Record, bool]] = [
-            ("base_contract", text, True),
-            ("contract_signature", signature, True),
-            ("contract_signature", signature, False),
-            ("aggregation_registration", body, False),
-        ]
-        for number, (document, one, out) in enumerate(said):
-            self._say(document, one, partner, at + timedelta(minutes=number), out=out)
+    def _trade(self, partner: PartyId) -> int:
+        """A month's business in the book with a partner; how many DERs are in it."""
+        for said in business(self._gateway.party.id, partner, self._now):
+            self._say(said, partner)
         return len(self.book(partner).registry[AGGREGATION].ders)
 
-    def _say(self, document: str, body: Record, partner: PartyId, at: datetime, *, out: bool) -> None:
+    def _say(self, said: Said, partner: PartyId) -> None:
         """A message of the trade, which both hold."""
-        us = self._gateway.party.id
-        header, _ = example(DocumentName(document))
-        agreement = None if document.startswith("contract") or document == "base_contract" else GSA
+        us, at = self._gateway.party.id, said.at
+        header, _ = example(DocumentName(said.document))
+        talk = None if said.talk is None else ConversationId(said.talk)
         header = msgspec.structs.replace(
             header,
-            sender=us if out else partner,
-            recipient=partner if out else us,
+            sender=us if said.ours else partner,
+            recipient=partner if said.ours else us,
             created=at,
             expires=at + timedelta(days=30),
-            agreement=agreement,
+            agreement=None if said.document in ("base_contract", "contract_signature") else GSA,
+            conversation=talk,
         )
-        self._documents[document] = _Document(header, write_message(header, body))
-        (new,) = self._new(partner, at, [document], out=out)
-        if not out:
+        self._documents[said.document] = _Document(header, write_message(header, said.body))
+        (new,) = self._new(partner, at, [said.document], out=said.ours)
+        new = new._replace(conversation=talk)
+        if not said.ours:
             self._accept(partner, [new._replace(traded=True)], at)
             return
         self._queue([new], at)
@@ -272,18 +245,6 @@ def mixed(names: Sequence[str]) -> list[str]:
 def _document(name: str) -> _Document:
     header, body = example(DocumentName(name))
     return _Document(header, write_message(header, body))
-
-
-def _der(one: Der, number: int) -> Der:
-    return msgspec.structs.replace(
-        one,
-        id=DerId(f"DER-{number:05}"),
-        meter=MeterId(f"M-{number:06}"),
-        point=ConnectionPointId(f"F{number % 40:02}-T{number % 400:03}"),
-        feeder=f"F{number % 40:02}",
-        premises=f"P-{number}",
-        consent=f"C-{number}",
-    )
 
 
 def _receipt(outcomes: object, head: Head) -> bytes:

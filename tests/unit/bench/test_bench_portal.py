@@ -11,8 +11,6 @@ import pytest
 from bench import portal_fill
 from bench.portal import NEED_MS, QUICK, Row, pages, table, write
 from bench.portal_fill import (
-    AGGREGATION,
-    DER_COUNT,
     RARE_OUT,
     RARE_TALK,
     UNDER_WAY,
@@ -21,6 +19,7 @@ from bench.portal_fill import (
     Filler,
     mixed,
 )
+from bench.portal_trade import AGGREGATION, CALLS, DER_COUNT, NAMES, NEEDS, OUTAGES, business
 from rich.console import Console
 from tests.exchange.house import AGGREGATOR, make_pair
 
@@ -53,7 +52,7 @@ def count(gateway: Gateway, wanted: Search, text: str = "") -> int:
 
 
 def test_all_that_is_named_is_found(gateway: Gateway, filled: Filled) -> None:
-    assert filled.messages - 1 + 4 == count(gateway, Search())  # what was said of the trade is four
+    assert filled.messages - 1 + said_of_the_trade(gateway, filled) == count(gateway, Search())
     assert sum(gateway.store.counts().values()) == count(gateway, Search())
     assert count(gateway, Search(partner=filled.rare)) == 800
     assert count(gateway, Search(document=DocumentName(RARE_OUT))) == 3
@@ -72,9 +71,17 @@ def test_all_that_is_named_is_found(gateway: Gateway, filled: Filled) -> None:
     assert read_envelope(went.body).header.id == went.id and read_envelope(came.body).header.id == came.id
 
 
-def test_the_registration_stands_in_the_book(gateway: Gateway, filled: Filled) -> None:
+def said_of_the_trade(gateway: Gateway, filled: Filled) -> int:
+    return sum(1 for _ in business(gateway.party.id, filled.frequent, datetime.now(UTC)))
+
+
+def test_the_business_stands_in_the_book(gateway: Gateway, filled: Filled) -> None:
     ledger = gateway.books.of(gateway.store, filled.frequent).ledger
-    assert filled.ders == DER_COUNT == len(ledger.book.registry[AGGREGATION].ders) and not ledger.voids
+    book = ledger.book
+    assert not ledger.voids
+    assert filled.ders == DER_COUNT == len(book.registry[AGGREGATION].ders)
+    assert (len(book.dispatches), len(book.offers.needs), len(book.grid.outages)) == (CALLS, NEEDS, OUTAGES)
+    assert NAMES.dispatch in book.dispatches and NAMES.need in book.offers.needs and NAMES.deal in book.deals
 
 
 def test_every_page_is_asked_for(filled: Filled) -> None:
