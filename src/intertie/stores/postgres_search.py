@@ -11,7 +11,17 @@ from intertie.stores.postgres_schema import Db
 from intertie.stores.rows import Row, index_rows
 from intertie.stores.searching import Dialect, search
 
-POSTGRES = Dialect(value=lambda name: f"%({name})s", place="strpos", sources=lambda index: "messages AS m")
+# The messages of a parcel are found before any are sorted: asked for the newest first, PostgreSQL walks back through everything
+# instead, as long as it takes to meet the parcel (measured: 400 ms of a million). OFFSET 0 keeps the two apart.
+_OF_PARCEL = """(SELECT * FROM messages
+    WHERE parcel = ANY(ARRAY(SELECT number FROM parcels WHERE id = %(parcel)s)) OFFSET 0) AS m"""
+
+
+def _sources(index: str) -> str:
+    return _OF_PARCEL if index == "messages_parcel" else "messages AS m"
+
+
+POSTGRES = Dialect(value=lambda name: f"%({name})s", place="strpos", sources=_sources)
 
 
 def search_messages(db: Db, wanted: Search) -> Found:
