@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from types import UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+
+R = TypeVar("R", bound="Record")
 
 # A decimal in a message is a price, an amount, or a rating: 10^12 is beyond any of them, and 9 places
 # are finer than any meter. Beyond that lies only a way to make arithmetic slow (1E+999999).
@@ -43,6 +45,37 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def check(self) -> None:
         """Rules between fields; a type that has any overrides this and raises ValueError."""
+
+
+@cache
+def unchecked(kind: type[R]) -> type[R]:
+    """A twin of a type that asks nothing when it is built. Only for whoever has asked whole columns all that the type would ask
+    of each of a thousand; what it builds becomes the type's own by `as_built`."""
+    return msgspec.defstruct(  # type: ignore[return-value]  # it is given the bases and options of the type
+        kind.__name__,
+        [],
+        bases=(kind,),
+        namespace={"__post_init__": lambda record: None},
+        module=kind.__module__,
+        frozen=True,
+        kw_only=True,
+    )
+
+
+def as_built(kind: type[R], records: Iterable[R]) -> tuple[R, ...]:
+    """What the unchecked twin of a type has built, as records of the type itself."""
+    found = tuple(records)
+    for record in found:
+        msgspec.structs.force_setattr(record, "__class__", kind)
+    return found
+
+
+def are_plain(values: Iterable[Decimal]) -> bool:
+    """Whether all are short, and so within all bounds. False may also be said of others that are: `check_decimal` knows."""
+    texts = [str(value) for value in values]
+    said = ",".join(texts)
+    # Of all that is no plain number: 1E+3, NaN, sNaN, Infinity.
+    return max(map(len, texts), default=0) <= DECIMAL_PLACES and not any(mark in said for mark in "EIN")
 
 
 def with_own_defaults(body: Record) -> Record:

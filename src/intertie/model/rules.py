@@ -17,6 +17,9 @@ Verdict = Literal["accepted", "refused", "v2g true", "v2g false"]
 
 def no_repeats(field: str, values: Iterable[Hashable]) -> None:
     """Every value once."""
+    values = list(values)
+    if len(set(values)) == len(values):
+        return
     seen: set[Hashable] = set()
     for place, value in enumerate(values, 1):
         if value in seen:

@@ -82,7 +82,7 @@ def at_once(segments: list[str], by: Layout = BY) -> Table | None:
     """What the quick way alone makes of the rows."""
     loop = by.root.parts[1]
     assert isinstance(loop, Loop)
-    return read_columns(loop, "".join(f"{one}~" for one in segments[1:-1]), COMMON, 5)
+    return read_columns(loop, "".join(f"{one}~" for one in segments[1:-1]), COMMON, 5, len(segments) - 2)
 
 
 SHAPES: dict[str, Callable[[int], list[str]]] = {

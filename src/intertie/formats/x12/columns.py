@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from intertie.formats.x12.elements import why_not
 from intertie.formats.x12.layout import Element, Loop, Segment
@@ -31,30 +31,29 @@ Fixed = tuple[tuple[str, str], ...]
 
 
 class Row(NamedTuple):
-    """The pattern of a row, and the elements that its groups are."""
+    """The pattern of a row, and the elements that its groups are. `due`: the names of those that stand in every row, if only
+    empty."""
 
     pattern: re.Pattern[str]
     elements: tuple[Element, ...]
     fixed: Fixed
+    due: frozenset[str] = frozenset()
 
 
-def read_columns(loop: Loop, text: str, marks: Separators, first: int) -> Table | None:
-    """The table of these segments, or None. They begin with the loop's trigger and end with a terminator."""
-    begin = f"{marks.terminator}{loop.trigger.id}{marks.element}"
-    count = text.count(begin) + 1
-    if count > loop.high:
-        return None
+def read_columns(loop: Loop, text: str, marks: Separators, first: int, segments: int) -> Table | None:
+    """The table of so many segments, or None. They begin with the loop's trigger and end with a terminator."""
     row = row_of(loop, marks, ())
-    columns = None
-    if count >= ROWS_BY_GUESS and (same := _same(row, loop, text, begin)):
-        columns = _taken(row_of(loop, marks, same), text, marks.component)
-    columns = columns or _taken(row, text, marks.component)
-    return Table(count, columns, first) if columns else None
+    found = None
+    due = sum(_is_due(loop, part) for part in _segments(loop))
+    if segments >= ROWS_BY_GUESS * due and (same := _same(row, loop, text, marks)):
+        found = _taken(row_of(loop, marks, same), text, marks.component, first)
+    found = found or _taken(row, text, marks.component, first)
+    return found if found and found.length <= loop.high else None
 
 
-def _taken(row: Row, text: str, component: str) -> dict[str, Sequence[str]] | None:
+def _taken(row: Row, text: str, component: str, first: int) -> Table | None:
     """Columns by name, of those that have a value; None if there is anything that is no row, or a value that is not good."""
-    flat: list[str | None] = row.pattern.split(text)
+    flat: list[Any] = row.pattern.split(text)  # of what is missing in a row there is None
     period = len(row.elements) + 1
     if any(flat[::period]):
         return None
@@ -63,11 +62,11 @@ def _taken(row: Row, text: str, component: str) -> dict[str, Sequence[str]] | No
     for number, element in enumerate(row.elements, 1):
         found = flat[number::period]
         if any(found):
-            column = [value or "" for value in found]
+            column = found if element.name in row.due else [value or "" for value in found]
             if not _is_good(element, column, component):
                 return None
             columns[element.name] = column
-    return columns
+    return Table(count, columns, first)
 
 
 def _is_good(element: Element, column: Sequence[str], component: str) -> bool:
@@ -80,8 +79,9 @@ def _is_good(element: Element, column: Sequence[str], component: str) -> bool:
     return True
 
 
-def _same(row: Row, loop: Loop, text: str, begin: str) -> Fixed:
+def _same(row: Row, loop: Loop, text: str, marks: Separators) -> Fixed:
     """Codes of segments that must be there, which do not vary between the first row, one in the middle, and the last one."""
+    begin = f"{marks.terminator}{loop.trigger.id}{marks.element}"
     middle, last = text.find(begin, len(text) // 2) + 1, text.rfind(begin) + 1
     found = [row.pattern.match(text, at) for at in (0, middle, last)]
     values = [one.groups() for one in found if one is not None]
@@ -112,7 +112,9 @@ def row_of(loop: Loop, marks: Separators, fixed: Fixed) -> Row:
     parts, said = _segments(loop), _Said(marks, dict(fixed))
     pieces = (said.segment(part) if _is_due(loop, part) else said.perhaps(part) for part in parts)
     elements = (e for part in parts for e in part.elements if e.name and e.name not in said.fixed)
-    return Row(re.compile("".join(pieces)), tuple(elements), fixed)
+    pattern = re.compile("".join(pieces))
+    due = frozenset(e.name for part in parts if _is_due(loop, part) for e in part.elements[: said.last(part)])
+    return Row(pattern, tuple(elements), fixed, due)
 
 
 class _Said:
@@ -124,9 +126,13 @@ class _Said:
         self.any = _but(marks.element, marks.terminator)
         self.plain = _but(marks.element, marks.terminator, marks.component)
 
+    def last(self, part: Segment) -> int:
+        """How many elements a segment has at least."""
+        return max((n for n, e in enumerate(part.elements, 1) if e.need or e.name in self.fixed), default=0)
+
     def segment(self, part: Segment) -> str:
         """A segment with its terminator. Elements at its end that need not be there may be left out."""
-        last = max((n for n, e in enumerate(part.elements, 1) if e.need or e.name in self.fixed), default=0)
+        last = self.last(part)
         due = "".join(self.element + self.value(element) for element in part.elements[:last])
         rest = ""
         for element in reversed(part.elements[last:]):

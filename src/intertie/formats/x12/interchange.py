@@ -82,9 +82,12 @@ class Reader:
         """The ISA segment, and from here on its separators and line ends."""
         while len(self._text) - self._at < ISA_CHARACTERS + 2 and self._fill():
             pass
-        text = self._text[self._at :]
-        isa, self._marks = read_isa(text)
-        self._text, self._at = self._plain(text[ISA_CHARACTERS:]), 0
+        # Most have no line ends: nothing of megabytes is copied then.
+        isa, self._marks = read_isa(self._text[self._at : self._at + ISA_CHARACTERS + 2])
+        self._at += ISA_CHARACTERS
+        plain = self._plain(self._text)
+        if plain is not self._text:
+            self._text, self._at = self._plain(self._text[self._at :]), 0
         self._raw = False
         self._segment = 1
         self.interchanges.append(isa)
@@ -105,7 +108,9 @@ class Reader:
         text = chunk.decode(
             "latin-1"
         )  # one character a byte: places stay right, and others than ASCII are found below
-        self._text = self._text[self._at :] + (text if self._raw else self._plain(text))
+        text = text if self._raw else self._plain(text)
+        rest = self._text[self._at :]
+        self._text = rest + text if rest else text
         self._at = 0
         return True
 
@@ -190,7 +195,7 @@ class Reader:
     def _set(self, group: Group, isa: Isa, seen: set[str]) -> TransactionSet:
         marks, first = self._marks, self._segment + 1
         trailer = f"{marks.terminator}SE{marks.element}"
-        se = self._find(trailer, self._limit) - self._at
+        se, whole = self._trailer(trailer)
         end = self._trailer_end(se + len(trailer))
         text = self._text[self._at : end]
         self._at = end
@@ -198,7 +203,8 @@ class Reader:
         count = text.count(marks.terminator)
         self._segment += count
         _elements(head, first, 2)
-        _no_envelope_inside(text, marks, first)
+        if not whole:
+            _no_envelope_inside(text[: se + 1], marks, first)
         findings = _characters(text, marks, first)
         tail = text[se + 1 : -1].split(marks.element)
         findings += _trailer(head, tail, count, Place(self._segment, "SE", position=count))
@@ -210,6 +216,14 @@ class Reader:
         if len(seen) > SETS_MAX:
             raise refuse(X12Code.TOO_LARGE, Place(first, "ST"), f"at most {SETS_MAX} sets in a group")
         return TransactionSet(head[1], head[2], text, first, marks, group, isa, tuple(findings))
+
+    def _trailer(self, trailer: str) -> tuple[int, bool]:
+        """How far off the SE segment is, and whether it is known that no segment of an envelope stands before it: mostly it is
+        the next of them and is here already, and the text is gone through once for both."""
+        found = _envelope_ids(self._marks).search(self._text, self._at)
+        if found is not None and found[1] == "SE" and found.start() - self._at <= self._limit:
+            return found.start() - self._at, True
+        return self._find(trailer, self._limit) - self._at, False
 
     def _trailer_end(self, offset: int) -> int:
         """Where the SE segment ends. Counted from the present place: filling moves what is in the buffer."""
@@ -280,7 +294,7 @@ def _no_envelope_inside(text: str, marks: Separators, first: int) -> None:
 
 @lru_cache(maxsize=16)
 def _envelope_ids(marks: Separators) -> re.Pattern[str]:
-    return re.compile(f"{re.escape(marks.terminator)}(ST|G[ES]|I(?:EA|SA)){re.escape(marks.element)}")
+    return re.compile(f"{re.escape(marks.terminator)}(S[TE]|G[ES]|I(?:EA|SA)){re.escape(marks.element)}")
 
 
 def _characters(text: str, marks: Separators, first: int) -> list[Finding]:

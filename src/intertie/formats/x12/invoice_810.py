@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from intertie.model.billing import Invoice, InvoiceLine, LineCode
 from intertie.model.contract import ROUNDING
 from intertie.model.ids import ConfirmationId
 from intertie.model.interval import Window
+from intertie.model.line_columns import LineColumns
 from intertie.model.quantity import Money
 
 # Exact: N2 has fifteen digits, and Python's arithmetic twenty-eight.
@@ -144,48 +145,22 @@ def _lines(rows: Table, call: Call) -> tuple[InvoiceLine, ...]:
     for name in PIECES[1:]:
         if name in rows.columns:
             texts = [a + b for a, b in zip(texts, rows.column(name), strict=True)]
-    names = [
-        units.get(unit, name)
-        for unit, name in zip(rows.column("unit"), rows.column("unit_name"), strict=True)
-    ]
-    amounts = _signed(rows, call)
-    columns = (
-        map(int, rows.column("line")),
-        map(codes.__getitem__, rows.column("code")),
-        texts,
-        _decimals(rows.column("quantity")),
-        names,
-        _decimals(rows.column("rate")),
-        amounts,
-        rows.column("dispatch"),
-        rows.column("statement"),
-    )
-    found = [
-        InvoiceLine(
-            line=line,
-            code=code,
-            text=said,
-            quantity=quantity,
-            unit=unit,
-            rate=rate,
-            amount=amount,
-            dispatch=dispatch or None,
-            statement=statement or None,
-        )
-        for line, code, said, quantity, unit, rate, amount, dispatch, statement in zip(*columns, strict=True)
-    ]
-    return tuple(found)
+    return LineColumns(
+        line=list(map(int, rows.column("line"))),
+        code=list(map(codes.__getitem__, rows.column("code"))),
+        text=texts,
+        quantity=rows.column("quantity"),
+        unit=list(map(units.get, rows.column("unit"), rows.column("unit_name"))),
+        rate=rows.column("rate"),
+        cents=_signed(rows, call),
+        dispatch=[name or None for name in rows.column("dispatch")],
+        statement=[name or None for name in rows.column("statement")],
+    ).lines()
 
 
-def _decimals(column: Sequence[str]) -> Iterable[Decimal]:
-    """Each value once: rates and quantities repeat."""
-    values = {text: Decimal(text) for text in set(column)}
-    return map(values.__getitem__, column)
-
-
-def _signed(rows: Table, call: Call) -> list[Decimal]:
-    """Amounts with their sign: an allowance is below zero, whichever way the guide writes it."""
-    found = [Decimal(text) * _CENT or _NOTHING for text in rows.column("amount")]
+def _signed(rows: Table, call: Call) -> list[int]:
+    """Cents with their sign: an allowance is below zero, whichever way the guide writes it."""
+    found = list(map(int, rows.column("amount")))
     if call.value("allowance") == "negative":
         return found
     return [-one if sign == "A" else one for one, sign in zip(found, rows.column("sign"), strict=True)]

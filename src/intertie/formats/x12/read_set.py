@@ -147,12 +147,20 @@ class _Walk:
 
     def _columns(self, frame: Frame, part: Loop, index: int) -> bool:
         """Reads all rows of a loop at once; False if they have to be looked at one by one."""
-        found = _foreign(part.ids, self.marks).search(self.text, self.pos)
-        end = found.end() if found else self.stop
+        if frame is self.stack[0]:
+            # Such a loop comes once: what follows its last row is its end, if all before are rows. Seldom they are not.
+            begin = f"{self.marks.terminator}{part.trigger.id}{self.marks.element}"
+            last = self.text.rfind(begin, self.pos, self.stop)
+            if last >= 0 and self._taken(frame, part, index, self._end_of(part, last + 1)):
+                return True
+        return self._taken(frame, part, index, self._end_of(part, self.pos))
+
+    def _taken(self, frame: Frame, part: Loop, index: int, end: int) -> bool:
+        """The rows up to there, if they are rows."""
         count = self.text.count(self.marks.terminator, self.pos, end)
         if count < ROWS_BY_COLUMN or not self._goes_on(end):
             return False
-        table = read_columns(part, self.text[self.pos : end], self.marks, self.first + 1 + self.at)
+        table = read_columns(part, self.text[self.pos : end], self.marks, self.first + 1 + self.at, count)
         if table is None:
             return False
         frame.used[index] = table.length
@@ -160,6 +168,11 @@ class _Walk:
         self.at += count
         self.pos = end
         return True
+
+    def _end_of(self, part: Loop, pos: int) -> int:
+        """Where the rows of a loop end: before the first segment after this place that is none of its."""
+        found = _foreign(part.ids, self.marks).search(self.text, pos)
+        return found.end() if found else self.stop
 
     def _goes_on(self, pos: int) -> bool:
         """Whether an open loop has a place for the next segment: otherwise it may be a stray one amid the rows."""
