@@ -77,6 +77,7 @@ class Rules:
         self._sending = sending
         self._found: Standing | None = None
         self._more: list[Event] = []
+        self._in_force: dict[AgreementId | None, bool] = {}
 
     def check(self, header: Header, body: Record, flow: Flow) -> bool:
         """Whether the message is one that the trade is about; Refused(AGREEMENT_NOT_IN_FORCE | TRADE_RULE) if it may not be."""
@@ -86,7 +87,11 @@ class Rules:
         else:
             if not flow.agreement:
                 return False
-            if self._partner.agreement_in_force(header.agreement, self._now):
+            in_force = self._in_force.get(header.agreement)
+            if in_force is None:
+                in_force = self._partner.agreement_in_force(header.agreement, self._now)
+                self._in_force[header.agreement] = in_force
+            if in_force:
                 return False
             if on_paper(self._partner, header.agreement):
                 raise self._not_in_force(header)
