@@ -143,14 +143,14 @@ def _read_messages(
     """Step 9 for each message, in order."""
     reading = _Reading([], [], [])
     within: dict[MessageId, bytes] = {}
-    admit = partial(
+    proven = partial(
         verified.proven.admit,
         transport=peer.transport,
         sender_roles=partner.roles,
         recipient_roles=gateway.party.roles,
         policy=gateway.policy_on(now),
     )
-    admit = _once_a_flow(partial(_on_waybill, admit, peer.waybill))
+    admit = _once_a_flow(partial(_on_waybill, proven, peer.waybill))
     rules = Rules(gateway, partner, now, sending=False)
     ids = [e.header.id for e in envelopes if isinstance(e, Envelope)]
     known = gateway.store.find_incoming(partner.party, ids) if ids else {}

@@ -52,7 +52,14 @@ def is_traded(
 
 def shared_of(partner: Partner, rows: Iterable[MessageRow], received: datetime) -> Shared | None:
     """Which messages of a parcel that went the trade is about; None if none is, as nearly always."""
-    traded = [row.id for row in rows if is_traded(partner, row.document, row.agreement, row.conversation)]
+    about: dict[tuple[DocumentName, AgreementId | None], bool] = {}  # of a parcel nearly always one or two
+    traded = []
+    for row in rows:
+        kind = row.document, row.agreement
+        if kind not in about:
+            about[kind] = is_traded(partner, *kind, None)
+        if about[kind] and not is_test(row.conversation):
+            traded.append(row.id)
     return Shared(received, frozenset(traded)) if traded else None
 
 
