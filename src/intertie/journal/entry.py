@@ -6,6 +6,7 @@ by retention leaves its hash, and the tree still verifies.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -15,13 +16,16 @@ from msgspec import Meta
 
 from intertie.model.errors import EvidenceError
 from intertie.model.explain import why_unreadable
-from intertie.model.ids import MessageRef, ParcelRef, PartyName, ShortText
+from intertie.model.ids import UUID7, MessageRef, ParcelRef, PartyName, ShortText
 from intertie.model.message import utc
 from intertie.model.record import Record
 from intertie.seal.tree import leaf_hash
 
 # The number of the step "the journal's entries" for EvidenceError; see docs/evidence.md.
 JOURNAL_STEP = 0
+
+
+SHA256 = r"^[0-9a-f]{64}(?!\n)$"
 
 
 class Kind(StrEnum):
@@ -44,13 +48,15 @@ class Entry(Record, frozen=True, kw_only=True):
     partner: PartyName | None = None
     message: MessageRef | None = None
     parcel: ParcelRef | None = None
-    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+    digest: Annotated[str, Meta(pattern=SHA256)]
     note: ShortText = ""
 
 
 # Sorted keys, no blanks, members that are not set left out: one entry has exactly one encoding.
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Entry)
+# As the types of these members ask, by the same patterns.
+_MESSAGE, _DIGEST = re.compile(UUID7).search, re.compile(SHA256).search
 
 
 def entry_bytes(entry: Entry) -> bytes:
@@ -69,6 +75,29 @@ def checked_bytes(entry: Entry) -> bytes:
     except msgspec.MsgspecError as error:
         raise EvidenceError(JOURNAL_STEP, f"not a journal entry: {why_unreadable(error)}") from error
     return raw
+
+
+class Lines:
+    """`checked_bytes` for entries that are written together. Of a parcel's they differ in message and digest alone: what they
+    share is held to its form once, with the first of them."""
+
+    def __init__(self) -> None:
+        self._shared: tuple[object, ...] | None = None
+
+    def line(self, entry: Entry) -> bytes:
+        """The canonical JSON of an entry; EvidenceError if what it names could not be read back."""
+        shared = (entry.kind, entry.at, entry.partner, entry.parcel, entry.note, entry.message is None)
+        if shared == self._shared and _is_named(entry):
+            return entry_bytes(entry)
+        raw = checked_bytes(entry)
+        self._shared = shared
+        return raw
+
+
+def _is_named(entry: Entry) -> bool:
+    """Whether message and digest have their form."""
+    message = entry.message
+    return (message is None or _MESSAGE(message) is not None) and _DIGEST(entry.digest) is not None
 
 
 def entry_leaf(raw: bytes) -> bytes:

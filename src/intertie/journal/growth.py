@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from intertie.journal.checkpoint import Head
-from intertie.journal.entry import Entry, checked_bytes, entry_leaf
+from intertie.journal.entry import Entry, Lines, entry_leaf
 from intertie.seal.tree import Frontier
 
 
@@ -21,9 +21,9 @@ class Growth(NamedTuple):
 def grow(nodes: bytes, entries: Iterable[Entry]) -> Growth:
     """Append entries to the journal whose frontier these bytes are; EvidenceError for an entry that is none."""
     frontier = Frontier.from_bytes(nodes)
-    lines = []
+    lines, written = [], Lines()
     for index, entry in enumerate(entries, frontier.size):
-        raw = checked_bytes(entry)
+        raw = written.line(entry)
         leaf = entry_leaf(raw)
         frontier.append(leaf)
         lines.append((index, raw, leaf))

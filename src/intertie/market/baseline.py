@@ -30,6 +30,7 @@ from intertie.market.baseline_rule import (
     check,
     day_type,
 )
+from intertie.market.blocks import changes, layout, likeness
 from intertie.market.exactly import Whole
 from intertie.market.type_one import (
     NOT_LOOKED_AT,
@@ -53,6 +54,7 @@ __all__ = [
     "Reason",
     "Rule",
     "adjustment_window",
+    "alike",
     "apply",
     "baseline_of",
     "compute",
@@ -80,11 +82,16 @@ class Baseline(NamedTuple):
 
 
 def compute(
-    loads: Loads, event: Event, rule: Rule, not_usable: Mapping[date, Reason] | None = None
+    loads: Loads,
+    event: Event,
+    rule: Rule,
+    not_usable: Mapping[date, Reason] | None = None,
+    zone: str | None = None,
 ) -> Baseline:
     """The baseline of an event. `not_usable` names event and outage days. Raises NoBaseline.
 
-    Ties: of two days with the same mean over the event window, the later one counts as higher.
+    Ties: of two days with the same mean over the event window, the later one counts as higher. In a `zone` the hours of an
+    event's day are compared with the same wall clock of other days, whatever the clock did on either; without one it never turns.
     """
     check(event, rule)
     normal = MINUTES // event.step_minutes
@@ -92,7 +99,8 @@ def compute(
     days = candidates(event.day, rule, not_usable or {}, turned)
     window = adjustment_window(event, rule)
     pick = rule.pick(event.day)
-    found = expect(_history(loads, days, event, window), _today(loads, event, window), rule, pick)
+    history = _history(loads, days, alike(event, zone), alike(event, zone, window), event.step_minutes, zone)
+    found = expect(history, _today(loads, event, window), rule, pick)
     if not found.number[0]:
         why = f"{int(found.choice.found[0])} usable days before {event.day}, the rule asks for {pick.minimum_days}"
         raise NoBaseline(why, do="Agree on another baseline for this event, or wait for more days.")
@@ -122,10 +130,21 @@ def baseline_of(found: Expected, days: Sequence[Candidate], row: int) -> Baselin
     )
 
 
-def mean_of_days(loads: Loads, days: Sequence[date], first: int, last: int) -> tuple[Fraction, ...]:
-    """The mean of the same interval over some days, for each interval from `first` up to `last`; the days have no gaps
-    there. Linear: the means of several meters add up to the mean of their sum."""
-    return tuple(Fraction(sum(loads[day][i] or 0 for day in days), len(days)) for i in range(first, last))
+def mean_of_days(loads: Loads, days: Sequence[date], event: Event, zone: str | None) -> tuple[Fraction, ...]:
+    """The mean over some days for each interval of an event; the days have no gaps there. Linear: the means of several meters
+    add up to the mean of their sum."""
+    hours = alike(event, zone)
+    taken = [_taken(loads[day], hours, _order(day, zone, event.step_minutes)) for day in days]
+    return tuple(Fraction(sum(one[i] or 0 for one in taken), len(days)) for i in range(len(hours)))
+
+
+def alike(event: Event, zone: str | None, intervals: range | None = None) -> Sequence[int]:
+    """Where other days have the wall clock of these intervals of an event's day, or of the event's own: the second pass of an
+    hour that comes twice resembles what the first does."""
+    wanted = range(event.first, event.last) if intervals is None else intervals
+    if zone is None:
+        return wanted
+    return likeness(event.day, zone, event.step_minutes)[wanted.start : wanted.stop]
 
 
 def apply(plain: Sequence[Fraction], kind: Adjustment, amount: Fraction) -> tuple[Fraction, ...]:
@@ -135,12 +154,22 @@ def apply(plain: Sequence[Fraction], kind: Adjustment, amount: Fraction) -> tupl
     return tuple(value * amount for value in plain) if kind is Adjustment.MULTIPLICATIVE else tuple(plain)
 
 
-def _history(loads: Loads, days: Sequence[Candidate], event: Event, window: range) -> History:
-    hours = range(event.first, event.last)
-    taken = [_taken(loads.get(one.day, ()), hours) for one in days]
-    before = [_taken(loads.get(one.day, ()), window) for one in days]
-    usable = [None not in left and None not in right for left, right in zip(taken, before, strict=True)]
+def _history(
+    loads: Loads,
+    days: Sequence[Candidate],
+    hours: Sequence[int],
+    window: Sequence[int],
+    step_minutes: int,
+    zone: str | None,
+) -> History:
+    orders = [_order(one.day, zone, step_minutes) for one in days]
+    sides = [
+        [_taken(loads.get(one.day, ()), slots, order) for one, order in zip(days, orders, strict=True)]
+        for slots in (hours, window)
+    ]
+    usable = [None not in left and None not in right for left, right in zip(*sides, strict=True)]
     shape = (1, len(days), len(hours))
+    taken, before = sides
     return History(
         candidates=days,
         event=_whole([v or 0 for one in taken for v in one]).reshape(shape),
@@ -150,7 +179,7 @@ def _history(loads: Loads, days: Sequence[Candidate], event: Event, window: rang
 
 
 def _today(loads: Loads, event: Event, window: range) -> Today:
-    taken = _taken(loads.get(event.day, ()), window)
+    taken = _taken(loads.get(event.day, ()), window)  # in the order of time
     return Today(
         window=_whole([sum(v or 0 for v in taken)]),
         usable=np.array([None not in taken], np.bool_),
@@ -158,8 +187,19 @@ def _today(loads: Loads, event: Event, window: range) -> Today:
     )
 
 
-def _taken(load: DayLoad, hours: range) -> list[int | None]:
-    return [load[i] if i < len(load) else None for i in hours]
+def _order(day: date, zone: str | None, step_minutes: int) -> tuple[int, ...] | None:
+    """The slot of each interval of a day on which the clock turns; None on all others."""
+    if zone is None or not changes(day, 1, zone, step_minutes)[0]:
+        return None
+    return layout(day, zone, step_minutes)
+
+
+def _taken(load: DayLoad, slots: Sequence[int], order: tuple[int, ...] | None = None) -> list[int | None]:
+    """What a day has in these slots of the wall clock; None where it has a gap, or no such time."""
+    if order is None:
+        return [load[i] if i < len(load) else None for i in slots]
+    kept = dict(zip(order, load, strict=True)) if len(order) == len(load) else {}
+    return [kept.get(slot) for slot in slots]
 
 
 def _whole(values: Sequence[int]) -> Whole:

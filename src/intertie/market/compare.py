@@ -10,6 +10,9 @@ from intertie.market.payment import Line
 from intertie.model.billing import DifferingInput, DisputedLine, DisputeReason, Invoice, InvoiceLine, LineCode
 from intertie.model.settlement import EventPerformance, PerformanceStatement
 
+# A line's text is read by a person, and names of dispatches are up to 64 characters long.
+MISSING_SHOWN = 5
+
 
 class Candidate(NamedTuple):
     """An input that the partner may hold in an older form, and the lines that this older form leads to."""
@@ -19,10 +22,11 @@ class Candidate(NamedTuple):
 
 
 class _Pair(NamedTuple):
-    """A line of an invoice and what we expect there."""
+    """A line of an invoice and what we expect there; `missing` are penalties of ours that the invoice has nowhere."""
 
     claimed: InvoiceLine
     expected: Decimal
+    missing: tuple[str, ...] = ()
 
 
 def disputed_lines(
@@ -31,7 +35,8 @@ def disputed_lines(
     """The lines of an invoice that differ from one's own by more than the tolerance.
 
     Lines are matched by code and dispatch. A claim for which we have no line is expected to be zero; a penalty that we
-    have and the invoice lacks is put on the utilisation line of its dispatch. If the older form of one input leads to
+    have and the invoice lacks is put on the utilisation line of its dispatch, or, if the invoice has nothing of that dispatch, on
+    its largest line, which says so. If the older form of one input leads to
     exactly the invoice's amounts, that input is named; else nothing is, and both sides compare statements.
     """
     pairs = _pair(invoice, own)
@@ -47,7 +52,7 @@ def disputed_lines(
             expected=pair.expected,
             reason=reason,
             inputs=() if cause is None else (cause,),
-            text=pair.claimed.text,
+            text=_text(pair),
         )
         for pair in wrong
     )
@@ -76,6 +81,8 @@ def _differing_in_event(ours: EventPerformance, theirs: EventPerformance) -> lis
             for a, b in ((theirs.days_used, ours.days_used), (ours.days_used, theirs.days_used))
         ]
         found.append(_input(ours.dispatch, "days", *(", ".join(map(str, days)) for days in only)))
+    if ours.adjustment_factor != theirs.adjustment_factor:
+        found.append(_input(ours.dispatch, "adjustment", theirs.adjustment_factor, ours.adjustment_factor))
     mine = {part.meter: part for part in ours.meters}
     other = {part.meter: part for part in theirs.meters}
     for meter in sorted(set(mine) | set(other)):
@@ -100,7 +107,22 @@ def _pair(invoice: Invoice, own: Sequence[Line]) -> list[_Pair]:
     for place, line in enumerate(invoice.lines):
         if line.code is LineCode.UTILISATION:
             expected[place] += left.pop((LineCode.PENALTY.value, line.dispatch), Decimal("0.00"))
-    return [_Pair(line, amount) for line, amount in zip(invoice.lines, expected, strict=True)]
+    pairs = [_Pair(line, amount) for line, amount in zip(invoice.lines, expected, strict=True)]
+    missing = {
+        dispatch: amount for (code, dispatch), amount in left.items() if code == LineCode.PENALTY.value
+    }
+    if missing:
+        most = max(range(len(pairs)), key=lambda place: pairs[place].claimed.amount)
+        less = pairs[most].expected + sum(missing.values())
+        pairs[most] = pairs[most]._replace(expected=less, missing=tuple(map(str, missing)))
+    return pairs
+
+
+def _text(pair: _Pair) -> str:
+    if not pair.missing:
+        return pair.claimed.text
+    shown = ", ".join(pair.missing[:MISSING_SHOWN]) + (", …" if len(pair.missing) > MISSING_SHOWN else "")
+    return f"less the penalty of {shown}, which the invoice leaves out"
 
 
 def _beyond(pair: _Pair, tolerance_percent: Decimal) -> bool:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from intertie.market.baseline import Baseline, Event, Loads, baseline_of
 from intertie.market.baseline_rule import Adjustment, NoBaseline, Reason, Rule
 from intertie.market.block_events import BlockEvent, Looked, look
-from intertie.market.blocks import Block, Row, empty, fill, layout
+from intertie.market.blocks import Block, Row, empty, fill, layout, likeness
 from intertie.market.other_methods import (
     Stratum,
     before_after,
@@ -90,7 +90,7 @@ def find(
     if method.family is Family.TYPE_TWO:
         return _sample(method, readings, event, zone, not_usable)
     block = _block(readings, event, zone, days=1)
-    total, place = block.total(), _place(method, event)
+    total, place = block.total(), _place(method, event, zone)
     level = level_wh(method, event.step_minutes)
     if method.family is Family.MAXIMUM_BASE_LOAD:
         found = maximum_base_load(total, place, level, asked)
@@ -130,7 +130,7 @@ def _sample(
     not_usable: Mapping[date, Reason],
 ) -> Found:
     block = _block(readings, event, zone, days=method.rule.look_back_days + 1)
-    place, rule = _place(method, event), method.rule
+    place, rule = _place(method, event, zone), method.rule
     found = look(block, place, rule, not_usable)
     top, actual, rows = population_of(found, [Stratum(tuple(range(len(block.meters))), method.population)])
     parts = {MeterId(block.meters[row]): baseline_of(found.expected, found.candidates, row) for row in rows}
@@ -138,14 +138,16 @@ def _sample(
     return Found(base, tuple(actual), {meter: one.values for meter, one in parts.items()})
 
 
-def _place(method: Method, event: Event) -> BlockEvent:
-    """Where an event stands; statements settle no day on which the clock turns."""
-    slots = tuple(range(event.first, event.last))
-    left = event.first - method.rule.adjust_minutes_before // event.step_minutes
-    right = left + method.rule.adjust_minutes // event.step_minutes
-    window = method.rule.adjustment is not Adjustment.NONE and left >= 0
-    before = tuple(range(left, right)) if window else ()
-    return BlockEvent("event", event.day, slots, slots, before, before)
+def _place(method: Method, event: Event, zone: str) -> BlockEvent:
+    """Where an event stands, its intervals in the order of time; no window before it if that would begin before midnight."""
+    step = event.step_minutes
+    slots, like = layout(event.day, zone, step), likeness(event.day, zone, step)
+    left = event.first - method.rule.adjust_minutes_before // step
+    right = left + method.rule.adjust_minutes // step
+    if method.rule.adjustment is Adjustment.NONE or left < 0:
+        left = right = 0
+    own = slice(event.first, event.last)
+    return BlockEvent("event", event.day, slots[own], like[own], slots[left:right], like[left:right])
 
 
 def before(minutes: int) -> Rule:

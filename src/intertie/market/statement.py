@@ -21,6 +21,7 @@ from intertie.market.baseline import (
     compute,
     mean_of_days,
 )
+from intertie.market.blocks import layout
 from intertie.market.method import Family, Found, Method, find
 from intertie.market.payment import EventResult, Line, Terms, month_lines
 from intertie.market.performance import Performance, measure, month_factor
@@ -42,6 +43,8 @@ from intertie.model.settlement import (
 
 # Series of a statement show milliwatt-hours: finer than any rounding that follows.
 SERIES_POWER = -6
+# A call that somebody began in the first minute of an interval counts from the interval's beginning; readings know no seconds.
+NEAR = timedelta(minutes=1)
 _REASONS = {
     Reason.EVENT_DAY: ExclusionReason.EVENT_DAY,
     Reason.OUTAGE_DAY: ExclusionReason.OUTAGE,
@@ -221,11 +224,26 @@ def invoice_of(
 
 
 def event_of(instruction: DispatchInstruction, zone: str) -> Event:
-    """The day and the intervals of a dispatch, in local time."""
-    step = instruction.target_kw.step_seconds // 60
-    start = instruction.window.start.astimezone(ZoneInfo(zone))
-    first = (start.hour * 60 + start.minute) // step
-    return Event(start.date(), first, first + len(instruction.target_kw.values), step)
+    """The local day of a dispatch, and its intervals in the order of time: on a day on which the clock turns 17:00 is an hour
+    earlier or later in the day than elsewhere. Raises NoBaseline for what readings of its own step cannot settle."""
+    target, name = instruction.target_kw, instruction.dispatch
+    minutes, seconds = divmod(target.step_seconds, 60)
+    if seconds:
+        raise NoBaseline(
+            f"{name} is in intervals of {target.step_seconds} seconds, readings are in whole minutes",
+            do="Settle it by hand.",
+        )
+    day = target.start.astimezone(ZoneInfo(zone)).date()
+    first, rest = divmod(target.start - local_day(day, zone).start, timedelta(minutes=minutes))
+    if rest >= NEAR:
+        raise NoBaseline(
+            f"{name} does not begin with an interval of {minutes} minutes",
+            do="Settle it by hand.",
+        )
+    last = first + len(target.values)
+    if last > len(layout(day, zone, minutes)):
+        raise NoBaseline(f"{name} runs over midnight of {day}", do="Dispatch and settle each day by itself.")
+    return Event(day, first, last, minutes)
 
 
 def asked_wh(instruction: DispatchInstruction) -> tuple[Fraction, ...]:
@@ -264,13 +282,13 @@ def _found(book: Book, event: Event, asked: Sequence[Fraction]) -> Found:
     if book.method is not None and not _type_one(book):
         return find(book.method, book.readings, event, asked, book.zone, book.not_usable)
     total = add_up(book.readings)
-    base = compute(total, event, book.rule, book.not_usable)
+    base = compute(total, event, book.rule, book.not_usable, book.zone)
     share = base.adjustment
     if book.rule.adjustment is Adjustment.ADDITIVE:
         share /= len(book.readings)
     parts = {}
     for meter, loads in book.readings.items():
-        plain = mean_of_days(loads, base.days_used, event.first, event.last)
+        plain = mean_of_days(loads, base.days_used, event, book.zone)
         parts[meter] = apply(plain, book.rule.adjustment, share)
     actual = tuple(None if one is None else Fraction(one) for one in _actual(total, event))
     return Found(base, actual, parts)

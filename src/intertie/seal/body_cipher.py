@@ -31,6 +31,9 @@ USES_MAX = 2**32
 CACHED_MAX = 64
 
 
+_ROW = struct.Struct(">QB").pack
+
+
 class StoreLockedError(StoreError):
     """Bodies can be neither read nor written: the key that opens the data keys is not here. Nothing is lost."""
 
@@ -45,7 +48,7 @@ class BodyName(NamedTuple):
 
     def associated(self) -> bytes:
         """Bound to the ciphertext."""
-        return struct.pack(">QB", self.seq, self.outgoing) + self.leaf + self.id.encode()
+        return _ROW(self.seq, self.outgoing) + self.leaf + self.id.encode()
 
 
 class DataKey(NamedTuple):
@@ -70,11 +73,10 @@ class BodyCipher:
     def seal(self, bodies: Sequence[tuple[BodyName, bytes]]) -> bytes:
         """The ciphertexts end to end, each OVERHEAD longer than its body."""
         nonces = os.urandom(NONCE_BYTES * len(bodies))
-        parts = []
-        for place, (name, body) in enumerate(bodies):
-            nonce = nonces[place * NONCE_BYTES : (place + 1) * NONCE_BYTES]
-            parts.append(nonce)
-            parts.append(self._gcm.encrypt(nonce, body, name.associated()))
+        encrypt, parts = self._gcm.encrypt, list[bytes]()
+        for start, (name, body) in zip(range(0, len(nonces), NONCE_BYTES), bodies, strict=True):
+            nonce = nonces[start : start + NONCE_BYTES]
+            parts += nonce, encrypt(nonce, body, name.associated())
         return b"".join(parts)
 
     def open(self, name: BodyName, sealed: bytes) -> bytes:

@@ -102,6 +102,7 @@ def protect(
     connection: those that need another one than the first are left for the next parcel, so as not to wait for it.
     """
     able = profiles_of(keys, recipient)
+    strongest = max((profile.rank for profile in able), default=-1)
     refused: dict[int, Refused] = {}
     going: list[tuple[int, Requirement]] = []
     for place, raw in enumerate(messages):
@@ -109,7 +110,8 @@ def protect(
             header = read_envelope(raw).header
             _check_parties(header, keys, recipient)
             flow, needed = policy.flow_of(header, sender_roles, recipient_roles)
-            check_able(header, flow, needed, able, keys, recipient)
+            if needed.profile.rank > strongest:
+                check_able(header, flow, needed, able, keys, recipient)
         except Refused as error:
             refused[place] = error
             continue

@@ -36,6 +36,7 @@ from intertie.stores.rows import (
     NEW_COLUMNS,
     PARCEL_COLUMNS,
     PARCEL_FROM,
+    STATES,
     micros,
     new_rows,
     parcel_row,
@@ -196,7 +197,7 @@ def add_parcel(db: Db, parcel: ParcelRow, messages: Sequence[MessageId], now: da
     seqs: dict[MessageId, int] = {}
     found: dict[MessageId, tuple[State, PartyId]] = {}
     for message, _, seq, state, recipient in db.execute(_BY_IDS, (list(messages),), binary=True):
-        seqs[message], found[message] = seq, (State(state), recipient)
+        seqs[message], found[message] = seq, (STATES[state], recipient)
     sending.check_sealing(parcel, messages, found)
     chunk = keep_chunk(db, parcel.blob) if parcel.blob is not None else None
     number = next_number(db, "parcels", "number")
@@ -251,7 +252,7 @@ def close(
     if after is before:
         return  # closed before, with as much proof or more
     found = db.execute("SELECT id, seq, state FROM messages WHERE parcel = %s", (number,)).fetchall()
-    states = {message: State(state) for message, _, state in found}
+    states = {message: STATES[state] for message, _, state in found}
     sending.check_closing(parcel, outcomes, states)
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)

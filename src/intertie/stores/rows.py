@@ -43,7 +43,7 @@ INSERT_MESSAGE = f"""INSERT INTO messages ({NEW_COLUMNS})
 
 
 # By value: calling the enumeration costs as much as reading a column.
-_STATES = {state.value: state for state in State}
+STATES = {state.value: state for state in State}
 
 
 def micros(at: datetime) -> int:
@@ -94,32 +94,25 @@ def index_rows(found: Iterable[Row]) -> list[MessageRow]:
 
 def message_row(r: Row, body: bytes) -> MessageRow:
     """A row of MESSAGE_COLUMNS with the body that was read for it."""
-    return MessageRow(
-        seq=r[0],
-        outgoing=bool(r[1]),
-        id=r[2],
-        sender=r[3],
-        recipient=r[4],
-        interface=r[5],
-        document=r[6],
-        mode=r[7],
-        conversation=r[8],
-        agreement=r[9],
-        created=moment(r[10]),
-        expires=moment(r[11]),
-        priority=r[12],
-        state=_STATES[r[13]],
-        leaf=r[14],
-        parcel=r[15],
-        position=r[16],
-        at=moment(r[17]),
-        done_at=moment_or_none(r[18]),
-        attempts=r[19],
-        next_attempt=moment_or_none(r[20]),
-        detail=r[21],
-        body=body,
-        size=r[22],
-        erased=None if r[23] is None else Erased(moment(r[23]), r[24]),
+    return MessageRow._make(  # by place, in the order of MESSAGE_COLUMNS: thousands are made for a parcel
+        (
+            r[0],
+            r[1] != 0,
+            *r[2:10],
+            moment(r[10]),
+            moment(r[11]),
+            r[12],
+            STATES[r[13]],
+            *r[14:17],
+            moment(r[17]),
+            None if r[18] is None else moment(r[18]),
+            r[19],
+            None if r[20] is None else moment(r[20]),
+            r[21],
+            body,
+            r[22],
+            None if r[23] is None else Erased(moment(r[23]), r[24]),
+        )
     )
 
 

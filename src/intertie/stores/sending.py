@@ -163,8 +163,12 @@ def check_closing(
     named = [message for message, _, _ in outcomes]
     if len(named) != len(states) or set(named) != set(states):
         raise StoreError(f"the outcomes are not those of parcel {parcel}'s messages", do="report this")
+    moved: set[tuple[State, State]] = set()  # of a parcel nearly always one, for thousands of messages
     for message, outcome, _ in outcomes:
-        step(states[message], event_for(outcome), message=message)
+        move = states[message], outcome
+        if move not in moved:
+            step(states[message], event_for(outcome), message=message)
+            moved.add(move)
 
 
 def check_move(message: MessageId, before: State, after: State) -> None:

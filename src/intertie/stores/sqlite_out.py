@@ -27,6 +27,7 @@ from intertie.stores.rows import (
     MESSAGE_FROM,
     PARCEL_COLUMNS,
     PARCEL_FROM,
+    STATES,
     micros,
     new_rows,
     parcel_row,
@@ -173,7 +174,7 @@ def add_parcel(db: apsw.Connection, parcel: ParcelRow, messages: Sequence[Messag
     seqs: dict[MessageId, int] = {}
     found: dict[MessageId, tuple[State, PartyId]] = {}
     for message, _, seq, state, recipient in db.execute(_BY_IDS, (_json(messages),)):
-        seqs[message], found[message] = seq, (State(state), recipient)
+        seqs[message], found[message] = seq, (STATES[state], recipient)
     sending.check_sealing(parcel, messages, found)
     chunk = keep_chunk(db, parcel.blob) if parcel.blob is not None else None
     values = (
@@ -227,7 +228,7 @@ def close(
     if after is before:
         return  # closed before, with as much proof or more
     found = list(db.execute("SELECT id, seq, state FROM messages WHERE parcel = ?", (number,)))
-    states = {message: State(state) for message, _, state in found}
+    states = {message: STATES[state] for message, _, state in found}
     sending.check_closing(parcel, outcomes, states)
     seqs = {message: seq for message, seq, _ in found}
     done = micros(now)

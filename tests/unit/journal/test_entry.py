@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intertie.journal.entry import Entry, Kind, checked_bytes, entry_bytes, entry_leaf, read_entry
+from intertie.journal.entry import Entry, Kind, Lines, checked_bytes, entry_bytes, entry_leaf, read_entry
 from intertie.model.errors import EvidenceError
+from intertie.model.ids import PartyId, new_message_id
 from intertie.seal.tree import leaf_hash
 
 AT = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -128,3 +129,36 @@ def test_an_entry_that_could_not_be_read_back_has_no_checked_bytes(changes: dict
 def test_a_time_needs_its_offset() -> None:
     with pytest.raises(ValueError, match="offset"):
         Entry(kind=Kind.ACT, at=datetime(2026, 1, 1), digest="0" * 64)  # noqa: DTZ001
+
+
+def test_lines_written_together_are_those_that_each_would_be_alone() -> None:
+    entries = [
+        Entry(kind=Kind.MESSAGE_IN, at=at, partner=partner, message=new_message_id(AT), digest=digit * 64)
+        for digit in "0a"
+        for at in (AT, AT + timedelta(seconds=1), AT)
+        for partner in (None, PartyId("agg.example"))
+    ]
+    entries += [Entry(kind=Kind.ACT, at=AT, digest="0" * 64, note=note) for note in ("", "", "expired")]
+    lines = Lines()
+    assert [lines.line(entry) for entry in entries] == [checked_bytes(entry) for entry in entries]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"digest": "0" * 63},
+        {"digest": "0" * 64 + "\n"},
+        {"message": "m-1"},
+        {"message": ""},
+        {"partner": "No Party"},
+        {"parcel": "p"},
+        {"note": "n" * 201},
+    ],
+)
+def test_a_line_after_a_good_one_is_held_to_its_form_all_the_same(changes: dict[str, str]) -> None:
+    good = {"kind": Kind.MESSAGE_IN, "at": AT, "message": new_message_id(AT), "digest": "0" * 64}
+    lines = Lines()
+    lines.line(Entry(**good))  # type: ignore[arg-type]
+    for _ in range(2):  # and again: what was refused is not remembered as good
+        with pytest.raises(EvidenceError, match=next(iter(changes))):
+            lines.line(Entry(**good | changes))  # type: ignore[arg-type]

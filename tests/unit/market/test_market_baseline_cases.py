@@ -375,6 +375,6 @@ def test_means_of_meters_add_up_to_the_mean_of_the_sum() -> None:
     one = {day: flat(level) for day, level in zip(days, (1, 2, 5), strict=True)}
     two = {day: flat(level) for day, level in zip(days, (7, 7, 6), strict=True)}
     both = {day: [(a or 0) + (b or 0) for a, b in zip(one[day], two[day], strict=True)] for day in days}
-    parts = [mean_of_days(loads, days, 68, 72) for loads in (one, two)]
+    parts = [mean_of_days(loads, days, EVENT, None) for loads in (one, two)]
     assert parts == [(F(8, 3),) * 4, (F(20, 3),) * 4]
-    assert mean_of_days(both, days, 68, 72) == (F(28, 3),) * 4
+    assert mean_of_days(both, days, EVENT, None) == (F(28, 3),) * 4

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from market_cases import DEAL, book, call
+from msgspec.structs import replace
 
 from intertie.market.compare import Candidate, differing_inputs, disputed_lines
 from intertie.market.payment import Line
@@ -60,6 +61,25 @@ def test_a_penalty_that_the_invoice_lacks_is_expected_with_its_utilisation() -> 
     found = disputed_lines(invoice(full), run(book())[1], TOLERANCE)
     # UTL 6.00 - PEN 1.50
     assert [(one.line, one.expected) for one in found] == [(1, Decimal("45.00")), (2, Decimal("4.50"))]
+
+
+def test_a_penalty_of_a_call_that_the_invoice_leaves_out_is_on_its_largest_line() -> None:
+    full = invoice(book())
+    (kept,) = (line for line in full.lines if line.dispatch is None)
+    left_out = replace(full, lines=(kept,), total=replace(full.total, amount=kept.amount))
+    (found,) = disputed_lines(left_out, run(book())[1], TOLERANCE)
+    # RES 45.00 less PEN 1.50; our own UTL is no reason to dispute what asks for less.
+    assert (found.line, found.claimed, found.expected) == (1, Decimal("45.00"), Decimal("43.50"))
+    assert found.text == "less the penalty of D-1, which the invoice leaves out"
+
+
+def test_another_adjustment_is_named() -> None:
+    ours, _ = run(book())
+    (event,) = ours.events
+    theirs = replace(ours, events=(replace(event, adjustment_factor=Decimal("1.2")),))
+    assert differing_inputs(ours, theirs) == (
+        DifferingInput(input="D-1/adjustment", theirs="1.2", ours="1.000000"),
+    )
 
 
 def test_a_line_for_a_call_we_do_not_know_is_expected_to_be_nothing() -> None:

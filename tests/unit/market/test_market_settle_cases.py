@@ -310,8 +310,9 @@ def test_statements_name_days_asked_and_meters() -> None:
     higher["M2"][EVENT_DAY][70] = 490
     ours, theirs = month(book())[0], month(book(higher), Call(instruction([2, 2, 2, 3])))[0]
     found = {one.input: (one.theirs, one.ours) for one in differing_inputs(ours, theirs)}
-    # 2 kW x 4 against 2 + 2 + 2 + 3, summed over the quarters; 3 July (1400) takes the place of 10 July.
+    # 2 kW x 4 against 2 + 2 + 2 + 3, summed over the quarters; 3 July (1400) takes the place of 10 July: 1000 / 1080.
     assert found == {
+        "DISP-1/adjustment": ("0.925926", "1.000000"),
         "DISP-1/asked": ("9", "8"),
         "DISP-1/days": ("2024-07-03", "2024-07-10"),
         "DISP-1/M2": ("1.990000 kWh", "2.000000 kWh"),

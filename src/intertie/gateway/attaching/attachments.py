@@ -32,7 +32,7 @@ from intertie.seal.attachment import (
 
 # One of these is in the bytes of every message with files (JSON may escape a letter); most have neither, and need not be
 # read to know it.
-_MARKS = b'"attachments"', b"\\u00"
+_ATTACHMENTS, _ESCAPED = b'"attachments"', b"\\u00"
 
 
 class NoAttachmentError(IntertieError):
@@ -134,7 +134,9 @@ def fail(gateway: Gateway, row: MessageRow, detail: str, now: datetime) -> None:
 
 def attachments_of(row: MessageRow) -> tuple[AttachmentRef, ...]:
     """What a message names; nothing if its body was erased, or not asked for."""
-    return read_envelope(row.body).attachments if any(mark in row.body for mark in _MARKS) else ()
+    if _ATTACHMENTS not in row.body and _ESCAPED not in row.body:
+        return ()
+    return read_envelope(row.body).attachments
 
 
 def open_attachment(gateway: Gateway, row: MessageRow, name: str) -> tuple[AttachmentRef, Iterator[bytes]]:

@@ -143,14 +143,14 @@ def _read_messages(
     """Step 9 for each message, in order."""
     reading = _Reading([], [], [])
     within: dict[MessageId, bytes] = {}
-    admit = partial(
+    proven = partial(
         verified.proven.admit,
         transport=peer.transport,
         sender_roles=partner.roles,
         recipient_roles=gateway.party.roles,
         policy=gateway.policy_on(now),
     )
-    admit = partial(_on_waybill, admit, peer.waybill)
+    admit = _once_a_flow(partial(_on_waybill, proven, peer.waybill))
     rules = Rules(gateway, partner, now, sending=False)
     ids = [e.header.id for e in envelopes if isinstance(e, Envelope)]
     known = gateway.store.find_incoming(partner.party, ids) if ids else {}
@@ -190,6 +190,21 @@ def _on_waybill(admit: Callable[[Header], Flow], waybill: frozenset[str] | None,
         )
         raise Refused(Code.RELAY_NOT_ALLOWED, detail, message=header.id, partner=header.sender)
     return flow
+
+
+def _once_a_flow(admit: Callable[[Header], Flow]) -> Callable[[Header], Flow]:
+    """The same answers for the messages of one parcel: what a header says of its flow decides, and a parcel has few flows. A
+    refusal names its message, and is found anew."""
+    found: dict[tuple[str, str, str], Flow] = {}
+
+    def once(header: Header) -> Flow:
+        place = header.interface, header.document, header.mode
+        flow = found.get(place)
+        if flow is None:
+            flow = found[place] = admit(header)
+        return flow
+
+    return once
 
 
 def _envelope_or_refusal(raw: bytes) -> Envelope | Refused:
@@ -242,7 +257,7 @@ def check_times(header: Header, skew_seconds: int, now: datetime) -> None:
         raise Refused(
             Code.EXPIRED, f"expired {header.expires.isoformat()}", message=header.id, partner=header.sender
         )
-    if header.created > now + timedelta(seconds=skew_seconds):
+    if header.created > now and header.created > now + timedelta(seconds=skew_seconds):
         detail = f"created {header.created.isoformat()}, here it is {now.isoformat()}"
         raise Refused(Code.FROM_THE_FUTURE, detail, message=header.id, partner=header.sender)
 
@@ -304,21 +319,21 @@ def _commit(
 
 def new_message(raw: bytes, leaf: bytes, position: int, header: Header) -> NewMessage:
     """The index row of a message from its header."""
-    return NewMessage(
-        body=raw,
-        leaf=leaf,
-        position=position,
-        id=header.id,
-        sender=header.sender,
-        recipient=header.recipient,
-        interface=header.interface,
-        document=header.document,
-        mode=header.mode.value,
-        conversation=header.conversation,
-        agreement=header.agreement,
-        created=header.created,
-        expires=header.expires,
-        priority=header.priority,
+    return NewMessage(  # by place: one for each message, and names cost as much as the row
+        raw,
+        leaf,
+        position,
+        header.id,
+        header.sender,
+        header.recipient,
+        header.interface,
+        header.document,
+        header.mode.value,
+        header.conversation,
+        header.agreement,
+        header.created,
+        header.expires,
+        header.priority,
     )
 
 

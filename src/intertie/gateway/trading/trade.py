@@ -52,7 +52,14 @@ def is_traded(
 
 def shared_of(partner: Partner, rows: Iterable[MessageRow], received: datetime) -> Shared | None:
     """Which messages of a parcel that went the trade is about; None if none is, as nearly always."""
-    traded = [row.id for row in rows if is_traded(partner, row.document, row.agreement, row.conversation)]
+    about: dict[tuple[DocumentName, AgreementId | None], bool] = {}  # of a parcel nearly always one or two
+    traded = []
+    for row in rows:
+        kind = row.document, row.agreement
+        if kind not in about:
+            about[kind] = is_traded(partner, *kind, None)
+        if about[kind] and not is_test(row.conversation):
+            traded.append(row.id)
     return Shared(received, frozenset(traded)) if traded else None
 
 
@@ -77,6 +84,7 @@ class Rules:
         self._sending = sending
         self._found: Standing | None = None
         self._more: list[Event] = []
+        self._in_force: dict[AgreementId | None, bool] = {}
 
     def check(self, header: Header, body: Record, flow: Flow) -> bool:
         """Whether the message is one that the trade is about; Refused(AGREEMENT_NOT_IN_FORCE | TRADE_RULE) if it may not be."""
@@ -86,7 +94,11 @@ class Rules:
         else:
             if not flow.agreement:
                 return False
-            if self._partner.agreement_in_force(header.agreement, self._now):
+            in_force = self._in_force.get(header.agreement)
+            if in_force is None:
+                in_force = self._partner.agreement_in_force(header.agreement, self._now)
+                self._in_force[header.agreement] = in_force
+            if in_force:
                 return False
             if on_paper(self._partner, header.agreement):
                 raise self._not_in_force(header)
