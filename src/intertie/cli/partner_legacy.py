@@ -147,10 +147,17 @@ def _check_ftps_server(it: Opened, party: PartyId, file: Path, foreign: Foreign)
     if there is None or not it.settings.ftps.visits:
         do = "Set visits = true in [ftps] of intertie.toml."
         raise SettingsError("[ftps] goes to no partner's server", do=do)
+    _check_plain(it, foreign)
     read_secret_text(it.places.of(there.secret_file), "password")
     if there.ca_file:
         context_towards(it.places.of(there.ca_file), "ca_file")
     _check_ends(it, party, file, foreign)
+
+
+def _check_plain(it: Opened, foreign: Foreign) -> None:
+    if foreign.in_clear and not it.settings.ftps.plain:
+        do = "Agree on TLS, or set plain = true in [ftps] of intertie.toml."
+        raise SettingsError("[ftps] does nothing without TLS", do=do)
 
 
 def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
@@ -158,6 +165,7 @@ def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> No
     if not door.listen:
         do = "Name an address: listen."
         raise SettingsError(f"[{foreign.binding}] has no door that it could come to", do=do)
+    _check_plain(it, foreign)
     user = _comes(foreign).user
     for partner in it.partners.all():
         other = partner.foreign
@@ -272,7 +280,7 @@ def _sftp_lines(foreign: Foreign) -> list[tuple[str, str]]:
 def _comes_lines(foreign: Foreign) -> list[tuple[str, str]]:
     if foreign.binding == "ftps" and foreign.ftps.server is not None:
         return _ftps_server_lines(foreign, foreign.ftps.server)
-    how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
+    how = f"{_in_transit(foreign)}; what is received: {foreign.closing}"
     return [
         ("speaks", f"{foreign.binding} (comes as {_comes(foreign).user}), {foreign.format}"),
         ("legacy", f"until {foreign.legacy_until}: {how}"),
@@ -280,8 +288,14 @@ def _comes_lines(foreign: Foreign) -> list[tuple[str, str]]:
     ]
 
 
+def _in_transit(foreign: Foreign) -> str:
+    if foreign.in_clear:
+        return "FTP without TLS, for sealed parcels and signed receipts alone"
+    return "TLS in transit, files neither signed nor sealed"
+
+
 def _ftps_server_lines(foreign: Foreign, there: TheirFtps) -> list[tuple[str, str]]:
-    how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
+    how = f"{_in_transit(foreign)}; what is received: {foreign.closing}"
     return [
         ("speaks", f"ftps (we go to {foreign.ftps.url}), {foreign.format}"),
         ("legacy", f"until {foreign.legacy_until}: {how}"),

@@ -1,4 +1,5 @@
-"""What was agreed with a partner that exchanges files by FTP over TLS: it comes to our mailbox, or we go to its server."""
+"""What was agreed with a partner that exchanges files by FTP over TLS: it comes to our mailbox, or we go to its server. Without
+TLS, where that was agreed, for sealed parcels alone."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ class TheirFtps(There, frozen=True, kw_only=True):
     other nothing is said, no secret least of all."""
 
     port: Annotated[int, Meta(ge=1, le=65_535)] = 21
-    # `explicit`: AUTH TLS first (RFC 4217); `implicit`: TLS from the first byte, as on port 990.
-    tls: Literal["explicit", "implicit"] = "explicit"
+    # `explicit`: AUTH TLS first (RFC 4217); `implicit`: TLS from the first byte, as on port 990; `none`: FTP as it was, and then
+    # for what is sealed alone.
+    tls: Literal["explicit", "implicit", "none"] = "explicit"
     # A file of ours, of mode 600, with the password in its first line.
     secret_file: Annotated[str, Meta(min_length=1, max_length=200)]
     certificates: Annotated[tuple[Fingerprint, ...], Meta(max_length=4)] = ()
@@ -28,9 +30,18 @@ class TheirFtps(There, frozen=True, kw_only=True):
     ca_file: Annotated[str, Meta(max_length=200)] = ""
 
     def check(self) -> None:
-        """ValueError unless it is said how its server is known."""
+        """ValueError unless it is said how its server is known, if it can be."""
+        if self.tls == "none":
+            if self.certificates or self.ca_file:
+                raise RuleError("tls: without it a server has no certificate")
+            return
         if bool(self.certificates) is bool(self.ca_file):
             raise RuleError("certificates: its server is known by these, or by `ca_file`")
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether no connection there has TLS."""
+        return self.tls == "none"
 
 
 class FtpsTerms(Record, frozen=True, kw_only=True):
@@ -42,6 +53,8 @@ class FtpsTerms(Record, frozen=True, kw_only=True):
     # When an upload counts: when it gets its name from NAME.part, or already when its writer closes it (docs/ftps.md).
     complete: Literal["renamed", "closed"] = "renamed"
     server: TheirFtps | None = None
+    # Whether it may come without TLS: for sealed parcels and what answers them, and nothing else.
+    plain: bool = False
 
     def check(self) -> None:
         """ValueError unless it comes to us, or we to it."""
@@ -49,6 +62,16 @@ class FtpsTerms(Record, frozen=True, kw_only=True):
             raise RuleError("user: it comes here as `user`, or we go to its `server`")
         if (self.user is not None) is not bool(self.secrets):
             raise RuleError("secrets: whoever comes here as `user` has one, and nobody else")
+        if self.plain and self.user is None:
+            raise RuleError("plain: of whoever comes here; a server without TLS has tls none")
+        # What ends an upload in order is said by TLS (docs/ftps.md).
+        if self.plain and self.complete == "closed":
+            raise RuleError("complete: without TLS nothing says that an upload was closed: renamed")
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether anything may go without TLS."""
+        return self.plain or (self.server is not None and self.server.in_clear)
 
     @property
     def url(self) -> str:

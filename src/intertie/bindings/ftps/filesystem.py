@@ -12,20 +12,31 @@ from pyftpdlib.filesystems import AbstractedFS, FilesystemError
 
 from intertie.bindings.sftp.mailbox import Guest
 from intertie.bindings.sftp.names import Folder, Place, is_unfinished, place_of
+from intertie.gateway.receiving.accept_carried import BEGINNINGS, is_sealed
 from intertie.model.errors import StoreError
+
+SEALED_ONLY = "without TLS only sealed parcels and their receipts are carried"
+# The longest of the beginnings.
+_BEGIN = max(map(len, BEGINNINGS))
 
 
 class Limited(io.FileIO):
     """A file that is being uploaded, up to the size that it may have."""
 
-    def __init__(self, path: str, flags: int, guest: Guest, name: str) -> None:
+    def __init__(self, path: str, flags: int, guest: Guest, name: str, *, sealed: bool) -> None:
         super().__init__(path, "r+", opener=lambda path, _: os.open(path, flags, 0o600))
         self._guest, self._name, self._most = guest, name, guest.settings.file_bytes
+        self._sealed, self._begun = sealed, b""
 
     def write(self, data: Any) -> int:
-        """OSError beyond the limit."""
+        """OSError beyond the limit; where only what is sealed may come, also for what begins otherwise, before the rest of it is
+        said in the clear."""
         if self.tell() + len(data) > self._most:
             raise OSError(f"a file has at most {self._most} bytes")
+        if self._sealed and self.tell() == len(self._begun) < _BEGIN:
+            self._begun += bytes(data[:_BEGIN])
+            if not any(one.startswith(self._begun[: len(one)]) for one in BEGINNINGS):
+                raise OSError(SEALED_ONLY)
         return super().write(data)
 
     def close(self) -> None:
@@ -42,6 +53,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         self._guest: Guest = cmd_channel.guest
         self._arrived: Callable[[str], None] = cmd_channel.arrived
         self._fetched: Callable[[str], None] = cmd_channel.fetched
+        self._sealed_only: Callable[[], bool] = cmd_channel.sealed_only
 
     # Where a path leads
 
@@ -80,6 +92,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         if mode == "rb":
             if not self._place(filename).name:
                 raise FilesystemError("this is a folder")
+            self._only_sealed(filename)
             return open(filename, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW))
         place, guest = self._in(filename), self._guest
         if place.name in guest.writing:
@@ -89,7 +102,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         if not guest.may_upload():
             raise FilesystemError("too many files in a minute; try later")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (os.O_TRUNC if mode.startswith("w") else 0)
-        file = Limited(filename, flags, guest, place.name)
+        file = Limited(filename, flags, guest, place.name, sealed=self._sealed_only())
         if mode.startswith("a"):
             file.seek(0, os.SEEK_END)
         guest.writing.add(place.name)
@@ -107,11 +120,21 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         if is_unfinished(new.name):
             os.rename(src, dst)
             return
+        self._only_sealed(src)
         try:
             self._guest.box.arrive(old.name, new.name)
         except StoreError as error:
             raise FilesystemError("the disk of this mailbox cannot be used; try later") from error
         self._arrived(new.name)
+
+    def _only_sealed(self, path: str) -> None:
+        """FilesystemError for a file that may not go in the clear, where it would."""
+        if not self._sealed_only():
+            return
+        with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)) as file:
+            content = file.read(self._guest.settings.file_bytes + 1)
+        if not is_sealed(content):
+            raise FilesystemError(f"{SEALED_ONLY}: come over TLS")
 
     def remove(self, path: str) -> None:
         """What was fetched, or what was begun."""

@@ -1,19 +1,22 @@
-"""The door for partners that come by FTP over TLS. Control and data both go over TLS, or nothing does."""
+"""The door for partners that come by FTP over TLS. Control and data both go over TLS, or nothing does; but for partners that may
+come without it, with what is sealed."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
 from pyftpdlib.authorizers import AuthenticationFailed
+from pyftpdlib.filesystems import FilesystemError
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
-from intertie.bindings.ftps.filesystem import BoxFs
+from intertie.bindings.ftps.filesystem import SEALED_ONLY, BoxFs
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.mailbox import Guest, Told
 from intertie.bindings.sftp.names import is_unfinished
@@ -41,10 +44,16 @@ class FtpsDoorway:
     """Who is let in, and where. `ticks` is a monotonic clock in seconds."""
 
     def __init__(
-        self, gateway: Gateway, settings: FtpsDoor, folder: Path, told: Told, ticks: Callable[[], float]
+        self,
+        gateway: Gateway,
+        settings: FtpsDoor,
+        folder: Path,
+        told: Told,
+        ticks: Callable[[], float],
+        today: Callable[[], date],
     ) -> None:
         self._gateway, self._settings, self._folder, self._ticks = gateway, settings, folder, ticks
-        self.told = told
+        self.told, self._today = told, today
         self._guests: dict[PartyId, Guest] = {}
         self._stopping = threading.Event()
 
@@ -101,6 +110,17 @@ class FtpsDoorway:
             terms = partner.foreign.ftps_terms if partner.foreign is not None else None
             if terms is not None and terms.user == user:
                 return not partner.suspended
+        return False
+
+    def may_be_plain(self, user: str) -> bool:
+        """Whether this user may come without TLS: the door lets such in, its legacy file says so, and until when."""
+        if not self._settings.plain:
+            return False
+        for partner in self._gateway.partners.all():
+            foreign = partner.foreign
+            terms = foreign.ftps_terms if foreign is not None else None
+            if foreign is not None and terms is not None and terms.user == user:
+                return terms.plain and not partner.suspended and self._today() <= foreign.legacy_until
         return False
 
     def home_of(self, user: str) -> str:
@@ -190,13 +210,14 @@ class _Data(TLS_DTPHandler):  # type: ignore[misc]
     def _must_be_closed(self) -> bool:
         name = Path(self.file_obj.name).name if self.file_obj is not None else ""
         if self.cmd_channel.terms.complete != "closed" or is_unfinished(name):
-            return False
+            return False  # without TLS a partner renames: its terms say so
         return not self.socket.get_shutdown() & RECEIVED_SHUTDOWN
 
     def handle_error(self) -> None:
         """Say so before it is closed."""
         most = self.cmd_channel.guest.settings.file_bytes
-        said = f"426 it was cut off: a file has at most {most} bytes, or the disk cannot be written"
+        plain = "" if self.cmd_channel._ssl_established else f", or {SEALED_ONLY}"
+        said = f"426 it was cut off: a file has at most {most} bytes{plain}, or the disk cannot be written"
         self._resp = (said, self.cmd_channel.log)
         super().handle_error()
 
@@ -231,6 +252,23 @@ class _Session(TLS_FTPHandler):  # type: ignore[misc]
         """Turn to TLS. What was sent ahead without it is not heard (as in CVE-2011-0411)."""
         self.ac_in_buffer = b""
         super().ftp_AUTH(line)
+
+    def process_command(self, cmd: str, *args: Any, **more: Any) -> None:
+        """A user that may come without TLS may go on so; all others are told to turn to TLS before they say a secret."""
+        if cmd == "USER" and not self._ssl_established:
+            needed = not self.door.may_be_plain(args[0])
+            self.tls_control_required = self.tls_data_required = needed
+        elif cmd == "AUTH":
+            self.tls_control_required = self.tls_data_required = True
+        super().process_command(cmd, *args, **more)
+
+    def sealed_only(self) -> bool:
+        """Whether nothing protects this session. FilesystemError if it may not be without TLS any more."""
+        if self._ssl_established and self._prot:
+            return False
+        if not self.door.may_be_plain(self.username):
+            raise FilesystemError("without TLS it may not come any more")
+        return True
 
     def arrived(self, name: str) -> None:
         """A file counts."""

@@ -8,10 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.names import Folder
 from intertie.formats.sftp_terms import There
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.receiving.accept_carried import is_sealed
 from intertie.gateway.translating.deliver_file import Sent
 from intertie.gateway.translating.deliver_translated import PostAnswer, Reply
 from intertie.gateway.translating.files import File, Purpose
@@ -36,9 +39,11 @@ class BoxCarrier:
 
     async def send(self, foreign: Foreign, file: File) -> Sent:
         """Put it where the partner looks. The same again is put again only if nobody has it. What an upload is told at once is
-        not put."""
+        not put; a signed receipt is, where it fetches."""
         if foreign.upload_terms is not None and file.purpose in (Purpose.RECEIPT, Purpose.REFUSAL):
-            return Sent(TAKEN)
+            if not is_sealed(file.content):
+                return Sent(TAKEN)
+            file = replace(file, purpose=Purpose.ANSWER)
         return await put_here(Box(self._folder, party_of(self._gateway, foreign)), file, self._clock)
 
     async def aclose(self) -> None:
@@ -117,6 +122,8 @@ class ServerCarrier:
         receipt = file.purpose in (Purpose.RECEIPT, Purpose.REFUSAL)
         if (receipt and there.receipts is None) or await asyncio.to_thread(box.was_put, file.name):
             return
+        if receipt and there.in_clear and not is_sealed(file.content):
+            return  # it is for people, and what it is about has a signed one beside
         folder = there.receipts if receipt and there.receipts is not None else there.to
         await self._client.put(there, folder, file.name, file.content)
         if not receipt:

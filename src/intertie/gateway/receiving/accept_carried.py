@@ -15,7 +15,7 @@ from typing import NamedTuple
 from intertie.gateway.gateway import Gateway, LinkAnswer, Partner, Peer
 from intertie.gateway.ports import ParcelRow
 from intertie.gateway.receiving.pull import confirm
-from intertie.gateway.receiving.receive import is_ours, receive
+from intertie.gateway.receiving.receive import OURS, is_ours, name_of, receive
 from intertie.gateway.receiving.scopes import FETCH, granted_to
 from intertie.gateway.relaying.consign import take_hop_receipt
 from intertie.gateway.translating.files import File, Item, Judged, Purpose
@@ -42,9 +42,22 @@ class _Said(NamedTuple):
     file: File | None
 
 
+# How anything between gateways begins: what a door without TLS asks of the first bytes of an upload.
+BEGINNINGS = (*OURS, _JWS)
+
+
 def is_carried(content: bytes) -> bool:
     """Whether a file is something between gateways, and none of a format for others."""
     return is_ours(content) or (content.startswith(_JWS) and _answered(content) is not None)
+
+
+def is_sealed(content: bytes) -> bool:
+    """Whether it may go where nothing protects it: a parcel whose frame can be read, or a signed answer to one. That it can be
+    opened, and that its signatures verify, its recipient finds."""
+    try:
+        return is_carried(content) and (not is_ours(content) or bool(name_of(content)))
+    except Refused:
+        return False
 
 
 def accept_carried(

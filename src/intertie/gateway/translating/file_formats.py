@@ -34,8 +34,8 @@ def formats_of(foreign: Foreign) -> list[FileFormat]:
     found = [FILE_FORMATS[name] for name in foreign.formats if name in FILE_FORMATS]
     if not found:
         raise SettingsError(
-            f"{foreign.name} brings sealed parcels, and we have no descriptor of it",
-            do="Add it with `intertie partner add`.",
+            f"{foreign.name} brings sealed parcels, and this is none, or we have no descriptor of it",
+            do="Send a sealed parcel; add a descriptor with `intertie partner add`.",
         )
     return found
 

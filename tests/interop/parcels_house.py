@@ -1,0 +1,85 @@
+"""Gateways that exchange parcels as files, each in a directory of its own, and what a person carries between them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.command.gateways import command
+from tests.command.relaying import AGGREGATOR, HOME, Three, make_three
+from tests.interop.test_ftps import certificate
+from tests.ports import free_port
+
+from intertie.formats.upload_terms import hash_secret, new_secret
+
+SECRET = new_secret()
+
+
+def put_legacy(directory: Path, party: str, role: str, section: str, until: str = "2099-12-31") -> None:
+    """The legacy file beside the partner's descriptor: its parcels are files."""
+    text = f'name = "{party}"\nroles = ["{role}"]\nlegacy_until = {until}\n\n{section}\n\n[parcel]\n'
+    (directory / "partners" / f"{party}.legacy").write_text(text)
+
+
+def set_section(directory: Path, section: str, lines: str) -> None:
+    """Lines at the beginning of a section of the settings."""
+    settings = directory / "intertie.toml"
+    settings.write_text(settings.read_text().replace(f"[{section}]\n", f"[{section}]\n{lines}", 1))
+
+
+def open_mailbox(directory: Path, *, plain: bool, more: str = "") -> int:
+    """A mailbox by FTP; its port."""
+    certificate(directory)
+    port = free_port()
+    said = f'listen = "127.0.0.1:{port}"\ncertificate = "ftps.pem"\nkey = "ftps.key"\nplain = {str(plain).lower()}\n{more}'
+    set_section(directory, "ftps", said)
+    return port
+
+
+def keep_secret(directory: Path, secret: str = SECRET) -> None:
+    file = directory / "password.txt"
+    file.write_text(f"{secret}\n")
+    file.chmod(0o600)
+
+
+def comes(user: str, *more: str) -> str:
+    """The section of a partner that comes."""
+    return "\n".join(["[ftps]", f'user = "{user}"', f'secrets = ["{hash_secret(SECRET)}"]', *more])
+
+
+def two(base: Path) -> Three:
+    """The aggregator and the customer's gateway, and nobody between."""
+    three = make_three(base)
+    for directory, other in ((three.aggregator, HOME), (three.home, AGGREGATOR)):
+        assert command("partner", "via", other, "--direct", "--dir", directory).code == 0
+    return three
+
+
+class Exported(NamedTuple):
+    """A parcel as a file, and which it is."""
+
+    file: Path
+    parcel: str
+
+
+def export(three: Three, medium: Path) -> Exported:
+    """A command of the aggregator to the customer's gateway, sealed into a file."""
+    medium.mkdir(exist_ok=True)
+    body = medium / "command.json"
+    body.write_text(command("example", "charging_command").out)
+    sent = command(
+        "send", body, "--to", HOME, "--document", "charging_command", "--interface", "ET8", "--mode", "real_time",
+        "--dir", three.aggregator, "--json",
+    )  # fmt: skip
+    assert sent.code == 0, sent.err
+    out = command("parcel", "export", HOME, "--to", medium, "--dir", three.aggregator, "--json").json
+    return Exported(Path(out["file"]), out["parcel"])
+
+
+def bring_back(three: Three, *files: Path) -> str:
+    """What was fetched goes back to the aggregator; what became of its newest message."""
+    for file in files:
+        done = command("parcel", "import", file, "--to", file.parent, "--dir", three.aggregator)
+        assert done.code == 0, done.err
+    return str(json.loads(command("outbox", "--dir", three.aggregator, "--json").out)["messages"][0]["state"])
