@@ -12,7 +12,7 @@ from intertie.exchange import ordering
 from intertie.exchange.ordering import Ahead
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, ParcelRow
-from intertie.gateway.sending import deliver
+from intertie.gateway.sending import answers
 from intertie.model.errors import Refused
 from intertie.seal.receipt import JournalHead, Outcome, Receipt
 from intertie.seal.tree import EMPTY_ROOT, Frontier, root
@@ -50,7 +50,7 @@ def _answer_first(disk: Disk, *args: Any) -> None:
     disk.answers_first = True
 
 
-_read_receipt = deliver.read_receipt_of
+_read_receipt = answers.read_receipt_of
 
 
 def _believe(gateway: Gateway, partner: Partner, parcel: ParcelRow, raw: bytes, now: datetime) -> Receipt:
@@ -125,11 +125,11 @@ MISTAKES: dict[str, Mistake] = {
         {"sim.disk.Disk.__init__": _answer_first}, r"lost|two receipts|journal"
     ),
     "any 200 is a receipt": Mistake(
-        {"intertie.gateway.sending.deliver.read_receipt_of": _believe}, "is lost"
+        {"intertie.gateway.sending.answers.read_receipt_of": _believe}, "is lost"
     ),
     "nothing expires that was sent": Mistake(
         {
-            "intertie.gateway.sending.deliver.close_expired": _never,
+            "intertie.gateway.sending.answers.close_expired": _never,
             "intertie.gateway.sending.expire.close_expired": _never,
         },
         "for ever",

@@ -16,7 +16,9 @@ from intertie.exchange.outbound import FINAL, State
 from intertie.gateway.gateway import LinkAnswer, Peer
 from intertie.gateway.ports import Query, Store
 from intertie.gateway.receiving.accept_parcel import accept
-from intertie.gateway.sending.deliver import Delivery, cancel, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.cancel import cancel
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.escalate import escalate, tell_next
 from intertie.gateway.sending.expire import expire
 from intertie.gateway.sending.resend import resend

@@ -32,7 +32,7 @@ from intertie.formats.x12.trading import Trading, X12Party
 from intertie.gateway.configuration.as2_settings import As2Door
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.answers import Delivery
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.gateway.trading.trade_books import Books
 from intertie.gateway.translating.deliver_translated import deliver_translated

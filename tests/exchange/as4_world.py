@@ -34,7 +34,7 @@ from intertie.formats.as4.user_message import Party
 from intertie.gateway.configuration.as4_settings import As4Door
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.answers import Delivery
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.gateway.trading.trade_books import Books
 from intertie.gateway.translating.deliver_translated import deliver_translated

@@ -41,7 +41,7 @@ from intertie.formats.x12.carried import write_carried
 from intertie.gateway.configuration.internet_et_settings import InternetEtDoor
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.answers import Delivery
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.gateway.trading.trade_books import Books
 from intertie.gateway.translating.deliver_translated import deliver_translated

@@ -28,7 +28,7 @@ from intertie.formats.file_terms import CsvTerms, JsonTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow, Query
-from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.answers import Delivery
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.gateway.trading.trade_books import Books
 from intertie.gateway.translating.accept_file import Brought, accept_file

@@ -17,7 +17,8 @@ from intertie.formats.parcel_terms import ParcelTerms
 from intertie.formats.sftp_terms import SftpTerms
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.relaying.deliver_relayed import deliver_relayed
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.translating.accept_file import Brought, accept_file
 from intertie.gateway.translating.deliver_translated import PostAnswer
 from intertie.gateway.translating.file_link import FileLink

@@ -18,7 +18,8 @@ from intertie.gateway.receiving.receive import receive
 from intertie.gateway.receiving.scopes import granted_to
 from intertie.gateway.relaying.deliver_relayed import deliver_relayed
 from intertie.gateway.relaying.relay_ports import Relayed
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError, Refused

@@ -27,7 +27,7 @@ from intertie.gateway.configuration.settings import Quota
 from intertie.gateway.ports import Query
 from intertie.gateway.proving.erase import NotErasedError, Why, erase_message
 from intertie.gateway.proving.hold import hold
-from intertie.gateway.sending.deliver import cancel
+from intertie.gateway.sending.cancel import cancel
 from intertie.gateway.sending.send_message import send_raw
 from intertie.model.errors import Code, PartnerError, Refused, StoreError
 from intertie.model.ids import MessageId, new_message_id

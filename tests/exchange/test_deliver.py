@@ -27,7 +27,9 @@ from intertie.exchange.outbound import State
 from intertie.gateway.gateway import Limits, LinkAnswer
 from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.proving.verify_journal import verify_journal
-from intertie.gateway.sending.deliver import Delivery, cancel, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.cancel import cancel
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.send_message import Outgoing, send, send_raw
 from intertie.model.documents import example
 from intertie.model.errors import PartnerError

@@ -27,7 +27,8 @@ from intertie.exchange.outbound import State
 from intertie.gateway.configuration.settings import Escalation as MailSettings
 from intertie.gateway.gateway import Gateway, LinkAnswer
 from intertie.gateway.proving.verify_journal import verify_journal
-from intertie.gateway.sending.deliver import cancel, deliver_once
+from intertie.gateway.sending.cancel import cancel
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.escalate import NEWS, Escalation, MailError, escalate, tell_next
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.journal.entry import read_entry

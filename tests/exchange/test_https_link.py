@@ -34,7 +34,8 @@ from intertie.gateway.configuration.settings import Delivery as Waits
 from intertie.gateway.configuration.settings import Quota
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.ports import Query
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.model.errors import PartnerError
 from intertie.stores.memory import MemoryStore
 

@@ -30,7 +30,8 @@ from intertie.gateway.partners.descriptors import Announcer, Told, fetch_descrip
 from intertie.gateway.ports import Query
 from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.gateway.receiving.accept_parcel import accept
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.journal.entry import Kind, read_entry
 from intertie.model.documents import example

@@ -15,7 +15,8 @@ from tests.exchange.uftp_world import NEED, OPTION, TALK
 from intertie.exchange.outbound import State
 from intertie.formats.file_terms import JsonTerms
 from intertie.gateway.ports import MessageRow
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.moving import is_translated, unfinished
 from intertie.gateway.translating.files import Purpose
 from intertie.gateway.translating.foreign import Level

@@ -18,7 +18,7 @@ from intertie.gateway.ports import Mark
 from intertie.gateway.proving.erase import Why
 from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.gateway.receiving.accept_parcel import new_message
-from intertie.gateway.sending.deliver import cancel
+from intertie.gateway.sending.cancel import cancel
 from intertie.gateway.sending.expire import expire
 from intertie.gateway.sending.resend import NotResentError, resend, why_dead
 from intertie.journal.entry import Entry, Kind, read_entry

@@ -10,7 +10,7 @@ from tests.exchange.house import AGGREGATOR, STRANGER, UTILITY
 from tests.exchange.uftp_world import NEED, Two, offer_to
 
 from intertie.exchange.outbound import State
-from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.answers import Delivery
 from intertie.gateway.translating.accept_translated import find_foreign, known_of
 from intertie.gateway.translating.deliver_translated import (
     ANSWER_WAIT,

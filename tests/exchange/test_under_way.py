@@ -13,7 +13,8 @@ from intertie.exchange.outbound import State
 from intertie.gateway.gateway import LinkAnswer, Partner
 from intertie.gateway.ports import Query
 from intertie.gateway.proving.verify_journal import verify_journal
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.lanes import UnderWay
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.model.documents import example

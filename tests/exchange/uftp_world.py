@@ -27,7 +27,7 @@ from intertie.formats.uftp.forms import Role as UsefRole
 from intertie.formats.uftp.terms import Terms
 from intertie.gateway.configuration.settings import UftpDoor
 from intertie.gateway.gateway import Gateway, Partner
-from intertie.gateway.sending.deliver import Delivery
+from intertie.gateway.sending.answers import Delivery
 from intertie.gateway.sending.send_message import Outgoing, send
 from intertie.gateway.trading.trade_books import Books
 from intertie.gateway.translating.deliver_translated import PostAnswer, deliver_translated

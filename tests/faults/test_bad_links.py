@@ -39,7 +39,8 @@ from intertie.gateway.gateway import LinkAnswer, Peer
 from intertie.gateway.ports import MessageRow, Query
 from intertie.gateway.proving.verify_journal import verify_journal
 from intertie.gateway.receiving.accept_parcel import accept
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.expire import expire
 from intertie.gateway.sending.resend import why_dead
 from intertie.gateway.sending.send_message import Outgoing, send

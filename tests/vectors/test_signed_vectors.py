@@ -69,7 +69,7 @@ def writer_of(case: dict[str, Any]) -> PublicKeys:
 
 
 def judge_receipt(case: dict[str, Any]) -> str:
-    """As `gateway.sending.deliver` judges an answer."""
+    """As `gateway.sending.answers` judges an answer."""
     sent, raw = case["parcel"], from_base64url(case["receipt"])
     least = PROFILES[sent["profile"]]
     receipt = verify_receipt(

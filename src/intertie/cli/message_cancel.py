@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intertie.cli._shared import HERE, Dir, Json, print_json
 from intertie.exchange.outbound import State
-from intertie.gateway.sending.deliver import cancel as take_back
+from intertie.gateway.sending.cancel import cancel as take_back
 from intertie.model.errors import SettingsError
 from intertie.model.ids import MessageId
 from intertie.run import opened

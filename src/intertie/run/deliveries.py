@@ -23,7 +23,8 @@ from intertie.gateway.partners.descriptors import Announcer, fetch_descriptor
 from intertie.gateway.partners.prove_partner import answer_proofs
 from intertie.gateway.receiving.fetch import Fetches
 from intertie.gateway.relaying.deliver_relayed import deliver_relayed, end_relayed
-from intertie.gateway.sending.deliver import Delivery, deliver_once
+from intertie.gateway.sending.answers import Delivery
+from intertie.gateway.sending.deliver import deliver_once
 from intertie.gateway.sending.expire import expire
 from intertie.gateway.sending.lanes import AllLanes, Lane
 from intertie.gateway.sending.turns import Turns

@@ -12,8 +12,8 @@ from intertie.gateway.gateway import Gateway
 from intertie.gateway.office.office_once import Stamp
 from intertie.gateway.office.office_rights import Roles, check_category
 from intertie.gateway.ports import Mark, MessageRow
+from intertie.gateway.sending.cancel import cancel
 from intertie.gateway.sending.compose import compose
-from intertie.gateway.sending.deliver import cancel
 from intertie.gateway.sending.resend import resend
 from intertie.gateway.sending.send_message import send
 from intertie.gateway.trading.trade_desk import Desk

@@ -1,7 +1,7 @@
 """Parcels for partners without a door: they come for them, and confirm each with their receipt.
 
 What is handed out is the same bytes that a post would carry, and a receipt or a refusal closes the parcel by the same
-code (gateway/sending/deliver.py). Handing out counts as an attempt: without a receipt the very same bytes are handed out again.
+code (gateway/sending/answers.py). Handing out counts as an attempt: without a receipt the very same bytes are handed out again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from intertie.catalogue.flow import Channel
 from intertie.gateway.gateway import Gateway, LinkAnswer, Peer
 from intertie.gateway.ports import ParcelRow
 from intertie.gateway.relaying.deliver_relayed import judge_relayed, next_relayed
-from intertie.gateway.sending.deliver import Delivery, judge_answer, next_parcel, unconfirmed
+from intertie.gateway.sending.answers import Delivery, judge_answer, unconfirmed
+from intertie.gateway.sending.next_parcel import next_parcel
 from intertie.model.ids import ParcelId
 from intertie.model.record import Record
 from intertie.seal.algorithm_table import hybrid_groups

@@ -17,7 +17,7 @@ from intertie.exchange.relaying import GIVE_UP_AFTER, Back, Event, Passage, Tell
 from intertie.gateway.gateway import Gateway, Link, LinkAnswer, Partner
 from intertie.gateway.relaying.relay_ports import Relayed
 from intertie.gateway.relaying.take_return import check_passing_receipt, onward_parts
-from intertie.gateway.sending.deliver import PUT_OUT, Clock, Delivery, Random, read_problem
+from intertie.gateway.sending.answers import PUT_OUT, Clock, Delivery, Random, read_problem
 from intertie.gateway.sending.own_keys import keys_towards, own_chains
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, PartnerError, Refused

@@ -20,7 +20,7 @@ from intertie.gateway.proving.chains import chains_for
 from intertie.gateway.receiving.accept_parcel import keep_refusal
 from intertie.gateway.relaying.relay_parcel import check_scope, known
 from intertie.gateway.relaying.relay_ports import Relayed
-from intertie.gateway.sending.deliver import close_by_receipt, judge_answer, profile_of, read_receipt_of
+from intertie.gateway.sending.answers import close_by_receipt, judge_answer, profile_of, read_receipt_of
 from intertie.gateway.sending.own_keys import keys_towards, own_chains
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import RULES, Code, Refused

@@ -15,7 +15,7 @@ from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import ParcelRow, Query
 from intertie.gateway.proving.audit_partner import WitnessLink
 from intertie.gateway.proving.export_evidence import is_translated
-from intertie.gateway.sending.deliver import Delivery, close_by_receipt, read_receipt_of
+from intertie.gateway.sending.answers import Delivery, close_by_receipt, read_receipt_of
 from intertie.gateway.sending.send_message import find_partner
 from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import MessageId, PartyId

@@ -14,7 +14,8 @@ from intertie.gateway.gateway import Gateway, LinkAnswer, Partner, Peer
 from intertie.gateway.receiving.pull import confirm
 from intertie.gateway.receiving.receive import is_ours, name_of, receive
 from intertie.gateway.relaying.consign import consign, take_hop_receipt
-from intertie.gateway.sending.deliver import hand_over, next_parcel
+from intertie.gateway.sending.answers import hand_over
+from intertie.gateway.sending.next_parcel import next_parcel
 from intertie.gateway.sending.send_message import find_partner
 from intertie.model.errors import Code, PartnerError, Refused
 from intertie.model.ids import ParcelId, PartyId

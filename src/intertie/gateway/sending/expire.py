@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from intertie.gateway.gateway import Gateway
-from intertie.gateway.sending.deliver import close_expired
+from intertie.gateway.sending.answers import close_expired
 from intertie.model.ids import MessageId
 
 

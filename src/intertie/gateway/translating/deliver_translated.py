@@ -15,7 +15,7 @@ from typing import NamedTuple
 from intertie.exchange.outbound import WAIT_MAX, ImpossibleEvent, State, backoff
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.ports import MessageRow, ParcelRow
-from intertie.gateway.sending.deliver import Clock, Delivery, Random, close_expired
+from intertie.gateway.sending.answers import Clock, Delivery, Random, close_expired
 from intertie.gateway.sending.moving import of_kind, unfinished
 from intertie.gateway.trading.trade import shared_of
 from intertie.gateway.translating.accept_translated import find_foreign, original_of

@@ -10,7 +10,7 @@ from datetime import date
 
 from intertie.gateway.gateway import Link, LinkAnswer, Partner
 from intertie.gateway.receiving.receive import name_of
-from intertie.gateway.sending.deliver import PUT_OUT
+from intertie.gateway.sending.answers import PUT_OUT
 from intertie.gateway.translating.deliver_translated import PostAnswer
 from intertie.gateway.translating.files import File, write_files
 from intertie.gateway.translating.foreign import Foreign, check_legacy
