@@ -14,12 +14,18 @@ from tests.ports import free_port
 from intertie.formats.upload_terms import hash_secret, new_secret
 
 SECRET = new_secret()
+# What is said without TLS.
+PLAIN = new_secret()
 
 
 def put_legacy(directory: Path, party: str, role: str, section: str, until: str = "2099-12-31") -> None:
     """The legacy file beside the partner's descriptor: its parcels are files."""
-    text = f'name = "{party}"\nroles = ["{role}"]\nlegacy_until = {until}\n\n{section}\n\n[parcel]\n'
-    (directory / "partners" / f"{party}.legacy").write_text(text)
+    (directory / "partners" / f"{party}.legacy").write_text(legacy_text(party, role, section, until))
+
+
+def legacy_text(party: str, role: str, section: str, until: str = "2099-12-31") -> str:
+    """What it says."""
+    return f'name = "{party}"\nroles = ["{role}"]\nlegacy_until = {until}\n\n{section}\n\n[parcel]\n'
 
 
 def set_section(directory: Path, section: str, lines: str) -> None:
@@ -43,9 +49,12 @@ def keep_secret(directory: Path, secret: str = SECRET) -> None:
     file.chmod(0o600)
 
 
-def comes(user: str, *more: str) -> str:
-    """The section of a partner that comes."""
-    return "\n".join(["[ftps]", f'user = "{user}"', f'secrets = ["{hash_secret(SECRET)}"]', *more])
+def comes(user: str, *, plain: bool = False, tls: bool = True) -> str:
+    """The section of a partner that comes: over TLS, without it, or both, each by its own secret."""
+    secrets = [f'secrets = ["{hash_secret(SECRET)}"]'] * tls
+    return "\n".join(
+        ["[ftps]", f'user = "{user}"', *secrets, *[f'plain_secrets = ["{hash_secret(PLAIN)}"]'] * plain]
+    )
 
 
 def two(base: Path) -> Three:
@@ -65,21 +74,30 @@ class Exported(NamedTuple):
 
 def export(three: Three, medium: Path) -> Exported:
     """A command of the aggregator to the customer's gateway, sealed into a file."""
+    return _export(three.aggregator, HOME, "charging_command", medium)
+
+
+def export_status(three: Three, medium: Path) -> Exported:
+    """How the customer's charging point stands, for the aggregator."""
+    return _export(three.home, AGGREGATOR, "charging_status", medium)
+
+
+def _export(directory: Path, to: str, document: str, medium: Path) -> Exported:
     medium.mkdir(exist_ok=True)
-    body = medium / "command.json"
-    body.write_text(command("example", "charging_command").out)
+    body = medium / f"{document}.json"
+    body.write_text(command("example", document).out)
     sent = command(
-        "send", body, "--to", HOME, "--document", "charging_command", "--interface", "ET8", "--mode", "real_time",
-        "--dir", three.aggregator, "--json",
+        "send", body, "--to", to, "--document", document, "--interface", "ET8", "--mode", "real_time",
+        "--dir", directory, "--json",
     )  # fmt: skip
     assert sent.code == 0, sent.err
-    out = command("parcel", "export", HOME, "--to", medium, "--dir", three.aggregator, "--json").json
+    out = command("parcel", "export", to, "--to", medium, "--dir", directory, "--json").json
     return Exported(Path(out["file"]), out["parcel"])
 
 
-def bring_back(three: Three, *files: Path) -> str:
-    """What was fetched goes back to the aggregator; what became of its newest message."""
+def bring_back(*files: Path, to: Path) -> str:
+    """What was fetched goes back to whom it is for; what became of its newest message."""
     for file in files:
-        done = command("parcel", "import", file, "--to", file.parent, "--dir", three.aggregator)
+        done = command("parcel", "import", file, "--to", file.parent, "--dir", to)
         assert done.code == 0, done.err
-    return str(json.loads(command("outbox", "--dir", three.aggregator, "--json").out)["messages"][0]["state"])
+    return str(json.loads(command("outbox", "--dir", to, "--json").out)["messages"][0]["state"])

@@ -76,7 +76,7 @@ def test_a_posted_parcel_is_receipted_and_goes_on_by_the_relay(tmp_path: Path) -
         wait_for(lambda: {receipt, answer} <= set(door.names()))
         files = [door.fetch(name, tmp_path / "medium") for name in (receipt, answer)]
         assert door.names() == []
-    assert bring_back(three, *files) == "accepted"
+    assert bring_back(*files, to=three.aggregator) == "accepted"
 
 
 def test_ours_are_fetched_there_and_the_signed_receipt_is_posted(tmp_path: Path) -> None:

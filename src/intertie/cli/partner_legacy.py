@@ -12,10 +12,12 @@ from intertie.cli._smime import check_our_key
 from intertie.formats.ftps_terms import FtpsTerms, TheirFtps
 from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.translating.foreign import Foreign, paper_events
+from intertie.gateway.translating.in_clear import all_secrets, check_secrets_apart
 from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened
+from intertie.run.in_clear import check_way
 from intertie.seal.private_files import read_secret_text
 from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
@@ -147,17 +149,12 @@ def _check_ftps_server(it: Opened, party: PartyId, file: Path, foreign: Foreign)
     if there is None or not it.settings.ftps.visits:
         do = "Set visits = true in [ftps] of intertie.toml."
         raise SettingsError("[ftps] goes to no partner's server", do=do)
-    _check_plain(it, foreign)
     read_secret_text(it.places.of(there.secret_file), "password")
+    if there.in_clear:
+        check_way(it, party, foreign, there)
     if there.ca_file:
         context_towards(it.places.of(there.ca_file), "ca_file")
     _check_ends(it, party, file, foreign)
-
-
-def _check_plain(it: Opened, foreign: Foreign) -> None:
-    if foreign.in_clear and not it.settings.ftps.plain:
-        do = "Agree on TLS, or set plain = true in [ftps] of intertie.toml."
-        raise SettingsError("[ftps] does nothing without TLS", do=do)
 
 
 def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> None:
@@ -165,7 +162,10 @@ def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> No
     if not door.listen:
         do = "Name an address: listen."
         raise SettingsError(f"[{foreign.binding}] has no door that it could come to", do=do)
-    _check_plain(it, foreign)
+    if foreign.in_clear and not it.settings.ftps.plain:
+        do = "Agree on TLS, or set plain = true in [ftps] of intertie.toml."
+        raise SettingsError("[ftps] does nothing without TLS", do=do)
+    check_secrets_apart(party, foreign, it.partners.all())
     user = _comes(foreign).user
     for partner in it.partners.all():
         other = partner.foreign
@@ -284,7 +284,7 @@ def _comes_lines(foreign: Foreign) -> list[tuple[str, str]]:
     return [
         ("speaks", f"{foreign.binding} (comes as {_comes(foreign).user}), {foreign.format}"),
         ("legacy", f"until {foreign.legacy_until}: {how}"),
-        ("secrets", str(len(_comes(foreign).secrets))),
+        ("secrets", str(len(list(all_secrets(foreign))))),
     ]
 
 

@@ -45,33 +45,34 @@ class TheirFtps(There, frozen=True, kw_only=True):
 
 
 class FtpsTerms(Record, frozen=True, kw_only=True):
-    """The `[ftps]` section of `partners/PARTY.legacy`: `user` and `secrets`, hashed as for uploads, or `server`."""
+    """The `[ftps]` section of `partners/PARTY.legacy`: `user` and secrets, hashed as for uploads, or `server`."""
 
     user: User | None = None
     # A second one is there while the partner changes from the one to the other.
     secrets: Annotated[tuple[Hashed, ...], Meta(max_length=4)] = ()
+    # With one of these it may come without TLS: for sealed parcels and what answers them, and nothing else. Whoever listens has
+    # it, so it opens nothing over TLS.
+    plain_secrets: Annotated[tuple[Hashed, ...], Meta(max_length=4)] = ()
     # When an upload counts: when it gets its name from NAME.part, or already when its writer closes it (docs/ftps.md).
     complete: Literal["renamed", "closed"] = "renamed"
     server: TheirFtps | None = None
-    # Whether it may come without TLS: for sealed parcels and what answers them, and nothing else.
-    plain: bool = False
 
     def check(self) -> None:
         """ValueError unless it comes to us, or we to it."""
         if (self.user is None) is (self.server is None):
             raise RuleError("user: it comes here as `user`, or we go to its `server`")
-        if (self.user is not None) is not bool(self.secrets):
+        if (self.user is not None) is not bool(self.secrets or self.plain_secrets):
             raise RuleError("secrets: whoever comes here as `user` has one, and nobody else")
-        if self.plain and self.user is None:
-            raise RuleError("plain: of whoever comes here; a server without TLS has tls none")
+        if set(self.secrets) & set(self.plain_secrets):
+            raise RuleError("plain_secrets: one that is said without TLS opens nothing over it")
         # What ends an upload in order is said by TLS (docs/ftps.md).
-        if self.plain and self.complete == "closed":
+        if self.plain_secrets and self.complete == "closed":
             raise RuleError("complete: without TLS nothing says that an upload was closed: renamed")
 
     @property
     def in_clear(self) -> bool:
         """Whether anything may go without TLS."""
-        return self.plain or (self.server is not None and self.server.in_clear)
+        return bool(self.plain_secrets) or (self.server is not None and self.server.in_clear)
 
     @property
     def url(self) -> str:

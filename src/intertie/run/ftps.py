@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from intertie.bindings.ftps.client import FtpsClient
@@ -14,41 +14,10 @@ from intertie.bindings.ftps.server import LOG, FtpsDoorway, port_of
 from intertie.bindings.sftp.carrier import ServerCarrier
 from intertie.bindings.sftp.mailbox import Told
 from intertie.bindings.sftp.visits import Visits
-from intertie.formats.ftps_terms import TheirFtps
 from intertie.gateway.translating.deliver_file import FilePosts
-from intertie.gateway.translating.foreign import Foreign
-from intertie.model.errors import PartnerError
+from intertie.run.in_clear import may_go
 from intertie.run.mailboxes import SWEEP_SECONDS, VISIT_SECONDS, House, often
 from intertie.run.opening import Opened
-
-
-def server_of(foreign: Foreign) -> TheirFtps | None:
-    """Where we go to this partner; None if we do not."""
-    return foreign.ftps_terms.server if foreign.ftps_terms is not None else None
-
-
-def visited(it: Opened) -> Callable[[Foreign], TheirFtps | None]:
-    """The same of those that are visited: without TLS until the end date, and after it not at all."""
-
-    def server(foreign: Foreign) -> TheirFtps | None:
-        there = server_of(foreign)
-        over = there is not None and there.in_clear and it.clock().date() > foreign.legacy_until
-        return None if over else there
-
-    return server
-
-
-def put_to(it: Opened) -> Callable[[Foreign], TheirFtps | None]:
-    """The same for what is put there: PartnerError after that date."""
-
-    def server(foreign: Foreign) -> TheirFtps | None:
-        there = visited(it)(foreign)
-        if there is None and server_of(foreign) is not None:
-            why = f"that nothing protects the way to its server ended on {foreign.legacy_until}"
-            raise PartnerError(why, do="Agree on TLS, or on another legacy_until.")
-        return there
-
-    return server
 
 
 async def serve(it: Opened) -> None:
@@ -57,7 +26,7 @@ async def serve(it: Opened) -> None:
     house = House(it, settings, lambda foreign: foreign.ftps_terms.user if foreign.ftps_terms else None)
     client = FtpsClient(it.places.of, settings.seconds, plain=settings.plain)
     visits = Visits(
-        it.gateway, house.folder, client, visited(it), settings.file_bytes, it.clock, time.monotonic
+        it.gateway, house.folder, client, may_go(it), settings.file_bytes, it.clock, time.monotonic
     )
     tasks: list[Coroutine[Any, Any, None]] = []
     async with _door(it, house) if settings.listen else contextlib.nullcontext() as serving:
@@ -95,5 +64,5 @@ def posts(it: Opened) -> FilePosts:
     """What puts files where partners fetch them, here or at their servers."""
     settings = it.settings.ftps
     client = FtpsClient(it.places.of, settings.seconds, plain=settings.plain)
-    carrier = ServerCarrier(it.gateway, it.places.of(settings.folder), client, put_to(it), it.clock)
+    carrier = ServerCarrier(it.gateway, it.places.of(settings.folder), client, may_go(it), it.clock)
     return FilePosts(it.gateway, carrier, it.clock)

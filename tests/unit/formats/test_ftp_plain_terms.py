@@ -1,4 +1,4 @@
-"""What a legacy file and the settings may say of FTP without TLS: beside [parcel] alone, with an end date, if the door lets it."""
+"""What a legacy file and the settings may say of FTP without TLS: beside [parcel] alone, with an end date, if it is let."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from intertie.model.party import Role
 from intertie.run.held import legacy_use
 
 PIN = "sha256:" + "a" * 64
+HEARD = "sha256:" + "b" * 64
 PARTY = PartyId("home.example")
 
 
@@ -34,7 +35,7 @@ def server(**changed: Any) -> TheirFtps:
 
 
 def comes(**changed: Any) -> FtpsTerms:
-    return FtpsTerms(**({"user": "them", "secrets": (PIN,), "plain": True} | changed))
+    return FtpsTerms(**({"user": "them", "plain_secrets": (HEARD,)} | changed))
 
 
 def foreign(terms: FtpsTerms, **formats: Any) -> Foreign:
@@ -58,7 +59,8 @@ def test_it_goes_with_no_other_format(terms: FtpsTerms, formats: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    "terms", [comes(plain=False), FtpsTerms(server=server(tls="explicit", certificates=(PIN,)))]
+    "terms",
+    [comes(secrets=(PIN,), plain_secrets=()), FtpsTerms(server=server(tls="explicit", certificates=(PIN,)))],
 )
 def test_over_tls_any_format_goes_as_before(terms: FtpsTerms) -> None:
     found = foreign(terms, json=JsonTerms())
@@ -72,8 +74,12 @@ def test_what_makes_no_sense_is_refused() -> None:
         server(ca_file="ca.pem")
     with pytest.raises(ValueError, match="is known by these"):
         server(tls="explicit")
-    with pytest.raises(ValueError, match="plain"):
-        FtpsTerms(server=server(), plain=True)
+    with pytest.raises(ValueError, match="nobody else"):
+        FtpsTerms(server=server(), plain_secrets=(HEARD,))
+    with pytest.raises(ValueError, match="nobody else"):
+        comes(plain_secrets=())
+    with pytest.raises(ValueError, match="opens nothing over it"):
+        comes(secrets=(PIN, HEARD))
     with pytest.raises(ValueError, match="nothing says that an upload was closed"):
         comes(complete="closed")
 
@@ -82,7 +88,7 @@ def test_without_an_end_date_there_is_no_legacy_file() -> None:
     text = {
         "name": "Home",
         "roles": ["gateway_esi"],
-        "ftps": {"user": "them", "secrets": [PIN], "plain": True},
+        "ftps": {"user": "them", "plain_secrets": [HEARD]},
         "parcel": {},
     }
     with pytest.raises(msgspec.ValidationError, match="legacy_until"):

@@ -18,6 +18,7 @@ from intertie.bindings.sftp.names import is_file_name, is_unfinished
 from intertie.bindings.sftp.seen import FILES_MAX, PART
 from intertie.formats.ftps_terms import TheirFtps
 from intertie.gateway.receiving.accept_carried import is_sealed
+from intertie.gateway.translating.in_clear import SEALED_ONLY
 from intertie.model.errors import PartnerError
 from intertie.seal.private_files import read_secret_text
 from intertie.seal.tls_files import context_towards, is_pinned
@@ -184,7 +185,7 @@ class FtpsClient:
     async def put(self, there: TheirFtps, folder: str, name: str, content: bytes) -> None:
         """A file, whole, under its name. It may be there already: then nothing is done. One that was begun is sent anew."""
         if there.in_clear and not is_sealed(content):
-            raise PartnerError("without TLS only what is sealed is carried, and this is not")
+            raise PartnerError(f"{there.user} at {there.host}: {SEALED_ONLY}", do="Agree on TLS.")
         await asyncio.to_thread(self._put, there, f"{folder}/{name}", content)
 
     def _put(self, there: TheirFtps, target: str, content: bytes) -> None:
@@ -282,9 +283,8 @@ class FtpsClient:
 
     def _connected(self, there: TheirFtps) -> InClear | Connection:
         if there.in_clear and not self._plain:
-            raise PartnerError(
-                "[ftps] goes nowhere without TLS", do="Set plain = true there, or agree on TLS."
-            )
+            why = f"[ftps] plain is not set: nothing goes to {there.host} without TLS"
+            raise PartnerError(why, do="Agree on TLS, or set plain = true.")
         known = self._open.get(there)
         if known is not None:
             try:
@@ -292,12 +292,16 @@ class FtpsClient:
                 return known
             except (ftplib.Error, OSError, EOFError):  # it was idle for too long
                 self._drop(there)
-        context = context_towards(self._file(there.ca_file) if there.ca_file else None, "ca_file")
         secret = read_secret_text(self._file(there.secret_file), "password").decode("utf-8", "replace")
-        fresh = InClear(there, self._seconds) if there.in_clear else Connection(there, context, self._seconds)
-        self._open[there] = fresh
+        fresh = self._open[there] = self._fresh(there)
         fresh.open(secret)
         return fresh
+
+    def _fresh(self, there: TheirFtps) -> InClear | Connection:
+        if there.in_clear:
+            return InClear(there, self._seconds)
+        context = context_towards(self._file(there.ca_file) if there.ca_file else None, "ca_file")
+        return Connection(there, context, self._seconds)
 
     def _drop(self, there: TheirFtps) -> None:
         known = self._open.pop(there, None)

@@ -12,10 +12,10 @@ from pyftpdlib.filesystems import AbstractedFS, FilesystemError
 
 from intertie.bindings.sftp.mailbox import Guest
 from intertie.bindings.sftp.names import Folder, Place, is_unfinished, place_of
-from intertie.gateway.receiving.accept_carried import BEGINNINGS, is_sealed
-from intertie.model.errors import StoreError
+from intertie.gateway.receiving.accept_carried import BEGINNINGS
+from intertie.gateway.translating.in_clear import SEALED_ONLY
+from intertie.model.errors import Code, Refused, StoreError
 
-SEALED_ONLY = "without TLS only sealed parcels and their receipts are carried"
 # The longest of the beginnings.
 _BEGIN = max(map(len, BEGINNINGS))
 
@@ -27,6 +27,7 @@ class Limited(io.FileIO):
         super().__init__(path, "r+", opener=lambda path, _: os.open(path, flags, 0o600))
         self._guest, self._name, self._most = guest, name, guest.settings.file_bytes
         self._sealed, self._begun = sealed, b""
+        self.refused: Refused | None = None  # why it was cut off, where only what is sealed may come
 
     def write(self, data: Any) -> int:
         """OSError beyond the limit; where only what is sealed may come, also for what begins otherwise, before the rest of it is
@@ -36,6 +37,7 @@ class Limited(io.FileIO):
         if self._sealed and self.tell() == len(self._begun) < _BEGIN:
             self._begun += bytes(data[:_BEGIN])
             if not any(one.startswith(self._begun[: len(one)]) for one in BEGINNINGS):
+                self.refused = Refused(Code.PROTECTION_TOO_WEAK, SEALED_ONLY, partner=self._guest.box.party)
                 raise OSError(SEALED_ONLY)
         return super().write(data)
 
@@ -53,7 +55,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         self._guest: Guest = cmd_channel.guest
         self._arrived: Callable[[str], None] = cmd_channel.arrived
         self._fetched: Callable[[str], None] = cmd_channel.fetched
-        self._sealed_only: Callable[[], bool] = cmd_channel.sealed_only
+        self._session = cmd_channel
 
     # Where a path leads
 
@@ -102,7 +104,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         if not guest.may_upload():
             raise FilesystemError("too many files in a minute; try later")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (os.O_TRUNC if mode.startswith("w") else 0)
-        file = Limited(filename, flags, guest, place.name, sealed=self._sealed_only())
+        file = Limited(filename, flags, guest, place.name, sealed=not self._session.is_protected)
         if mode.startswith("a"):
             file.seek(0, os.SEEK_END)
         guest.writing.add(place.name)
@@ -129,12 +131,10 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
 
     def _only_sealed(self, path: str) -> None:
         """FilesystemError for a file that may not go in the clear, where it would."""
-        if not self._sealed_only():
+        if self._session.is_protected:
             return
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)) as file:
-            content = file.read(self._guest.settings.file_bytes + 1)
-        if not is_sealed(content):
-            raise FilesystemError(f"{SEALED_ONLY}: come over TLS")
+            self._session.check_sealed(file.read(self._guest.settings.file_bytes + 1))
 
     def remove(self, path: str) -> None:
         """What was fetched, or what was begun."""

@@ -19,7 +19,8 @@ from intertie.gateway.translating.deliver_file import Sent
 from intertie.gateway.translating.deliver_translated import PostAnswer, Reply
 from intertie.gateway.translating.files import File, Purpose
 from intertie.gateway.translating.foreign import Foreign, Level
-from intertie.model.errors import PartnerError
+from intertie.gateway.translating.in_clear import check_sealed
+from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import PartyId
 
 TAKEN = PostAnswer(200)
@@ -105,6 +106,7 @@ class ServerCarrier:
         server: Callable[[Foreign], There | None],
         clock: Callable[[], datetime],
     ) -> None:
+        """`server` raises PartnerError for one to which nothing may go."""
         self._gateway, self._folder, self._client, self._clock = gateway, folder, client, clock
         self._server = server
 
@@ -124,6 +126,8 @@ class ServerCarrier:
             return
         if receipt and there.in_clear and not is_sealed(file.content):
             return  # it is for people, and what it is about has a signed one beside
+        if there.in_clear:
+            _only_sealed(box.party, file.content)
         folder = there.receipts if receipt and there.receipts is not None else there.to
         await self._client.put(there, folder, file.name, file.content)
         if not receipt:
@@ -132,3 +136,11 @@ class ServerCarrier:
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._client.aclose()
+
+
+def _only_sealed(party: PartyId, content: bytes) -> None:
+    """PartnerError for what would be read on its way, naming the partner and the rule."""
+    try:
+        check_sealed(party, content)
+    except Refused as refused:
+        raise PartnerError(refused.why, do="Agree on TLS.") from refused

@@ -19,6 +19,7 @@ from intertie.gateway.receiving.receive import OURS, is_ours, name_of, receive
 from intertie.gateway.receiving.scopes import FETCH, granted_to
 from intertie.gateway.relaying.consign import take_hop_receipt
 from intertie.gateway.translating.files import File, Item, Judged, Purpose
+from intertie.gateway.translating.foreign import check_legacy
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import ParcelId, derived_uuid7
 from intertie.seal.hop import RETURN, read_hop, read_return
@@ -98,6 +99,12 @@ def accept_carried(
 
 def _take(gateway: Gateway, partner: Partner, content: bytes, now: datetime) -> _Said:
     peer = Peer(partner.party, None, granted_to(gateway, partner) - {FETCH})
+    try:
+        if partner.foreign is not None:
+            check_legacy(partner.party, partner.foreign, now.date())
+    except Refused as refused:
+        about = _parcel_of(gateway, content) if is_ours(content) else _answered(content)
+        return _Said(about or hashlib.sha256(content).hexdigest(), refused, None)
     if not is_ours(content):
         return _take_answer(gateway, peer, content, now)
     try:

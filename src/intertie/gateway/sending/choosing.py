@@ -34,6 +34,10 @@ def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
         how = "it comes for them" if partner.fetches else "over HTTPS"
         if foreign is not None and partner.by_file:
             way = "ftp without TLS" if foreign.in_clear else foreign.binding
+            if today > foreign.legacy_until:
+                return Way(
+                    NOTHING, f"its parcels go as files by {way}, and that ended on {foreign.legacy_until}"
+                )
             return Way("parcels as files", f"sealed for it alone, by {way} as its legacy file says")
         older = ""
         if foreign is not None:
