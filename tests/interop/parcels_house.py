@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import ssl
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +65,28 @@ def two(base: Path) -> Three:
     for directory, other in ((three.aggregator, HOME), (three.home, AGGREGATOR)):
         assert command("partner", "via", other, "--direct", "--dir", directory).code == 0
     return three
+
+
+def two_by_ftp(base: Path, *, plain: bool, more: str = "") -> Three:
+    """The aggregator has the mailbox; the customer's gateway goes there, over TLS or without it. Nobody stands between."""
+    three = two(base)
+    port = open_mailbox(three.aggregator, plain=plain, more=more)
+    set_section(three.home, "ftps", f"visits = true\nplain = {str(plain).lower()}\n")
+    keep_secret(three.home, PLAIN if plain else SECRET)
+    put_legacy(three.aggregator, HOME, "gateway_esi", comes("home", plain=plain, tls=not plain))
+    known = 'tls = "none"' if plain else f'certificates = ["{pin(three.aggregator)}"]'
+    there = (
+        f'[ftps]\nserver = {{ host = "127.0.0.1", port = {port}, user = "home", secret_file = "password.txt", {known}, '
+        'to = "in", fetch = "out", answers = "receipts", receipts = "in", poll_seconds = 1 }'
+    )
+    put_legacy(three.home, AGGREGATOR, "der_aggregator", there)
+    return three
+
+
+def pin(directory: Path) -> str:
+    """Of the mailbox's certificate."""
+    der = ssl.PEM_cert_to_DER_cert((directory / "ftps.pem").read_text())
+    return f"sha256:{hashlib.sha256(der).hexdigest()}"
 
 
 class Exported(NamedTuple):

@@ -183,9 +183,9 @@ def test_a_parcel_for_another_key_or_another_party_or_by_another_hand_is_refused
     )  # the aggregator's own, that the gateway which fetches it brings back
     wait_for(lambda: any((door.box / "out").iterdir()))
     (own,) = (door.box / "out").iterdir()
-    mine = door.reasons("transport_not_sender") + door.reasons("wrong_recipient")
+    mine = door.reasons("unknown_sender")
     door.upload("own.itp", own.read_bytes())
-    wait_for(lambda: door.reasons("transport_not_sender") + door.reasons("wrong_recipient") == mine + 1)
+    wait_for(lambda: door.reasons("unknown_sender") == mine + 1)
     own.unlink()
     assert door.count() == before and not door.receipts(made)
 

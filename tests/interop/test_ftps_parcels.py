@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ftplib
-import hashlib
 import io
 import shutil
 import ssl
@@ -34,6 +33,7 @@ from tests.interop.parcels_house import (
     put_legacy,
     set_section,
     two,
+    two_by_ftp,
 )
 from tests.interop.sftp_house import table
 from tests.interop.test_ftps import is_open
@@ -49,24 +49,9 @@ ROLE = "der_aggregator"
 NAMED = "protection_too_weak: without TLS only sealed parcels .* .partner aggregator.example."
 
 
-def pin(directory: Path) -> str:
-    der = ssl.PEM_cert_to_DER_cert((directory / "ftps.pem").read_text())
-    return f"sha256:{hashlib.sha256(der).hexdigest()}"
-
-
 @pytest.mark.parametrize("plain", [False, True], ids=["over TLS", "without TLS"])
 def test_parcels_and_receipts_of_two_gateways_go_both_ways(plain: bool, tmp_path: Path) -> None:
-    three = two(tmp_path)
-    port = open_mailbox(three.aggregator, plain=plain)
-    set_section(three.home, "ftps", f"visits = true\nplain = {str(plain).lower()}\n")
-    keep_secret(three.home, PLAIN if plain else SECRET)
-    put_legacy(three.aggregator, HOME, "gateway_esi", comes("home", plain=plain, tls=not plain))
-    known = 'tls = "none"' if plain else f'certificates = ["{pin(three.aggregator)}"]'
-    there = (
-        f'[ftps]\nserver = {{ host = "127.0.0.1", port = {port}, user = "home", secret_file = "password.txt", {known}, '
-        'to = "in", fetch = "out", answers = "receipts", receipts = "in", poll_seconds = 1 }'
-    )
-    put_legacy(three.home, AGGREGATOR, ROLE, there)
+    three = two_by_ftp(tmp_path, plain=plain)
     shown = command("partner", "show", HOME, "--dir", three.aggregator, "--json").json
     assert shown["goes_by"]["binding"] == "parcels as files"
     assert ("without TLS" in shown["goes_by"]["why"]) is plain
@@ -171,7 +156,7 @@ def test_what_is_neither_sealed_nor_signed_is_refused_whatever_it_is_called(hub:
             it.rename("in/d.itc.part", "in/d.itc")
         wait_for((hub.box / "receipts" / f"{made.parcel}.taken.json").exists)
     log = (hub.three.hub / "serve.log").read_text()
-    assert log.count('"code":"protection_too_weak"') >= 4 and f'"partner":"{AGGREGATOR}"' in log
+    assert log.count('"code": "protection_too_weak"') >= 4 and f'"partner": "{AGGREGATOR}"' in log
 
 
 @pytest.mark.parametrize("over", ["the door", "the partner", "the date", "another user"])
