@@ -78,7 +78,8 @@ PROTOCOLS = [
         "FTP without TLS, for sealed parcels alone, with partners that are flagged so",
         "000, 001",
         "works",
-        "`tests/interop/test_ftps_parcels.py`, `tests/unit/formats/test_ftp_plain_terms.py`",
+        "`tests/interop/test_ftps_parcels.py`, `tests/interop/test_ftp_plain_refusals.py`, "
+        "`tests/faults/test_file_parcels_kill.py`",
     ),
     (
         "EDI: X12 004010 files to and from our documents",

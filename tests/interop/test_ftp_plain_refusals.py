@@ -7,6 +7,7 @@ import contextlib
 import ftplib
 import io
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -36,6 +37,7 @@ from intertie.formats.upload_terms import hash_secret
 from intertie.gateway.ports import Query
 from intertie.run import open_gateway
 
+PAGE = (Path(__file__).parents[2] / "docs" / "ftps.md").read_text(encoding="utf-8")
 LET = comes("home", plain=True)
 WHO = f".partner {HOME}."
 
@@ -204,7 +206,7 @@ def test_another_secret_opens_nothing(door: Door, secret: str) -> None:
         "/../../out.itp",
         "/etc/out.itp",
         "in/../../out.itp",
-        "in/../../../../../../../tmp/out.itp",
+        "in/../../../../../../../var/out.itp",
         "out/out.itp",
         "receipts/out.itp",
         "in/deep/out.itp",
@@ -225,7 +227,7 @@ def test_no_name_leads_out_of_in(door: Door, path: str) -> None:
         it.delete("in/names.itp.part")
     made_here = tree(door.three.aggregator) - known
     assert all(name.startswith(f"ftps/{HOME}/box/in/") and name.endswith(".part") for name in made_here)
-    assert not Path("/tmp/out.itp").exists() and not Path("/etc/out.itp.part").exists()
+    assert not Path("/var/out.itp").exists() and not Path("/etc/out.itp.part").exists()
 
 
 def tree(directory: Path) -> set[str]:
@@ -324,3 +326,26 @@ def test_curl_is_told_who_it_is_and_which_rule_it_broke(door: Door, tmp_path: Pa
     )
     assert said.returncode and b"protection_too_weak: without TLS only sealed parcels" in said.stderr
     assert HOME.encode() in said.stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+def test_the_page(door: Door) -> None:
+    page = PAGE[PAGE.index("## Without TLS") :]
+    legacy, script = (re.search(rf"```{kind}\n(.*?)```", page, re.S) for kind in ("toml", "sh"))
+    assert legacy is not None and script is not None
+    made, before = export_status(door.three, door.medium), door.count()
+    shutil.copy(made.file, door.medium / "parcel.itp")
+    secret = command("partner", "secret", "--json").json
+    file = door.three.aggregator / "partners" / f"{HOME}.legacy"
+    with changed(file, file.read_text()):
+        text = door.medium / "home.legacy"
+        text.write_text(legacy[1].replace("sha256:HASH", secret["hash"]))
+        added = command("partner", "legacy", HOME, text, "--dir", door.three.aggregator, "--json")
+        assert "FTP without TLS" in added.json["legacy"], added.err
+        time.sleep(2)
+        lines = "set -e\n" + script[1].replace("$SECRET", secret["secret"]).replace(":2121", f":{door.port}")
+        done = subprocess.run(["bash", "-c", lines], cwd=door.medium, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: bool(door.receipts(made)))
+        assert door.count() == before + 1
+        assert re.search(r"^    (550 protection_too_weak: .* carried \(partner home.example\))", page, re.M)

@@ -103,10 +103,8 @@ class FtpsDoorway:
             hash_secret(secret)
             return None
         partner, _, terms = known
-        if (
-            not is_hashed_secret(terms.plain_secrets if in_clear else terms.secrets, secret)
-            or partner.suspended
-        ):
+        good = is_hashed_secret(terms.plain_secrets if in_clear else terms.secrets, secret)
+        if not good or partner.suspended:
             if in_clear and is_hashed_secret(terms.secrets, secret):
                 why = "its secret for TLS was said without it, and whoever listened has it: give it another"
                 LOG.error("ftps refused", extra={"partner": partner.party, "why": why})
@@ -226,7 +224,7 @@ class _Data(TLS_DTPHandler):  # type: ignore[misc]
         name = Path(self.file_obj.name).name if self.file_obj is not None else ""
         if self.cmd_channel.terms.complete != "closed" or is_unfinished(name):
             return False
-        said = getattr(self.socket, "get_shutdown", None)  # None without TLS: nothing says there that it was closed
+        said = getattr(self.socket, "get_shutdown", None)  # without TLS nothing says that it was closed
         return said is None or not said() & RECEIVED_SHUTDOWN
 
     def handle_error(self) -> None:
