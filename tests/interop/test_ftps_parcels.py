@@ -11,6 +11,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,7 +42,9 @@ from tests.ports import free_port
 
 from intertie.bindings.ftps.client import FtpsClient
 from intertie.formats.ftps_terms import TheirFtps
+from intertie.gateway.ports import Query
 from intertie.model.errors import PartnerError
+from intertie.run import open_gateway
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 ROLE = "der_aggregator"
@@ -270,10 +273,35 @@ def test_we_go_to_a_server_without_tls_and_leave_there_what_is_signed_alone(
     made = export(three, tmp_path / "medium")
     receipt = theirs.folder / "receipts" / f"{made.parcel}.receipt.json"
     with served(three.home):
-        (theirs.folder / "to_us" / "outages.csv").write_bytes(table("OUT-1"))
-        shutil.copy(made.file, theirs.folder / "to_us")
+        sealed = made.file.read_bytes()
+        for name, content in (
+            ("outages.csv", table("OUT-1")),
+            ("changed.itp", sealed[:-1] + bytes([sealed[-1] ^ 1])),
+            ("half.itp", sealed[: len(sealed) // 2]),
+            ("../out.itp".replace("/", "\\"), sealed),  # no name of a file
+            ("-rf", sealed),
+            ("part.itp.part", sealed),  # not done
+            (made.file.name, sealed),
+            ("twice.itp", sealed),
+        ):
+            (theirs.folder / "to_us" / name).write_bytes(content)
         wait_for(receipt.exists)
-        wait_for(lambda: not list((theirs.folder / "to_us").iterdir()))
+        wait_for(lambda: len(list((theirs.folder / "to_us").iterdir())) == 3)
+        time.sleep(1)
+    left = {file.name for file in (theirs.folder / "to_us").iterdir()}
+    assert left == {"..\\out.itp", "-rf", "part.itp.part"}, (
+        "what has no name, or is not done, stays where it is"
+    )
+    refused = {
+        file.name.partition(".")[0]
+        for file in (three.home / "ftps" / AGGREGATOR / "box" / "refused").iterdir()
+    }
+    assert refused == {"outages", "changed", "half"}
+    log = (three.home / "serve.log").read_text()
+    assert f'"partner": "{AGGREGATOR}", "code": "protection_too_weak"' in log
+    gateway = open_gateway(three.home)
+    assert len(gateway.store.messages(Query(outgoing=False))) == 1, "each once"
+    gateway.store.close()
     assert bring_back(receipt, to=three.aggregator) == "accepted"
     assert [file.name for file in (theirs.folder / "receipts").iterdir()] == [receipt.name]
 
