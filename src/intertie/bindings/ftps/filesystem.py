@@ -110,6 +110,10 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         guest.writing.add(place.name)
         return file
 
+    def mkstemp(self, suffix: str = "", prefix: str = "", dir: str | None = None, mode: str = "wb") -> Any:
+        """Never: whoever writes says the name."""
+        raise FilesystemError("a file is written under the name that its writer gives it")
+
     def rename(self, src: str, dst: str) -> None:
         """Within `in`. To a name that says that it is done, the file counts, and is gone from here."""
         old, new = self._in(src), self._in(dst)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from pyftpdlib.authorizers import AuthenticationFailed
 from pyftpdlib.filesystems import FilesystemError
@@ -249,6 +249,10 @@ class _Session(TLS_FTPHandler):  # type: ignore[misc]
     banner = "Ready."
     abstracted_fs = BoxFs
     dtp_handler = _Data
+    # STOU would write under a name of the server's choice, past all that a file to be written is asked.
+    proto_cmds: ClassVar[dict[str, Any]] = {
+        name: said for name, said in TLS_FTPHandler.proto_cmds.items() if name != "STOU"
+    }
     tls_control_required = True
     tls_data_required = True
     permit_foreign_addresses = False
