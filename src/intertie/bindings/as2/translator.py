@@ -192,7 +192,8 @@ class As2:
         back = Names(self.name, names.sender, f"<{new_uuid7(now)}@receipt>")
         strong = [one for one in asked.digests if one is not Digest.SHA1]
         digest = (strong or [Digest.SHA256])[0] if asked.signed else None
-        return write_receipt(fields, back, self.own.signing(foreign.as2.our_key), digest)
+        terms = foreign.as2
+        return write_receipt(fields, back, self.own.signing(terms.our_key), digest, terms.encoding)
 
     # Receipts for ours
 
