@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from intertie.bindings.sftp.names import Folder
+from intertie.bindings.sftp.names import Folder, is_file_name
 from intertie.model.errors import StoreError
 from intertie.model.ids import PartyId
 
@@ -191,12 +191,13 @@ def receipt_name(name: str, content: bytes) -> str:
 
 
 def plain(name: str) -> str:
-    """A partner's name for a file as the beginning of a name of ours: letters, digits, and one dot."""
+    """A partner's name for a file as the beginning of a name of ours: letters, digits, and one dot; no device's."""
     stem, _, suffix = name.rpartition(".")
     made = [
         re.sub(r"[^A-Za-z0-9_-]+", "_", part).strip("_-") for part in (stem or suffix, suffix if stem else "")
     ]
-    return ".".join(part for part in (made[0][:60] or "file", made[1][:20]) if part)
+    found = ".".join(part for part in (made[0][:60] or "file", made[1][:20]) if part)
+    return found if is_file_name(found) else f"file-{found}"
 
 
 def _files(folder: Path) -> list[Path]:
