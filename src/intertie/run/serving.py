@@ -31,6 +31,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.gateway.configuration.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
+from intertie.model.ready import ready_types
 from intertie.run.as2 import serve_as2
 from intertie.run.as4 import serve_as4
 from intertie.run.by_name import MAILBOXES, serve_mailbox
@@ -151,6 +152,7 @@ def run_job(directory: Path, job: Job) -> None:
     with opened(directory, meter) as it, contextlib.closing(tracer):
         it.clock()
         it.store.unlock()  # a gateway that cannot read what it keeps must not take more
+        ready_types()
         if job.number == 0:
             it.turn_keys()
             threading.Thread(target=protect_store, args=(it,), name="protect", daemon=True).start()
