@@ -116,7 +116,8 @@ PROTOCOLS = [
         "EDI / VAN: a mailbox between third parties",
         "000, 001",
         "works",
-        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/interop/test_sftp_parcels.py`",
+        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/interop/test_sftp_parcels.py`, "
+        "`tests/interop/test_ftps_parcels.py`, `tests/exchange/test_parcels_inside.py`",
     ),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",

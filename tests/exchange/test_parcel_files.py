@@ -6,13 +6,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from tests.exchange.as2_world import UTILITY, key_of
 from tests.exchange.parcel_files import Trays, by_file
 from tests.exchange.relay_world import AGGREGATOR, HOME, HUB, World, make_world
 
 from intertie.exchange.outbound import State
 from intertie.exchange.relaying import Back, Passage
-from intertie.formats.as2.terms import As2Terms
+from intertie.formats.custodian_terms import CustodianTerms
+from intertie.formats.espi.terms import EspiTerms
 from intertie.gateway.sending.choosing import choose
 from intertie.gateway.translating.files import Purpose
 from intertie.model.record import RuleError
@@ -157,10 +157,11 @@ def test_the_partner_page_says_so(two: Trays) -> None:
     assert ended.binding == "nothing" and "ended on 2027-12-31" in ended.why
 
 
-def test_parcels_go_into_mailboxes_and_not_inside_another_protocol() -> None:
-    as2 = As2Terms(name="home", url="https://home.example/as2", certificates=(key_of(UTILITY).pem.decode(),))
-    with pytest.raises(RuleError, match="goes with one of sftp, upload, ftps"):
-        by_file(HOME, sftp_terms=None, as2_terms=as2).check()
+def test_by_what_only_fetches_go_no_parcels() -> None:
+    at = "https://home.example/espi"
+    terms = CustodianTerms(resources=at, token=at, client_id="app", secret_file="secret.txt")
+    with pytest.raises(RuleError, match="goes with one of sftp, upload, ftps, as2, as4, internet_et"):
+        by_file(HOME, sftp_terms=None, custodian_terms=terms, espi=EspiTerms(zone="UTC"))
 
 
 # By a relay, from one door to another

@@ -50,7 +50,7 @@ CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "gree
 # In the order in which they are tried: who agreed on several means the first that can say all of a document.
 FORMATS = ("x12", "espi", "csv", "json", "parcel")
 # Into whose mailboxes we put files as they are: a sealed parcel is one.
-PARCEL_CARRIERS = ("sftp", "upload", "ftps")
+PARCEL_CARRIERS = ("sftp", "upload", "ftps", "as2", "as4", "internet_et")
 
 
 class Level(StrEnum):
