@@ -251,8 +251,9 @@ def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:
     terms = foreign.as2
     certificates = [read_certificate(pem) for pem in terms.certificates]
     how = f"signed ({terms.digest}) and encrypted ({terms.cipher} under {terms.key_transport}), not post-quantum"
+    profile = f" ({foreign.x12.profile})" if foreign.x12 is not None else ""
     return [
-        ("speaks", f"as2 as {terms.name} at {terms.url}, {foreign.format} ({foreign.trading.profile})"),
+        ("speaks", f"as2 as {terms.name} at {terms.url}, {foreign.format}{profile}"),
         ("legacy", f"until {foreign.legacy_until}: {how}; receipts {terms.receipt}"),
         ("quirks", ", ".join(sorted(terms.quirks)) or "none"),
         *(
