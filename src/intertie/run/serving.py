@@ -198,6 +198,8 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(serve_internet_et(it)),
             *(asyncio.ensure_future(serve_mailbox(name, it)) for name in MAILBOXES),
         ]
+    for task in beside:
+        task.add_done_callback(_say_ended)
     try:
         await street.serve()
     finally:
@@ -207,6 +209,14 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         LOG.info("stopped")
+
+
+def _say_ended(task: asyncio.Future[None]) -> None:
+    """Something that is served beside the street door ended by itself: nobody comes to it any more."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        why = error.why if isinstance(error, IntertieError) else type(error).__name__
+        LOG.error("ended", extra={"why": why}, exc_info=error)
 
 
 def street_of(

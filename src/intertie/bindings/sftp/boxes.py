@@ -165,24 +165,27 @@ class Box:
         aside = []
         with _disk():
             for path in self._older(Folder.IN, now - unfinished):
+                name = f"{path.name.lstrip('.')}.{int(now)}"
+                try:
+                    os.replace(path, self.path(Folder.REFUSED, name))
+                except FileNotFoundError:  # its writer was quicker
+                    continue
                 aside.append(path.name)
-                name = f"{path.name.lstrip('.')}.{int(path.stat().st_mtime)}"
-                os.replace(path, self.path(Folder.REFUSED, name))
                 reason = "This upload was begun and never finished: it counts once it is renamed from NAME.part to NAME.\n"
                 self.path(Folder.REFUSED, f"{name}.reason.txt").write_text(reason)
             for folder in (Folder.RECEIPTS, Folder.REFUSED):
                 for path in self._older(folder, now - keep):
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             for path in self._older(Folder.OUT, now - keep):
                 if self.fetched(path.name) is not None:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             for path in _files(self._gone):
-                if path.stat().st_mtime < now - 2 * keep:
-                    path.unlink()
+                if _is_older(path, now - 2 * keep):
+                    path.unlink(missing_ok=True)
         return aside
 
     def _older(self, folder: Folder, than: float) -> Iterator[Path]:
-        return (path for path in _files(self.path(folder)) if path.stat().st_mtime < than)
+        return (path for path in _files(self.path(folder)) if _is_older(path, than))
 
 
 def receipt_name(name: str, content: bytes) -> str:
@@ -204,6 +207,14 @@ def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return [Path(entry.path) for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
+
+
+def _is_older(path: Path, than: float) -> bool:
+    """Also of one that was moved since it was listed: partners come while we look."""
+    try:
+        return path.stat().st_mtime < than
+    except FileNotFoundError:
+        return False
 
 
 def _sync(path: Path) -> None:
