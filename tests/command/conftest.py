@@ -24,7 +24,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the season of this run is told to those who test in other processes: `pid` once it is played, `summary` once it is over."""
+    """Where the season of this run is told to other processes: `pid` once it is played, `summary` once it is over."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "season"
     folder.mkdir(exist_ok=True)
