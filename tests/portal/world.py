@@ -37,6 +37,8 @@ from intertie.stores.people_file import PeopleFile
 
 PARTNER = "aggregator.example"
 NOBODY = "itk_000000000000_" + "A" * 43
+# Applications that nobody stands before. To make one takes as long as ten tests; all that one knows of an office is in its state.
+IDLE: list[Litestar] = []
 
 
 class World:
@@ -59,6 +61,7 @@ class World:
         }
         self.office = self.opened()
         self.streams = Streams(self.gateway, heartbeat=0.2)
+        self._apps: list[Litestar] = []
 
     def opened(self) -> Office:
         """As a process that begins opens it."""
@@ -82,7 +85,14 @@ class World:
         return self.tick
 
     def app(self) -> Litestar:
-        return office_app(self.office, self.streams)
+        """The application of the office as it is now: no other office has it before this world is closed."""
+        for app in self._apps:
+            if app.state.office is self.office and app.state.streams is self.streams:
+                return app
+        app = IDLE.pop() if IDLE else office_app(self.office, self.streams)
+        app.state.update({"office": self.office, "streams": self.streams})
+        self._apps.append(app)
+        return app
 
     def headers(self, role: OfficeRole, **more: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.made[role].text}", **more}
@@ -113,6 +123,14 @@ class World:
     def close(self) -> None:
         self.office.answers.close()  # type: ignore[attr-defined]
         self.people.close()
+        self.leave(self._apps)
+
+    def leave(self, apps: list[Litestar]) -> None:
+        """Nobody stands before these any more."""
+        for app in apps[:]:
+            self._apps.remove(app)
+            app.state.clear()
+            IDLE.append(app)
 
 
 @contextlib.contextmanager
