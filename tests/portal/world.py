@@ -31,6 +31,7 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.portal.pages import pages
 from intertie.stores.api_key_files import ApiKeyFiles
 from intertie.stores.kept_answers import KeptAnswers
 from intertie.stores.people_file import PeopleFile
@@ -39,6 +40,7 @@ PARTNER = "aggregator.example"
 NOBODY = "itk_000000000000_" + "A" * 43
 # Applications that nobody stands before. To make one takes as long as ten tests; all that one knows of an office is in its state.
 IDLE: list[Litestar] = []
+PAGES = pages.ROUTES
 
 
 class World:
@@ -86,6 +88,8 @@ class World:
 
     def app(self) -> Litestar:
         """The application of the office as it is now: no other office has it before this world is closed."""
+        if pages.ROUTES is not PAGES:  # with a page of a test's own
+            return office_app(self.office, self.streams)
         for app in self._apps:
             if app.state.office is self.office and app.state.streams is self.streams:
                 return app
