@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 from collections.abc import Iterator
@@ -70,6 +71,16 @@ def tree_of(path: Path) -> ast.Module:
 def nodes_of(path: Path) -> list[ast.AST]:
     """All of it, walked once for all rules."""
     return list(ast.walk(tree_of(path)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_let_go() -> Iterator[None]:
+    """They stay until the end of this file: to look for garbage among them is half of the time."""
+    gc.disable()
+    yield
+    gc.enable()
+    tree_of.cache_clear()
+    nodes_of.cache_clear()
 
 
 def folder_of(path: Path) -> str:
