@@ -24,6 +24,7 @@ from intertie.gateway.sending.send_message import queue
 from intertie.model.ids import MessageId, PartyId
 from intertie.run import Opened
 from intertie.run.deliveries import Deliveries
+from intertie.run.serving import SWITCH_SECONDS
 
 # Messages queued in one call while a backlog is made.
 CHUNK = 1000
@@ -77,6 +78,7 @@ class Wire:
 
 def run(directory: Path, recipient: PartyId, count: int, size: int, callers: int) -> dict[str, float]:
     """Send `count` messages of about `size` bytes and wait for every receipt."""
+    sys.setswitchinterval(SWITCH_SECONDS)  # as `serve` does
     it = Opened(directory)
     it.store.unlock()
     sender = it.settings.party.id

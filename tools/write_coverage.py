@@ -8,7 +8,6 @@ from intertie.catalogue.load import load_catalogue
 from intertie.model.party import Role
 
 EVERY_FLOW = "`tests/exchange/test_every_flow.py`"
-NOT_YET = "not yet"
 ACTORS = {
     Role.DISTRIBUTION_UTILITY: "Distribution utility",
     Role.DER_AGGREGATOR: "DER aggregator / energy services company",
@@ -75,7 +74,13 @@ PROTOCOLS = [
         "works",
         "`tests/interop/test_ftps.py`, `tests/interop/test_ftps_client.py`, `tests/faults/test_ftps_kill.py`",
     ),
-    ("FTP without TLS, for files that are themselves sealed", "000, 001", NOT_YET, ""),
+    (
+        "FTP without TLS, for sealed parcels alone, with partners that are flagged so",
+        "000, 001",
+        "works",
+        "`tests/interop/test_ftps_parcels.py`, `tests/interop/test_ftp_plain_refusals.py`, "
+        "`tests/faults/test_file_parcels_kill.py`",
+    ),
     (
         "EDI: X12 004010 files to and from our documents",
         "000, 001",
@@ -110,7 +115,8 @@ PROTOCOLS = [
         "EDI / VAN: a mailbox between third parties",
         "000, 001",
         "works",
-        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/interop/test_sftp_parcels.py`",
+        "`tests/command/test_relay.py`, `tests/faults/test_relay_kill.py`, `tests/interop/test_sftp_parcels.py`, "
+        "`tests/interop/test_ftps_parcels.py`, `tests/exchange/test_parcels_inside.py`",
     ),
     (
         "Upload of files over HTTPS, by people and scripts (a form and an address)",

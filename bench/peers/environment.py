@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 ENVIRONMENTS = ROOT / ".venv" / "peers"
 MADE = "made-from.txt"
+LOCK = "package-lock.json"  # of a peer from npm: its pins, with their hashes
 # An installation that takes longer has no registry to install from.
 INSTALL_SECONDS = 240.0
 # One load takes seconds: a driver that says nothing for so long hangs.
@@ -61,6 +62,34 @@ def python_of(name: str) -> Path:
     _run([str(python), *install, "-r", str(pins)], name)
     made.write_bytes(pins.read_bytes())
     return python
+
+
+def node_packages(name: str) -> Path | None:
+    """The folder of a peer from npm, with its `node_modules`, if it is there and made from today's pins."""
+    made = ENVIRONMENTS / name / LOCK
+    there = (
+        made.exists()
+        and made.read_bytes() == (HERE / name / LOCK).read_bytes()
+        and shutil.which("node") is not None
+    )
+    return made.parent if there else None
+
+
+def node_packages_of(name: str) -> Path:
+    """The same, made now if it is not there or its pins have changed. Raises Unavailable; also without Node.js."""
+    if (there := node_packages(name)) is not None:
+        return there
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Unavailable(f"no environment for {name}: Node.js and npm are not here")
+    folder, fresh = ENVIRONMENTS / name, ENVIRONMENTS / f"{name}.new"
+    for old in (folder, fresh):
+        shutil.rmtree(old, ignore_errors=True)
+    shutil.copytree(HERE / name, fresh)
+    # By the hashes of the lock, and nothing of a package is run.
+    _run([npm, "ci", "--prefix", str(fresh), "--ignore-scripts", "--no-audit", "--no-fund"], name)
+    fresh.rename(folder)
+    return folder
 
 
 def _run(command: Sequence[str], name: str) -> None:

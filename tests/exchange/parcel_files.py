@@ -55,8 +55,8 @@ class Trays:
             book[theirs] = known._replace(foreign=by_file(theirs, **changed))
 
     def link(self, party: PartyId) -> FileLink:
-        async def put(foreign: Foreign, kept: bytes) -> PostAnswer:
-            self.lying[party, PartyId(foreign.name)] += read_files(kept)
+        async def put(foreign: Foreign, file: File) -> PostAnswer:
+            self.lying[party, PartyId(foreign.name)].append(file)
             return PostAnswer(200)
 
         return FileLink(Link(self.world, party), put, self._today)

@@ -6,13 +6,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from tests.exchange.as2_world import UTILITY, key_of
 from tests.exchange.parcel_files import Trays, by_file
 from tests.exchange.relay_world import AGGREGATOR, HOME, HUB, World, make_world
 
 from intertie.exchange.outbound import State
 from intertie.exchange.relaying import Back, Passage
-from intertie.formats.as2.terms import As2Terms
+from intertie.formats.custodian_terms import CustodianTerms
+from intertie.formats.espi.terms import EspiTerms
 from intertie.gateway.sending.choosing import choose
 from intertie.gateway.translating.files import Purpose
 from intertie.model.record import RuleError
@@ -124,16 +124,44 @@ def test_after_its_end_date_nothing_is_put_out(two: Trays) -> None:
     assert not two.lying[AGGREGATOR, HOME] and "ended on 2026-01-14" in two.world.state(message)[1]
 
 
+def test_nor_is_anything_taken_as_a_file_then_neither_a_parcel_nor_a_receipt(two: Trays) -> None:
+    message = two.world.say()
+    two.send(AGGREGATOR, HOME)
+    (file,) = two.lying[AGGREGATOR, HOME]
+    receipt = two.drop(HOME, AGGREGATOR, file.name, file.content)[1]
+    assert two.world.received() == [message]
+    other = two.world.say()
+    two.send(AGGREGATOR, HOME)
+    late = two.lying[AGGREGATOR, HOME][-1]
+    two.agree(AGGREGATOR, HOME, until=date(2026, 1, 14))
+    for party, sender, content in (
+        (HOME, AGGREGATOR, late.content),
+        (AGGREGATOR, HOME, receipt.content),
+    ):
+        (said,) = two.drop(party, sender, "late", content)
+        assert said.purpose is Purpose.REFUSAL and b"protection_too_weak" in said.content
+        assert b"ended on 2026-01-14" in said.content
+    assert two.world.received() == [message]
+    assert {two.world.state(one)[0] for one in (message, other)} == {State.SENDING}
+    two.agree(AGGREGATOR, HOME)
+    two.drop(AGGREGATOR, HOME, "in time again", receipt.content)
+    two.drop(HOME, AGGREGATOR, "in time again", late.content)
+    assert two.world.state(message)[0] is State.ACCEPTED and two.world.received() == [message, other]
+
+
 def test_the_partner_page_says_so(two: Trays) -> None:
     partner = two.world.gateways[AGGREGATOR].partners.find(HOME)
     assert partner is not None and partner.by_file and not partner.fetches
     assert choose(partner, (), date(2026, 1, 15)).binding == "parcels as files"
+    ended = choose(partner, (), date(2028, 1, 1))
+    assert ended.binding == "nothing" and "ended on 2027-12-31" in ended.why
 
 
-def test_parcels_go_into_mailboxes_and_not_inside_another_protocol() -> None:
-    as2 = As2Terms(name="home", url="https://home.example/as2", certificates=(key_of(UTILITY).pem.decode(),))
-    with pytest.raises(RuleError, match="goes with one of sftp, upload, ftps"):
-        by_file(HOME, sftp_terms=None, as2_terms=as2).check()
+def test_by_what_only_fetches_go_no_parcels() -> None:
+    at = "https://home.example/espi"
+    terms = CustodianTerms(resources=at, token=at, client_id="app", secret_file="secret.txt")
+    with pytest.raises(RuleError, match="goes with one of sftp, upload, ftps, as2, as4, internet_et"):
+        by_file(HOME, sftp_terms=None, custodian_terms=terms, espi=EspiTerms(zone="UTC"))
 
 
 # By a relay, from one door to another

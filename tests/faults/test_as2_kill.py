@@ -1,19 +1,17 @@
-"""`kill -9` of a gateway that takes AS2 messages, at random moments: what was receipted is there, once, and no receipt is another
-one. `INTERTIE_SOAK=1` kills twenty times."""
+"""`kill -9` of a gateway that takes AS2 messages, and of the one that sends them, at random moments: what was receipted is there,
+once, and no receipt is another one. `INTERTIE_SOAK=1` kills each twenty times."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from tests.command.as2_houses import AGGREGATOR, UTILITY, make_houses, notices
-from tests.command.gateways import served
-from tests.faults.test_kill_receiver import kill_and_restart, open_messages, serve
+from tests.faults.test_kill_receiver import kill_and_wait, open_messages, serve
 
 from intertie.bindings.as2.kept import KeptAnswers, KeptMessage, KeptReceipt, read_kept
 from intertie.bindings.as2.translator import pinned
@@ -40,30 +38,24 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path, receipt: str) -> No
     here, there = houses.places[UTILITY], houses.places[AGGREGATOR]
     chance = random.Random(5)
     it = Opened(here)
+    running = {place: serve(place) for place in (here, there)}
     try:
-        with served(here):
-            taker = serve(there)
-            try:
-                taker = _rounds(it, there, taker, chance)
-                deadline = time.monotonic() + SECONDS
-                while open_messages(it.gateway) and time.monotonic() < deadline:
-                    time.sleep(0.1)
-            finally:
-                taker.send_signal(signal.SIGTERM)
-                taker.wait(30)
+        for count in range(ROUNDS):
+            notices(it, MESSAGES, count * MESSAGES)
+            for victim in chance.sample([here, there], 2):
+                time.sleep(chance.uniform(0.2, 1.0))
+                running[victim] = kill_and_wait(running[victim], victim)
+        deadline = time.monotonic() + SECONDS
+        while open_messages(it.gateway) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        for process in running.values():
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+    try:
         _check(it, there)
     finally:
         it.close()
-
-
-def _rounds(
-    it: Opened, there: Path, taker: subprocess.Popen[bytes], chance: random.Random
-) -> subprocess.Popen[bytes]:
-    for count in range(ROUNDS):
-        notices(it, MESSAGES, count * MESSAGES)
-        time.sleep(chance.uniform(0.3, 1.5))
-        taker = kill_and_restart(taker, there)
-    return taker
 
 
 def _check(it: Opened, there: Path) -> None:

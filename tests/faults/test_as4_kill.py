@@ -1,5 +1,5 @@
-"""`kill -9` of a gateway that takes AS4 messages, at random moments: what was receipted is there, once, and no receipt is another
-one. `INTERTIE_SOAK=1` kills twenty times."""
+"""`kill -9` of a gateway that takes AS4 messages, and of the one that sends them, at random moments: what was receipted is there,
+once, and no receipt is another one. `INTERTIE_SOAK=1` kills each twenty times."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from tests.command.as2_houses import AGGREGATOR, UTILITY, notices
 from tests.command.as4_houses import make_houses
-from tests.command.gateways import served
-from tests.faults.test_kill_receiver import kill_and_restart, open_messages, serve
+from tests.faults.test_kill_receiver import kill_and_wait, open_messages, serve
 
 from intertie.bindings.as4.kept import KeptAnswers, KeptMessage, KeptSignal, read_kept
 from intertie.bindings.as4.proof import As4Verifier
@@ -35,20 +34,21 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
     here, there = houses.places[UTILITY], houses.places[AGGREGATOR]
     chance = random.Random(7)
     it = Opened(here)
+    running = {place: serve(place) for place in (here, there)}
     try:
-        with served(here):
-            taker = serve(there)
-            try:
-                for count in range(ROUNDS):
-                    notices(it, MESSAGES, count * MESSAGES)
-                    time.sleep(chance.uniform(0.2, 1.0))
-                    taker = kill_and_restart(taker, there)
-                deadline = time.monotonic() + SECONDS
-                while open_messages(it.gateway) and time.monotonic() < deadline:
-                    time.sleep(0.1)
-            finally:
-                taker.send_signal(signal.SIGTERM)
-                taker.wait(30)
+        for count in range(ROUNDS):
+            notices(it, MESSAGES, count * MESSAGES)
+            for victim in chance.sample([here, there], 2):
+                time.sleep(chance.uniform(0.2, 1.0))
+                running[victim] = kill_and_wait(running[victim], victim)
+        deadline = time.monotonic() + SECONDS
+        while open_messages(it.gateway) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        for process in running.values():
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+    try:
         _check(it, there)
     finally:
         it.close()

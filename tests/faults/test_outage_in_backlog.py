@@ -26,7 +26,7 @@ SCALE = outage.FULL if SOAK else outage.TENTH
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600 if SOAK else 900)
 def test_no_notice_waits_for_billing(tmp_path: Path) -> None:
     found = outage.measured(tmp_path, SCALE)
     outage.show(Console(), SCALE, found)

@@ -1,4 +1,4 @@
-"""Both sides of an exchange with `pyas2lib`: its process, and our keys."""
+"""Both sides of an exchange with `pyas2lib`, or with `libas2`: its process, and our keys."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.peers.environment import installed
+from bench.peers.environment import installed, node_packages
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
 from intertie.formats.as2.message import Post
 from intertie.seal.smime_keys import SmimeKey
 
 PYTHON = installed("pyas2lib")
 DRIVER = Path(__file__).with_name("as2_peer.py")
+LIBAS2 = node_packages("libas2")
+LIBAS2_DRIVER = Path(__file__).with_name("libas2_peer.js")
 NOW = datetime.now(UTC)
 OURS, THEIRS = "UTILITY", "Peer & Sons"
 PASSWORD = b"interop"
@@ -77,7 +79,23 @@ def peer(
     (folder / "them.p12").write_bytes(both)
     (folder / "us.pem").write_bytes(ours.pem)
     command = [str(PYTHON or sys.executable), str(DRIVER), str(folder), their_name, our_name]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    yield from _running(command, folder)
+
+
+@contextmanager
+def libas2(folder: Path, ours: SmimeKey, theirs: SmimeKey, their_name: str, our_name: str) -> Iterator[Peer]:
+    """The other peer with these keys, until the end of the block."""
+    key = theirs.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for name, raw in (("us.pem", ours.pem), ("them.pem", theirs.pem), ("them.key", key)):
+        (folder / name).write_bytes(raw)
+    command = ["node", str(LIBAS2_DRIVER), str(folder), their_name, our_name]
+    yield from _running(command, LIBAS2 or folder)
+
+
+def _running(command: list[str], folder: Path) -> Iterator[Peer]:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
+    ) as process:
         try:
             yield Peer(process)
         finally:

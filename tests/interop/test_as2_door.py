@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
 
-import httpx
 import pytest
-from tests.exchange.as2_world import NAMES, NOTICE, TRADING, Two, key_of, stranger
+from tests.exchange.as2_world import NAMES, NOTICE, Two, key_of, stranger
 from tests.exchange.house import AGGREGATOR, UTILITY
 from tests.interop.as2_house import PYTHON, Peer, as_post, peer
+from tests.interop.as2_street import Peers, file, posted, said, sent
 
-from intertie.bindings.as2.client import As2Client
 from intertie.exchange.outbound import State
 from intertie.formats.as2.message import Post
-from intertie.formats.x12.carried import write_carried
-from intertie.gateway.translating.deliver_translated import deliver_translated
-from intertie.model.documents import example, read_message
-from intertie.model.ids import DocumentName, MessageId
+from intertie.model.documents import read_message
 from intertie.seal.cms import CipherName, Transport
 
 pytestmark = pytest.mark.skipif(PYTHON is None, reason="pyas2lib is not here: `make peers` installs it")
@@ -32,28 +26,6 @@ def them(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         tmp_path_factory.mktemp("as2"), key_of(AGGREGATOR), key_of(UTILITY), NAMES[UTILITY], NAMES[AGGREGATOR]
     ) as it:
         yield it
-
-
-def file() -> bytes:
-    """An outage of the utility's, as X12."""
-    two = Two()
-    row = two.gateways[UTILITY].store.message(two.say(UTILITY, NOTICE), outgoing=True)
-    assert row is not None
-    return write_carried(*read_message(row.body), TRADING, 7)
-
-
-def posted(two: Two, post: Post) -> Post:
-    """Over HTTP to the aggregator's door; its answer."""
-
-    async def go() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(two.doors[AGGREGATOR].app())) as client:
-            return await client.post(
-                "https://aggregator.example/as2", headers=dict(post.headers), content=post.body
-            )
-
-    answer = asyncio.run(go())
-    assert answer.status_code == 200
-    return Post(tuple(answer.headers.multi_items()), answer.content)
 
 
 @pytest.mark.parametrize(
@@ -84,48 +56,6 @@ def test_its_file_by_a_key_that_is_not_pinned_or_changed_on_the_way_is_refused(t
     body[len(body) // 2] ^= 1
     assert them.receipt(posted(two, Post(post.headers, bytes(body))))["status"] == "processed/error"
     assert not two.inbox(AGGREGATOR)
-
-
-class Peers(httpx.AsyncBaseTransport):
-    """The library behind an address: what it answers on the connection, or keeps for later."""
-
-    def __init__(self, them: Peer) -> None:
-        self.them = them
-        self.later: list[Post] = []
-        self.came: list[bytes] = []
-        self.lose = False
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        body = await request.aread()
-        said = self.them.take(Post(tuple(request.headers.multi_items()), body))
-        self.came.append(body)
-        if self.lose:
-            raise httpx.ReadTimeout("lost")
-        answer = as_post(said["receipt"])
-        if "receipt-delivery-option" in request.headers:
-            self.later.append(answer)
-            return httpx.Response(200)
-        return httpx.Response(200, headers=dict(answer.headers), content=answer.body)
-
-
-def sent(two: Two, wire: Peers) -> None:
-    """One delivery of the aggregator's, to the library as the utility."""
-    two.now += timedelta(hours=1)
-
-    async def go() -> None:
-        gateway = two.gateways[AGGREGATOR]
-        client = As2Client(gateway, two.as2[AGGREGATOR], lambda: two.now, 5.0, wire)
-        try:
-            await deliver_translated(gateway, client.post, UTILITY, lambda: two.now, lambda: 0.0)
-        finally:
-            await client.aclose()
-
-    asyncio.run(go())
-
-
-def said(two: Two) -> MessageId:
-    """Something of the aggregator's."""
-    return two.say(AGGREGATOR, example(DocumentName("dispute"))[1])
 
 
 def test_our_file_goes_and_its_receipt_on_the_connection_delivers_it(them: Peer) -> None:

@@ -270,6 +270,20 @@ def test_nothing_leads_out_of_a_mailbox(at: At, words: tuple[str, str]) -> None:
         Path(one).unlink()
 
 
+@pytest.mark.parametrize("where", ["", " ../x", " in", " in/a.csv", " out/a.csv"])
+@pytest.mark.parametrize("folder", ["/", "out", "in"])
+def test_nobody_has_a_name_made_for_an_upload(where: str, folder: str, at: At) -> None:
+    """STOU writes where the server chooses, past what else is asked of an upload: its folder, its length, how many there are."""
+    with at.client() as it:
+        it.cwd(folder)
+    before = {str(one) for one in at.house.place.rglob("*") if "store.db" not in one.name}
+    with at.client() as it:
+        it.cwd(folder)
+        with pytest.raises(ftplib.all_errors):
+            it.storbinary(f"STOU{where}", io.BytesIO(b"x" * 30_000))
+    assert {str(one) for one in at.house.place.rglob("*") if "store.db" not in one.name} <= before
+
+
 def test_an_upload_goes_on_where_it_stopped(at: At) -> None:
     before = len(inbox(at.it))
     content = table(*(f"OUT-{number}" for number in range(200, 230)))

@@ -5,6 +5,7 @@ How long it takes is measured by `make bench ONLY=portal`, and asserted nowhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,10 @@ def test_a_hundred_thousand_points_are_drawn_and_the_page_goes_on(drawn: Page) -
     drawn.mouse.up()  # a tenth of it, as one looks closer
     low, high = drawn.evaluate(SCALE)
     assert before[0] < low < high < before[1] and (high - low) < (before[1] - before[0]) / 5
+    times = drawn.evaluate("document.querySelector('figure.plot').plot.axes[0]._values")
+    assert times and all(re.match(r"\d\d(:\d\d){1,2}(\n|$)|\d\d-\d\d|\d{4}", time) for time in times)
+    legend = drawn.locator("figure.plot .u-legend .u-series").first  # as tables write times: 24 hours
+    expect(legend).to_have_text(re.compile(r"Time\s*\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"))
     drawn.set_viewport_size(NARROW)
     canvas = drawn.locator("figure.plot canvas")
     for _ in range(PATIENCE_MS // 100):  # the page's policy lets nobody wait inside it

@@ -12,10 +12,12 @@ from intertie.cli._smime import check_our_key
 from intertie.formats.ftps_terms import FtpsTerms, TheirFtps
 from intertie.formats.upload_terms import UploadTerms
 from intertie.gateway.translating.foreign import Foreign, paper_events
+from intertie.gateway.translating.in_clear import all_secrets, check_secrets_apart
 from intertie.market.book import fold
 from intertie.model.errors import SettingsError
 from intertie.model.ids import PartyId
 from intertie.run import Opened, opened
+from intertie.run.in_clear import check_way
 from intertie.seal.private_files import read_secret_text
 from intertie.seal.smime_keys import fingerprint, is_valid, read_certificate
 from intertie.seal.sodium_sign import fingerprint as sodium_fingerprint
@@ -148,6 +150,8 @@ def _check_ftps_server(it: Opened, party: PartyId, file: Path, foreign: Foreign)
         do = "Set visits = true in [ftps] of intertie.toml."
         raise SettingsError("[ftps] goes to no partner's server", do=do)
     read_secret_text(it.places.of(there.secret_file), "password")
+    if there.in_clear:
+        check_way(it, party, foreign, there)
     if there.ca_file:
         context_towards(it.places.of(there.ca_file), "ca_file")
     _check_ends(it, party, file, foreign)
@@ -158,6 +162,10 @@ def _check_comes(it: Opened, party: PartyId, file: Path, foreign: Foreign) -> No
     if not door.listen:
         do = "Name an address: listen."
         raise SettingsError(f"[{foreign.binding}] has no door that it could come to", do=do)
+    if foreign.in_clear and not it.settings.ftps.plain:
+        do = "Agree on TLS, or set plain = true in [ftps] of intertie.toml."
+        raise SettingsError("[ftps] does nothing without TLS", do=do)
+    check_secrets_apart(party, foreign, it.partners.all())
     user = _comes(foreign).user
     for partner in it.partners.all():
         other = partner.foreign
@@ -243,8 +251,9 @@ def _as2_lines(foreign: Foreign) -> list[tuple[str, str]]:
     terms = foreign.as2
     certificates = [read_certificate(pem) for pem in terms.certificates]
     how = f"signed ({terms.digest}) and encrypted ({terms.cipher} under {terms.key_transport}), not post-quantum"
+    profile = f" ({foreign.x12.profile})" if foreign.x12 is not None else ""
     return [
-        ("speaks", f"as2 as {terms.name} at {terms.url}, {foreign.format} ({foreign.trading.profile})"),
+        ("speaks", f"as2 as {terms.name} at {terms.url}, {foreign.format}{profile}"),
         ("legacy", f"until {foreign.legacy_until}: {how}; receipts {terms.receipt}"),
         ("quirks", ", ".join(sorted(terms.quirks)) or "none"),
         *(
@@ -272,16 +281,22 @@ def _sftp_lines(foreign: Foreign) -> list[tuple[str, str]]:
 def _comes_lines(foreign: Foreign) -> list[tuple[str, str]]:
     if foreign.binding == "ftps" and foreign.ftps.server is not None:
         return _ftps_server_lines(foreign, foreign.ftps.server)
-    how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
+    how = f"{_in_transit(foreign)}; what is received: {foreign.closing}"
     return [
         ("speaks", f"{foreign.binding} (comes as {_comes(foreign).user}), {foreign.format}"),
         ("legacy", f"until {foreign.legacy_until}: {how}"),
-        ("secrets", str(len(_comes(foreign).secrets))),
+        ("secrets", str(len(list(all_secrets(foreign))))),
     ]
 
 
+def _in_transit(foreign: Foreign) -> str:
+    if foreign.in_clear:
+        return "FTP without TLS, for sealed parcels and signed receipts alone"
+    return "TLS in transit, files neither signed nor sealed"
+
+
 def _ftps_server_lines(foreign: Foreign, there: TheirFtps) -> list[tuple[str, str]]:
-    how = f"TLS in transit, files neither signed nor sealed; what is received: {foreign.closing}"
+    how = f"{_in_transit(foreign)}; what is received: {foreign.closing}"
     return [
         ("speaks", f"ftps (we go to {foreign.ftps.url}), {foreign.format}"),
         ("legacy", f"until {foreign.legacy_until}: {how}"),

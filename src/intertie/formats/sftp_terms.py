@@ -38,6 +38,11 @@ class There(Record, frozen=True, kw_only=True):
     # When a file there is whole: once it was the same at two looks, or by its name, since it has another one until then.
     complete: Literal["still", "renamed"] = "still"
 
+    @property
+    def in_clear(self) -> bool:
+        """Whether nothing protects what goes there: then it has to be sealed, or signed, itself."""
+        return False
+
 
 class Theirs(There, frozen=True, kw_only=True):
     """The partner's SFTP server. Its host key is one of these, and no other is believed."""

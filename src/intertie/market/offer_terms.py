@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,25 +11,40 @@ from intertie.market.availability import Availability, Grounds, Key, Place, leas
 from intertie.market.feeder import tree_at
 from intertie.market.grid import Grid
 from intertie.market.offer_setting import SERVICES, Setting
-from intertie.market.registry import Registry, Standing
+from intertie.market.registry import Aggregation, Registry, Standing, Version
 from intertie.model.agreement import BaseContract
 from intertie.model.contract import Direction, Service
-from intertie.model.ids import AggregationId, ConnectionPointId
+from intertie.model.ids import AggregationId, ConnectionPointId, DerId
 from intertie.model.quantity import Money
+
+
+class AcceptedPlaces(Mapping[DerId, Place]):
+    """Where each accepted DER of an aggregation is connected, by its last accepted version. Each is looked up when it is asked
+    for: the book steps over thousands of offers, and an aggregation has tens of thousands of DERs."""
+
+    def __init__(self, aggregation: Aggregation) -> None:
+        self._versions: Mapping[DerId, tuple[Version, ...]] = aggregation.ders
+
+    def __getitem__(self, der: DerId) -> Place:
+        for one in reversed(self._versions[der]):
+            if one.standing is Standing.ACCEPTED:
+                return Place(one.der.point, one.kw)
+        raise KeyError(der)
+
+    def __iter__(self) -> Iterator[DerId]:
+        return (der for der in self._versions if der in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return next(iter(self), None) is not None
 
 
 def grounds_of(text: BaseContract, registry: Registry, grid: Grid, at: datetime) -> Grounds:
     """What the rules of availability stand on: the seller, the services, where each accepted DER is connected, and the feeder and
     what is out, as far as is known at a time."""
-    ders = {
-        name: {
-            der: Place(one.der.point, one.kw)
-            for der, versions in aggregation.ders.items()
-            for one in versions
-            if one.standing is Standing.ACCEPTED
-        }
-        for name, aggregation in registry.items()
-    }
+    ders = {name: AcceptedPlaces(aggregation) for name, aggregation in registry.items()}
     return Grounds(text.seller, at, services_of(text), ders, grid.assets, tree_at(grid.models, at))
 
 

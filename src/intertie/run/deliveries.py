@@ -90,7 +90,7 @@ class Deliveries:
         way = street_link(self._it, self._meter.tracer)
         self._foreign = ForeignPosts(self._it)
         clock = self._it.clock
-        both = FileLink(way, self._foreign.post, lambda: clock().date())
+        both = FileLink(way, self._foreign.put, lambda: clock().date())
         link = MeteredLink(both, self._meter, clock, random.random)
         announcer = Announcer(self._it.gateway, link, self._it.descriptor.present)
         files = street_link(self._it)  # connections of its own: files do not hold up parcels

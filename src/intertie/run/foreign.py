@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.files import File
 from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import PartnerError
 from intertie.run.as2 import as2_client
@@ -11,6 +14,14 @@ from intertie.run.by_name import MAILBOXES, mailbox_posts
 from intertie.run.internet_et import internet_et_client
 from intertie.run.opening import Opened
 from intertie.run.uftp import uftp_client
+
+
+@runtime_checkable
+class _Carries(Protocol):
+    """A way by which files go as they are."""
+
+    async def put(self, foreign: Foreign, file: File) -> PostAnswer:
+        """As `gateway.translating.file_link` wants it."""
 
 
 class _Nothing:
@@ -44,6 +55,13 @@ class ForeignPosts:
         if way is None:
             raise PartnerError(f"[{foreign.binding}] of intertie.toml does not say who we are")
         return await way.post(foreign, signed)
+
+    async def put(self, foreign: Foreign, file: File) -> PostAnswer:
+        """A sealed parcel, as a file in the protocol of its partner; as `post`."""
+        way = self._ways.get(foreign.binding)
+        if not isinstance(way, _Carries):
+            raise PartnerError(f"[{foreign.binding}] of intertie.toml does not say how files go")
+        return await way.put(foreign, file)
 
     async def aclose(self) -> None:
         """Let go of connections."""

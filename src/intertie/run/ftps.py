@@ -1,4 +1,5 @@
-"""FTP over TLS in a serving gateway: the mailbox for partners that come, and our way to the servers of those that do not."""
+"""FTP over TLS in a serving gateway, and without it where that was agreed: the mailbox for partners that come, and our way to the
+servers of those that do not."""
 
 from __future__ import annotations
 
@@ -13,25 +14,19 @@ from intertie.bindings.ftps.server import LOG, FtpsDoorway, port_of
 from intertie.bindings.sftp.carrier import ServerCarrier
 from intertie.bindings.sftp.mailbox import Told
 from intertie.bindings.sftp.visits import Visits
-from intertie.formats.ftps_terms import TheirFtps
 from intertie.gateway.translating.deliver_file import FilePosts
-from intertie.gateway.translating.foreign import Foreign
+from intertie.run.in_clear import may_go
 from intertie.run.mailboxes import SWEEP_SECONDS, VISIT_SECONDS, House, often
 from intertie.run.opening import Opened
-
-
-def server_of(foreign: Foreign) -> TheirFtps | None:
-    """Where we go to this partner; None if we do not."""
-    return foreign.ftps_terms.server if foreign.ftps_terms is not None else None
 
 
 async def serve(it: Opened) -> None:
     """Serve the mailbox, and visit partners' servers, until cancelled. SettingsError if the mailbox cannot be opened."""
     settings = it.settings.ftps
     house = House(it, settings, lambda foreign: foreign.ftps_terms.user if foreign.ftps_terms else None)
-    client = FtpsClient(it.places.of, settings.seconds)
+    client = FtpsClient(it.places.of, settings.seconds, plain=settings.plain)
     visits = Visits(
-        it.gateway, house.folder, client, server_of, settings.file_bytes, it.clock, time.monotonic
+        it.gateway, house.folder, client, may_go(it), settings.file_bytes, it.clock, time.monotonic
     )
     tasks: list[Coroutine[Any, Any, None]] = []
     async with _door(it, house) if settings.listen else contextlib.nullcontext() as serving:
@@ -50,7 +45,7 @@ async def _door(it: Opened, house: House) -> AsyncIterator[Coroutine[Any, Any, N
     """The mailbox, open; what is given back ends when it does."""
     settings = it.settings.ftps
     told = Told(house.arrived, house.fetched)
-    door = FtpsDoorway(it.gateway, settings, house.folder, told, time.monotonic)
+    door = FtpsDoorway(it.gateway, settings, house.folder, told, time.monotonic, lambda: it.clock().date())
     server = door.open(it.places.of(settings.certificate), it.places.of(settings.key))
     LOG.info("ftps", extra={"url": f"ftps://{settings.listen.rpartition(':')[0]}:{port_of(server)}"})
     serving = asyncio.ensure_future(asyncio.to_thread(door.serve, server))
@@ -68,6 +63,6 @@ async def _door(it: Opened, house: House) -> AsyncIterator[Coroutine[Any, Any, N
 def posts(it: Opened) -> FilePosts:
     """What puts files where partners fetch them, here or at their servers."""
     settings = it.settings.ftps
-    client = FtpsClient(it.places.of, settings.seconds)
-    carrier = ServerCarrier(it.gateway, it.places.of(settings.folder), client, server_of, it.clock)
+    client = FtpsClient(it.places.of, settings.seconds, plain=settings.plain)
+    carrier = ServerCarrier(it.gateway, it.places.of(settings.folder), client, may_go(it), it.clock)
     return FilePosts(it.gateway, carrier, it.clock)

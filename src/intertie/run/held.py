@@ -73,6 +73,9 @@ def legacy_use(party: PartyId, foreign: Foreign) -> LegacyUse:
         return LegacyUse(party, "internet_et", until, how, tuple(foreign.internet_et.quirks))
     if foreign.binding == "sftp":
         return LegacyUse(party, "sftp", until, "SSH in transit; files neither signed nor sealed")
+    if foreign.in_clear:
+        how = "FTP without TLS: nothing protects the way or the password; sealed parcels and signed receipts alone"
+        return LegacyUse(party, "ftp", until, how)
     if foreign.binding in ("upload", "ftps"):
         return LegacyUse(party, foreign.binding, until, "TLS in transit; files neither signed nor sealed")
     if foreign.binding == "green_button":

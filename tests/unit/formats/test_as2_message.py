@@ -30,6 +30,7 @@ from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error, Flaw, modifier_of
 from intertie.formats.as2.message import File, Post, read_message, signed_entity
 from intertie.formats.as2.terms import Compress, Quirk
+from intertie.formats.as2.terms import Encoding as InLines
 from intertie.seal import cms
 from intertie.seal.cms import CipherName, CmsError, CmsFlaw, Digest, Transport
 
@@ -229,6 +230,28 @@ def test_line_ends_that_changed_on_the_way_need_their_quirk() -> None:
     assert flaw_of(bent, but(Quirk.UNENCRYPTED))[0] is Flaw.SIGNATURE_INVALID
     got = read(bent, but(Quirk.UNENCRYPTED, Quirk.SIGNED_AS_CRLF))
     assert got.file.content == b"one\r\ntwo"
+
+
+def test_a_signature_without_the_last_line_end_needs_its_quirk() -> None:
+    whole = only_signed(inner=b"Content-Type: text/plain\r\n\r\none\r\ntwo")
+    longer = Post(whole.headers, whole.body.replace(b"one\r\ntwo", b"one\r\ntwo\r\n"))
+    for quirks in ((), (Quirk.SIGNED_AS_CRLF,)):
+        assert flaw_of(longer, but(Quirk.UNENCRYPTED, *quirks))[0] is Flaw.SIGNATURE_INVALID
+    assert read(longer, but(Quirk.UNENCRYPTED, Quirk.SIGNED_SHORT)).file.content == b"one\r\ntwo"
+    two = Post(whole.headers, whole.body.replace(b"one\r\ntwo", b"one\r\ntwo\r\n\r\n"))
+    assert flaw_of(two, but(Quirk.UNENCRYPTED, Quirk.SIGNED_SHORT))[0] is Flaw.SIGNATURE_INVALID
+
+
+@given(st.binary(max_size=300), st.sampled_from(Compress))
+@settings(max_examples=30, deadline=None)
+def test_in_base64_all_of_it_is_text_and_the_same_file(content: bytes, compress: Compress) -> None:
+    file = File(content, "application/octet-stream", "file.x12")
+    one = sent(file, compress=compress, encoding=InLines.BASE64)
+    assert one.post.body.isascii() and max(map(len, one.post.body.split(b"\r\n"))) <= 76
+    assert dict(one.post.headers)["Content-Transfer-Encoding"] == "base64"
+    assert compress is Compress.AFTER_SIGNING or one.signed.isascii()
+    got = read(one.post)
+    assert got.file == file and got.mic((), frozenset())[0] == one.mic
 
 
 def test_a_file_name_is_a_name_or_nothing() -> None:

@@ -18,6 +18,7 @@ from intertie.formats.as2.receipt import is_receipt
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.translating.deliver_file import take_level
 from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.files import File
 from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.model.errors import PartnerError, Refused
 from intertie.seal.tls_files import context_towards
@@ -57,6 +58,14 @@ class As2Client:
             if said.taken:
                 said = await self._post_kept(foreign, message)
         return said
+
+    async def put(self, foreign: Foreign, file: File) -> PostAnswer:
+        """A sealed parcel, as a file; as `post`."""
+        try:
+            kept = self._as2.carry(foreign, file, self._clock())
+        except As2Error as error:
+            raise PartnerError(error.why, do=error.do) from error
+        return await self.post(foreign, kept)
 
     async def _post_kept(self, foreign: Foreign, kept: KeptMessage | KeptReceipt) -> PostAnswer:
         if isinstance(kept, KeptMessage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -33,7 +34,7 @@ from intertie.gateway.translating.files import File as GatewayFile
 from intertie.gateway.translating.files import Judged
 from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import UUID7, MessageId, PartyId, new_uuid7
+from intertie.model.ids import UUID7, MessageId, PartyId, derived_uuid7, new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
 from intertie.model.record import Record
 from intertie.seal.cms import CmsError, Digest, digest_of, verify
@@ -97,6 +98,11 @@ class As2:
         """What is kept of a message of ours: the bytes that go, and what was signed of them."""
         file = write_file(foreign, header, body, known)
         return self._write(foreign, file, f"<{header.id}@{header.sender}>", header.created)
+
+    def carry(self, foreign: Foreign, file: GatewayFile, now: datetime) -> bytes:
+        """A sealed parcel as a message of AS2, under the same Message-ID each time. Nobody waits for its receipt: the parcel has
+        its own. As2Error."""
+        return self._write(foreign, file, f"<{derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest())}{ANSWER}>", now)
 
     def _write(self, foreign: Foreign, said: GatewayFile, identity: str, at: datetime) -> bytes:
         """A file as a message of AS2, kept as it goes."""
@@ -192,7 +198,8 @@ class As2:
         back = Names(self.name, names.sender, f"<{new_uuid7(now)}@receipt>")
         strong = [one for one in asked.digests if one is not Digest.SHA1]
         digest = (strong or [Digest.SHA256])[0] if asked.signed else None
-        return write_receipt(fields, back, self.own.signing(foreign.as2.our_key), digest)
+        terms = foreign.as2
+        return write_receipt(fields, back, self.own.signing(terms.our_key), digest, terms.encoding)
 
     # Receipts for ours
 

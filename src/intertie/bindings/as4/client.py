@@ -21,6 +21,7 @@ from intertie.formats.as4.xml import ENVELOPE_BYTES_MAX
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.translating.deliver_file import take_level
 from intertie.gateway.translating.deliver_translated import PostAnswer
+from intertie.gateway.translating.files import File
 from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.model.errors import PartnerError, Refused
 
@@ -67,6 +68,14 @@ class As4Client:
             if said.taken:
                 said = await self._message(foreign, message)
         return said
+
+    async def put(self, foreign: Foreign, file: File) -> PostAnswer:
+        """A sealed parcel, as a file; as `post`."""
+        try:
+            kept = self._as4.carry(foreign, file, self._clock())
+        except As4Error as error:
+            raise PartnerError(error.why, do=error.do) from error
+        return await self.post(foreign, kept)
 
     async def _message(self, foreign: Foreign, kept: KeptMessage) -> PostAnswer:
         came = await self._exchange(foreign, kept)

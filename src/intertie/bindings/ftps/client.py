@@ -1,5 +1,5 @@
-"""Going to a partner's FTPS server: its certificate is pinned, nothing goes without TLS, uploads have another name until they are
-whole, and its outbox is looked at. `bindings.sftp.carrier.Client`."""
+"""Going to a partner's FTPS server: its certificate is pinned, nothing goes without TLS but what is sealed where both agreed on
+that, uploads have another name until they are whole, and its outbox is looked at. `bindings.sftp.carrier.Client`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from typing import Any
 from intertie.bindings.sftp.names import is_file_name, is_unfinished
 from intertie.bindings.sftp.seen import FILES_MAX, PART
 from intertie.formats.ftps_terms import TheirFtps
+from intertie.gateway.receiving.accept_carried import is_sealed
+from intertie.gateway.translating.in_clear import SEALED_ONLY
 from intertie.model.errors import PartnerError
 from intertie.seal.private_files import read_secret_text
 from intertie.seal.tls_files import context_towards, is_pinned
@@ -25,6 +27,8 @@ LOG = logging.getLogger("intertie.ftps")
 PIECE = 128 * 1024
 # Lines of a listing: more is no outbox, and has to fit in memory.
 LINES_MAX = 20_000
+# How a mailbox of ours calls what it says to people: it is not given out without TLS, and says nothing to a gateway.
+NOTE = ".txt"
 # "There is no such file", or the command is not known: 550 is said of whatever cannot be had.
 NOT_THERE, NOT_KNOWN = "550", ("500", "501", "502", "504")
 
@@ -33,42 +37,8 @@ class NotTheirs(ssl.SSLError):
     """Another certificate than was agreed."""
 
 
-class Connection(ftplib.FTP_TLS):
-    """A session whose every connection is TLS, to a server whose certificate was looked at before a word was said."""
-
-    def __init__(self, there: TheirFtps, context: ssl.SSLContext, seconds: float) -> None:
-        super().__init__(context=context, timeout=seconds, encoding="utf-8")
-        self._there = there
-
-    def connect(self, *_: Any, **__: Any) -> str:
-        """To the partner, with TLS from the first byte where that was agreed."""
-        there = self._there
-        if there.tls == "explicit":
-            said = super().connect(there.host, there.port)
-            self.auth()
-        else:
-            self.host, self.port = there.host, there.port
-            plain = socket.create_connection((there.host, there.port), self.timeout)
-            self.af = plain.family
-            self.sock = self.context.wrap_socket(plain, server_hostname=there.host)
-            self.file = self.sock.makefile("r", encoding=self.encoding)
-            said = self.welcome = self.getresp()
-        self._secured(self.sock)
-        return said
-
-    def _secured(self, connection: socket.socket | None) -> ssl.SSLSocket:
-        if not isinstance(connection, ssl.SSLSocket):
-            raise ssl.SSLError("nothing is said without TLS")
-        if self._there.certificates and not is_pinned(connection, self._there.certificates):
-            raise NotTheirs("another certificate than was agreed")
-        return connection
-
-    def ntransfercmd(self, cmd: str, rest: Any = None) -> tuple[socket.socket, int | None]:
-        """A data connection: the session of the control connection goes on in it, since many servers let in nobody else."""
-        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321  # TLS follows in the next line but one
-        session = self._secured(self.sock).session
-        secure = self.context.wrap_socket(plain, server_hostname=self._there.host, session=session)
-        return self._secured(secure), size
+class Session(ftplib.FTP):
+    """What we do at a partner's server."""
 
     def store(self, path: str, content: bytes) -> None:
         """A file, whole: the server says that it has it."""
@@ -138,6 +108,63 @@ class Connection(ftplib.FTP_TLS):
                 yield path.rpartition("/")[2], {"type": "file", "size": str(size)}
 
 
+class InClear(Session):
+    """A session without TLS: for what is sealed, where both agreed on that (docs/ftps.md)."""
+
+    def __init__(self, there: TheirFtps, seconds: float) -> None:
+        super().__init__(timeout=seconds, encoding="utf-8")
+        self._there = there
+
+    def open(self, secret: str) -> None:
+        """Log in. The secret goes in the clear, too."""
+        self.connect(self._there.host, self._there.port)
+        self.login(self._there.user, secret)
+
+
+class Connection(Session, ftplib.FTP_TLS):
+    """A session whose every connection is TLS, to a server whose certificate was looked at before a word was said."""
+
+    def __init__(self, there: TheirFtps, context: ssl.SSLContext, seconds: float) -> None:
+        super().__init__(context=context, timeout=seconds, encoding="utf-8")
+        self._there = there
+
+    def open(self, secret: str) -> None:
+        """Log in, and protect data as well."""
+        self.connect()
+        self.login(self._there.user, secret)
+        self.prot_p()
+
+    def connect(self, *_: Any, **__: Any) -> str:
+        """To the partner, with TLS from the first byte where that was agreed."""
+        there = self._there
+        if there.tls == "explicit":
+            said = super().connect(there.host, there.port)
+            self.auth()
+        else:
+            self.host, self.port = there.host, there.port
+            plain = socket.create_connection((there.host, there.port), self.timeout)
+            self.af = plain.family
+            self.sock = self.context.wrap_socket(plain, server_hostname=there.host)
+            self.file = self.sock.makefile("r", encoding=self.encoding)
+            said = self.welcome = self.getresp()
+        self._secured(self.sock)
+        return said
+
+    def _secured(self, connection: socket.socket | None) -> ssl.SSLSocket:
+        if not isinstance(connection, ssl.SSLSocket):
+            raise ssl.SSLError("nothing is said without TLS")
+        if self._there.certificates and not is_pinned(connection, self._there.certificates):
+            raise NotTheirs("another certificate than was agreed")
+        return connection
+
+    def ntransfercmd(self, cmd: str, rest: Any = None) -> tuple[socket.socket, int | None]:
+        """A data connection: the session of the control connection goes on in it, since many servers let in nobody else."""
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321  # TLS follows in the next line but one
+        session = self._secured(self.sock).session
+        secure = self.context.wrap_socket(plain, server_hostname=self._there.host, session=session)
+        return self._secured(secure), size
+
+
 def _end(data: socket.socket) -> None:
     """Close TLS first: else a server has to take what was cut off for the end. Some do not answer to it, and need not."""
     if isinstance(data, ssl.SSLSocket):
@@ -148,14 +175,17 @@ def _end(data: socket.socket) -> None:
 class FtpsClient:
     """A session with each partner's server, one thing at a time in each; close it when done. `file` finds a file of ours."""
 
-    def __init__(self, file: Callable[[str], Path], seconds: float) -> None:
-        self._file, self._seconds = file, seconds
+    def __init__(self, file: Callable[[str], Path], seconds: float, *, plain: bool = False) -> None:
+        """`plain`: whether we go without TLS at all."""
+        self._file, self._seconds, self._plain = file, seconds, plain
         self._lock = threading.Lock()
         self._turns: dict[TheirFtps, threading.Lock] = {}
-        self._open: dict[TheirFtps, Connection] = {}
+        self._open: dict[TheirFtps, InClear | Connection] = {}
 
     async def put(self, there: TheirFtps, folder: str, name: str, content: bytes) -> None:
         """A file, whole, under its name. It may be there already: then nothing is done. One that was begun is sent anew."""
+        if there.in_clear and not is_sealed(content):
+            raise PartnerError(f"{there.user} at {there.host}: {SEALED_ONLY}", do="Agree on TLS.")
         await asyncio.to_thread(self._put, there, f"{folder}/{name}", content)
 
     def _put(self, there: TheirFtps, target: str, content: bytes) -> None:
@@ -185,6 +215,8 @@ class FtpsClient:
             entries = list(ftp.entries(there.fetch))
         for name, facts in entries:
             if facts.get("type", "").lower() != "file" or is_unfinished(name):
+                continue
+            if there.in_clear and name.endswith(NOTE):
                 continue
             if not is_file_name(name):
                 LOG.warning("ftps name", extra={"why": "a file whose name is none was left where it is"})
@@ -226,7 +258,7 @@ class FtpsClient:
                     raise
 
     @contextlib.contextmanager
-    def _session(self, there: TheirFtps) -> Iterator[Connection]:
+    def _session(self, there: TheirFtps) -> Iterator[InClear | Connection]:
         """A session that is open, or a new one. What the partner's server says becomes an error of ours."""
         with self._lock:
             turn = self._turns.setdefault(there, threading.Lock())
@@ -249,7 +281,10 @@ class FtpsClient:
                 self._drop(there)
                 raise PartnerError(f"no answer of the partner's server: {type(error).__name__}") from error
 
-    def _connected(self, there: TheirFtps) -> Connection:
+    def _connected(self, there: TheirFtps) -> InClear | Connection:
+        if there.in_clear and not self._plain:
+            why = f"[ftps] plain is not set: nothing goes to {there.host} without TLS"
+            raise PartnerError(why, do="Agree on TLS, or set plain = true.")
         known = self._open.get(there)
         if known is not None:
             try:
@@ -257,13 +292,16 @@ class FtpsClient:
                 return known
             except (ftplib.Error, OSError, EOFError):  # it was idle for too long
                 self._drop(there)
-        context = context_towards(self._file(there.ca_file) if there.ca_file else None, "ca_file")
         secret = read_secret_text(self._file(there.secret_file), "password").decode("utf-8", "replace")
-        fresh = self._open[there] = Connection(there, context, self._seconds)
-        fresh.connect()
-        fresh.login(there.user, secret)
-        fresh.prot_p()
+        fresh = self._open[there] = self._fresh(there)
+        fresh.open(secret)
         return fresh
+
+    def _fresh(self, there: TheirFtps) -> InClear | Connection:
+        if there.in_clear:
+            return InClear(there, self._seconds)
+        context = context_towards(self._file(there.ca_file) if there.ca_file else None, "ca_file")
+        return Connection(there, context, self._seconds)
 
     def _drop(self, there: TheirFtps) -> None:
         known = self._open.pop(there, None)

@@ -12,20 +12,33 @@ from pyftpdlib.filesystems import AbstractedFS, FilesystemError
 
 from intertie.bindings.sftp.mailbox import Guest
 from intertie.bindings.sftp.names import Folder, Place, is_unfinished, place_of
-from intertie.model.errors import StoreError
+from intertie.gateway.receiving.accept_carried import BEGINNINGS
+from intertie.gateway.translating.in_clear import SEALED_ONLY
+from intertie.model.errors import Code, Refused, StoreError
+
+# The longest of the beginnings.
+_BEGIN = max(map(len, BEGINNINGS))
 
 
 class Limited(io.FileIO):
     """A file that is being uploaded, up to the size that it may have."""
 
-    def __init__(self, path: str, flags: int, guest: Guest, name: str) -> None:
+    def __init__(self, path: str, flags: int, guest: Guest, name: str, *, sealed: bool) -> None:
         super().__init__(path, "r+", opener=lambda path, _: os.open(path, flags, 0o600))
         self._guest, self._name, self._most = guest, name, guest.settings.file_bytes
+        self._sealed, self._begun = sealed, b""
+        self.refused: Refused | None = None  # why it was cut off, where only what is sealed may come
 
     def write(self, data: Any) -> int:
-        """OSError beyond the limit."""
+        """OSError beyond the limit; where only what is sealed may come, also for what begins otherwise, before the rest of it is
+        said in the clear."""
         if self.tell() + len(data) > self._most:
             raise OSError(f"a file has at most {self._most} bytes")
+        if self._sealed and self.tell() == len(self._begun) < _BEGIN:
+            self._begun += bytes(data[:_BEGIN])
+            if not any(one.startswith(self._begun[: len(one)]) for one in BEGINNINGS):
+                self.refused = Refused(Code.PROTECTION_TOO_WEAK, SEALED_ONLY, partner=self._guest.box.party)
+                raise OSError(SEALED_ONLY)
         return super().write(data)
 
     def close(self) -> None:
@@ -42,6 +55,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         self._guest: Guest = cmd_channel.guest
         self._arrived: Callable[[str], None] = cmd_channel.arrived
         self._fetched: Callable[[str], None] = cmd_channel.fetched
+        self._session = cmd_channel
 
     # Where a path leads
 
@@ -80,6 +94,7 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         if mode == "rb":
             if not self._place(filename).name:
                 raise FilesystemError("this is a folder")
+            self._only_sealed(filename)
             return open(filename, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW))
         place, guest = self._in(filename), self._guest
         if place.name in guest.writing:
@@ -89,11 +104,15 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         if not guest.may_upload():
             raise FilesystemError("too many files in a minute; try later")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (os.O_TRUNC if mode.startswith("w") else 0)
-        file = Limited(filename, flags, guest, place.name)
+        file = Limited(filename, flags, guest, place.name, sealed=not self._session.is_protected)
         if mode.startswith("a"):
             file.seek(0, os.SEEK_END)
         guest.writing.add(place.name)
         return file
+
+    def mkstemp(self, suffix: str = "", prefix: str = "", dir: str | None = None, mode: str = "wb") -> Any:
+        """Never: whoever writes says the name."""
+        raise FilesystemError("a file is written under the name that its writer gives it")
 
     def rename(self, src: str, dst: str) -> None:
         """Within `in`. To a name that says that it is done, the file counts, and is gone from here."""
@@ -107,11 +126,19 @@ class BoxFs(AbstractedFS):  # type: ignore[misc]
         if is_unfinished(new.name):
             os.rename(src, dst)
             return
+        self._only_sealed(src)
         try:
             self._guest.box.arrive(old.name, new.name)
         except StoreError as error:
             raise FilesystemError("the disk of this mailbox cannot be used; try later") from error
         self._arrived(new.name)
+
+    def _only_sealed(self, path: str) -> None:
+        """FilesystemError for a file that may not go in the clear, where it would."""
+        if self._session.is_protected:
+            return
+        with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)) as file:
+            self._session.check_sealed(file.read(self._guest.settings.file_bytes + 1))
 
     def remove(self, path: str) -> None:
         """What was fetched, or what was begun."""

@@ -26,6 +26,7 @@ from intertie.gateway.gateway import Gateway
 from intertie.gateway.ports import MessageRow
 from intertie.gateway.translating.deliver_file import take_level
 from intertie.gateway.translating.deliver_translated import PostAnswer, Reply
+from intertie.gateway.translating.files import File, FileError
 from intertie.gateway.translating.foreign import Foreign, Level
 from intertie.journal.entry import Entry, Kind
 from intertie.model.errors import PartnerError, SettingsError
@@ -83,6 +84,14 @@ class InternetEtClient:
         if isinstance(found, KeptMessage):
             return await self._post(foreign, found)
         return PostAnswer(200)  # the answer of a connection: who lost it sends its package again
+
+    async def put(self, foreign: Foreign, file: File) -> PostAnswer:
+        """A sealed parcel, as a file; as `post`."""
+        try:
+            kept = self._it.carry(foreign, file, self._clock())
+        except (FileError, SettingsError) as error:
+            raise PartnerError(error.why, do=error.do) from error
+        return await self.post(foreign, kept)
 
     async def _post(self, foreign: Foreign, package: KeptMessage) -> PostAnswer:
         """One unit of work."""

@@ -39,7 +39,7 @@ from intertie.gateway.translating.files import File, FileError, Judged
 from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known, check_legacy
 from intertie.model import errors
 from intertie.model.errors import Refused, SettingsError
-from intertie.model.ids import new_uuid7
+from intertie.model.ids import derived_uuid7, new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
 from intertie.model.record import Record
 from intertie.seal.pgp import (
@@ -118,6 +118,11 @@ class InternetEt:
         """What is kept of a message of ours: what was signed, and the message of OpenPGP that goes."""
         file = write_file(foreign, header, body, known)
         return self._write(foreign, file, header.id, header.created)
+
+    def carry(self, foreign: Foreign, file: File, now: datetime) -> bytes:
+        """A sealed parcel as a package, under the same first refnum each time. Nobody waits for its receipt: the parcel has its
+        own. FileError."""
+        return self._write(foreign, file, derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest()), now)
 
     def _write(self, foreign: Foreign, file: File, name: str, at: datetime) -> bytes:
         terms = foreign.internet_et

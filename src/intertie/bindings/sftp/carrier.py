@@ -8,15 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from intertie.bindings.sftp.boxes import Box
 from intertie.bindings.sftp.names import Folder
 from intertie.formats.sftp_terms import There
 from intertie.gateway.gateway import Gateway
+from intertie.gateway.receiving.accept_carried import is_sealed
 from intertie.gateway.translating.deliver_file import Sent
 from intertie.gateway.translating.deliver_translated import PostAnswer, Reply
 from intertie.gateway.translating.files import File, Purpose
 from intertie.gateway.translating.foreign import Foreign, Level
-from intertie.model.errors import PartnerError
+from intertie.gateway.translating.in_clear import check_sealed
+from intertie.model.errors import PartnerError, Refused
 from intertie.model.ids import PartyId
 
 TAKEN = PostAnswer(200)
@@ -36,9 +40,11 @@ class BoxCarrier:
 
     async def send(self, foreign: Foreign, file: File) -> Sent:
         """Put it where the partner looks. The same again is put again only if nobody has it. What an upload is told at once is
-        not put."""
+        not put; a signed receipt is, where it fetches."""
         if foreign.upload_terms is not None and file.purpose in (Purpose.RECEIPT, Purpose.REFUSAL):
-            return Sent(TAKEN)
+            if not is_sealed(file.content):
+                return Sent(TAKEN)
+            file = replace(file, purpose=Purpose.ANSWER)
         return await put_here(Box(self._folder, party_of(self._gateway, foreign)), file, self._clock)
 
     async def aclose(self) -> None:
@@ -100,6 +106,7 @@ class ServerCarrier:
         server: Callable[[Foreign], There | None],
         clock: Callable[[], datetime],
     ) -> None:
+        """`server` raises PartnerError for one to which nothing may go."""
         self._gateway, self._folder, self._client, self._clock = gateway, folder, client, clock
         self._server = server
 
@@ -117,6 +124,10 @@ class ServerCarrier:
         receipt = file.purpose in (Purpose.RECEIPT, Purpose.REFUSAL)
         if (receipt and there.receipts is None) or await asyncio.to_thread(box.was_put, file.name):
             return
+        if receipt and there.in_clear and not is_sealed(file.content):
+            return  # it is for people, and what it is about has a signed one beside
+        if there.in_clear:
+            _only_sealed(box.party, file.content)
         folder = there.receipts if receipt and there.receipts is not None else there.to
         await self._client.put(there, folder, file.name, file.content)
         if not receipt:
@@ -125,3 +136,11 @@ class ServerCarrier:
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._client.aclose()
+
+
+def _only_sealed(party: PartyId, content: bytes) -> None:
+    """PartnerError for what would be read on its way, naming the partner and the rule."""
+    try:
+        check_sealed(party, content)
+    except Refused as refused:
+        raise PartnerError(refused.why, do="Agree on TLS.") from refused

@@ -17,10 +17,13 @@ from intertie.bindings.sftp.taking import take_arrived, take_fetched
 from intertie.formats.sftp_terms import Folder, There
 from intertie.gateway.gateway import Gateway
 from intertie.gateway.translating.foreign import Foreign
-from intertie.model.errors import IntertieError
+from intertie.gateway.translating.in_clear import check_sealed
+from intertie.model.errors import IntertieError, Refused
 from intertie.model.ids import PartyId
 
 LOG = logging.getLogger("intertie.files")
+# Until a partner to whose server we may not go is thought of again.
+REFUSED_SECONDS = 60.0
 
 
 def places(there: There) -> list[There]:
@@ -43,6 +46,7 @@ class Visits:
         clock: Callable[[], datetime],
         ticks: Callable[[], float],
     ) -> None:
+        """`server` says where a partner's is, None for one that comes to us; IntertieError if we may not go there."""
         self._server = server
         self._gateway, self._folder, self._client = gateway, folder, client
         self._limit, self._clock, self._ticks = limit, clock, ticks
@@ -53,13 +57,21 @@ class Visits:
         """Visit those whose time has come, all at once: a silent one holds nobody up."""
         coming = []
         for partner in self._gateway.partners.all():
-            there = self._server(partner.foreign) if partner.foreign is not None else None
-            if there is None or partner.suspended:
+            if partner.foreign is None or partner.suspended or not self._is_due(partner.party):
                 continue
-            if self._ticks() >= self._due.get(partner.party, 0.0):
+            try:
+                there = self._server(partner.foreign)
+            except IntertieError as error:
+                LOG.warning("visit", extra={"partner": partner.party, "why": error.why})
+                self._due[partner.party] = self._ticks() + REFUSED_SECONDS
+                continue
+            if there is not None:
                 self._due[partner.party] = self._ticks() + there.poll_seconds
                 coming.append(self._visit(partner.party, there))
         await asyncio.gather(*coming)
+
+    def _is_due(self, party: PartyId) -> bool:
+        return self._ticks() >= self._due.get(party, 0.0)
 
     async def _visit(self, party: PartyId, there: There) -> None:
         try:
@@ -78,6 +90,8 @@ class Visits:
             files = await self._client.look(place)
             for name in sorted(files) if there.complete == "renamed" else seen.still(files):
                 content = await self._client.get(place, name, self._limit)
+                if place.in_clear:
+                    _say_unsealed(party, content)
                 await asyncio.to_thread(box.keep, name, content)
                 await asyncio.to_thread(take_arrived, self._gateway, box, self._limit, self._clock)
                 await self._client.took(place, name)
@@ -94,3 +108,11 @@ class Visits:
                 who = f"{there.user} at {there.host}"
                 await asyncio.to_thread(take_fetched, self._gateway, box.party, name, who, self._clock())
                 await asyncio.to_thread(box.forget_put, name)
+
+
+def _say_unsealed(party: PartyId, content: bytes) -> None:
+    """That it came so cannot be undone: it is refused as every file that is no parcel of it, and our operators are told."""
+    try:
+        check_sealed(party, content)
+    except Refused as refused:
+        LOG.warning("visit", extra={"partner": party, "code": refused.code.value, "why": refused.detail})

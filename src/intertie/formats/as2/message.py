@@ -16,7 +16,7 @@ from typing import NamedTuple
 from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import OF_CMS, As2Error, Flaw
 from intertie.formats.as2.names import Names, write_name, write_options
-from intertie.formats.as2.terms import As2Terms, Compress, Quirk
+from intertie.formats.as2.terms import As2Terms, Compress, Encoding, Quirk
 from intertie.seal import cms
 from intertie.seal.cms import CipherName, CmsError, Digest
 from intertie.seal.smime_keys import Certificate, SmimeKey
@@ -84,14 +84,15 @@ def write_message(
 ) -> Sent:
     """A message of ours. `receipt_url` is our door for receipts that come later. As2Error for terms that cannot be kept."""
     with _cms():
-        inner = _file(file)
+        inner = _file(file, terms.encoding)
         if terms.compress is Compress.BEFORE_SIGNING:
-            inner = _smime("compressed-data", "smime.p7z", cms.compress(inner))
+            inner = _compressed(inner, terms.encoding)
         mic = cms.digest_of(inner, terms.digest)
-        signed = _signed(inner, cms.sign(inner, keys.key, keys.certificate, terms.digest), terms.digest)
+        signature = cms.sign(inner, keys.key, keys.certificate, terms.digest)
+        signed = _signed(inner, signature, terms.digest, terms.encoding)
         outer = signed
         if terms.compress is Compress.AFTER_SIGNING:
-            outer = _smime("compressed-data", "smime.p7z", cms.compress(outer))
+            outer = _compressed(outer, terms.encoding)
         sealed = cms.encrypt(outer, encrypt_for, terms.cipher, terms.key_transport)
     kind = "authEnveloped-data" if terms.cipher.endswith("gcm") else "enveloped-data"
     headers = [
@@ -102,6 +103,9 @@ def write_message(
         ("Disposition-Notification-To", write_name(names.sender)),
         ("Disposition-Notification-Options", write_options(terms.digest)),
     ]
+    if terms.encoding is Encoding.BASE64:
+        headers.append(("Content-Transfer-Encoding", terms.encoding))
+        sealed = mime.in_lines(sealed)
     if terms.receipt == "async":
         if not receipt_url:
             do = "Give [as2] receipts_url in intertie.toml, or take receipts as `sync`."
@@ -122,38 +126,37 @@ def protocol_headers(names: Names) -> list[tuple[str, str]]:
     ]
 
 
-def signed_entity(inner: bytes, keys: SmimeKey, digest: Digest) -> bytes:
+def signed_entity(
+    inner: bytes, keys: SmimeKey, digest: Digest, encoding: Encoding = Encoding.BINARY
+) -> bytes:
     """A multipart/signed around an entity, headers and all. Raises As2Error."""
     with _cms():
-        return _signed(inner, cms.sign(inner, keys.key, keys.certificate, digest), digest)
+        return _signed(inner, cms.sign(inner, keys.key, keys.certificate, digest), digest, encoding)
 
 
-def _file(file: File) -> bytes:
-    headers = [("Content-Type", file.kind), ("Content-Transfer-Encoding", "binary")]
+def _file(file: File, encoding: Encoding) -> bytes:
+    headers = [("Content-Type", file.kind)]
     if file.name:
         headers.append(("Content-Disposition", f"attachment; filename={mime.quoted(file.name)}"))
-    return mime.write(headers, file.content)
+    return mime.coded(headers, file.content, encoding)
 
 
-def _smime(kind: str, name: str, raw: bytes) -> bytes:
-    headers = [
-        ("Content-Type", f'application/pkcs7-mime; smime-type={kind}; name="{name}"'),
-        ("Content-Transfer-Encoding", "binary"),
-    ]
-    return mime.write(headers, raw)
+def _compressed(inner: bytes, encoding: Encoding) -> bytes:
+    kind = 'application/pkcs7-mime; smime-type=compressed-data; name="smime.p7z"'
+    return mime.coded([("Content-Type", kind)], cms.compress(inner), encoding)
 
 
-def _signed(inner: bytes, signature: bytes, digest: Digest) -> bytes:
+def _signed(inner: bytes, signature: bytes, digest: Digest, encoding: Encoding) -> bytes:
     boundary = (
         f"intertie-{hashlib.sha256(signature).hexdigest()[:40]}"  # stands in nothing that was there before it
     )
-    said = mime.write(
+    said = mime.coded(
         [
             ("Content-Type", 'application/pkcs7-signature; name="smime.p7s"'),
-            ("Content-Transfer-Encoding", "binary"),
             ("Content-Disposition", 'attachment; filename="smime.p7s"'),
         ],
         signature,
+        encoding,
     )
     kind = f'multipart/signed; protocol="application/pkcs7-signature"; micalg={digest}; boundary="{boundary}"'
     return mime.write([("Content-Type", kind)], mime.multipart(boundary, [inner, said]))
@@ -242,11 +245,18 @@ def verified_parts(
     try:
         return signature, inner, cms.verify(inner.raw, signature, pinned, sha1=sha1)
     except CmsError as error:
-        if Quirk.SIGNED_AS_CRLF not in quirks or error.flaw is not cms.CmsFlaw.SIGNATURE_INVALID:
+        other = _signed_instead(inner.raw, quirks)
+        if other == inner.raw or error.flaw is not cms.CmsFlaw.SIGNATURE_INVALID:
             raise As2Error(OF_CMS[error.flaw], error.why) from error
     with _cms():
-        whole = re.sub(rb"\r?\n", b"\r\n", inner.raw)
-        return signature, mime.entity(whole), cms.verify(whole, signature, pinned, sha1=sha1)
+        return signature, mime.entity(other), cms.verify(other, signature, pinned, sha1=sha1)
+
+
+def _signed_instead(raw: bytes, quirks: frozenset[Quirk]) -> bytes:
+    """What a program of these quirks signed when it sent this."""
+    if Quirk.SIGNED_AS_CRLF in quirks:
+        raw = re.sub(rb"\r?\n", b"\r\n", raw)
+    return raw.removesuffix(b"\r\n") if Quirk.SIGNED_SHORT in quirks else raw
 
 
 def file_content(over: bytes, limit: int) -> bytes:

@@ -157,6 +157,17 @@ def write(headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     return "".join(lines).encode() + b"\r\n" + body
 
 
+def coded(headers: Iterable[tuple[str, str]], content: bytes, encoding: str) -> bytes:
+    """An entity whose content is `binary`, or in lines of `base64`."""
+    said = [*headers, ("Content-Transfer-Encoding", encoding)]
+    return write(said, in_lines(content) if encoding == "base64" else content)
+
+
+def in_lines(content: bytes) -> bytes:
+    """As base64 in lines (RFC 2045 s.6.8)."""
+    return base64.encodebytes(content).replace(b"\n", b"\r\n")
+
+
 def multipart(boundary: str, pieces: Iterable[bytes]) -> bytes:
     """The body of a multipart with these entities."""
     mark = b"--" + boundary.encode()

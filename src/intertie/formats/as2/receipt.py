@@ -14,7 +14,7 @@ from intertie.formats.as2 import mime
 from intertie.formats.as2.flaws import As2Error, Flaw
 from intertie.formats.as2.message import Post, protocol_headers, signed_entity, verified_parts
 from intertie.formats.as2.names import Names, read_id, read_names, same_name, write_name
-from intertie.formats.as2.terms import Quirk
+from intertie.formats.as2.terms import Encoding, Quirk
 from intertie.seal.cms import Digest, digest_named
 from intertie.seal.smime_keys import Certificate, SmimeKey
 
@@ -61,10 +61,16 @@ class Receipt:
     signature: bytes = field(default=b"", repr=False)
 
 
-def write_receipt(fields: Fields, names: Names, keys: SmimeKey, digest: Digest | None) -> Post:
+def write_receipt(
+    fields: Fields,
+    names: Names,
+    keys: SmimeKey,
+    digest: Digest | None,
+    encoding: Encoding = Encoding.BINARY,
+) -> Post:
     """Signed by this digest, or, for who did not ask for a signature, as it is. Raises As2Error."""
     report = _report(fields, names)
-    entity = mime.entity(report if digest is None else signed_entity(report, keys, digest))
+    entity = mime.entity(report if digest is None else signed_entity(report, keys, digest, encoding))
     kind = str(entity.headers["content-type"])
     return Post((*protocol_headers(names), ("Content-Type", kind)), entity.body)
 

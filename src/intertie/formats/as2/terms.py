@@ -28,6 +28,14 @@ class Compress(StrEnum):
     AFTER_SIGNING = "after-signing"
 
 
+class Encoding(StrEnum):
+    """How files and structures of CMS stand in what we write. HTTP carries bytes as they are (RFC 4130 s.5.2.1); a program that
+    grew out of mail may read nothing but base64."""
+
+    BINARY = "binary"
+    BASE64 = "base64"
+
+
 class Quirk(StrEnum):
     """What is taken from this partner although it is weak, or not what the standard says. Each is shown in the inventory."""
 
@@ -37,6 +45,7 @@ class Quirk(StrEnum):
     TRIPLE_DES = "3des"  # messages encrypted with triple DES
     UNSIGNED_RECEIPT = "unsigned-receipt"  # receipts without a signature prove nothing
     SIGNED_AS_CRLF = "signed-as-crlf"  # what it signs has CRLF where what it sends has LF
+    SIGNED_SHORT = "signed-short"  # what it signs lacks the last line end of what it sends
 
 
 class As2Terms(Record, frozen=True, kw_only=True):
@@ -54,6 +63,7 @@ class As2Terms(Record, frozen=True, kw_only=True):
     cipher: CipherName = CipherName.AES256_GCM
     key_transport: Transport = Transport.OAEP
     compress: Compress = Compress.NEVER
+    encoding: Encoding = Encoding.BINARY
     # Ask for its receipt on the same connection, or later, at our door.
     receipt: Annotated[str, Meta(pattern=r"^(sync|async)(?!\n)$")] = "sync"
     # Where receipts that it asks for later may be posted besides its `url`: exactly these.

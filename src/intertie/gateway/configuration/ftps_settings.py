@@ -20,6 +20,8 @@ class FtpsDoor(Record, frozen=True, kw_only=True):
     key: str = ""  # PEM
     # Ports for data, first and last: what a firewall has to let in. Without them any.
     data_ports: Annotated[tuple[Port, ...], Meta(max_length=2)] = ()
+    # Whether FTP may go without TLS with partners whose legacy file says so: for sealed parcels, and nothing else (docs/ftps.md).
+    plain: bool = False
     # Whether we go to the servers of partners.
     visits: bool = False
     # How long a partner's server may be silent.
@@ -52,6 +54,6 @@ class FtpsDoor(Record, frozen=True, kw_only=True):
         if self.listen:
             address_of(self.listen)
             if not (self.certificate and self.key):
-                raise ValueError("listen: needs certificate and key; FTP without TLS is not spoken here")
+                raise ValueError("listen: needs certificate and key; most may not come without TLS")
         if self.data_ports and (len(self.data_ports) != 2 or self.data_ports[0] > self.data_ports[1]):
             raise ValueError("data_ports: the first and the last")

@@ -271,6 +271,7 @@ listen = {listen}          # host:port on this machine
 # Partners that come for files by FTP over TLS, or to whose server we go. docs/ftps.md.
 [ftps]
 # listen = ""                 # host:port, as "0.0.0.0:2121"; empty: nobody comes
+# plain = false               # without TLS, with partners whose legacy file says so, for sealed parcels alone
 # visits = false              # go to partners' servers
 # seconds = 30.0              # for a partner's server to answer
 # certificate = ""            # PEM chain and key

@@ -15,10 +15,11 @@ from typing import NamedTuple
 from intertie.gateway.gateway import Gateway, LinkAnswer, Partner, Peer
 from intertie.gateway.ports import ParcelRow
 from intertie.gateway.receiving.pull import confirm
-from intertie.gateway.receiving.receive import is_ours, receive
+from intertie.gateway.receiving.receive import OURS, is_ours, name_of, receive
 from intertie.gateway.receiving.scopes import FETCH, granted_to
 from intertie.gateway.relaying.consign import take_hop_receipt
 from intertie.gateway.translating.files import File, Item, Judged, Purpose
+from intertie.gateway.translating.foreign import check_legacy
 from intertie.model.errors import Code, Refused
 from intertie.model.ids import ParcelId, derived_uuid7
 from intertie.seal.hop import RETURN, read_hop, read_return
@@ -42,9 +43,22 @@ class _Said(NamedTuple):
     file: File | None
 
 
+# How anything between gateways begins: what a door without TLS asks of the first bytes of an upload.
+BEGINNINGS = (*OURS, _JWS)
+
+
 def is_carried(content: bytes) -> bool:
     """Whether a file is something between gateways, and none of a format for others."""
     return is_ours(content) or (content.startswith(_JWS) and _answered(content) is not None)
+
+
+def is_sealed(content: bytes) -> bool:
+    """Whether it may go where nothing protects it: a parcel whose frame can be read, or a signed answer to one. That it can be
+    opened, and that its signatures verify, its recipient finds."""
+    try:
+        return is_carried(content) and (not is_ours(content) or bool(name_of(content)))
+    except Refused:
+        return False
 
 
 def accept_carried(
@@ -85,6 +99,12 @@ def accept_carried(
 
 def _take(gateway: Gateway, partner: Partner, content: bytes, now: datetime) -> _Said:
     peer = Peer(partner.party, None, granted_to(gateway, partner) - {FETCH})
+    try:
+        if partner.foreign is not None:
+            check_legacy(partner.party, partner.foreign, now.date())
+    except Refused as refused:
+        about = _parcel_of(gateway, content) if is_ours(content) else _answered(content)
+        return _Said(about or hashlib.sha256(content).hexdigest(), refused, None)
     if not is_ours(content):
         return _take_answer(gateway, peer, content, now)
     try:

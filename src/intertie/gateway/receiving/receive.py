@@ -19,6 +19,9 @@ from intertie.seal.hop import RETURN, read_return
 from intertie.seal.parcel import MAGIC, read_frame
 from intertie.seal.waybill import CONSIGNMENT, TRAIL_BYTES_MAX, WAYBILL_BYTES_MAX, read_consignment
 
+# How what goes between gateways begins, but for what answers it.
+OURS = (MAGIC, CONSIGNMENT, RETURN)
+
 # What may be around a parcel: its waybill and trail. A parcel alone is held to its own limit once it is here.
 AROUND_BYTES_MAX = WAYBILL_BYTES_MAX + TRAIL_BYTES_MAX + 12
 
@@ -51,4 +54,4 @@ def name_of(blob: bytes) -> str:
 
 def is_ours(content: bytes) -> bool:
     """Whether the bytes say that they are something between gateways: a file of another kind does not begin so."""
-    return content.startswith((MAGIC, CONSIGNMENT, RETURN))
+    return content.startswith(OURS)

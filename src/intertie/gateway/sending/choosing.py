@@ -33,9 +33,12 @@ def choose(partner: Partner, spoken: Container[str], today: date) -> Way:
     if foreign is None or not partner.translated:
         how = "it comes for them" if partner.fetches else "over HTTPS"
         if foreign is not None and partner.by_file:
-            return Way(
-                "parcels as files", f"sealed for it alone, by {foreign.binding} as its legacy file says"
-            )
+            way = "ftp without TLS" if foreign.in_clear else foreign.binding
+            if today > foreign.legacy_until:
+                return Way(
+                    NOTHING, f"its parcels go as files by {way}, and that ended on {foreign.legacy_until}"
+                )
+            return Way("parcels as files", f"sealed for it alone, by {way} as its legacy file says")
         older = ""
         if foreign is not None:
             older = f"; stronger than {foreign.binding}, which carries on only what began there"

@@ -73,6 +73,10 @@ class FilePosts:
                 break
         return said
 
+    async def put(self, foreign: Foreign, file: File) -> PostAnswer:
+        """A file that no message of ours became: a sealed parcel. As `post`."""
+        return (await self._carrier.send(foreign, file)).answer
+
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._carrier.aclose()

@@ -33,9 +33,10 @@ def formats_of(foreign: Foreign) -> list[FileFormat]:
     which are no format for others."""
     found = [FILE_FORMATS[name] for name in foreign.formats if name in FILE_FORMATS]
     if not found:
+        way = "without TLS it brings" if foreign.in_clear else "it brings"
         raise SettingsError(
-            f"{foreign.name} brings sealed parcels, and we have no descriptor of it",
-            do="Add it with `intertie partner add`.",
+            f"{foreign.name}: {way} sealed parcels alone, and this is none, or we have no descriptor of it",
+            do="Send a sealed parcel; add a descriptor with `intertie partner add`.",
         )
     return found
 

@@ -12,7 +12,7 @@ from intertie.gateway.gateway import Link, LinkAnswer, Partner
 from intertie.gateway.receiving.receive import name_of
 from intertie.gateway.sending.answers import PUT_OUT
 from intertie.gateway.translating.deliver_translated import PostAnswer
-from intertie.gateway.translating.files import File, write_files
+from intertie.gateway.translating.files import File
 from intertie.gateway.translating.foreign import Foreign, check_legacy
 from intertie.model.errors import PartnerError, Refused
 
@@ -23,9 +23,9 @@ class FileLink:
     """`post` puts a file for partners that exchange parcels so; all else is the other link's."""
 
     def __init__(
-        self, link: Link, put: Callable[[Foreign, bytes], Awaitable[PostAnswer]], today: Callable[[], date]
+        self, link: Link, put: Callable[[Foreign, File], Awaitable[PostAnswer]], today: Callable[[], date]
     ) -> None:
-        """`put` takes the partner's legacy file and what `write_files` made."""
+        """`put` takes a file to a partner, as its legacy file says; PartnerError."""
         self._link, self._put, self._today = link, put, today
 
     async def post(
@@ -46,7 +46,7 @@ class FileLink:
                 refused.detail, do="Set another legacy_until, or agree on its door."
             ) from refused
         file = File(name=name_of(blob), kind=KIND, content=blob)
-        said = await self._put(partner.foreign, write_files([file]))
+        said = await self._put(partner.foreign, file)
         if not said.taken:
             raise PartnerError(f"the file was not taken: {said.words}")
         return LinkAnswer(PUT_OUT, b"", None)

@@ -50,7 +50,7 @@ CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "gree
 # In the order in which they are tried: who agreed on several means the first that can say all of a document.
 FORMATS = ("x12", "espi", "csv", "json", "parcel")
 # Into whose mailboxes we put files as they are: a sealed parcel is one.
-PARCEL_CARRIERS = ("sftp", "upload", "ftps")
+PARCEL_CARRIERS = ("sftp", "upload", "ftps", "as2", "as4", "internet_et")
 
 
 class Level(StrEnum):
@@ -110,8 +110,15 @@ class Foreign(Record, frozen=True, kw_only=True):
             raise RuleError("[green_button] goes with [espi]: a custodian gives feeds, and nothing else")
         if self.parcel is not None and self.binding not in PARCEL_CARRIERS:
             raise RuleError(f"[parcel] goes with one of {', '.join(PARCEL_CARRIERS)}")
+        if self.in_clear and self._formats() != ["parcel"]:
+            raise RuleError("[ftps] without TLS carries what is sealed, and nothing else: [parcel] alone")
         if self.received is not None and self.received not in self._answers():
             raise RuleError(f"received: one of {', '.join(self._answers())} comes from this partner")
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether its carrier protects nothing: then it carries sealed parcels and what answers them alone."""
+        return self.ftps_terms is not None and self.ftps_terms.in_clear
 
     def _carriers(self) -> list[str]:
         said = (

@@ -66,6 +66,16 @@
     addEventListener("pagehide", () => stream.close());
   }
 
+  // Times of a plot as pages write them: a day of 24 hours, in the viewer's zone. A line: from so many seconds between two
+  // ticks on, their text, and what stands below it where the year, the month, the day or the minute is another one.
+  const DAY_BELOW = "\n{YYYY}-{MM}-{DD}";
+  const TIMES = [
+    [365 * 86400, "{YYYY}", null, null, null, null, null, null, 1],
+    [28 * 86400, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+    [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", DAY_BELOW, null, DAY_BELOW, null, null, null, 1],
+    [1, "{HH}:{mm}:{ss}", DAY_BELOW, null, DAY_BELOW, null, null, null, 1],
+  ];
   // Plots: {"x": [seconds], "series": [{"label", "unit", "values", "stepped"}], "marks": [{"at", "label"}]}.
   async function draw(figure) {
     const canvas = figure.querySelector(".canvas");
@@ -81,8 +91,8 @@
       const options = {
         width: Math.max(canvas.clientWidth, 280), height: 300,
         cursor: { drag: { x: true, y: false } },
-        axes: [axis, { ...axis, label: unit, size: 70 }],
-        series: [{}, ...data.series.map((one, i) => ({
+        axes: [{ ...axis, values: TIMES }, { ...axis, label: unit, size: 70 }],
+        series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, ...data.series.map((one, i) => ({
           label: one.unit ? `${one.label} (${one.unit})` : one.label,
           stroke: colours[i % colours.length], width: 2, spanGaps: false, points: { show: data.x.length < 60 },
           dash: i % 2 ? [6, 3] : undefined,
