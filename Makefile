@@ -8,7 +8,7 @@ SECONDS ?= 60
 SEEDS   ?= 1000
 # What else has a long version.
 SOAKED = tests/unit/market/test_block_events.py tests/unit/market/test_many_portfolios.py \
-	tests/unit/market/test_market_billing_walk.py tests/command/test_demo_speaks.py
+	tests/unit/market/test_market_billing_walk.py tests/command/test_demo_speaks.py tests/command/test_operations.py
 
 # Hundreds of processes are started by the tests: without kept bytecode each compiles 300 modules anew, a third of its start.
 unexport PYTHONDONTWRITEBYTECODE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 from collections.abc import Iterator
@@ -66,6 +67,22 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """All of it, walked once for all rules."""
+    return list(ast.walk(tree_of(path)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_let_go() -> Iterator[None]:
+    """They stay until the end of this file: to look for garbage among them is half of the time."""
+    gc.disable()
+    yield
+    gc.enable()
+    tree_of.cache_clear()
+    nodes_of.cache_clear()
+
+
 def folder_of(path: Path) -> str:
     relative = path.relative_to(SOURCE)
     return relative.parts[0].removesuffix(".py")
@@ -76,8 +93,8 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
+def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -102,7 +119,7 @@ def downward(path: Path) -> list[str]:
     if here == "__init__":
         return []
     wrong = []
-    for name, line in imports_of(tree_of(path)):
+    for name, line in imports_of(path):
         parts = name.split(".")
         if parts[0] != "intertie" or len(parts) < 2 or parts[1] not in ORDER:
             continue
@@ -118,7 +135,7 @@ def downward(path: Path) -> list[str]:
 def test_no_import_cycle() -> None:
     names = {name_of(path): path for path in python_files()}
     graph = {
-        name: {n for n, _ in imports_of(tree_of(path)) if n in names and n != name}
+        name: {n for n, _ in imports_of(path) if n in names and n != name}
         - ({name.rsplit(".", 1)[0]} if "." in name else set())
         for name, path in names.items()
     }
@@ -146,7 +163,7 @@ def test_sizes() -> None:
         lines = path.read_text(encoding="utf-8").count("\n")
         if lines > FILE_LINES:
             wrong.append(f"{path} has {lines} lines")
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 size = (node.end_lineno or node.lineno) - node.lineno + 1
                 if size > FUNCTION_LINES:
@@ -157,7 +174,7 @@ def test_sizes() -> None:
 def test_no_late_import_no_bare_except() -> None:
     wrong = []
     for path in python_files():
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 late = [n.lineno for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
                 wrong += [f"{path}: import inside {node.name}, line {line}" for line in late]
@@ -171,7 +188,7 @@ def test_clock_is_read_at_the_edges_only() -> None:
     for path in python_files():
         if str(path.relative_to(SOURCE)).startswith(CLOCK_ALLOWED):
             continue
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Attribute):
                 inner = node.value
                 owner = inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", "")
@@ -186,7 +203,7 @@ def test_cryptography_stays_in_seal() -> None:
         here = folder_of(path)
         if here in CRYPTO_ALLOWED:
             continue
-        for name, line in imports_of(tree_of(path)):
+        for name, line in imports_of(path):
             top = name.split(".")[0]
             if top in CRYPTO and not (top == "ssl" and here in TLS_TYPES_ALLOWED):
                 wrong.append(f"{path}, line {line}: {here} imports {name}")
@@ -196,22 +213,25 @@ def test_cryptography_stays_in_seal() -> None:
 BY_NAME = re.compile(r"(intertie(?:\.\w+)+)(?::(\w+))?")
 
 
-def loaded_by_name(tree: ast.AST) -> Iterator[tuple[str, str]]:
+@cache
+def modules() -> set[str]:
+    """Without folders: a logger has a folder's name."""
+    return {name_of(path) for path in python_files() if path.name != "__init__.py"}
+
+
+def loaded_by_name(path: Path) -> Iterator[tuple[str, str]]:
     """Modules, and what is wanted of them, that stand in a string because they are loaded late."""
-    known = {
-        name_of(path) for path in python_files() if path.name != "__init__.py"
-    }  # a logger has a folder's name
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             named = BY_NAME.fullmatch(node.value)
-            if named and (named[2] or named[1] in known):
+            if named and (named[2] or named[1] in modules()):
                 yield named[1], named[2] or ""
 
 
 def test_what_is_loaded_by_name_is_there() -> None:
     found = 0
     for path in python_files():
-        for module, name in loaded_by_name(tree_of(path)):
+        for module, name in loaded_by_name(path):
             there = SOURCE.parent / f"{module.replace('.', '/')}.py"
             assert there.is_file(), f"{path} names {module}"
             defined = {node.name for node in tree_of(there).body if isinstance(node, ast.FunctionDef)}
@@ -224,8 +244,8 @@ def test_every_file_is_imported_by_somebody() -> None:
     used: set[str] = set()
     for folder in ("src", "tools", "bench", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
-            used |= {name for name, _ in imports_of(tree_of(path))}
-    used |= {name for path in python_files() for name, _ in loaded_by_name(tree_of(path))}
+            used |= {name for name, _ in imports_of(path)}
+    used |= {name for path in python_files() for name, _ in loaded_by_name(path)}
     used |= {f"intertie.cli.{name}" for name in (*COMMANDS, *GROUPS)}  # by name, when they are called
     entry_points = {"intertie.run", "intertie.cli", "intertie.__main__"}
     unused = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,21 +23,54 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def playing(kept: Path) -> Iterator[subprocess.Popen[bytes]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the season of this run is told to other processes: `pid` once it is played, `summary` once it is over."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "season"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def playing(kept: Path, told: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`intertie demo --json --serve`: its output is in the files `out` and `err` beside the directories."""
     command = [*PROGRAM, "demo", "--json", "--serve", "--keep", str(kept)]
     with (kept.parent / "out").open("wb") as out, (kept.parent / "err").open("wb") as err:
         demo = subprocess.Popen(command, stdout=out, stderr=err)
+    put(told / "pid", str(demo.pid).encode())
     yield demo
     demo.terminate()
     demo.wait(60)
 
 
 @pytest.fixture(scope="session")
-def summary(kept: Path, playing: subprocess.Popen[bytes]) -> Any:
+def summary(kept: Path, playing: subprocess.Popen[bytes], told: Path) -> Any:
     """The season's summary; every test looks at what it left, and changes nothing of it. The gateways go on serving."""
     until = time.monotonic() + SEASON_SECONDS
     while "Ctrl-C ends them" not in (kept.parent / "err").read_text():
         assert playing.poll() is None and time.monotonic() < until, (kept.parent / "err").read_text()
         time.sleep(0.2)
-    return json.loads((kept.parent / "out").read_bytes())
+    raw = (kept.parent / "out").read_bytes()
+    put(told / "summary", raw)
+    return json.loads(raw)
+
+
+@pytest.fixture(scope="session")
+def summary_file(told: Path, request: pytest.FixtureRequest) -> Path:
+    """The summary as a file, for who needs nothing else of the season: of the one that another process of this run plays, if one
+    does, since a season takes more than a minute."""
+    file, pid = told / "summary", told / "pid"
+    if not pid.exists():
+        request.getfixturevalue("summary")
+    until = time.monotonic() + SEASON_SECONDS
+    while not file.exists():
+        assert Path("/proc", pid.read_text()).exists() and time.monotonic() < until, "no season came of it"
+        time.sleep(0.2)
+    return file
+
+
+def put(path: Path, raw: bytes) -> None:
+    """There at once and whole."""
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_bytes(raw)
+    part.replace(path)

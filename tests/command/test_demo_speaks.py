@@ -39,10 +39,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(SEASON_SECONDS + 300)]
         for name in SPOKEN
     ],
 )
-def test_the_same_season_comes_to_the_same_cent(summary: Any, spoken: str, tmp_path: Path) -> None:
-    native, keep = tmp_path / "native.json", tmp_path / "kept"
-    native.write_text(json.dumps(summary))
-    arguments = ["--aggregator-speaks", spoken, "--native", native, "--keep", keep]
+def test_the_same_season_comes_to_the_same_cent(summary_file: Path, spoken: str, tmp_path: Path) -> None:
+    summary, keep = json.loads(summary_file.read_bytes()), tmp_path / "kept"
+    arguments = ["--aggregator-speaks", spoken, "--native", summary_file, "--keep", keep]
     found = json.loads(played([*PROGRAM, "demo", "--json", *map(str, arguments)]))
     assert found["compared"]["same"], found["compared"]
     assert found["invoice"] == summary["invoice"] and found["paid"] == summary["paid"]

@@ -145,6 +145,7 @@ def counted(office: Office, browser: Browser, path: str) -> Counting:
         answer = fresh.get(path)
         assert answer.status_code == 200, (path, answer.text)
     finally:
+        office.leave([office.app()])
         office.office = kept
     return counting
 

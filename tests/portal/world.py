@@ -31,12 +31,16 @@ from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
 from intertie.portal.events import Streams
+from intertie.portal.pages import pages
 from intertie.stores.api_key_files import ApiKeyFiles
 from intertie.stores.kept_answers import KeptAnswers
 from intertie.stores.people_file import PeopleFile
 
 PARTNER = "aggregator.example"
 NOBODY = "itk_000000000000_" + "A" * 43
+# Applications that nobody stands before. To make one takes as long as ten tests; all that one knows of an office is in its state.
+IDLE: list[Litestar] = []
+PAGES = pages.ROUTES
 
 
 class World:
@@ -59,6 +63,7 @@ class World:
         }
         self.office = self.opened()
         self.streams = Streams(self.gateway, heartbeat=0.2)
+        self._apps: list[Litestar] = []
 
     def opened(self) -> Office:
         """As a process that begins opens it."""
@@ -82,7 +87,16 @@ class World:
         return self.tick
 
     def app(self) -> Litestar:
-        return office_app(self.office, self.streams)
+        """The application of the office as it is now: no other office has it before this world is closed."""
+        if pages.ROUTES is not PAGES:  # with a page of a test's own
+            return office_app(self.office, self.streams)
+        for app in self._apps:
+            if app.state.office is self.office and app.state.streams is self.streams:
+                return app
+        app = IDLE.pop() if IDLE else office_app(self.office, self.streams)
+        app.state.update({"office": self.office, "streams": self.streams})
+        self._apps.append(app)
+        return app
 
     def headers(self, role: OfficeRole, **more: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.made[role].text}", **more}
@@ -113,6 +127,14 @@ class World:
     def close(self) -> None:
         self.office.answers.close()  # type: ignore[attr-defined]
         self.people.close()
+        self.leave(self._apps)
+
+    def leave(self, apps: list[Litestar]) -> None:
+        """Nobody stands before these any more."""
+        for app in apps[:]:
+            self._apps.remove(app)
+            app.state.clear()
+            IDLE.append(app)
 
 
 @contextlib.contextmanager

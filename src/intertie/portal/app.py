@@ -17,7 +17,7 @@ import intertie
 from intertie.model.errors import IntertieError
 from intertie.model.message import MESSAGE_BYTES_MAX
 from intertie.portal import events, knowing, messages, trade, trade_acts
-from intertie.portal.door import Office, guard
+from intertie.portal.door import Office, guard, office_of
 from intertie.portal.events import Streams
 from intertie.portal.pages import failing
 from intertie.portal.pages.guarding import add_headers
@@ -48,10 +48,10 @@ def office_app(office: Office, streams: Streams) -> Litestar:
                 BASE,
                 route_handlers=ROUTES,
                 guards=[guard],
-                dependencies={"office": Provide(lambda: office, sync_to_thread=False)},
+                dependencies={"office": Provide(office_of, sync_to_thread=False)},
                 security=[{"key": []}],
             ),
-            *page_routers(office),
+            *page_routers(),
         ],
         openapi_config=OpenAPIConfig(
             title="Intertie office API",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, Protocol
 
-from litestar.connection import ASGIConnection
+from litestar.connection import ASGIConnection, Request
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, PathParameter, QueryParameter, SkipValidation
@@ -118,6 +118,12 @@ AfterName = Annotated[
         max_length=200, pattern=r"^[A-Za-z0-9._:\-]*$", description="Only what comes after this `next`."
     ),
 ]
+
+
+def office_of(request: Request[Any, Any, Any]) -> Office:
+    """What the application stands on, for a route that asks for its `office`."""
+    office: Office = request.app.state.office
+    return office
 
 
 def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

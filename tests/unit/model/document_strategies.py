@@ -135,10 +135,10 @@ def series(draw: Draw, scene: Scene, field: str) -> IntervalSeries:
     )
 
 
-def value(draw: Draw, scene: Scene, hint: Any, field: str) -> Any:
-    """A value for a field, by its type and, where a rule goes by it, its name."""
+def value(draw: Draw, scene: Scene, hint: Any, field: str, least: int = 0) -> Any:
+    """A value for a field, by its type and, where a rule goes by it, its name. `least`: so many at least, if it holds several."""
     if field == "prices":
-        return prices(draw, scene)
+        return prices(draw, scene, least)
     meta: list[msgspec.Meta] = []
     while True:
         if typing.get_origin(hint) is typing.Annotated:
@@ -153,9 +153,9 @@ def value(draw: Draw, scene: Scene, hint: Any, field: str) -> Any:
         choices = [
             h for h in typing.get_args(hint) if h is not types.NoneType and typing.get_origin(h) is not tuple
         ]
-        return value(draw, scene, choices[0], field)
+        return value(draw, scene, choices[0], field, least)
     if origin is tuple:
-        low = max((m.min_length or 0 for m in meta), default=0)
+        low = max(least, *(m.min_length or 0 for m in meta), 0)
         item = typing.get_args(hint)[0]
         drawn = [value(draw, scene, item, field) for _ in range(draw(st.integers(low, max(low, 3))))]
         return tuple(unlike(drawn))
@@ -213,16 +213,16 @@ def scalar(hint: Any, meta: list[msgspec.Meta], field: str, scene: Scene) -> st.
     return st.text(max_size=40)
 
 
-def prices(draw: Draw, scene: Scene) -> tuple[PriceInterval, ...]:
-    """Hours of the window, in order, some left out."""
+def prices(draw: Draw, scene: Scene, least: int) -> tuple[PriceInterval, ...]:
+    """Hours of the window, in order, some left out: none of the first `least`."""
     hours = int((scene.window.end - scene.window.start) / timedelta(hours=1))
     times = [scene.window.start + timedelta(hours=h) for h in range(hours + 1)]
     return tuple(
         PriceInterval(
             window=Window(start=start, end=end), price=Money(amount=draw(CENTS), currency=scene.currency)
         )
-        for start, end in pairwise(times)
-        if draw(st.booleans())
+        for number, (start, end) in enumerate(pairwise(times))
+        if number < least or draw(st.booleans())
     )
 
 
@@ -234,8 +234,8 @@ def _exactly(kind: type[Record], when: Callable[[dict[str, Any]], bool], *fields
         for field in fields:
             if not when(values):
                 values.pop(field, None)
-            while when(values) and values.get(field) in (None, ()):
-                values[field] = value(draw, scene, fields_of(kind)[field], field)
+            if when(values) and values.get(field) in (None, ()):
+                values[field] = value(draw, scene, fields_of(kind)[field], field, 1)
 
     return repair
 
@@ -258,9 +258,10 @@ def _is_there(field: str) -> Callable[[dict[str, Any]], bool]:
 
 def _at_least(kind: type[Record], *fields: str) -> Any:
     def repair(draw: Draw, scene: Scene, values: dict[str, Any]) -> None:
-        while all(values.get(field) in (None, ()) for field in fields):
+        if all(values.get(field) in (None, ()) for field in fields):
+            # Not again and again until there is one: the simplest body, with which a search begins, would never have it.
             field = draw(st.sampled_from(fields))
-            values[field] = value(draw, scene, fields_of(kind)[field], field)
+            values[field] = value(draw, scene, fields_of(kind)[field], field, 1)
 
     return repair
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -22,22 +23,33 @@ NOW = datetime.now(UTC)
 
 
 @cache
+def folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory()
+
+
+@cache
+def vault() -> Vault:
+    """With the keys of both in it: one takes seconds to make."""
+    place = Path(folder().name)
+    return Vault.create(place / "keys", PartyId("us"), "none", plain_opener(place))
+
+
+@cache
 def us() -> PgpKey:
-    return PgpKey.generate("us")
+    return PgpKey.of_vault(vault(), "us", 1)
 
 
 @cache
 def them() -> PgpKey:
-    return PgpKey.generate("them")
+    return PgpKey.of_vault(vault(), "them", 2)
 
 
-def test_our_key_is_made_once_for_each_number(tmp_path: Path) -> None:
-    vault = Vault.create(tmp_path / "keys", PartyId("us"), "none", plain_opener(tmp_path))
-    first = PgpKey.of_vault(vault, "us", 1)
-    assert PgpKey.of_vault(vault, "us", 1) == first
-    assert PgpKey.of_vault(vault, "us", 2) != first
-    assert vault.names() == {"pgp-1.key", "pgp-2.key"}
-    assert b"PGP" not in (tmp_path / "keys" / "pgp-1.key").read_bytes()
+def test_our_key_is_made_once_for_each_number() -> None:
+    first = us()
+    assert PgpKey.of_vault(vault(), "us", 1) == first
+    assert them() != first
+    assert vault().names() == {"pgp-1.key", "pgp-2.key"}
+    assert b"PGP" not in (Path(folder().name) / "keys" / "pgp-1.key").read_bytes()
     facts = read_public_key(first.public, NOW)
     assert facts.bits == 3072 and facts.until is not None
     assert "PRIVATE" not in first.public and repr(first) == "PgpKey()"

@@ -9,7 +9,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from intertie.model.errors import IntertieError
-from intertie.portal.door import Office
+from intertie.portal.door import office_of
 from intertie.portal.pages import (
     account,
     ageing,
@@ -93,10 +93,10 @@ ROUTES = [
 ]
 
 
-def page_routers(office: Office) -> list[Router]:
+def page_routers() -> list[Router]:
     """Pages for who is signed in, those for who is not yet, and the files of both."""
     given: dict[str, Any] = {
-        "dependencies": {"office": Provide(lambda: office, sync_to_thread=False)},
+        "dependencies": {"office": Provide(office_of, sync_to_thread=False)},
         "exception_handlers": {IntertieError: on_ours, HTTPException: on_theirs, Exception: on_any},
     }
     return [
