@@ -11,10 +11,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import uvloop
 
@@ -40,6 +40,7 @@ from intertie.run.deliveries import Deliveries
 from intertie.run.espi_beside import espi_beside
 from intertie.run.internet_et import serve_internet_et
 from intertie.run.keep_readings import keep_readings
+from intertie.run.kept_up import kept_up
 from intertie.run.office import office_beside
 from intertie.run.opening import Opened, opened
 from intertie.run.program import program
@@ -183,23 +184,21 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
         loop.add_signal_handler(number, stop)
     if job.parent is not None:
         loop.add_reader(job.parent, stop)  # readable only once its other end is gone
-    beside = [asyncio.ensure_future(serve_operations(operations, job.operations))]
+    served: list[Callable[[], Coroutine[Any, Any, None]]] = [
+        partial(serve_operations, operations, job.operations)
+    ]
     work = deliveries.run if job.number == 0 or it.store.shared else deliveries.run_fetching
     delivering = asyncio.ensure_future(asyncio.to_thread(work))
     delivering.add_done_callback(stop)
     if job.number == 0:
-        beside += [
-            asyncio.ensure_future(keep_status_fresh(it)),
-            asyncio.ensure_future(keep_readings(it)),
-            asyncio.ensure_future(it.joining_door().watch()),
-            asyncio.ensure_future(serve_uftp(it)),
-            asyncio.ensure_future(serve_as2(it)),
-            asyncio.ensure_future(serve_as4(it)),
-            asyncio.ensure_future(serve_internet_et(it)),
-            *(asyncio.ensure_future(serve_mailbox(name, it)) for name in MAILBOXES),
+        served += [
+            partial(keep_status_fresh, it),
+            partial(keep_readings, it),
+            it.joining_door().watch,
+            *(partial(serve, it) for serve in (serve_uftp, serve_as2, serve_as4, serve_internet_et)),
+            *(partial(serve_mailbox, name, it) for name in MAILBOXES),
         ]
-    for task in beside:
-        task.add_done_callback(_say_ended)
+    beside = [asyncio.ensure_future(kept_up(serve)) for serve in served]
     try:
         await street.serve()
     finally:
@@ -209,14 +208,6 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         LOG.info("stopped")
-
-
-def _say_ended(task: asyncio.Future[None]) -> None:
-    """Something that is served beside the street door ended by itself: nobody comes to it any more."""
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        why = error.why if isinstance(error, IntertieError) else type(error).__name__
-        LOG.error("ended", extra={"why": why}, exc_info=error)
 
 
 def street_of(
