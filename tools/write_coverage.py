@@ -66,13 +66,14 @@ PROTOCOLS = [
         "Secure FTP / SSH: a mailbox for partners, and our way to theirs",
         "000, 001",
         "works",
-        "`tests/interop/test_sftp.py`, `tests/faults/test_sftp_kill.py`",
+        "`tests/interop/test_sftp.py`, `tests/faults/test_sftp_kill.py`, `tests/faults/test_file_parcels_kill.py`",
     ),
     (
         "FTP (over TLS): a mailbox for partners, and our way to theirs",
         "000, 001",
         "works",
-        "`tests/interop/test_ftps.py`, `tests/interop/test_ftps_client.py`, `tests/faults/test_ftps_kill.py`",
+        "`tests/interop/test_ftps.py`, `tests/interop/test_ftps_client.py`, `tests/faults/test_ftps_kill.py`, "
+        "`tests/faults/test_file_parcels_kill.py`",
     ),
     (
         "FTP without TLS, for sealed parcels alone, with partners that are flagged so",

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.test_kill_receiver import kill_and_restart, serve
+from tests.faults.test_kill_receiver import kill_and_wait, serve
 from tests.interop.sftp_house import House, inbox, say, state, table, until
 from tests.interop.test_ftps import SECRET, is_open, make
 
@@ -107,6 +107,6 @@ def _round(
     thread = threading.Thread(target=uploads)
     thread.start()
     time.sleep(after)
-    restarted = kill_and_restart(gateway, partner.house.place)
+    restarted = kill_and_wait(gateway, partner.house.place)
     thread.join()
     return restarted

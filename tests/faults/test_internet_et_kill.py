@@ -18,7 +18,7 @@ import httpx
 import pytest
 from tests.command.as2_houses import notices
 from tests.exchange.et_world import BOUNDARY, key_of
-from tests.faults.test_kill_receiver import kill_and_restart, open_messages, serve
+from tests.faults.test_kill_receiver import kill_and_wait, open_messages, serve
 from tests.interop.et_house import THEM, US, legacy_text, make_house
 from tests.interop.sftp_house import table
 from tests.ports import free_port
@@ -151,7 +151,7 @@ def test_what_was_receipted_is_there_once(tmp_path: Path) -> None:
             while len(partner.receipts) == seen and partner.is_alive() and time.monotonic() < deadline:
                 time.sleep(0.02)
             time.sleep(chance.uniform(0.0, 0.4))
-            taker = kill_and_restart(taker, place)
+            taker = kill_and_wait(taker, place)
         partner.join(240)
         assert not partner.is_alive() and len(partner.receipts) == partner.count
     finally:
@@ -193,7 +193,7 @@ def test_what_was_sent_has_one_effect_at_the_partner(tmp_path: Path) -> None:
             while len(Server.came) == seen and time.monotonic() < deadline:
                 time.sleep(0.01)
             time.sleep(chance.uniform(0.0, 0.2))
-            sender = kill_and_restart(sender, place)
+            sender = kill_and_wait(sender, place)
         deadline = time.monotonic() + 120
         while open_messages(it.gateway) and time.monotonic() < deadline:
             time.sleep(0.1)

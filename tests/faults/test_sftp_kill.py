@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from tests.faults.test_kill_receiver import kill_and_restart, serve
+from tests.faults.test_kill_receiver import kill_and_wait, serve
 from tests.interop.sftp_house import House, answers, inbox, make_house, make_key, say, state, table, until
 
 from intertie.exchange.outbound import State
@@ -114,7 +114,7 @@ async def _round(
 
     async def kill() -> subprocess.Popen[bytes]:
         await asyncio.sleep(chance.uniform(0.1, 0.8))
-        return await asyncio.to_thread(kill_and_restart, gateway, partner.house.place)
+        return await asyncio.to_thread(kill_and_wait, gateway, partner.house.place)
 
     _, restarted = await asyncio.gather(uploads(), kill())
     return restarted

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.faults.test_kill_receiver import kill_and_restart, serve
+from tests.faults.test_kill_receiver import kill_and_wait, serve
 from tests.interop.sftp_house import inbox, say, state, table, until
 from tests.interop.test_upload import SECRET, make
 
@@ -67,7 +67,7 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
     try:
         ours = [say(it) for _ in range(3)]
         for count in range(ROUNDS):
-            gateway = _round(partner, gateway, count, chance.uniform(0.1, 0.8))
+            gateway = _round(partner, gateway, count, chance.uniform(0.02, 0.4))
         assert len(inbox(it)) == ROUNDS * UPLOADS * 2, "all of it was answered, so all of it is there"
 
         def all_fetched() -> bool:
@@ -100,6 +100,6 @@ def _round(
     thread = threading.Thread(target=uploads)
     thread.start()
     time.sleep(after)
-    restarted = kill_and_restart(gateway, partner.place)
+    restarted = kill_and_wait(gateway, partner.place)
     thread.join()
     return restarted

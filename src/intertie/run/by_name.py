@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 from intertie.gateway.translating.deliver_file import FilePosts
+from intertie.model.ready import ready_types
 from intertie.run.opening import Opened
 
 MAILBOXES = {"sftp": "intertie.run.sftp", "ftps": "intertie.run.ftps", "upload": "intertie.run.upload"}
@@ -33,4 +34,6 @@ def wanted(name: str, it: Opened) -> bool:
 
 
 def _loaded(name: str) -> Any:
-    return importlib.import_module(MAILBOXES[name])
+    found = importlib.import_module(MAILBOXES[name])
+    ready_types()
+    return found

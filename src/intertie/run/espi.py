@@ -23,6 +23,7 @@ from intertie.bindings.operations.logs import log_to_stderr
 from intertie.bindings.parcel_https.serving import QuietServer
 from intertie.gateway.configuration.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
+from intertie.model.ready import ready_types
 from intertie.run.espi_grants import customers_of, grants_of
 from intertie.run.opening import Opened
 from intertie.run.plain_door import door_config
@@ -87,6 +88,7 @@ def work(arguments: Sequence[str]) -> int:
         with opened_readings(directory) as it:
             it.clock()
             it.store.unlock()
+            ready_types()
             uvloop.run(_serve(it, socket.socket(fileno=door[0]) if door else None, parent))
     except IntertieError as error:
         LOG.error("espi ended", extra={"why": str(error)})

@@ -119,6 +119,8 @@ def _said(party: PartyId) -> Iterator[None]:
         yield
     except IntertieError as error:
         LOG.error("mailbox", extra={"partner": party, "why": error.why})
+    except OSError as error:  # else the door would end with it
+        LOG.error("mailbox", extra={"partner": party, "why": type(error).__name__})
 
 
 async def often(seconds: float, act: Callable[[], Coroutine[Any, Any, None]]) -> None:

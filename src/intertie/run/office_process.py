@@ -24,6 +24,7 @@ from intertie.bindings.parcel_https.serving import QuietServer, url_of
 from intertie.gateway.configuration.settings import read_settings
 from intertie.gateway.office.office_beside import Beside
 from intertie.model.errors import IntertieError
+from intertie.model.ready import ready_types
 from intertie.portal.app import office_app
 from intertie.portal.cutting import cutting
 from intertie.portal.door import Buckets, Office, strangers
@@ -59,6 +60,7 @@ def work(
         with contextlib.closing(opening(directory)) as it:
             it.clock()
             it.store.unlock()
+            ready_types()
             uvloop.run(_serve(it, beside_of(it), socket.socket(fileno=door), parent))
     except IntertieError as error:
         LOG.error("office ended", extra={"why": str(error)})

@@ -31,6 +31,7 @@ from intertie.catalogue.load import load_catalogue
 from intertie.gateway.configuration.settings import read_settings
 from intertie.model.errors import IntertieError, SettingsError
 from intertie.model.ids import PartyId
+from intertie.model.ready import ready_types
 from intertie.run.as2 import serve_as2
 from intertie.run.as4 import serve_as4
 from intertie.run.by_name import MAILBOXES, serve_mailbox
@@ -151,6 +152,7 @@ def run_job(directory: Path, job: Job) -> None:
     with opened(directory, meter) as it, contextlib.closing(tracer):
         it.clock()
         it.store.unlock()  # a gateway that cannot read what it keeps must not take more
+        ready_types()
         if job.number == 0:
             it.turn_keys()
             threading.Thread(target=protect_store, args=(it,), name="protect", daemon=True).start()
@@ -196,6 +198,8 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             asyncio.ensure_future(serve_internet_et(it)),
             *(asyncio.ensure_future(serve_mailbox(name, it)) for name in MAILBOXES),
         ]
+    for task in beside:
+        task.add_done_callback(_say_ended)
     try:
         await street.serve()
     finally:
@@ -205,6 +209,14 @@ async def _serve(it: Opened, meter: Meter, job: Job) -> None:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         LOG.info("stopped")
+
+
+def _say_ended(task: asyncio.Future[None]) -> None:
+    """Something that is served beside the street door ended by itself: nobody comes to it any more."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        why = error.why if isinstance(error, IntertieError) else type(error).__name__
+        LOG.error("ended", extra={"why": why}, exc_info=error)
 
 
 def street_of(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.exchange.house import NOW
 
+from intertie.bindings.sftp import boxes
 from intertie.bindings.sftp.boxes import Box, plain, receipt_name
 from intertie.bindings.sftp.names import Folder
 from intertie.bindings.sftp.taking import message_of, receipt_text
@@ -119,6 +120,21 @@ def test_what_was_kept_long_enough_goes_and_what_was_not_fetched_stays(box: Box)
     assert box.sweep(now, unfinished=24 * HOUR, keep=720 * HOUR) == []
     left = sorted(path.name for folder in Folder for path in box.path(folder).iterdir())
     assert left == ["new.txt", "waits.csv"]
+
+
+@pytest.mark.parametrize("when", ["listed", "looked at"])
+def test_what_is_moved_while_it_is_swept_is_left_alone(
+    box: Box, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Partners come at any time: a name that was listed may be gone when it is looked at, or put aside."""
+    begun(box, "left.csv.part", age=30 * HOUR)
+    now = begun(box, "new.part").stat().st_mtime
+    real, gone = boxes._files, box.path(Folder.IN, "gone.part")
+    monkeypatch.setattr(boxes, "_files", lambda folder: [folder / "gone.part", *real(folder)])
+    if when == "looked at":
+        older = boxes._is_older
+        monkeypatch.setattr(boxes, "_is_older", lambda path, than: path == gone or older(path, than))
+    assert box.sweep(now, unfinished=24 * HOUR, keep=720 * HOUR) == ["left.csv.part"]
 
 
 def test_a_disk_that_fails_is_an_error_of_ours(tmp_path: Path) -> None:

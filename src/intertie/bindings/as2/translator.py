@@ -102,7 +102,12 @@ class As2:
     def carry(self, foreign: Foreign, file: GatewayFile, now: datetime) -> bytes:
         """A sealed parcel as a message of AS2, under the same Message-ID each time. Nobody waits for its receipt: the parcel has
         its own. As2Error."""
-        return self._write(foreign, file, f"<{derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest())}{ANSWER}>", now)
+        return self._write(
+            foreign,
+            file,
+            f"<{derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest())}{ANSWER}>",
+            now,
+        )
 
     def _write(self, foreign: Foreign, said: GatewayFile, identity: str, at: datetime) -> bytes:
         """A file as a message of AS2, kept as it goes."""

@@ -122,7 +122,9 @@ class InternetEt:
     def carry(self, foreign: Foreign, file: File, now: datetime) -> bytes:
         """A sealed parcel as a package, under the same first refnum each time. Nobody waits for its receipt: the parcel has its
         own. FileError."""
-        return self._write(foreign, file, derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest()), now)
+        return self._write(
+            foreign, file, derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest()), now
+        )
 
     def _write(self, foreign: Foreign, file: File, name: str, at: datetime) -> bytes:
         terms = foreign.internet_et

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from intertie.bindings.sftp.names import Folder
+from intertie.bindings.sftp.names import Folder, is_file_name
 from intertie.model.errors import StoreError
 from intertie.model.ids import PartyId
 
@@ -165,24 +165,27 @@ class Box:
         aside = []
         with _disk():
             for path in self._older(Folder.IN, now - unfinished):
+                name = f"{path.name.lstrip('.')}.{int(now)}"
+                try:
+                    os.replace(path, self.path(Folder.REFUSED, name))
+                except FileNotFoundError:  # its writer was quicker
+                    continue
                 aside.append(path.name)
-                name = f"{path.name.lstrip('.')}.{int(path.stat().st_mtime)}"
-                os.replace(path, self.path(Folder.REFUSED, name))
                 reason = "This upload was begun and never finished: it counts once it is renamed from NAME.part to NAME.\n"
                 self.path(Folder.REFUSED, f"{name}.reason.txt").write_text(reason)
             for folder in (Folder.RECEIPTS, Folder.REFUSED):
                 for path in self._older(folder, now - keep):
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             for path in self._older(Folder.OUT, now - keep):
                 if self.fetched(path.name) is not None:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             for path in _files(self._gone):
-                if path.stat().st_mtime < now - 2 * keep:
-                    path.unlink()
+                if _is_older(path, now - 2 * keep):
+                    path.unlink(missing_ok=True)
         return aside
 
     def _older(self, folder: Folder, than: float) -> Iterator[Path]:
-        return (path for path in _files(self.path(folder)) if path.stat().st_mtime < than)
+        return (path for path in _files(self.path(folder)) if _is_older(path, than))
 
 
 def receipt_name(name: str, content: bytes) -> str:
@@ -191,18 +194,27 @@ def receipt_name(name: str, content: bytes) -> str:
 
 
 def plain(name: str) -> str:
-    """A partner's name for a file as the beginning of a name of ours: letters, digits, and one dot."""
+    """A partner's name for a file as the beginning of a name of ours: letters, digits, and one dot; no device's."""
     stem, _, suffix = name.rpartition(".")
     made = [
         re.sub(r"[^A-Za-z0-9_-]+", "_", part).strip("_-") for part in (stem or suffix, suffix if stem else "")
     ]
-    return ".".join(part for part in (made[0][:60] or "file", made[1][:20]) if part)
+    found = ".".join(part for part in (made[0][:60] or "file", made[1][:20]) if part)
+    return found if is_file_name(found) else f"file-{found}"
 
 
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return [Path(entry.path) for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
+
+
+def _is_older(path: Path, than: float) -> bool:
+    """Also of one that was moved since it was listed: partners come while we look."""
+    try:
+        return path.stat().st_mtime < than
+    except FileNotFoundError:
+        return False
 
 
 def _sync(path: Path) -> None:

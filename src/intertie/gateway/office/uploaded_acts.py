@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from intertie.formats.file_terms import CsvTerms
 from intertie.gateway.gateway import Gateway, Partner, Peer
 from intertie.gateway.office.office_once import Stamp
@@ -65,6 +67,10 @@ class Came(NamedTuple):
     right: int
     wrong: int
     answers: tuple[File, ...] = ()
+
+
+# Made once, and ready before threads read (model/ready.py).
+read_came = msgspec.json.Decoder(Came).decode
 
 
 def _done(rows: Sequence[Row], answers: Sequence[File] = ()) -> Came:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from intertie.bindings.upload.form import Uploaded
 from intertie.gateway.office.office_acts import NotHere
 from intertie.gateway.office.office_rights import Right
 from intertie.gateway.office.uploaded import READINGS, Look, Way, look
-from intertie.gateway.office.uploaded_acts import BY_HAND, Came
+from intertie.gateway.office.uploaded_acts import BY_HAND, Came, read_came
 from intertie.gateway.office.uploaded_ports import FILE_BYTES_MAX, PIECE_BYTES_MAX, Coming
 from intertie.model.ids import UUID7
 from intertie.model.message import Mode
@@ -116,7 +114,7 @@ def id_of(visit: Visit) -> str:
 
 def came_of(visit: Visit, coming: Coming) -> Came:
     """What came of a file."""
-    return msgspec.json.decode(visit.office.beside.files().result(visit.person, coming.id), type=Came)
+    return read_came(visit.office.beside.files().result(visit.person, coming.id))
 
 
 def _state(coming: Coming) -> dict[str, Any]:

@@ -8,7 +8,15 @@ import msgspec
 
 from intertie.gateway.office.office_once import Stamp
 from intertie.gateway.office.office_rights import Right
-from intertie.gateway.office.uploaded_acts import Along, Brings, Came, accept_brought, send_rows, take_from
+from intertie.gateway.office.uploaded_acts import (
+    Along,
+    Brings,
+    Came,
+    accept_brought,
+    read_came,
+    send_rows,
+    take_from,
+)
 from intertie.model.ids import INTERFACE, PARTY, InterfaceCode, PartyId
 from intertie.model.message import Mode
 from intertie.portal.pages.reading import Fields
@@ -22,7 +30,7 @@ def _did(visit: Visit, stamp: Stamp, what: str, doing: Callable[[Brings], Came])
     store, id = visit.office.beside.files(), id_of(visit)
     coming = store.find(visit.person, id)
     if coming.done:
-        came = msgspec.json.decode(store.result(visit.person, id), type=Came)
+        came = read_came(store.result(visit.person, id))
     else:
         content = store.content(visit.person, id)
         came = doing(Brings(coming.name, content, visit.roles, stamp, visit.office.beside.zone))
