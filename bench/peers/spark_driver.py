@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ os.environ.update(
 )
 
 from pysail.spark import SparkConnectServer  # noqa: E402
+from pyspark.errors import PySparkRuntimeError  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
 from intertie.bindings.spark_connect.cluster import Cluster, connect  # noqa: E402
@@ -32,6 +34,7 @@ from intertie.gateway.settlement.settle_many import settle_many  # noqa: E402
 from intertie.stores.many_files import LinesFolder, ReadingsFolder  # noqa: E402
 
 TASKS = 2
+STARTS = 3
 SESSIONS: dict[str, Any] = {}
 SERVERS: list[Any] = []
 
@@ -44,9 +47,21 @@ def session(engine: str) -> Any:
             SERVERS[0].start(background=True)
             SESSIONS[engine] = connect(f"sc://localhost:{SERVERS[0].listening_address[1]}").spark
         else:
-            local = SparkSession.builder.remote("local[2]").config("spark.ui.enabled", "false")
-            SESSIONS[engine] = local.config("spark.connect.grpc.binding.address", "127.0.0.1").getOrCreate()
+            SESSIONS[engine] = _spark()
     return SESSIONS[engine]
+
+
+def _spark() -> Any:
+    """Spark's own. Its machine of Java ends now and then before it has begun: then it is started again."""
+    local = SparkSession.builder.remote("local[2]").config("spark.ui.enabled", "false")
+    local = local.config("spark.connect.grpc.binding.address", "127.0.0.1")
+    for _ in range(STARTS - 1):
+        try:
+            return local.getOrCreate()
+        except PySparkRuntimeError as error:
+            sys.stderr.write(f"{error}\n")
+            time.sleep(1.0)
+    return local.getOrCreate()
 
 
 def settle(asked: dict[str, Any]) -> dict[str, Any]:

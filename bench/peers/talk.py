@@ -27,7 +27,7 @@ class Driver:
         line = self._process.stdout.readline()
         if not line:
             assert self._process.stderr is not None
-            raise RuntimeError(self._process.stderr.read()[-500:])
+            raise RuntimeError(self._process.stderr.read()[-3000:])
         answer: dict[str, Any] = json.loads(line)
         return answer
 
