@@ -68,6 +68,29 @@ def say(three: Three, body: Path, *more: str, wait: str = "0") -> Said:
     )  # fmt: skip
 
 
+def both_ways(three: Three, folder: Path) -> list[tuple[str, Path]]:
+    """A command to the customer's gateway, and how it stands back: each accepted. The ids, and by whom."""
+    ways = (("charging_command", three.aggregator, HOME), ("charging_status", three.home, AGGREGATOR))
+    found = []
+    for document, directory, to in ways:
+        body = folder / f"{document}.json"
+        body.write_text(command("example", document).out)
+        sent = command(
+            "send", body, "--to", to, "--document", document, "--interface", "ET8", "--mode", "real_time",
+            "--wait", "60", "--dir", directory, "--json",
+        )  # fmt: skip
+        (message,) = sent.json["messages"]
+        assert message["state"] == "accepted", message
+        found.append((message["id"], directory))
+    return found
+
+
+def left_in(box: Path) -> list[str]:
+    """Files of a mailbox that nobody fetched, but for what it says to people."""
+    names = [file.name for folder in ("in", "out", "receipts") for file in (box / folder).iterdir()]
+    return [name for name in names if not name.endswith(".txt")]
+
+
 def wait_for(true: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not true():

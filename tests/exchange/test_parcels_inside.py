@@ -207,7 +207,8 @@ def test_whose_answer_was_lost_is_put_again_and_has_one_effect(two: Inside) -> N
 def test_what_was_changed_on_its_way_is_not_taken_and_the_right_one_still_is(two: Inside) -> None:
     message = two.world.say()
     two.change = True
-    two.send(AGGREGATOR, HOME)
+    sent = two.send(AGGREGATOR, HOME)
+    assert sent is not None and not sent.receipted and sent.detail  # the partner said that it was not taken
     assert two.world.received() == [] and two.world.state(message)[0] is State.SENDING
     two.change = False
     two.world.now += timedelta(minutes=11)

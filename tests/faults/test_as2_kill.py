@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.command.as2_houses import AGGREGATOR, UTILITY, make_houses, notices
-from tests.faults.test_kill_receiver import kill_and_wait, open_messages, serve
+from tests.faults.killing import kill_in_turn, open_messages, serve
 
 from intertie.bindings.as2.kept import KeptAnswers, KeptMessage, KeptReceipt, read_kept
 from intertie.bindings.as2.translator import pinned
@@ -42,9 +42,7 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path, receipt: str) -> No
     try:
         for count in range(ROUNDS):
             notices(it, MESSAGES, count * MESSAGES)
-            for victim in chance.sample([here, there], 2):
-                time.sleep(chance.uniform(0.2, 1.0))
-                running[victim] = kill_and_wait(running[victim], victim)
+            kill_in_turn(running, chance.sample([here, there], 2), chance, 1.0)
         deadline = time.monotonic() + SECONDS
         while open_messages(it.gateway) and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.command.relaying import AGGREGATOR, HOME, Three, wait_for
-from tests.faults.test_kill_receiver import kill_and_wait
+from tests.faults.killing import kill_in_turn
 from tests.faults.test_relay_kill import is_delivered, quicken, serve, stop
 from tests.interop.parcels_house import two_by_ftp
 from tests.interop.test_sftp_parcels import two_by_sftp
@@ -68,9 +68,7 @@ def test_nothing_is_lost_and_nothing_doubled(way: str, tmp_path: Path) -> None:
         for _ in range(ROUNDS):
             said[0] += say(ends[0], HOME, "charging_command")
             said[1] += say(ends[1], AGGREGATOR, "charging_status")
-            for victim in chance.sample(places, 2):
-                time.sleep(chance.uniform(0.2, 2.5))
-                running[victim] = kill_and_wait(running[victim], victim)
+            kill_in_turn(running, chance.sample(places, 2), chance, 2.5)
         wait_for(lambda: all(map(is_delivered, ends)), 600 if SOAK else 120)
         time.sleep(1)  # what would be doubled comes now
     finally:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.test_kill_receiver import kill_and_wait, serve
+from tests.faults.killing import kill_and_wait, serve
 from tests.interop.sftp_house import House, inbox, say, state, table, until
 from tests.interop.test_ftps import SECRET, is_open, make
 

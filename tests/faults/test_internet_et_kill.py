@@ -18,7 +18,7 @@ import httpx
 import pytest
 from tests.command.as2_houses import notices
 from tests.exchange.et_world import BOUNDARY, key_of
-from tests.faults.test_kill_receiver import kill_and_wait, open_messages, serve
+from tests.faults.killing import kill_and_wait, open_messages, serve
 from tests.interop.et_house import THEM, US, legacy_text, make_house
 from tests.interop.sftp_house import table
 from tests.ports import free_port

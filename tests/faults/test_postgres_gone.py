@@ -21,7 +21,7 @@ sys.path.insert(0, str(STORE_TESTS))
 
 from store_builders import act, message_id, parcel_id, postgres_store, take_in, verify  # noqa: E402
 from tests import postgres_server  # noqa: E402
-from tests.faults.test_kill_receiver import declare  # noqa: E402
+from tests.faults.killing import declare  # noqa: E402
 from tests.faults.test_postgres_kill import Serving, gateways, wait_until_done  # noqa: E402
 from tests.faults.test_postgres_kill import check as check_delivered  # noqa: E402
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.faults.test_kill_receiver import UTILITY, declare, make_gateways, open_messages
+from tests.faults.killing import UTILITY, declare, make_gateways, open_messages
 from tests.postgres_server import fresh_schema
 
 from intertie.exchange.outbound import State

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.faults.test_kill_receiver import kill_and_wait
+from tests.faults.killing import kill_in_turn
 from tests.ports import free_port
 
 from intertie.cli import run as command
@@ -182,9 +182,7 @@ def test_kill_nine_of_either_at_random_moments(tmp_path: Path) -> None:
         sent: list[MessageId] = []
         for _ in range(KILLS):
             sent += tell(sender, MESSAGES // KILLS)
-            for victim in chance.sample([utility, aggregator], 2):
-                time.sleep(chance.uniform(0.2, 1.5))
-                running[victim] = kill_and_wait(running[victim], victim)
+            kill_in_turn(running, chance.sample([utility, aggregator], 2), chance, 1.5)
         wait_delivered(sender, aggregator / "serve.log")
     finally:
         stop(*running.values())

@@ -8,14 +8,13 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.command.relaying import HOME, Three, make_three, wait_for
-from tests.faults.test_kill_receiver import kill_and_wait
+from tests.faults.killing import kill_in_turn
 
 from intertie.exchange.outbound import State
 from intertie.exchange.relaying import Back, Passage
@@ -167,9 +166,7 @@ def test_kill_nine_of_any_of_the_three_at_random_moments(tmp_path: Path) -> None
         sent: list[MessageId] = []
         for _ in range(KILLS):
             sent += command(sender, MESSAGES // KILLS)
-            for victim in chance.sample(three, 3):
-                time.sleep(chance.uniform(0.2, 1.5))
-                running[victim] = kill_and_wait(running[victim], victim)
+            kill_in_turn(running, chance.sample(three, 3), chance, 1.5)
         wait_for(lambda: is_delivered(sender), 600 if SOAK else 120)
         wait_for(lambda: not hub.store.relayed_rows(waiting=True, limit=1))
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from tests.faults.test_kill_receiver import kill_and_wait, serve
+from tests.faults.killing import kill_and_wait, serve
 from tests.interop.sftp_house import House, answers, inbox, make_house, make_key, say, state, table, until
 
 from intertie.exchange.outbound import State

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.faults.test_kill_receiver import kill_and_wait, serve
+from tests.faults.killing import kill_and_wait, serve
 from tests.interop.sftp_house import inbox, say, state, table, until
 from tests.interop.test_upload import SECRET, make
 

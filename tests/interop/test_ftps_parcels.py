@@ -22,7 +22,7 @@ from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 from tests.command.gateways import command, served
-from tests.command.relaying import AGGREGATOR, HOME, HUB, Three, make_three, wait_for
+from tests.command.relaying import AGGREGATOR, HOME, HUB, Three, both_ways, left_in, make_three, wait_for
 from tests.interop.parcels_house import (
     PLAIN,
     SECRET,
@@ -59,21 +59,8 @@ def test_parcels_and_receipts_of_two_gateways_go_both_ways(plain: bool, tmp_path
     assert shown["goes_by"]["binding"] == "parcels as files"
     assert ("without TLS" in shown["goes_by"]["why"]) is plain
     with served(three.aggregator), served(three.home):
-        for document, directory, to in (
-            ("charging_command", three.aggregator, HOME),
-            ("charging_status", three.home, AGGREGATOR),
-        ):
-            body = tmp_path / f"{document}.json"
-            body.write_text(command("example", document).out)
-            sent = command(
-                "send", body, "--to", to, "--document", document, "--interface", "ET8", "--mode", "real_time",
-                "--wait", "60", "--dir", directory, "--json",
-            )  # fmt: skip
-            (message,) = sent.json["messages"]
-            assert message["state"] == "accepted", message
-    box = three.aggregator / "ftps" / HOME / "box"
-    left = [file.name for folder in ("in", "out", "receipts") for file in (box / folder).iterdir()]
-    assert not [name for name in left if not name.endswith(".txt")], "what was fetched is removed"
+        both_ways(three, tmp_path)
+    assert not left_in(three.aggregator / "ftps" / HOME / "box"), "what was fetched is removed"
 
 
 class Hub(NamedTuple):

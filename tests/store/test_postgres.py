@@ -31,7 +31,7 @@ from store_builders import (
 from tests.postgres_server import drop
 
 from intertie.exchange.outbound import State
-from intertie.gateway.ports import Query
+from intertie.gateway.ports import Query, Search
 from intertie.model.errors import SettingsError, StoreError
 from intertie.seal.body_cipher import StoreLockedError
 from intertie.seal.key_port import KeyFile
@@ -144,6 +144,16 @@ def test_a_migration_that_fails_leaves_nothing_behind(
         open_store(postgres)
     assert picture(db, postgres) == before
     assert get(db, f"SELECT version FROM {MARK}") == known[-1].version
+
+
+def test_a_search_is_planned_for_its_own_values(store: PostgresStore) -> None:
+    """A plan that is kept for any values would walk through everything to meet what is rare."""
+    for _ in range(12):  # psycopg prepares what it was asked five times
+        store.search(Search(document="meter_readings", outgoing=True))
+    kept = store._readers.ask(
+        lambda db: db.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    )
+    assert not [said for (said,) in kept if "messages AS m" in said], kept
 
 
 def test_two_gateways_may_use_one_database(postgres: Server, postgres_url: str, tmp_path: Path) -> None:

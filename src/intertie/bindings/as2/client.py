@@ -26,6 +26,8 @@ from intertie.seal.tls_files import context_towards
 LOG = logging.getLogger("intertie.as2")
 # A receipt has a few kilobytes, its certificates among them.
 RECEIPT_MAX = 256 * 1024
+# What an answer of ours, or a parcel, that a partner refuses counts as.
+NOT_TAKEN = 422
 
 
 class As2Client:
@@ -104,22 +106,27 @@ class As2Client:
                         body += part
                         if len(body) > RECEIPT_MAX:
                             raise PartnerError("the receipt has no end")
-                    self._take(foreign, mime.of_http(answer.headers.multi_items(), bytes(body)))
+                    refusal = self._take(foreign, mime.of_http(answer.headers.multi_items(), bytes(body)))
+                    return PostAnswer(NOT_TAKEN, said=refusal) if refusal else said
                 return said
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PartnerError(f"no answer: {type(error).__name__}") from error
 
-    def _take(self, foreign: Foreign, found: mime.Entity) -> None:
-        """A receipt on the same connection. One that proves nothing is none: the message goes again, as it went."""
+    def _take(self, foreign: Foreign, found: mime.Entity) -> str:
+        """A receipt on the same connection; why an answer of ours, or a parcel, was not taken. One that proves nothing is
+        none: the message goes again, as it went."""
         try:
             if is_receipt(found):
                 now = self._clock()
                 told = self._as2.reply(self._gateway, found, now)
-                if told is not None:  # on the connection that we opened: about what we posted, MIC or not
-                    take_level(self._gateway, foreign, told.reply, Level.RECEIPT, now)
+                if told is None:
+                    return self._as2.refusal(found, foreign, now)
+                # On the connection that we opened: about what we posted, MIC or not.
+                take_level(self._gateway, foreign, told.reply, Level.RECEIPT, now)
         except (As2Error, Refused) as error:
             LOG.warning("as2 receipt", extra={"why": error.why})
             raise PartnerError(f"a receipt that proves nothing: {error.why}") from error
+        return ""
 
     async def aclose(self) -> None:
         """Let go of connections."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -31,10 +30,10 @@ from intertie.gateway.translating.accept_translated import original_of
 from intertie.gateway.translating.deliver_translated import Reply
 from intertie.gateway.translating.file_formats import write_file
 from intertie.gateway.translating.files import File as GatewayFile
-from intertie.gateway.translating.files import Judged
+from intertie.gateway.translating.files import Judged, carried_id
 from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import UUID7, MessageId, PartyId, derived_uuid7, new_uuid7
+from intertie.model.ids import UUID7, MessageId, PartyId, new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
 from intertie.model.record import Record
 from intertie.seal.cms import CmsError, Digest, digest_of, verify
@@ -105,7 +104,7 @@ class As2:
         return self._write(
             foreign,
             file,
-            f"<{derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest())}{ANSWER}>",
+            f"<{carried_id(BINDING, file)}{ANSWER}>",
             now,
         )
 
@@ -234,6 +233,15 @@ class As2:
         whole = mime.write([(name, str(value)) for name, value in found.headers.items()], found.body)
         reply = Reply(partner.party, message, accepted, detail, whole, now)
         return Told(foreign, reply, has_mic(receipt, mic, digest))
+
+    def refusal(self, found: mime.Entity, foreign: Foreign, now: datetime) -> str:
+        """Why the partner's receipt, on the connection of an answer of ours or of a parcel, says that it did not take it; empty
+        if it did. Nobody waits for such a receipt: one that proves nothing says nothing."""
+        try:
+            fields = read_receipt(found, pinned(foreign.as2, now), foreign.as2.quirks).fields
+        except As2Error:
+            return ""
+        return "" if fields.accepted else _said(fields)
 
 
 def pinned(terms: As2Terms, now: datetime) -> tuple[Certificate, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -35,10 +34,10 @@ from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.translating.accept_file import Brought
 from intertie.gateway.translating.file_formats import write_file
 from intertie.gateway.translating.files import File as GatewayFile
-from intertie.gateway.translating.files import Judged
+from intertie.gateway.translating.files import Judged, carried_id
 from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known
 from intertie.model.errors import Code, Refused
-from intertie.model.ids import derived_uuid7, new_uuid7
+from intertie.model.ids import new_uuid7
 from intertie.model.message import Header
 from intertie.model.record import Record
 from intertie.seal.smime_keys import Certificate, OwnSmime, is_valid, read_certificate
@@ -92,7 +91,7 @@ class As4:
     def carry(self, foreign: Foreign, file: GatewayFile, now: datetime) -> bytes:
         """A sealed parcel as a message of AS4, under the same MessageId each time. Nobody waits for its receipt: the parcel has
         its own. As4Error."""
-        identity = derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest())
+        identity = carried_id(BINDING, file)
         return self._write(foreign, file, f"{identity}{ANSWER}", str(identity), now)
 
     def _write(

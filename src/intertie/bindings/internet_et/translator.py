@@ -35,11 +35,11 @@ from intertie.formats.x12.carried import KIND as X12_KIND
 from intertie.gateway.gateway import Gateway, Partner
 from intertie.gateway.translating.accept_file import Brought
 from intertie.gateway.translating.file_formats import write_file
-from intertie.gateway.translating.files import File, FileError, Judged
+from intertie.gateway.translating.files import File, FileError, Judged, carried_id
 from intertie.gateway.translating.foreign import Foreign, ForeignKeys, Known, check_legacy
 from intertie.model import errors
 from intertie.model.errors import Refused, SettingsError
-from intertie.model.ids import derived_uuid7, new_uuid7
+from intertie.model.ids import new_uuid7
 from intertie.model.message import MESSAGE_BYTES_MAX, Header
 from intertie.model.record import Record
 from intertie.seal.pgp import (
@@ -122,9 +122,7 @@ class InternetEt:
     def carry(self, foreign: Foreign, file: File, now: datetime) -> bytes:
         """A sealed parcel as a package, under the same first refnum each time. Nobody waits for its receipt: the parcel has its
         own. FileError."""
-        return self._write(
-            foreign, file, derived_uuid7(BINDING, hashlib.sha256(file.content).hexdigest()), now
-        )
+        return self._write(foreign, file, carried_id(BINDING, file), now)
 
     def _write(self, foreign: Foreign, file: File, name: str, at: datetime) -> bytes:
         terms = foreign.internet_et

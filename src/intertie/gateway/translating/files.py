@@ -9,6 +9,7 @@ bytes of a file into messages, and a message into a file. Neither knows the othe
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +21,7 @@ from msgspec import Meta
 from intertie.gateway.translating.accept_translated import Said
 from intertie.gateway.translating.foreign import Foreign
 from intertie.model.errors import Fault, IntertieError
-from intertie.model.ids import MessageId, PartyId
+from intertie.model.ids import MessageId, PartyId, derived_uuid7
 from intertie.model.message import Header
 from intertie.model.record import Record
 from intertie.seal.receipt import Outcome
@@ -54,6 +55,11 @@ class File(Record, frozen=True, kw_only=True):
     content: bytes
     purpose: Purpose = Purpose.MESSAGE
     about: MessageId | None = None
+
+
+def carried_id(binding: str, file: File) -> str:
+    """What a carrier calls a file that is no message of ours, a sealed parcel: the same for the same bytes."""
+    return derived_uuid7(binding, hashlib.sha256(file.content).hexdigest())
 
 
 class FileReply(NamedTuple):

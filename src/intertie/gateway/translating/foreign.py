@@ -49,7 +49,7 @@ DEALS_MAX = 200
 CARRIERS = ("uftp", "as2", "as4", "sftp", "upload", "ftps", "internet_et", "green_button")
 # In the order in which they are tried: who agreed on several means the first that can say all of a document.
 FORMATS = ("x12", "espi", "csv", "json", "parcel")
-# Into whose mailboxes we put files as they are: a sealed parcel is one.
+# By which files go to a partner as they are: a sealed parcel is one.
 PARCEL_CARRIERS = ("sftp", "upload", "ftps", "as2", "as4", "internet_et")
 
 
